@@ -1,0 +1,118 @@
+//! What the listener knows of the connection a request came on.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
+};
+
+use http::HeaderValue;
+
+use crate::config::Protocol;
+
+/// Peer, listener and TLS of a connection.
+///
+/// The crate's own server hands it to the [`Gateway`](crate::Gateway) with every request. An
+/// embedder puts it, as `Arc<ConnectInfo>`, into the request's extensions; without it the
+/// gateway takes the peer as unknown (`0.0.0.0`), in clear, and trusts none of its headers.
+///
+/// ```
+/// use std::sync::Arc;
+/// use gateway_core::ConnectInfo;
+///
+/// let info = ConnectInfo::new("192.0.2.7:5000".parse().unwrap(), "192.0.2.1:8000".parse().unwrap());
+/// let mut request = http::Request::new(gateway_core::Body::empty());
+/// request.extensions_mut().insert(Arc::new(info));
+/// ```
+#[derive(Clone, Debug)]
+pub struct ConnectInfo {
+    peer: SocketAddr,
+    local: SocketAddr,
+    tls: Option<TlsInfo>,
+    /// The peer's address and the listener's port as header values, made once a connection.
+    peer_value: HeaderValue,
+    port_value: HeaderValue,
+}
+
+/// What the TLS handshake settled.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct TlsInfo {
+    /// The server name that the client asked for, lower case.
+    pub sni: Option<Arc<str>>,
+    /// The application protocol agreed on.
+    pub alpn: Option<Vec<u8>>,
+    /// The TLS version, `TLSv1.3`.
+    pub version: Option<&'static str>,
+    /// The cipher suite, by its IANA name.
+    pub cipher: Option<&'static str>,
+}
+
+impl ConnectInfo {
+    /// A connection in clear from `peer` to the listener at `local`.
+    #[must_use]
+    pub fn new(peer: SocketAddr, local: SocketAddr) -> Self {
+        Self {
+            peer,
+            local,
+            tls: None,
+            peer_value: address_value(peer.ip()),
+            port_value: HeaderValue::from(local.port()),
+        }
+    }
+
+    /// The same connection, encrypted.
+    #[must_use]
+    pub fn with_tls(mut self, tls: TlsInfo) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
+    /// A connection of which nothing is known.
+    #[must_use]
+    pub fn unknown() -> Self {
+        let nowhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+        Self::new(nowhere, nowhere)
+    }
+
+    /// The other end.
+    #[must_use]
+    pub const fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+
+    /// This end.
+    #[must_use]
+    pub const fn local(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// TLS, unless in clear.
+    #[must_use]
+    pub const fn tls(&self) -> Option<&TlsInfo> {
+        self.tls.as_ref()
+    }
+
+    /// `https` over TLS, `http` in clear.
+    #[must_use]
+    pub const fn scheme(&self) -> Protocol {
+        if self.tls.is_some() { Protocol::Https } else { Protocol::Http }
+    }
+
+    /// The peer's address as a header value.
+    #[must_use]
+    pub const fn peer_value(&self) -> &HeaderValue {
+        &self.peer_value
+    }
+
+    /// The listener's port as a header value.
+    #[must_use]
+    pub const fn port_value(&self) -> &HeaderValue {
+        &self.port_value
+    }
+}
+
+/// An address as a header value; an IPv4 address that came in as IPv6 is shown as IPv4.
+pub(crate) fn address_value(address: IpAddr) -> HeaderValue {
+    let text = address.to_canonical().to_string();
+    HeaderValue::from_maybe_shared(text).unwrap_or_else(|_| HeaderValue::from_static("unknown"))
+}

@@ -1,0 +1,19 @@
+//! Plugins: named factories of [`Handler`]s, and the chain that runs them.
+//!
+//! A [`Plugin`] takes one configuration and gives a [`Handler`], ready to run on many
+//! requests at once, or a Tower layer that stands in the chain at the plugin's priority.
+//! Native Rust plugins, WASM plugins and closures are all the same here.
+
+mod chain;
+mod exchange;
+mod handler;
+mod layer;
+mod registry;
+mod scoped;
+
+pub use chain::{Chain, Forward};
+pub use exchange::{Exchange, Matched, RequestId, Source, Timings};
+pub use handler::{Flow, Handler, Resume, Wait};
+pub use layer::{ChainLayer, ChainService, LayerPlugin};
+pub use registry::{Configured, Plugin, Registry};
+pub use scoped::{Scope, Scoped};

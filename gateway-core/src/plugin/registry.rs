@@ -1,0 +1,103 @@
+//! Which plugins there are.
+
+use std::{collections::BTreeMap, fmt, sync::Arc};
+
+use serde_json::Value;
+
+use super::{ChainLayer, Handler};
+use crate::config::schema::Record;
+
+/// A kind of plugin: a name, a place in the order, a table of config fields, and a factory.
+pub trait Plugin: Send + Sync + 'static {
+    /// The name that `plugins:` entries use.
+    fn name(&self) -> &str;
+
+    /// Place in the chain: higher runs first. Kong's plugins keep Kong's numbers.
+    fn priority(&self) -> i32;
+
+    /// Its version, shown by the Admin API.
+    fn version(&self) -> &str {
+        env!("CARGO_PKG_VERSION")
+    }
+
+    /// The fields of its `config`: what they take, their defaults, what they mean.
+    fn schema(&self) -> &Record;
+
+    /// Makes a handler of one `config`, which has passed [`schema`](Self::schema) and has its
+    /// defaults filled in.
+    ///
+    /// # Errors
+    /// What the table of fields cannot say: a regular expression that does not parse, a file
+    /// that cannot be opened. The text names the field.
+    fn configure(&self, config: &Value) -> Result<Configured, String>;
+}
+
+/// What a plugin contributes to the chain.
+#[derive(Clone)]
+#[non_exhaustive]
+pub enum Configured {
+    /// Phases.
+    Handler(Arc<dyn Handler>),
+    /// A Tower layer around everything of lower priority, the forwarder included.
+    Layer(Arc<dyn ChainLayer>),
+}
+
+impl Configured {
+    /// A handler.
+    pub fn handler(handler: impl Handler) -> Self {
+        Self::Handler(Arc::new(handler))
+    }
+}
+
+impl fmt::Debug for Configured {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Handler(_) => "Handler",
+            Self::Layer(_) => "Layer",
+        })
+    }
+}
+
+/// The plugins that configurations may name.
+#[derive(Clone, Default)]
+pub struct Registry {
+    plugins: BTreeMap<String, Arc<dyn Plugin>>,
+}
+
+impl Registry {
+    /// No plugins.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self::default()
+    }
+
+    /// Adds `plugin`, in place of one with the same name.
+    #[must_use]
+    pub fn with(mut self, plugin: impl Plugin) -> Self {
+        self.plugins.insert(plugin.name().to_owned(), Arc::new(plugin));
+        self
+    }
+
+    /// The plugin named `name`.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Arc<dyn Plugin>> {
+        self.plugins.get(name)
+    }
+
+    /// All plugins by name.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<dyn Plugin>> {
+        self.plugins.values()
+    }
+}
+
+impl crate::config::schema::PluginSchemas for Registry {
+    fn schema(&self, name: &str) -> Option<&Record> {
+        self.get(name).map(|plugin| plugin.schema())
+    }
+}
+
+impl fmt::Debug for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.plugins.keys()).finish()
+    }
+}
