@@ -1,12 +1,14 @@
 //! The data plane of an embeddable API gateway.
 #![forbid(unsafe_code)]
 
+pub mod balance;
 pub mod body;
 pub mod config;
 mod connect_info;
 pub mod error;
 pub mod plugin;
 pub mod router;
+pub mod upstream;
 
 pub use body::Body;
 pub use connect_info::{ConnectInfo, TlsInfo};

@@ -1,0 +1,163 @@
+//! Where the requests of a service go, and the loop that gets them there.
+
+use std::{sync::Arc, time::Duration};
+
+use http::{HeaderValue, Request, Response, header::HOST};
+use http_body::Body as _;
+use hyper::body::Incoming;
+use smallvec::SmallVec;
+
+use super::{
+    Endpoint, Transport, Upstream,
+    attempt::{Failure, Reuse, attempt},
+    download::{Lease, download},
+    replay::Replay,
+    upload::{Upload, Watched},
+};
+use crate::{
+    Body,
+    config::Service,
+    error::{Error, Reason},
+    plugin::Exchange,
+};
+
+/// A service, ready to forward to: its endpoints, how to speak to them, and its limits.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Backend {
+    /// The endpoints.
+    pub upstream: Arc<Upstream>,
+    /// Clear or TLS.
+    pub transport: Transport,
+    /// To make a connection.
+    pub connect_timeout: Duration,
+    /// Between two writes.
+    pub write_timeout: Duration,
+    /// Between two reads.
+    pub read_timeout: Duration,
+    /// Further tries after a first one that failed in transport.
+    pub retries: u32,
+}
+
+/// Which `Host` the upstream sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HostPolicy {
+    /// The endpoint's own, or the upstream's `host_header`.
+    Endpoint,
+    /// The client's (`preserve_host`).
+    Client,
+}
+
+impl Backend {
+    /// The limits of `service` around `upstream`.
+    #[must_use]
+    pub fn new(service: &Service, upstream: Arc<Upstream>, transport: Transport) -> Self {
+        let milliseconds = |value: u32| Duration::from_millis(u64::from(value));
+        Self {
+            upstream,
+            transport,
+            connect_timeout: milliseconds(service.connect_timeout),
+            write_timeout: milliseconds(service.write_timeout),
+            read_timeout: milliseconds(service.read_timeout),
+            retries: u32::from(service.retries),
+        }
+    }
+
+    /// Forwards `request`, whose head is ready to be written but for `Host`, and gives the response as the
+    /// upstream sent it. An endpoint that fails in transport is followed by the next one; a
+    /// request that may have been acted on is not sent twice unless its method is idempotent.
+    ///
+    /// # Errors
+    /// With the reason of the last try.
+    pub async fn forward(
+        &self,
+        request: Request<Body>,
+        host: HostPolicy,
+        shard: usize,
+        exchange: &mut Exchange,
+    ) -> Result<Response<Body>, Error> {
+        let (request, upload) = watch(request);
+        let replay = (self.retries > 0).then(|| Replay::of(&request)).flatten();
+        let tries = Tries { backend: self, host, shard, upload, replay };
+        let outcome = tries.run(request, exchange).await;
+        exchange.request_bytes = tries.upload.as_deref().map_or(exchange.request_bytes, Upload::bytes);
+        let (response, lease) = outcome?;
+        let (parts, incoming) = response.into_parts();
+        if parts.status == http::StatusCode::SWITCHING_PROTOCOLS {
+            return Ok(Response::from_parts(parts, Body::empty()));
+        }
+        let body = download(incoming, lease, self.read_timeout).await?;
+        Ok(Response::from_parts(parts, body))
+    }
+}
+
+/// Puts a watch on a body that is still arriving.
+fn watch(request: Request<Body>) -> (Request<Body>, Option<Arc<Upload>>) {
+    if request.body().is_end_stream() || request.body().as_bytes().is_some() {
+        return (request, None);
+    }
+    let (parts, body) = request.into_parts();
+    let (watched, upload) = Watched::new(body);
+    (Request::from_parts(parts, Body::new(watched)), Some(upload))
+}
+
+/// The tries of one request.
+struct Tries<'a> {
+    backend: &'a Backend,
+    host: HostPolicy,
+    shard: usize,
+    upload: Option<Arc<Upload>>,
+    replay: Option<Replay>,
+}
+
+impl Tries<'_> {
+    async fn run(
+        &self,
+        mut request: Request<Body>,
+        exchange: &mut Exchange,
+    ) -> Result<(Response<Incoming>, Lease), Error> {
+        let mut tried = SmallVec::<[Arc<Endpoint>; 2]>::new();
+        let mut reuse = Reuse::Allowed;
+        exchange.timings.forwarded = Some(exchange.started.elapsed());
+        loop {
+            let endpoint = self.backend.upstream.pick(self.shard, &tried).await?;
+            exchange.endpoint = Some(endpoint.address());
+            exchange.tries += 1;
+            self.set_host(&mut request, &endpoint);
+            let sent =
+                attempt(self.backend, &endpoint, self.shard, request, self.upload.as_deref(), reuse).await;
+            let failure = match sent {
+                Ok(answered) => {
+                    exchange.timings.responded = Some(exchange.started.elapsed());
+                    return Ok(answered);
+                }
+                Err(failure) => failure,
+            };
+            if failure.stale && reuse == Reuse::Allowed {
+                // Not the endpoint's failure: it closed a connection that had been idle.
+                reuse = Reuse::Never;
+                exchange.tries -= 1;
+            } else {
+                tried.push(endpoint);
+            }
+            request = self.again(failure, exchange.tries)?;
+        }
+    }
+
+    fn set_host(&self, request: &mut Request<Body>, endpoint: &Endpoint) {
+        if self.host == HostPolicy::Endpoint {
+            let host: HeaderValue = endpoint.host(&self.backend.transport).clone();
+            request.headers_mut().insert(HOST, host);
+        }
+    }
+
+    /// The request for one more try.
+    fn again(&self, failure: Failure, tries: u32) -> Result<Request<Body>, Error> {
+        let spent = tries > self.backend.retries || failure.error.reason() == Reason::BadRequestBody;
+        let next = failure.unwritten.or_else(|| self.replay.as_ref().map(Replay::request));
+        match next {
+            Some(request) if !spent => Ok(request),
+            _ => Err(failure.error),
+        }
+    }
+}

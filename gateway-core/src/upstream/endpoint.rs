@@ -1,0 +1,109 @@
+//! One address that requests go to, with its live state.
+
+use std::{
+    fmt,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use http::HeaderValue;
+
+use super::{
+    Transport,
+    pool::{Pool, PoolLimits},
+    target::Hosts,
+};
+
+/// One address of a target. It lives as long as its target resolves to it, across every change
+/// of configuration, and takes its connections with it when it goes.
+pub struct Endpoint {
+    address: SocketAddr,
+    name: Arc<str>,
+    hosts: Hosts,
+    pool: Pool,
+    in_flight: AtomicUsize,
+}
+
+impl Endpoint {
+    /// An endpoint of the target `name` (host without port), called `hosts` in `Host`.
+    pub(crate) fn new(
+        address: SocketAddr,
+        name: Arc<str>,
+        hosts: Hosts,
+        shards: usize,
+        limits: PoolLimits,
+    ) -> Self {
+        Self { address, name, hosts, pool: Pool::new(shards, limits), in_flight: AtomicUsize::new(0) }
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The host name or address that its target gives.
+    #[must_use]
+    pub const fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// What it is called in `Host`, over TLS or in clear.
+    pub(crate) const fn host(&self, transport: &Transport) -> &HeaderValue {
+        if transport.config().is_some() { &self.hosts.tls } else { &self.hosts.clear }
+    }
+
+    pub(crate) const fn hosts(&self) -> &Hosts {
+        &self.hosts
+    }
+
+    /// Requests under way to it.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// Open connections without a request.
+    #[must_use]
+    pub fn idle(&self) -> usize {
+        self.pool.idle()
+    }
+
+    pub(crate) const fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
+    /// Counts a request for as long as the guard lives.
+    pub(crate) fn enter(self: &Arc<Self>) -> InFlight {
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        InFlight(Arc::clone(self))
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Endpoint")
+            .field("address", &self.address)
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A request under way to an endpoint.
+#[derive(Debug)]
+pub(crate) struct InFlight(Arc<Endpoint>);
+
+impl InFlight {
+    pub(crate) const fn endpoint(&self) -> &Arc<Endpoint> {
+        &self.0
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,138 @@
+//! What an upstream is made of, as its configuration says it.
+
+use std::{
+    net::{IpAddr, Ipv6Addr},
+    sync::Arc,
+};
+
+use http::HeaderValue;
+
+use crate::config;
+
+/// A group of targets under one name.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Group {
+    /// The upstream's name, or the host of a service without one.
+    pub name: Arc<str>,
+    /// Its members.
+    pub targets: Vec<Member>,
+    /// `Host` in place of the members' own.
+    pub host_header: Option<String>,
+}
+
+/// One member of a [`Group`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Member {
+    /// Its host, a name or an address.
+    pub host: Arc<str>,
+    /// Its port.
+    pub port: u16,
+    /// Its share of the traffic.
+    pub weight: u16,
+}
+
+impl Member {
+    /// A member with the default weight.
+    #[must_use]
+    pub fn new(host: &str, port: u16) -> Self {
+        Self { host: host.into(), port, weight: 100 }
+    }
+
+    /// The address, where the host is one.
+    pub(crate) fn ip(&self) -> Option<IpAddr> {
+        let bare = self.host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        match bare {
+            Some(bare) => bare.parse::<Ipv6Addr>().ok().map(IpAddr::V6),
+            None => self.host.parse().ok(),
+        }
+    }
+}
+
+impl Group {
+    /// The group of one that a service's host and port make.
+    #[must_use]
+    pub fn of_service(service: &config::Service) -> Self {
+        let member = Member::new(&service.host, service.port);
+        Self { name: service.host.as_str().into(), targets: vec![member], host_header: None }
+    }
+
+    /// An upstream and its targets.
+    #[must_use]
+    pub fn of_upstream<'a>(
+        upstream: &config::Upstream,
+        targets: impl IntoIterator<Item = &'a config::Target>,
+    ) -> Self {
+        let member = |target: &config::Target| {
+            let (host, port) = split_port(&target.target);
+            Member { host: host.into(), port: port.unwrap_or(8000), weight: target.weight }
+        };
+        Self {
+            name: upstream.name.as_str().into(),
+            targets: targets.into_iter().map(member).collect(),
+            host_header: upstream.host_header.clone(),
+        }
+    }
+
+    /// `Host` for a member, in clear and over TLS: the port is left out where it is the scheme's own
+    /// (compat P36).
+    pub(crate) fn hosts(&self, member: &Member, port: u16) -> Hosts {
+        let name = self.host_header.as_deref().unwrap_or(&member.host);
+        let with_port = || value(&format!("{name}:{port}"));
+        match port {
+            80 => Hosts { clear: value(name), tls: with_port() },
+            443 => Hosts { clear: with_port(), tls: value(name) },
+            _ => {
+                let both = with_port();
+                Hosts { clear: both.clone(), tls: both }
+            }
+        }
+    }
+}
+
+/// What an endpoint is called in `Host`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Hosts {
+    pub(crate) clear: HeaderValue,
+    pub(crate) tls: HeaderValue,
+}
+
+/// A configured host as a header value; the config room has refused those that are not.
+fn value(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static("invalid"))
+}
+
+/// `host:port` taken apart; an IPv6 address keeps its brackets.
+fn split_port(target: &str) -> (&str, Option<u16>) {
+    match target.rsplit_once(':') {
+        Some((host, port)) if !host.contains(':') || host.ends_with(']') => match port.parse() {
+            Ok(port) => (host, Some(port)),
+            Err(_) => (target, None),
+        },
+        _ => (target, None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Group, Member, split_port};
+
+    #[test]
+    fn targets_are_taken_apart() {
+        assert_eq!(split_port("a.b:81"), ("a.b", Some(81)));
+        assert_eq!(split_port("a.b"), ("a.b", None));
+        assert_eq!(split_port("[::1]:81"), ("[::1]", Some(81)));
+        assert_eq!(split_port("::1"), ("::1", None));
+    }
+
+    #[test]
+    fn host_shows_the_port_unless_it_is_the_schemes_own() {
+        let group = Group { name: "u".into(), targets: vec![], host_header: Some("hh.example".into()) };
+        let member = Member::new("127.0.0.1", 9101);
+        assert_eq!(group.hosts(&member, 9101).clear, "hh.example:9101");
+        let group = Group { host_header: None, ..group };
+        assert_eq!(group.hosts(&member, 80).clear, "127.0.0.1");
+        assert_eq!(group.hosts(&member, 80).tls, "127.0.0.1:80");
+    }
+}

@@ -1,0 +1,140 @@
+//! The request's body on its way up: counted, and watched for who holds it up.
+
+use std::{
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, AtomicU64, Ordering},
+    },
+    task::{Context, Poll, ready},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+
+use crate::{Body, error::BoxError};
+
+/// What the forwarder sees of a body that the connection task is sending.
+#[derive(Debug)]
+pub(crate) struct Upload {
+    began: Instant,
+    state: AtomicU8,
+    bytes: AtomicU64,
+    /// Milliseconds since `began` at which the upstream last took something.
+    progress: AtomicU64,
+}
+
+/// Who a body waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Progress {
+    /// The upstream, which has not asked for more.
+    Upstream,
+    /// The client, which has not sent more.
+    Client,
+    /// Nobody: it is complete.
+    Done,
+    /// Nobody: the client broke its framing or went away.
+    Broken,
+}
+
+impl Upload {
+    pub(crate) fn progress(&self) -> Progress {
+        match self.state.load(Ordering::Acquire) {
+            0 => Progress::Upstream,
+            1 => Progress::Client,
+            2 => Progress::Done,
+            _ => Progress::Broken,
+        }
+    }
+
+    /// Bytes sent so far.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// How long ago the upstream last took something.
+    pub(crate) fn stalled(&self, now: Instant) -> Duration {
+        let progress = self.began + Duration::from_millis(self.progress.load(Ordering::Relaxed));
+        now.saturating_duration_since(progress)
+    }
+
+    fn set(&self, progress: Progress) {
+        self.state.store(progress as u8, Ordering::Release);
+    }
+
+    fn took(&self, bytes: usize) {
+        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        let now = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.progress.store(now, Ordering::Relaxed);
+    }
+}
+
+/// A body that keeps its [`Upload`] up to date.
+pub(crate) struct Watched {
+    body: Body,
+    upload: Arc<Upload>,
+}
+
+impl Watched {
+    pub(crate) fn new(body: Body) -> (Self, Arc<Upload>) {
+        let upload = Arc::new(Upload {
+            began: Instant::now(),
+            state: AtomicU8::new(Progress::Upstream as u8),
+            bytes: AtomicU64::new(0),
+            progress: AtomicU64::new(0),
+        });
+        (Self { body, upload: Arc::clone(&upload) }, upload)
+    }
+}
+
+impl HttpBody for Watched {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        self.upload.set(Progress::Client);
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        match &frame {
+            Some(Ok(frame)) => {
+                self.upload.took(frame.data_ref().map_or(0, Bytes::len));
+                let done = self.body.is_end_stream();
+                self.upload.set(if done { Progress::Done } else { Progress::Upstream });
+            }
+            Some(Err(_)) => self.upload.set(Progress::Broken),
+            None => {
+                self.upload.took(0);
+                self.upload.set(Progress::Done);
+            }
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+
+    use super::{Progress, Watched};
+    use crate::Body;
+
+    #[tokio::test]
+    async fn a_body_is_counted_to_its_end() {
+        let (watched, upload) = Watched::new(Body::from("hello"));
+        assert_eq!(upload.progress(), Progress::Upstream);
+        watched.collect().await.unwrap();
+        assert_eq!((upload.bytes(), upload.progress()), (5, Progress::Done));
+    }
+}
