@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// A request under way, as plugins, metrics and the access log see it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Exchange {
     /// The connection it came on.
     pub connection: Arc<ConnectInfo>,

@@ -1,15 +1,21 @@
 //! An embedder's Tower layer as a link of the chain.
 
-use std::{convert::Infallible, sync::Arc};
+use std::{
+    convert::Infallible,
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll},
+};
 
 use http::{Request, Response};
 use serde_json::Value;
-use tower::util::BoxCloneSyncService;
+use tower::{ServiceExt, util::BoxCloneSyncService};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{Configured, Plugin};
-use crate::{Body, config::schema::Record};
+use super::{Chain, Configured, Exchange, Forward, Plugin};
+use crate::{Body, ConnectInfo, config::schema::Record};
 
 /// The rest of a chain, from some link down to the forwarder, as a Tower service.
 pub type ChainService = BoxCloneSyncService<Request<Body>, Response<Body>, Infallible>;
@@ -18,6 +24,72 @@ pub type ChainService = BoxCloneSyncService<Request<Body>, Response<Body>, Infal
 pub trait ChainLayer: Send + Sync + 'static {
     /// Wraps the rest of the chain.
     fn wrap(&self, rest: ChainService) -> ChainService;
+}
+
+/// A chain as a Tower service, for a layer to wrap.
+pub(super) struct Rest<F>(Arc<Chain<F>>);
+
+impl<F> Rest<F> {
+    pub(super) fn new(chain: &Arc<Chain<F>>) -> Self {
+        Self(Arc::clone(chain))
+    }
+}
+
+impl<F> Clone for Rest<F> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<F: Forward> Service<Request<Body>> for Rest<F> {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+        let chain = Arc::clone(&self.0);
+        Box::pin(async move {
+            let carried = request.extensions_mut().remove::<Carried>().unwrap_or_default();
+            let mut exchange = carried.take();
+            let response = chain.run(request, &mut exchange).await;
+            carried.put(exchange);
+            Ok(response)
+        })
+    }
+}
+
+/// The exchange on its way through a layer, which knows nothing of it. A layer that calls its inner
+/// service twice at a time gives the second call a copy.
+#[derive(Clone, Default)]
+struct Carried(Arc<Mutex<Option<Exchange>>>);
+
+impl Carried {
+    fn take(&self) -> Exchange {
+        let slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        slot.clone().unwrap_or_else(|| Exchange::new(Arc::new(ConnectInfo::unknown())))
+    }
+
+    fn put(&self, exchange: Exchange) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(exchange);
+    }
+}
+
+/// Calls a layered service; what the rest of the chain noted in the exchange comes back with the answer.
+pub(super) async fn through(
+    service: ChainService,
+    mut request: Request<Body>,
+    exchange: &mut Exchange,
+) -> Response<Body> {
+    let carried = Carried::default();
+    carried.put(exchange.clone());
+    request.extensions_mut().insert(carried.clone());
+    let Ok(response) = service.oneshot(request).await;
+    *exchange = carried.take();
+    response
 }
 
 struct Erased<L>(L);

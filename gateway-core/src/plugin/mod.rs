@@ -11,9 +11,9 @@ mod layer;
 mod registry;
 mod scoped;
 
-pub use chain::{Chain, Forward};
+pub use chain::{Chain, Forward, Link};
 pub use exchange::{Exchange, Matched, RequestId, Source, Timings};
 pub use handler::{Flow, Handler, Resume, Wait};
 pub use layer::{ChainLayer, ChainService, LayerPlugin};
 pub use registry::{Configured, Plugin, Registry};
-pub use scoped::{Scope, Scoped};
+pub use scoped::{ByConsumer, Scope, Scoped};

@@ -78,6 +78,36 @@ impl<H> Scoped<H> {
         self.push(scope, Level::ByConsumer(values));
     }
 
+    /// The same scopes with what `convert` makes of each value; those it drops are left out.
+    #[must_use]
+    pub fn filter_map<T>(&self, convert: impl Fn(&H) -> Option<T>) -> Scoped<T> {
+        let level = |level: &Level<H>| match level {
+            Level::Any(value) => convert(value).map(Level::Any),
+            Level::ByConsumer(values) => {
+                let kept: HashMap<_, _, _> =
+                    values.iter().filter_map(|(id, value)| Some((*id, convert(value)?))).collect();
+                (!kept.is_empty()).then(|| Level::ByConsumer(Arc::new(kept)))
+            }
+        };
+        let levels = self.levels.iter().filter_map(|(scope, values)| Some((*scope, level(values)?)));
+        Scoped { levels: levels.collect() }
+    }
+
+    /// Whether `matches` holds for any configuration.
+    #[must_use]
+    pub fn any(&self, matches: impl Fn(&H) -> bool) -> bool {
+        self.levels.iter().any(|(_, level)| match level {
+            Level::Any(value) => matches(value),
+            Level::ByConsumer(values) => values.values().any(&matches),
+        })
+    }
+
+    /// Whether there is no configuration at all.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.levels.is_empty()
+    }
+
     fn push(&mut self, scope: Scope, level: Level<H>) {
         let at = self.levels.partition_point(|(other, _)| *other <= scope);
         self.levels.insert(at, (scope, level));
