@@ -6,6 +6,7 @@ pub mod config;
 mod connect_info;
 pub mod error;
 pub mod plugin;
+pub mod reply;
 pub mod router;
 
 pub use body::Body;
