@@ -5,6 +5,7 @@ pub mod body;
 pub mod config;
 mod connect_info;
 pub mod error;
+pub mod observe;
 pub mod plugin;
 pub mod reply;
 pub mod router;
