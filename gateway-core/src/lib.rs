@@ -6,7 +6,9 @@ pub mod body;
 pub mod config;
 mod connect_info;
 pub mod error;
+pub mod observe;
 pub mod plugin;
+pub mod reply;
 pub mod router;
 pub mod upstream;
 

@@ -1,0 +1,357 @@
+//! The counters as Prometheus reads them.
+
+use std::{
+    collections::BTreeMap,
+    fmt::{self, Debug},
+    sync::{Arc, atomic::Ordering::Relaxed},
+};
+
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeLabelSet, MetricEncoder, NoLabelSet, text::encode_registry},
+    metrics::MetricType,
+    registry::Registry,
+};
+
+use super::{
+    histogram::{Distribution, GATEWAY, REQUEST},
+    metrics::Metrics,
+    route::{Labels, RouteMetrics},
+    server::ServerStatus,
+    statuses::Answered,
+};
+use crate::{error::Reason, reply::Branding};
+
+/// What of the node only its owner knows, at the moment of a scrape.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct NodeState {
+    /// The node's id.
+    pub node_id: String,
+    /// The version it shows.
+    pub version: String,
+    /// Connections and requests.
+    pub server: ServerStatus,
+    /// Whether the store answers.
+    pub datastore_reachable: bool,
+    /// Every target with the state of its addresses.
+    pub targets: Vec<TargetState>,
+    /// Lines the access log had to drop.
+    pub access_log_dropped: u64,
+}
+
+/// One address of a target.
+#[derive(Clone, Debug)]
+pub struct TargetState {
+    /// The upstream's name.
+    pub upstream: String,
+    /// The target as configured, `host:port`.
+    pub target: String,
+    /// `ip:port`; empty where the name does not resolve.
+    pub address: String,
+    /// How it is.
+    pub health: TargetHealth,
+}
+
+/// The states of an address, in the order of the metric.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TargetHealth {
+    /// Nobody checks.
+    HealthchecksOff,
+    /// Takes requests.
+    Healthy,
+    /// Takes none.
+    Unhealthy,
+    /// The name does not resolve.
+    DnsError,
+}
+
+impl TargetHealth {
+    const ALL: [Self; 4] = [Self::HealthchecksOff, Self::Healthy, Self::Unhealthy, Self::DnsError];
+
+    const fn word(self) -> &'static str {
+        match self {
+            Self::HealthchecksOff => "healthchecks_off",
+            Self::Healthy => "healthy",
+            Self::Unhealthy => "unhealthy",
+            Self::DnsError => "dns_error",
+        }
+    }
+}
+
+/// Renders [`Metrics`] with Kong's names and labels, and the gateway's own (compat P51).
+///
+/// It is a [`Collector`]: an embedder may register it among metrics of their own. [`text`](Self::text)
+/// gives the page as Kong serves it.
+pub struct Exposition {
+    metrics: Arc<Metrics>,
+    node: Box<dyn Fn() -> NodeState + Send + Sync>,
+    prefix: &'static str,
+}
+
+impl Exposition {
+    /// The media type of [`text`](Self::text).
+    pub const CONTENT_TYPE: &'static str = "text/plain; version=0.0.4; charset=utf-8";
+
+    /// Renders `metrics`, and what `node` says at each scrape.
+    pub fn new(
+        metrics: Arc<Metrics>,
+        branding: &Branding,
+        node: impl Fn() -> NodeState + Send + Sync + 'static,
+    ) -> Self {
+        Self { metrics, node: Box::new(node), prefix: branding.metrics }
+    }
+
+    /// The page, in the text format 0.0.4.
+    #[must_use]
+    pub fn text(self: &Arc<Self>) -> String {
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(Arc::clone(self)));
+        let mut page = String::new();
+        // Writing to a string does not fail.
+        encode_registry(&mut page, &registry).ok();
+        page
+    }
+}
+
+impl Debug for Exposition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Exposition").field("prefix", &self.prefix).finish_non_exhaustive()
+    }
+}
+
+impl Collector for Exposition {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let mut page = Page { encoder, prefix: self.prefix };
+        let routes: Vec<_> = self.metrics.counted().iter().map(|route| Totals::of(route)).collect();
+        page.traffic(&routes)?;
+        page.latencies(&routes)?;
+        page.reasons(&routes)?;
+        page.node(&(self.node)())
+    }
+}
+
+/// The counters of one route, summed over the workers.
+struct Totals {
+    labels: Labels,
+    consumers: BTreeMap<String, Traffic>,
+    gateway: Distribution<17>,
+    upstream: Distribution<13>,
+    request: Distribution<13>,
+    reasons: [u64; Reason::ALL.len()],
+}
+
+#[derive(Default)]
+struct Traffic {
+    statuses: BTreeMap<Answered, u64>,
+    ingress: u64,
+    egress: u64,
+}
+
+impl Totals {
+    fn of(route: &RouteMetrics) -> Self {
+        let mut totals = Self {
+            labels: route.labels.clone(),
+            consumers: BTreeMap::new(),
+            gateway: Distribution::default(),
+            upstream: Distribution::default(),
+            request: Distribution::default(),
+            reasons: [0; Reason::ALL.len()],
+        };
+        for cell in route.cells.iter() {
+            totals.gateway.add(&cell.gateway);
+            totals.upstream.add(&cell.upstream);
+            totals.request.add(&cell.request);
+            for (sum, (_, count)) in totals.reasons.iter_mut().zip(cell.reasons()) {
+                *sum += count;
+            }
+            cell.for_each_consumer(|name, traffic| {
+                let sum = totals.consumers.entry(name.to_owned()).or_default();
+                sum.ingress += traffic.ingress.load(Relaxed);
+                sum.egress += traffic.egress.load(Relaxed);
+                for (answered, count) in traffic.statuses.iter() {
+                    *sum.statuses.entry(answered).or_default() += count;
+                }
+            });
+        }
+        totals
+    }
+}
+
+struct Page<'e> {
+    encoder: DescriptorEncoder<'e>,
+    prefix: &'static str,
+}
+
+/// One sample of a number.
+fn sample(metric: &mut MetricEncoder<'_>, labels: &impl EncodeLabelSet, value: u64) -> fmt::Result {
+    metric.encode_family(labels)?.encode_gauge(&value)
+}
+
+impl Page<'_> {
+    /// Describes a metric and gives the encoder of its samples.
+    ///
+    /// Samples of counters are written with [`sample`] too: the library's own encoding would add
+    /// `_total` to names that have it, and to `bandwidth_bytes`, which has none in Kong.
+    fn family(
+        &mut self,
+        name: &str,
+        help: &str,
+        kind: MetricType,
+        samples: impl FnOnce(&mut MetricEncoder<'_>) -> fmt::Result,
+    ) -> fmt::Result {
+        let name = format!("{}_{name}", self.prefix);
+        samples(&mut self.encoder.encode_descriptor(&name, help, None, kind)?)
+    }
+
+    fn traffic(&mut self, routes: &[Totals]) -> fmt::Result {
+        let help = "HTTP status codes per consumer/service/route";
+        let prefix = self.prefix;
+        self.family("http_requests_total", help, MetricType::Counter, |metric| {
+            for_each_consumer(routes, |labels, consumer, traffic| {
+                traffic.statuses.iter().try_for_each(|(answered, count)| {
+                    let code = answered.code().to_string();
+                    let labels = [
+                        ("service", &*labels.service),
+                        ("route", &*labels.route),
+                        ("code", &code),
+                        ("source", if answered.by_service() { "service" } else { prefix }),
+                        ("workspace", "default"),
+                        ("consumer", consumer),
+                    ];
+                    sample(metric, &labels, *count)
+                })
+            })
+        })?;
+        let help = "Total bandwidth (ingress/egress) throughput in bytes";
+        self.family("bandwidth_bytes", help, MetricType::Counter, |metric| {
+            for_each_consumer(routes, |labels, consumer, traffic| {
+                let directions = [("egress", traffic.egress), ("ingress", traffic.ingress)];
+                directions.into_iter().filter(|(_, bytes)| *bytes > 0).try_for_each(|(direction, bytes)| {
+                    let labels = [
+                        ("service", &*labels.service),
+                        ("route", &*labels.route),
+                        ("direction", direction),
+                        ("workspace", "default"),
+                        ("consumer", consumer),
+                    ];
+                    sample(metric, &labels, bytes)
+                })
+            })
+        })
+    }
+
+    fn latencies(&mut self, routes: &[Totals]) -> fmt::Result {
+        let help = "Latency added by the gateway and enabled plugins for each service/route";
+        let gateway = routes.iter().map(|route| (&route.labels, &route.gateway));
+        self.histogram(&format!("{}_latency_ms", self.prefix), help, &GATEWAY, gateway)?;
+        let help = "Latency added by upstream response for each service/route";
+        let upstream = routes.iter().map(|route| (&route.labels, &route.upstream));
+        self.histogram("upstream_latency_ms", help, &REQUEST, upstream)?;
+        let help = "Total latency incurred during requests for each service/route";
+        let request = routes.iter().map(|route| (&route.labels, &route.request));
+        self.histogram("request_latency_ms", help, &REQUEST, request)
+    }
+
+    fn histogram<'t, const N: usize>(
+        &mut self,
+        name: &str,
+        help: &str,
+        bounds: &[u32; N],
+        routes: impl Iterator<Item = (&'t Labels, &'t Distribution<N>)>,
+    ) -> fmt::Result {
+        self.family(name, help, MetricType::Histogram, |metric| {
+            routes.filter(|(_, latency)| latency.count() > 0).try_for_each(|(labels, latency)| {
+                let labels =
+                    [("service", &*labels.service), ("route", &*labels.route), ("workspace", "default")];
+                let buckets = latency.buckets(bounds);
+                let mut metric = metric.encode_family(&labels)?;
+                metric.encode_histogram::<NoLabelSet>(latency.sum(), latency.count(), &buckets, None)
+            })
+        })
+    }
+
+    fn reasons(&mut self, routes: &[Totals]) -> fmt::Result {
+        let help = "Requests that the gateway answered by itself or cut short, by reason";
+        let mut metric =
+            self.encoder.encode_descriptor("gateway_reasons_total", help, None, MetricType::Counter)?;
+        for route in routes {
+            let counts = Reason::ALL.iter().zip(route.reasons).filter(|(_, count)| *count > 0);
+            for (reason, count) in counts {
+                let (service, route) = (&*route.labels.service, &*route.labels.route);
+                let labels = [("service", service), ("route", route), ("reason", reason.word())];
+                sample(&mut metric, &labels, count)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn node(&mut self, node: &NodeState) -> fmt::Result {
+        self.connections(&node.server)?;
+        let help = "Datastore reachable from the node, 0 is unreachable";
+        self.family("datastore_reachable", help, MetricType::Gauge, |metric| {
+            metric.encode_gauge(&u64::from(node.datastore_reachable))
+        })?;
+        self.family("node_info", "Node metadata information", MetricType::Gauge, |metric| {
+            sample(metric, &[("node_id", &*node.node_id), ("version", &*node.version)], 1)
+        })?;
+        self.targets(&node.targets)?;
+        let name = "gateway_access_log_dropped_total";
+        let help = "Access log lines that were dropped because the log could not keep up";
+        let mut metric = self.encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+        metric.encode_gauge(&node.access_log_dropped)
+    }
+
+    fn connections(&mut self, server: &ServerStatus) -> fmt::Result {
+        let help = "Number of connections by subsystem";
+        self.family("nginx_connections_total", help, MetricType::Gauge, |metric| {
+            let states = [
+                ("accepted", server.connections_accepted),
+                ("active", server.connections_active),
+                ("handled", server.connections_handled),
+                ("reading", server.connections_reading),
+                ("waiting", server.connections_waiting),
+                ("writing", server.connections_writing),
+            ];
+            states.into_iter().try_for_each(|(state, count)| {
+                sample(metric, &[("subsystem", "http"), ("state", state)], count)
+            })
+        })?;
+        self.family("nginx_requests_total", "Number of requests total", MetricType::Gauge, |metric| {
+            metric.encode_gauge(&server.total_requests)
+        })
+    }
+
+    fn targets(&mut self, targets: &[TargetState]) -> fmt::Result {
+        let help = "Health status of targets of upstream. States = \
+                    healthchecks_off|healthy|unhealthy|dns_error, value is 1 when state is populated.";
+        self.family("upstream_target_health", help, MetricType::Gauge, |metric| {
+            let states = targets.iter().flat_map(|target| TargetHealth::ALL.map(|state| (target, state)));
+            states.into_iter().try_for_each(|(target, state)| {
+                let labels = [
+                    ("upstream", &*target.upstream),
+                    ("target", &*target.target),
+                    ("address", &*target.address),
+                    ("state", state.word()),
+                    ("subsystem", "http"),
+                ];
+                sample(metric, &labels, u64::from(target.health == state))
+            })
+        })
+    }
+}
+
+fn for_each_consumer(
+    routes: &[Totals],
+    mut see: impl FnMut(&Labels, &str, &Traffic) -> fmt::Result,
+) -> fmt::Result {
+    for route in routes {
+        for (consumer, traffic) in &route.consumers {
+            see(&route.labels, consumer, traffic)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;
