@@ -7,7 +7,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::{BodyExt, combinators::UnsyncBoxBody};
 use hyper::body::Incoming;
@@ -54,6 +54,26 @@ impl Body {
             return incoming.take().map(Self::from).unwrap_or_default();
         }
         slot.map_or_else(Self::empty, |body| Self(Kind::Boxed(body.map_err(Into::into).boxed_unsync())))
+    }
+
+    /// Reads up to `limit` bytes. A body that ends within them is in memory afterwards; a longer one is
+    /// what it was before, with what has been read in front.
+    ///
+    /// # Errors
+    /// As the body itself.
+    pub async fn prefetch(mut self, limit: usize) -> Result<Self, BoxError> {
+        let mut read = BytesMut::new();
+        while let Some(frame) = self.frame().await {
+            match frame?.into_data() {
+                Ok(data) if read.is_empty() && self.is_end_stream() => return Ok(Self::from(data)),
+                Ok(data) => read.extend_from_slice(&data),
+                Err(trailers) => return Ok(Self::new(Prefixed::new(read.freeze(), Some(trailers), self))),
+            }
+            if read.len() > limit {
+                return Ok(Self::new(Prefixed::new(read.freeze(), None, self)));
+            }
+        }
+        Ok(Self::from(read.freeze()))
     }
 
     /// The bytes of a body that is wholly in memory.
@@ -155,6 +175,49 @@ impl HttpBody for Body {
     }
 }
 
+/// What has been read of a body already, then the rest of it.
+struct Prefixed {
+    read: [Option<Frame<Bytes>>; 2],
+    rest: Body,
+}
+
+impl Prefixed {
+    fn new(read: Bytes, trailers: Option<Frame<Bytes>>, rest: Body) -> Self {
+        let data = (!read.is_empty()).then(|| Frame::data(read));
+        Self { read: [data, trailers], rest }
+    }
+}
+
+impl HttpBody for Prefixed {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        match self.read.iter_mut().find_map(Option::take) {
+            Some(frame) => Poll::Ready(Some(Ok(frame))),
+            None => Pin::new(&mut self.rest).poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.read.iter().all(Option::is_none) && self.rest.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let read = self.read.iter().flatten().filter_map(Frame::data_ref).map(|data| data.len() as u64).sum::<u64>();
+        let rest = self.rest.size_hint();
+        let mut whole = SizeHint::new();
+        whole.set_lower(rest.lower() + read);
+        if let Some(upper) = rest.upper() {
+            whole.set_upper(upper + read);
+        }
+        whole
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Body, Kind};
@@ -172,5 +235,14 @@ mod tests {
         let body = Body::new(Full::new(bytes::Bytes::from("abc")));
         assert!(matches!(body.0, Kind::Boxed(_)));
         assert_eq!(body.collect().await.unwrap().to_bytes(), "abc");
+    }
+
+    #[tokio::test]
+    async fn prefetching_changes_nothing_but_where_the_bytes_are() {
+        let stranger = || Body::new(Full::new(bytes::Bytes::from("abcdef")).boxed_unsync());
+        assert!(stranger().prefetch(6).await.unwrap().as_bytes().is_some());
+        let long = stranger().prefetch(3).await.unwrap();
+        assert_eq!(http_body::Body::size_hint(&long).exact(), Some(6));
+        assert_eq!(long.collect().await.unwrap().to_bytes(), "abcdef");
     }
 }

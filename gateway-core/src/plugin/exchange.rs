@@ -1,18 +1,18 @@
 //! One request under way: what the gateway knows of it beside the message itself.
 
 use std::{
-    fmt,
-    net::IpAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use http::{Extensions, Method, StatusCode, Uri, Version};
+use http::{Extensions, Method, StatusCode, Uri, Version, request::Parts, uri::PathAndQuery};
 
 use crate::{
-    ConnectInfo,
-    config::{Consumer, Credential, Protocol, Route, Service},
+    ConnectInfo, RequestId,
+    config::{Consumer, Credential, Route, Service},
     error::Reason,
+    reply::Asked,
+    sanitize::{Canonical, Client, Host, Trailers, Trust, Upgrade},
 };
 
 /// A request under way, as plugins, metrics and the access log see it.
@@ -30,10 +30,8 @@ pub struct Exchange {
     pub uri: Uri,
     /// The HTTP version as received.
     pub version: Version,
-    /// The client's address: the peer, or what a trusted peer says of it.
-    pub client_ip: IpAddr,
-    /// `http` or `https`, from the connection or a trusted peer.
-    pub scheme: Protocol,
+    /// Who sent it: the peer, or what a trusted peer says.
+    pub client: Client,
     /// The route that matched and its service.
     pub matched: Option<Arc<Matched>>,
     /// Who calls, once a plugin has found out.
@@ -56,6 +54,24 @@ pub struct Exchange {
     pub request_bytes: u64,
     /// Bytes of the response's body.
     pub response_bytes: u64,
+    /// The worker that serves it.
+    pub shard: usize,
+    /// The form in which the client takes the gateway's own answers.
+    pub asked: Asked,
+    /// The host it is for, canonical.
+    pub host: Host,
+    /// The target in canonical form, where the one received was not.
+    canonical: Option<PathAndQuery>,
+    /// How many bytes of the canonical path the route has taken off.
+    pub stripped: usize,
+    /// The WebSocket handshake that the client asks for.
+    pub upgrade: Option<Upgrade>,
+    /// Whether the client takes trailers.
+    pub trailers: Trailers,
+    /// The HTTP version of the upstream's answer.
+    pub answered_in: Version,
+    /// Whether the client asks how it was routed (`Kong-Debug: 1`).
+    pub debug: bool,
     /// Free room for plugins to talk to each other within the request.
     pub extensions: Extensions,
 }
@@ -111,8 +127,11 @@ impl Exchange {
     #[must_use]
     pub fn new(connection: Arc<ConnectInfo>) -> Self {
         Self {
-            client_ip: connection.peer().ip(),
-            scheme: connection.scheme(),
+            client: Client {
+                ip: connection.peer().ip().to_canonical(),
+                scheme: connection.scheme(),
+                trusted: false,
+            },
             connection,
             request_id: RequestId::random(),
             started: Instant::now(),
@@ -130,8 +149,45 @@ impl Exchange {
             tries: 0,
             request_bytes: 0,
             response_bytes: 0,
+            shard: 0,
+            asked: Asked::default(),
+            host: Host::none(),
+            canonical: None,
+            stripped: 0,
+            upgrade: None,
+            trailers: Trailers::Drop,
+            answered_in: Version::HTTP_11,
+            debug: false,
             extensions: Extensions::new(),
         }
+    }
+
+    /// Notes the head as it was received.
+    pub(crate) fn receive(&mut self, parts: &Parts, trust: &Trust) {
+        self.method = parts.method.clone();
+        self.uri = parts.uri.clone();
+        self.version = parts.version;
+        self.client = trust.client(&parts.headers, &self.connection);
+    }
+
+    /// Notes the head in canonical form.
+    pub(crate) fn accept(&mut self, canonical: Canonical) {
+        self.host = canonical.host;
+        self.canonical = canonical.target;
+        self.upgrade = canonical.upgrade;
+        self.trailers = canonical.trailers;
+    }
+
+    /// The canonical path of the request, before the route changed it.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        self.canonical.as_ref().map_or_else(|| self.uri.path(), PathAndQuery::path)
+    }
+
+    /// What the route has taken off the path.
+    #[must_use]
+    pub fn stripped_prefix(&self) -> &str {
+        self.path().get(..self.stripped).unwrap_or_default()
     }
 
     /// The route that matched.
@@ -144,34 +200,5 @@ impl Exchange {
     #[must_use]
     pub fn service(&self) -> Option<&Arc<Service>> {
         self.matched.as_ref().and_then(|matched| matched.service.as_ref())
-    }
-}
-
-/// A request's id: 128 random bits, shown as 32 hexadecimal digits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct RequestId(u128);
-
-impl RequestId {
-    /// A new id. It is unique, not secret: the generator is not cryptographic.
-    #[must_use]
-    pub fn random() -> Self {
-        Self(fastrand::u128(..))
-    }
-
-    /// Its 32 digits, without an allocation.
-    #[must_use]
-    pub fn digits(self) -> [u8; 32] {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let mut digits = [b'0'; 32];
-        for (pair, byte) in digits.chunks_exact_mut(2).zip(self.0.to_be_bytes()) {
-            pair.copy_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
-        }
-        digits
-    }
-}
-
-impl fmt::Display for RequestId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", self.0)
     }
 }

@@ -29,6 +29,30 @@ pub enum Scope {
 }
 
 impl Scope {
+    /// Every scope in the order of precedence.
+    pub const ALL: [Self; 8] = [
+        Self::RouteServiceConsumer,
+        Self::RouteConsumer,
+        Self::ServiceConsumer,
+        Self::RouteService,
+        Self::Consumer,
+        Self::Route,
+        Self::Service,
+        Self::Global,
+    ];
+
+    /// Whether it names a route.
+    #[must_use]
+    pub const fn names_route(self) -> bool {
+        matches!(self, Self::RouteServiceConsumer | Self::RouteConsumer | Self::RouteService | Self::Route)
+    }
+
+    /// Whether it names a service.
+    #[must_use]
+    pub const fn names_service(self) -> bool {
+        matches!(self, Self::RouteServiceConsumer | Self::ServiceConsumer | Self::RouteService | Self::Service)
+    }
+
     /// The scope of a plugin entity with these references set.
     #[must_use]
     pub const fn of(route: bool, service: bool, consumer: bool) -> Self {

@@ -48,6 +48,16 @@ pub enum HostPolicy {
     Client,
 }
 
+/// Equal backends share their live state: the same endpoints, spoken to in the same way.
+impl PartialEq for Backend {
+    fn eq(&self, other: &Self) -> bool {
+        let limits = |it: &Self| (it.connect_timeout, it.write_timeout, it.read_timeout, it.retries);
+        Arc::ptr_eq(&self.upstream, &other.upstream)
+            && self.transport == other.transport
+            && limits(self) == limits(other)
+    }
+}
+
 impl Backend {
     /// The limits of `service` around `upstream`.
     #[must_use]

@@ -5,6 +5,7 @@ use std::{
     future::Future,
     net::IpAddr,
     pin::Pin,
+    sync::OnceLock,
     time::{Duration, Instant},
 };
 
@@ -47,20 +48,28 @@ pub struct Resolution {
 
 /// The system's name servers and hosts file, through hickory: SRV records first, then A, then
 /// AAAA, as Kong orders them.
-#[derive(Debug)]
-pub struct Dns(TokioResolver);
+#[derive(Debug, Default)]
+pub struct Dns(OnceLock<TokioResolver>);
 
 impl Dns {
-    /// A resolver as `/etc/resolv.conf` and `/etc/hosts` describe it.
-    ///
-    /// # Errors
-    /// If the system's configuration cannot be read.
-    pub fn system() -> Result<Self, BoxError> {
-        Ok(Self(TokioResolver::builder_tokio()?.build()?))
+    /// A resolver as `/etc/resolv.conf` and `/etc/hosts` describe it; they are read at the first look-up.
+    #[must_use]
+    pub fn system() -> Self {
+        Self::default()
+    }
+
+    fn resolver(&self) -> Result<&TokioResolver, NetError> {
+        match self.0.get() {
+            Some(resolver) => Ok(resolver),
+            None => {
+                let resolver = TokioResolver::builder_tokio()?.build()?;
+                Ok(self.0.get_or_init(|| resolver))
+            }
+        }
     }
 
     async fn services(&self, name: &str) -> Option<Resolved> {
-        let found = self.0.srv_lookup(name).await.ok()?;
+        let found = self.resolver().ok()?.srv_lookup(name).await.ok()?;
         let records = || {
             found.answers().iter().filter_map(|record| match &record.data {
                 RData::SRV(srv) => Some(srv),
@@ -76,13 +85,13 @@ impl Dns {
     }
 
     async fn service(&self, srv: &SRV) -> Result<Vec<Resolution>, NetError> {
-        let ips = self.0.lookup_ip(srv.target.clone()).await?;
+        let ips = self.resolver()?.lookup_ip(srv.target.clone()).await?;
         let (port, weight) = (Some(srv.port), Some(srv.weight.max(1)));
         Ok(ips.iter().map(|ip| Resolution { ip, port, weight }).collect())
     }
 
     async fn addresses(&self, name: &str) -> Result<Resolved, BoxError> {
-        let found = self.0.lookup_ip(name).await?;
+        let found = self.resolver()?.lookup_ip(name).await?;
         let plain = |ip| Resolution { ip, port: None, weight: None };
         let mut addresses: Vec<_> = found.iter().map(plain).collect();
         if addresses.iter().any(|address| address.ip.is_ipv4()) {

@@ -11,6 +11,7 @@ mod pool;
 mod replay;
 mod target;
 mod transport;
+mod tunnel;
 mod upload;
 
 pub use backend::{Backend, HostPolicy};
@@ -19,4 +20,5 @@ pub use endpoint::Endpoint;
 pub use group::Upstream;
 pub use pool::PoolLimits;
 pub use target::{Group, Member};
+pub use tunnel::tunnel;
 pub use transport::{TlsSettings, Transport};

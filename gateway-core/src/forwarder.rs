@@ -1,0 +1,152 @@
+//! The inner end of every chain: the request goes up, the response comes down.
+
+use std::sync::Arc;
+
+use http::{Request, Response, StatusCode, Version};
+use http_body::Body as _;
+use hyper::upgrade::OnUpgrade;
+
+use crate::{
+    Body,
+    config::Route,
+    error::{BoxError, Error, Reason},
+    plugin::{Exchange, Forward, Source},
+    reply::{Refusal, message_reply, reply},
+    sanitize::{self, Brand, Hop, Trust, append_via, frame_request, guard_response, set_forwarded},
+    upstream::{Backend, HostPolicy, tunnel},
+};
+
+/// What forwarding takes from the node's settings.
+#[derive(Debug)]
+pub(crate) struct Outbound {
+    pub(crate) brand: Brand,
+    pub(crate) trust: Trust,
+    /// A request body up to so many bytes is read before it is forwarded.
+    pub(crate) request_buffer: usize,
+}
+
+/// Forwards the requests of one route.
+#[derive(Clone, Debug)]
+pub(crate) struct Forwarder {
+    backend: Option<Arc<Backend>>,
+    host: HostPolicy,
+    buffering: bool,
+    outbound: Arc<Outbound>,
+}
+
+impl Forwarder {
+    pub(crate) fn new(backend: Option<Arc<Backend>>, route: &Route, outbound: Arc<Outbound>) -> Self {
+        let host = if route.preserve_host { HostPolicy::Client } else { HostPolicy::Endpoint };
+        Self { backend, host, buffering: route.request_buffering, outbound }
+    }
+
+    async fn try_forward(
+        &self,
+        mut request: Request<Body>,
+        exchange: &mut Exchange,
+    ) -> Result<Response<Body>, Error> {
+        let backend = self.backend.as_ref().ok_or(Reason::NoService)?;
+        let client = exchange.upgrade.is_some().then(|| hyper::upgrade::on(&mut request));
+        let mut request = self.buffered(request, exchange).await?;
+        self.complete(&mut request, exchange);
+        let mut response = backend.forward(request, self.host, exchange.shard, exchange).await?;
+        let upstream = client.is_some().then(|| hyper::upgrade::on(&mut response));
+        let response = self.guarded(response, exchange)?;
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS
+            && let (Some(client), Some(upstream)) = (client, upstream)
+        {
+            connect_tunnel(client, upstream, backend, exchange);
+        }
+        exchange.source = Source::Service;
+        Ok(response)
+    }
+
+    /// Reads a short body to its end, so that a slow client does not hold an upstream connection, and
+    /// a failed try can be repeated (deviation 18). A longer one streams, with what has been read of it in front.
+    async fn buffered(&self, request: Request<Body>, exchange: &mut Exchange) -> Result<Request<Body>, Error> {
+        let body = request.body();
+        if body.is_end_stream() || body.as_bytes().is_some() {
+            exchange.request_bytes = body.size_hint().exact().unwrap_or_default();
+            return Ok(request);
+        }
+        let long = body.size_hint().lower() > self.outbound.request_buffer as u64;
+        if !self.buffering || long {
+            return Ok(request);
+        }
+        let (parts, body) = request.into_parts();
+        let body = body.prefetch(self.outbound.request_buffer).await.map_err(unreadable)?;
+        exchange.request_bytes = body.as_bytes().map_or(0, |bytes| bytes.len() as u64);
+        Ok(Request::from_parts(parts, body))
+    }
+
+    /// Writes the fields that the upstream gets from the gateway.
+    fn complete(&self, request: &mut Request<Body>, exchange: &Exchange) {
+        let forward = sanitize::Forward {
+            connection: &exchange.connection,
+            client: &exchange.client,
+            version: exchange.version,
+            host: &exchange.host,
+            path: exchange.uri.path(),
+            prefix: Some(exchange.stripped_prefix()),
+            request_id: &exchange.request_id.digits(),
+            brand: &self.outbound.brand,
+        };
+        set_forwarded(request.headers_mut(), &forward);
+        if let Some(upgrade) = &exchange.upgrade {
+            upgrade.ask(request.headers_mut());
+        }
+        *request.version_mut() = Version::HTTP_11;
+        // The body is out of the request for a moment: its framing is written into the head.
+        let body = std::mem::take(request.body_mut());
+        frame_request(request.headers_mut(), &body, Hop::Http1);
+        *request.body_mut() = body;
+    }
+
+    /// Lets through what a proxy may pass on.
+    fn guarded(&self, response: Response<Body>, exchange: &mut Exchange) -> Result<Response<Body>, Error> {
+        let (mut parts, body) = response.into_parts();
+        exchange.answered_in = guard_response(&mut parts, exchange.upgrade.as_ref(), exchange.trailers)?;
+        append_via(&mut parts.headers, exchange.answered_in, &self.outbound.brand);
+        Ok(Response::from_parts(parts, body))
+    }
+}
+
+impl Forward for Forwarder {
+    async fn forward(&self, request: Request<Body>, exchange: &mut Exchange) -> Response<Body> {
+        match self.try_forward(request, exchange).await {
+            Ok(response) => response,
+            Err(error) => answer(&error, exchange),
+        }
+    }
+}
+
+/// A request body that cannot be read to its end: the client's fault, unless a plugin refused it.
+fn unreadable(error: BoxError) -> Error {
+    let reason = error.downcast_ref::<Error>().map_or(Reason::BadRequestBody, Error::reason);
+    Error::new(reason, error)
+}
+
+/// The gateway's answer to a request that could not be forwarded.
+fn answer(error: &Error, exchange: &mut Exchange) -> Response<Body> {
+    let reason = error.reason();
+    exchange.reason = Some(reason);
+    if reason.blames_upstream() {
+        exchange.source = Source::Error;
+    }
+    if let Some(refusal) = Refusal::find(error) {
+        exchange.reason = Some(Reason::Plugin);
+        return message_reply(refusal.status, &refusal.message, exchange.asked, exchange.request_id);
+    }
+    reply(reason, exchange.asked, exchange.request_id)
+}
+
+/// Carries the bytes of an upgraded connection, in a task that ends with either side.
+fn connect_tunnel(client: OnUpgrade, upstream: OnUpgrade, backend: &Backend, exchange: &Exchange) {
+    let (idle, id) = (backend.read_timeout, exchange.request_id);
+    tokio::spawn(async move {
+        if let Err(error) = tunnel(client, upstream, idle).await {
+            tracing::debug!(request_id = %id, %error, "an upgraded connection ended");
+        }
+    });
+}
+

@@ -1,0 +1,282 @@
+//! The one public object: requests in, responses out.
+
+mod builder;
+mod finish;
+
+pub use builder::Builder;
+
+use std::{
+    convert::Infallible,
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll},
+};
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use http::{Request, Response, request::Parts};
+use http_body::Body as HttpBody;
+use tower_service::Service;
+
+use crate::{
+    Body, ConnectInfo, Settings,
+    config::{Change, Config, Problems, Protocol},
+    error::{BoxError, Reason},
+    observe::Metrics,
+    plugin::Exchange,
+    reply::{Asked, https_reply, reply},
+    router::Head,
+    sanitize::{Canonical, check_head, complete_refusal},
+    server::Serve,
+    snapshot::{Entry, Environment, Snapshot, compile},
+};
+
+/// An API gateway as a [`tower::Service`](Service).
+///
+/// It takes requests of any body, answers each of them (`Error = Infallible`), and is cheap to clone.
+/// [`reload`](Self::reload) and [`apply`](Self::apply) change its configuration at one instant, without
+/// touching a request or a connection under way.
+///
+/// ```
+/// use gateway_core::{Body, Gateway, config::{Config, Route, Service}};
+/// use tower::ServiceExt;
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// let service = Service::new("users", "127.0.0.1");
+/// let mut route = Route::new("users").to(&service);
+/// route.paths = Some(vec!["/users".into()]);
+/// let gateway = Gateway::builder().config(Config::default().with(service).with(route)).build().unwrap();
+///
+/// let request = http::Request::get("/elsewhere").header("host", "example.com").body(Body::empty()).unwrap();
+/// let response = gateway.oneshot(request).await.unwrap();
+/// assert_eq!(response.status(), 404);
+/// # });
+/// ```
+#[derive(Clone)]
+pub struct Gateway {
+    shared: Arc<Shared>,
+    shard: Shard,
+}
+
+/// What all clones of a gateway share.
+struct Shared {
+    snapshot: ArcSwap<Snapshot>,
+    /// Changes are made one at a time; requests never take it.
+    changing: Mutex<()>,
+    environment: Environment,
+    settings: Settings,
+    unmatched: Arc<crate::observe::RouteMetrics>,
+    access_log: Option<crate::observe::AccessLog>,
+}
+
+/// Which share of pools and counters a clone uses.
+#[derive(Clone, Copy)]
+enum Shard {
+    /// That of a worker with a runtime of its own.
+    Worker(usize),
+    /// That of the thread it happens to run on.
+    Thread,
+}
+
+impl Gateway {
+    /// Starts to build a gateway.
+    #[must_use]
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// The gateway for the worker with this index: its connections and counters are that worker's own.
+    /// Use it where each thread has a runtime of its own, as the crate's [server](crate::server) does.
+    #[must_use]
+    pub fn for_worker(&self, index: usize) -> Self {
+        Self { shared: Arc::clone(&self.shared), shard: Shard::Worker(index) }
+    }
+
+    /// The configuration that requests are served by now.
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.shared.snapshot.load_full()
+    }
+
+    /// The counters.
+    #[must_use]
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.shared.environment.metrics
+    }
+
+    /// The node's settings.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.shared.settings
+    }
+
+    /// Serves by `config` from now on; what it shares with the configuration of before goes on undisturbed.
+    /// Gives what differed.
+    ///
+    /// # Errors
+    /// Every problem of `config`; then nothing has changed.
+    pub fn reload(&self, config: &Config) -> Result<Change, Problems> {
+        let _changing = self.shared.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let config = config.check(self.shared.environment.registry.as_ref())?;
+        let previous = self.shared.snapshot.load_full();
+        let change = previous.config().diff(&config);
+        self.swap(&previous, &change)?;
+        Ok(change)
+    }
+
+    /// Makes one change.
+    ///
+    /// # Errors
+    /// Every problem of the configuration as it would be; then nothing has changed.
+    pub fn apply(&self, change: &Change) -> Result<(), Problems> {
+        let _changing = self.shared.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let previous = self.shared.snapshot.load_full();
+        let config = previous.config().apply(change).check(self.shared.environment.registry.as_ref())?;
+        let change = previous.config().diff(&config);
+        self.swap(&previous, &change)
+    }
+
+    fn swap(&self, previous: &Snapshot, change: &Change) -> Result<(), Problems> {
+        if change.is_empty() {
+            return Ok(());
+        }
+        let next = compile(previous.config().apply(change), Some(previous), &self.shared.environment)?;
+        self.shared.snapshot.store(Arc::new(next));
+        Ok(())
+    }
+
+    /// Answers a request that came on `connection`.
+    pub async fn handle(&self, connection: &Arc<ConnectInfo>, request: Request<Body>) -> Response<Body> {
+        let snapshot = self.shared.snapshot.load_full();
+        let shard = self.shard.index();
+        let mut exchange = Box::new(Exchange::new(Arc::clone(connection)));
+        exchange.shard = shard;
+        let (mut parts, body) = request.into_parts();
+        exchange.asked = Asked::by(&parts.method, parts.version, &parts.headers);
+        let admitted = self.admit(&snapshot, &mut parts, &mut exchange);
+        let (response, entry) = match admitted {
+            Ok(entry) => {
+                let response = entry.chain.run(Request::from_parts(parts, body), &mut exchange).await;
+                (response, Some(entry))
+            }
+            Err(refusal) => (*refusal, None),
+        };
+        self.finish(response, exchange, entry)
+    }
+
+    /// Checks the head, finds the route, and turns the target into the upstream's.
+    fn admit(
+        &self,
+        snapshot: &Snapshot,
+        parts: &mut Parts,
+        exchange: &mut Exchange,
+    ) -> Result<Arc<Entry>, Box<Response<Body>>> {
+        let canonical = check_head(parts, &self.shared.settings.rules).map_err(|reason| refuse(reason, exchange))?;
+        exchange.receive(parts, &self.shared.environment.outbound.trust);
+        canonical.apply(parts, &self.shared.settings.rules);
+        let entry = self.find(snapshot, parts, &canonical, exchange).map_err(|reason| refuse(reason, exchange))?;
+        exchange.accept(canonical);
+        Self::check_scheme(&entry, exchange)?;
+        Ok(entry)
+    }
+
+    /// The route of a request; its target becomes what the route's service is asked for.
+    fn find(
+        &self,
+        snapshot: &Snapshot,
+        parts: &mut Parts,
+        canonical: &Canonical,
+        exchange: &mut Exchange,
+    ) -> Result<Arc<Entry>, Reason> {
+        let head = Head {
+            scheme: exchange.client.scheme,
+            method: &parts.method,
+            host: canonical.host.name(),
+            port: canonical.host.port().unwrap_or_else(|| exchange.client.scheme.default_port()),
+            path: parts.uri.path(),
+            headers: &parts.headers,
+            sni: exchange.connection.tls().and_then(|tls| tls.sni.as_deref()),
+        };
+        let found = snapshot.router().find(&head).ok_or(Reason::NoRoute)?;
+        let entry = Arc::clone(found.value);
+        exchange.matched = Some(Arc::clone(&entry.matched));
+        exchange.stripped = if entry.route().strip_path { found.matched } else { 0 };
+        if let Some(target) = entry.target(&parts.uri, exchange.stripped) {
+            parts.uri = target;
+        }
+        Ok(entry)
+    }
+
+    /// An https route tells a request in clear where to go (compat P15).
+    fn check_scheme(entry: &Entry, exchange: &mut Exchange) -> Result<(), Box<Response<Body>>> {
+        if entry.clear || exchange.client.scheme == Protocol::Https {
+            return Ok(());
+        }
+        exchange.reason = Some(Reason::HttpsRequired);
+        let status = entry.route().https_redirect_status_code;
+        let reply =
+            https_reply(status, exchange.host.name(), &exchange.uri, exchange.asked, exchange.request_id);
+        Err(Box::new(reply))
+    }
+}
+
+/// Answers a request that goes no further.
+fn refuse(reason: Reason, exchange: &mut Exchange) -> Box<Response<Body>> {
+    exchange.reason = Some(reason);
+    let mut response = reply(reason, exchange.asked, exchange.request_id);
+    complete_refusal(reason, response.headers_mut());
+    Box::new(response)
+}
+
+impl Shard {
+    fn index(self) -> usize {
+        match self {
+            Self::Worker(index) => index,
+            Self::Thread => thread_index(),
+        }
+    }
+}
+
+/// A number for the current thread, counted up from 0.
+fn thread_index() -> usize {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    thread_local! {
+        static INDEX: usize = NEXT.fetch_add(1, Ordering::Relaxed);
+    }
+    INDEX.with(|index| *index)
+}
+
+impl<B> Service<Request<B>> for Gateway
+where
+    B: HttpBody<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+    /// Always ready: bounds are kept per upstream, not here.
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let gateway = self.clone();
+        let connection = request.extensions_mut().remove::<Arc<ConnectInfo>>();
+        let connection = connection.unwrap_or_else(|| Arc::new(ConnectInfo::unknown()));
+        Box::pin(async move { Ok(gateway.handle(&connection, request.map(Body::new)).await) })
+    }
+}
+
+impl Serve for Gateway {
+    fn serve(
+        &self,
+        connection: &Arc<ConnectInfo>,
+        request: Request<hyper::body::Incoming>,
+    ) -> impl Future<Output = Response<Body>> + Send + 'static {
+        let (gateway, connection) = (self.clone(), Arc::clone(connection));
+        async move { gateway.handle(&connection, request.map(Body::from)).await }
+    }
+}

@@ -1,0 +1,115 @@
+//! Assembling a gateway.
+
+use std::sync::{Arc, Mutex};
+
+use arc_swap::ArcSwap;
+
+use super::{Gateway, Shard, Shared};
+use crate::{
+    Settings,
+    config::{Config, Problems},
+    forwarder::Outbound,
+    observe::{AccessLog, Metrics},
+    plugin::Registry,
+    plugins,
+    ,
+    snapshot::{Environment, compile},
+    upstream::{Dns, Resolve},
+};
+
+/// Puts a [`Gateway`] together. Everything has a default: no entities, the bundled native plugins,
+/// default settings, the system's resolver, no access log.
+#[derive(Default)]
+pub struct Builder {
+    config: Config,
+    registry: Option<Registry>,
+    settings: Settings,
+    resolver: Option<Arc<dyn Resolve>>,
+    access_log: Option<AccessLog>,
+}
+
+impl Builder {
+    /// What it serves at first.
+    #[must_use]
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// The plugins that the configuration may name, in place of the bundled ones.
+    ///
+    /// ```
+    /// use gateway_core::{Gateway, plugin::LayerPlugin, plugins};
+    /// use tower::layer::layer_fn;
+    ///
+    /// let registry = plugins::bundled().with(LayerPlugin::new("audit", 500, layer_fn(|rest| rest)));
+    /// let gateway = Gateway::builder().plugins(registry).build().unwrap();
+    /// ```
+    #[must_use]
+    pub fn plugins(mut self, registry: Registry) -> Self {
+        self.registry = Some(registry);
+        self
+    }
+
+    /// The node's settings.
+    #[must_use]
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// What looks host names up.
+    #[must_use]
+    pub fn resolver(mut self, resolver: impl Resolve) -> Self {
+        self.resolver = Some(Arc::new(resolver));
+        self
+    }
+
+    /// Where each request gets a line.
+    #[must_use]
+    pub fn access_log(mut self, log: AccessLog) -> Self {
+        self.access_log = Some(log);
+        self
+    }
+
+    /// The gateway.
+    ///
+    /// # Errors
+    /// Every problem of the configuration.
+    pub fn build(self) -> Result<Gateway, Problems> {
+        let Self { config, registry, settings, resolver, access_log } = self;
+        let environment = environment(registry, resolver, &settings);
+        let config = config.check(environment.registry.as_ref())?;
+        let snapshot = compile(config, None, &environment)?;
+        let shared = Shared {
+            snapshot: ArcSwap::from_pointee(snapshot),
+            changing: Mutex::new(()),
+            unmatched: environment.metrics.unmatched(),
+            environment,
+            settings,
+            access_log,
+        };
+        Ok(Gateway { shared: Arc::new(shared), shard: Shard::Thread })
+    }
+}
+
+fn environment(
+    registry: Option<Registry>,
+    resolver: Option<Arc<dyn Resolve>>,
+    settings: &Settings,
+) -> Environment {
+    let shards = settings.shards.max(1);
+    Environment {
+        registry: Arc::new(registry.unwrap_or_else(plugins::bundled)),
+        resolver: resolver.unwrap_or_else(|| Arc::new(Dns::system())),
+        metrics: Arc::new(Metrics::new(shards)),
+        outbound: Arc::new(Outbound {
+            brand: settings.branding.brand().clone(),
+            trust: settings.trust.clone(),
+            request_buffer: settings.request_buffer,
+        }),
+        shards,
+        pool: settings.pool,
+        tls_verify: settings.tls_verify,
+    }
+}

@@ -1,0 +1,205 @@
+//! The end of an exchange: the fields that every answer carries, and what is counted and logged.
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Response, header::SERVER};
+use http_body::{Body as HttpBody, Frame, SizeHint};
+
+use super::{Gateway, Shared};
+use crate::{
+    Body,
+    error::{BoxError, Error, Reason},
+    plugin::{Exchange, Source},
+    snapshot::Entry,
+};
+
+/// Opt-in: the reason word of a failure.
+const X_GATEWAY_REASON: HeaderName = HeaderName::from_static("x-gateway-reason");
+
+impl Gateway {
+    /// Completes the head of an answer. The exchange is over with the last byte of its body; for one that
+    /// is wholly in memory that is now.
+    pub(super) fn finish(
+        &self,
+        mut response: Response<Body>,
+        mut exchange: Box<Exchange>,
+        entry: Option<Arc<Entry>>,
+    ) -> Response<Body> {
+        exchange.status = response.status();
+        self.stamp(response.headers_mut(), &exchange);
+        let mut ending = Ending { shared: Arc::clone(&self.shared), exchange, entry, ended: false };
+        if let Some(bytes) = in_memory(response.body()) {
+            ending.exchange.response_bytes = bytes;
+            ending.end();
+            return response;
+        }
+        response.map(|body| Body::new(Counted { body, ending }))
+    }
+
+    /// The gateway's own fields (compat P31, B 3.1).
+    fn stamp(&self, headers: &mut HeaderMap, exchange: &Exchange) {
+        let settings = &self.shared.settings;
+        let branding = &settings.branding;
+        let digits = HeaderValue::from_bytes(&exchange.request_id.digits());
+        if let Ok(id) = digits {
+            headers.insert(&branding.request_id, id);
+        }
+        if exchange.source == Source::Exit {
+            let total = exchange.started.elapsed();
+            headers.insert(&branding.response_latency, milliseconds(total));
+        } else {
+            let forwarded = exchange.timings.forwarded.unwrap_or_default();
+            let responded = exchange.timings.responded.unwrap_or_else(|| exchange.started.elapsed());
+            headers.insert(&branding.upstream_latency, milliseconds(responded.saturating_sub(forwarded)));
+            headers.insert(&branding.proxy_latency, milliseconds(forwarded));
+        }
+        if !headers.contains_key(SERVER) {
+            headers.insert(SERVER, branding.server.clone());
+        }
+        match exchange.reason {
+            Some(reason) if settings.reason_header => {
+                headers.insert(X_GATEWAY_REASON, HeaderValue::from_static(reason.word()));
+            }
+            _ => {}
+        }
+        if settings.debug_header && exchange.debug {
+            debug_fields(headers, exchange);
+        }
+    }
+}
+
+/// The length of a body that needs no more waiting.
+fn in_memory(body: &Body) -> Option<u64> {
+    match body.as_bytes() {
+        Some(bytes) => Some(bytes.len() as u64),
+        None => body.is_end_stream().then_some(0),
+    }
+}
+
+/// Which route and service took the request (compat P52).
+fn debug_fields(headers: &mut HeaderMap, exchange: &Exchange) {
+    let mut show = |name: &'static str, value: Option<String>| {
+        if let Some(value) = value.and_then(|value| HeaderValue::try_from(value).ok()) {
+            headers.insert(HeaderName::from_static(name), value);
+        }
+    };
+    if let Some(route) = exchange.route() {
+        show("kong-route-id", Some(route.id.to_string()));
+        show("kong-route-name", route.name.clone());
+    }
+    if let Some(service) = exchange.service() {
+        show("kong-service-id", Some(service.id.to_string()));
+        show("kong-service-name", service.name.clone());
+    }
+}
+
+/// Whole milliseconds as a header value; the small ones, which are nearly all, without an allocation.
+fn milliseconds(duration: Duration) -> HeaderValue {
+    const TENS: &str = "10111213141516171819202122232425262728293031323334353637383940414243444546474849\
+                        50515253545556575859606162636465666768697071727374757677787980818283848586878889\
+                        90919293949596979899";
+    const ONES: &str = "0123456789";
+    let value = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    let small = usize::try_from(value).ok().and_then(|value| match value {
+        0..=9 => ONES.get(value..=value),
+        10..=99 => TENS.get(2 * (value - 10)..2 * (value - 10) + 2),
+        _ => None,
+    });
+    small.map_or_else(|| HeaderValue::from(value), HeaderValue::from_static)
+}
+
+/// What is due once an exchange is over, whatever way it ends.
+struct Ending {
+    shared: Arc<Shared>,
+    exchange: Box<Exchange>,
+    entry: Option<Arc<Entry>>,
+    ended: bool,
+}
+
+impl Ending {
+    fn end(&mut self) {
+        if std::mem::replace(&mut self.ended, true) {
+            return;
+        }
+        let exchange = &mut self.exchange;
+        exchange.timings.finished = Some(exchange.started.elapsed());
+        let metrics = self.entry.as_ref().map_or(&self.shared.unmatched, |entry| &entry.metrics);
+        metrics.count(exchange.shard, exchange);
+        if let Some(entry) = &self.entry {
+            entry.chain.log(exchange);
+        }
+        if let Some(log) = &self.shared.access_log {
+            log.write(exchange.shard, exchange);
+        }
+    }
+
+    fn fail(&mut self, error: &BoxError) {
+        let reason = error.downcast_ref::<Error>().map_or(Reason::ResponseTruncated, Error::reason);
+        self.exchange.reason.get_or_insert(reason);
+        self.end();
+    }
+}
+
+/// A client that goes away before the last byte ends its exchange too.
+impl Drop for Ending {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.exchange.reason.get_or_insert(Reason::ClientClosed);
+            self.end();
+        }
+    }
+}
+
+/// A body that is counted to its end.
+struct Counted {
+    body: Body,
+    ending: Ending,
+}
+
+impl HttpBody for Counted {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        match &frame {
+            Some(Ok(frame)) => {
+                self.ending.exchange.response_bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
+                if self.body.is_end_stream() {
+                    self.ending.end();
+                }
+            }
+            Some(Err(error)) => self.ending.fail(error),
+            None => self.ending.end(),
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::milliseconds;
+
+    #[test]
+    fn milliseconds_are_whole() {
+        for value in [0, 1, 9, 10, 11, 54, 99, 100, 12_345] {
+            assert_eq!(milliseconds(Duration::from_millis(value)), value.to_string().as_str());
+        }
+    }
+}

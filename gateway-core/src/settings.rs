@@ -1,0 +1,49 @@
+//! What a node is told besides its entities.
+
+use crate::{
+    reply::Branding,
+    sanitize::{Rules, Trust},
+    upstream::PoolLimits,
+};
+
+/// Settings of a gateway. They are the node's, not the configuration's: two nodes that serve the same
+/// `kong.yml` may differ in them.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Settings {
+    /// Whose word about the client counts. Default: nobody's.
+    pub trust: Trust,
+    /// How strict the edge is, and how much it takes. Default: as Kong, with the limits of `docs/settings.md`.
+    pub rules: Rules,
+    /// The names in headers and metrics. Default: Kong's.
+    pub branding: Branding,
+    /// Answers `Kong-Debug: 1` with the route and service that were found. Default off.
+    pub debug_header: bool,
+    /// Shows the reason word of a failure as `X-Gateway-Reason`. Default off.
+    pub reason_header: bool,
+    /// Whether the certificates of services are verified where a service does not say. Default on.
+    pub tls_verify: bool,
+    /// A request body up to so many bytes is read before it is forwarded, unless its route says
+    /// `request_buffering: false`. Default 65536.
+    pub request_buffer: usize,
+    /// Bounds of the connection pools.
+    pub pool: PoolLimits,
+    /// Workers that have a share of pools and counters of their own. Default: one a core.
+    pub shards: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            trust: Trust::default(),
+            rules: Rules::default(),
+            branding: Branding::default(),
+            debug_header: false,
+            reason_header: false,
+            tls_verify: true,
+            request_buffer: 64 * 1024,
+            pool: PoolLimits::default(),
+            shards: std::thread::available_parallelism().map_or(1, usize::from),
+        }
+    }
+}

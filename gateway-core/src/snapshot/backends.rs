@@ -1,0 +1,118 @@
+//! Services to backends: the endpoints behind each, and how to speak to them.
+
+use std::sync::Arc;
+
+use super::{ById, Snapshot, UpstreamKey, compile::Compiler};
+use crate::{
+    config::{Certificate, Config, Problem, Service, Target, Upstream},
+    upstream::{Backend, Group, TlsSettings, Transport, Upstream as Endpoints},
+};
+
+/// Config by what it is looked up by.
+pub(super) struct Index<'c> {
+    upstreams: std::collections::HashMap<&'c str, &'c Arc<Upstream>>,
+    targets: ById<Vec<&'c Target>>,
+}
+
+impl<'c> Index<'c> {
+    pub(super) fn new(config: &'c Config) -> Self {
+        let upstreams = config.upstreams.values().map(|upstream| (upstream.name.as_str(), upstream)).collect();
+        let mut targets = ById::<Vec<_>>::default();
+        for target in config.targets.values() {
+            targets.entry(target.upstream.id).or_default().push(target.as_ref());
+        }
+        Self { upstreams, targets }
+    }
+}
+
+impl Compiler<'_> {
+    /// Every service with a backend that can be forwarded to.
+    pub(super) fn backends(&mut self, index: &Index<'_>) {
+        let config = self.config;
+        for service in config.services.values() {
+            if !matches!(service.protocol, crate::config::Protocol::Http | crate::config::Protocol::Https) {
+                let protocol = service.protocol;
+                tracing::warn!(service = %service.id, ?protocol, "services of this protocol are not forwarded to yet");
+                continue;
+            }
+            match self.backend(service, index) {
+                Ok(backend) => drop(self.backends.insert(service.id, backend)),
+                Err(problem) => self.problems.push(problem),
+            }
+        }
+    }
+
+    fn backend(
+        &mut self,
+        service: &Service,
+        index: &Index<'_>,
+    ) -> Result<(Option<TlsSettings>, Transport, Arc<Backend>), Problem> {
+        let (upstream, endpoints) = self.endpoints(service, index);
+        let settings = service.protocol.is_tls().then(|| self.tls_settings(service, upstream.as_deref()));
+        let transport = self.transport(service, settings.as_ref())?;
+        let backend = Backend::new(service, endpoints, transport.clone());
+        let previous = self.previous.and_then(|previous| previous.backends.get(&service.id));
+        let backend = match previous {
+            Some((_, _, same)) if **same == backend => Arc::clone(same),
+            _ => Arc::new(backend),
+        };
+        Ok((settings, transport, backend))
+    }
+
+    /// The endpoints of a service: its upstream's, or those of its host alone.
+    fn endpoints(&mut self, service: &Service, index: &Index<'_>) -> (Option<Arc<Upstream>>, Arc<Endpoints>) {
+        let upstream = index.upstreams.get(service.host.as_str()).map(|upstream| Arc::clone(upstream));
+        let (key, group) = match &upstream {
+            Some(upstream) => {
+                let targets = index.targets.get(&upstream.id).into_iter().flatten().copied();
+                (UpstreamKey::Entity(upstream.id), Group::of_upstream(upstream, targets))
+            }
+            None => (UpstreamKey::Host(service.host.clone(), service.port), Group::of_service(service)),
+        };
+        let endpoints = self.keep_or_make(key, group);
+        (upstream, endpoints)
+    }
+
+    /// The group as it is, where it is the same as before: its live state goes on.
+    fn keep_or_make(&mut self, key: UpstreamKey, group: Group) -> Arc<Endpoints> {
+        if let Some(made) = self.upstreams.get(&key) {
+            return Arc::clone(made);
+        }
+        let before = self.previous.and_then(|previous| previous.upstreams.get(&key));
+        let endpoints = match before {
+            Some(same) if *same.group() == group => Arc::clone(same),
+            _ => {
+                let environment = self.environment;
+                let resolver = Arc::clone(&environment.resolver);
+                Endpoints::new(group, before.map(AsRef::as_ref), resolver, environment.shards, environment.pool)
+            }
+        };
+        self.upstreams.insert(key, Arc::clone(&endpoints));
+        endpoints
+    }
+
+    fn tls_settings(&self, service: &Service, upstream: Option<&Upstream>) -> TlsSettings {
+        let certificate = |id: uuid::Uuid| -> Option<Arc<Certificate>> { self.config.certificates.get(&id).cloned() };
+        let own = service.client_certificate.and_then(|reference| certificate(reference.id));
+        let of_upstream = upstream.and_then(|upstream| upstream.client_certificate);
+        let anchors = service.ca_certificates.iter().flatten();
+        TlsSettings {
+            verify: service.tls_verify.unwrap_or(self.environment.tls_verify),
+            depth: service.tls_verify_depth,
+            anchors: anchors.filter_map(|id| self.config.ca_certificates.get(id).cloned()).collect(),
+            client: own.or_else(|| of_upstream.and_then(|reference| certificate(reference.id))),
+        }
+    }
+
+    /// The transport of before, where no setting differs: its open connections stay usable.
+    fn transport(&self, service: &Service, settings: Option<&TlsSettings>) -> Result<Transport, Problem> {
+        let Some(settings) = settings else { return Ok(Transport::clear()) };
+        let before: Option<&Snapshot> = self.previous;
+        match before.and_then(|previous| previous.backends.get(&service.id)) {
+            Some((Some(same), transport, _)) if same == settings => Ok(transport.clone()),
+            _ => Transport::tls(settings).map_err(|error| {
+                Problem::in_entity("services", service.id, service.name.as_deref(), "client_certificate", error.to_string())
+            }),
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Bytes both ways after an upgrade.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::{Context, Poll, ready},
+    time::{Duration, Instant},
+};
+
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional},
+    time::sleep,
+};
+
+/// Carries bytes between two upgraded connections until both directions have ended, either one fails, or
+/// nothing has come from either side for `idle`.
+///
+/// # Errors
+/// If an upgrade does not come about, or a connection fails.
+pub async fn tunnel(client: OnUpgrade, upstream: OnUpgrade, idle: Duration) -> io::Result<()> {
+    let (client, upstream) = tokio::try_join!(client, upstream).map_err(io::Error::other)?;
+    let activity = Arc::new(Activity::new());
+    let mut client = Noticed { io: TokioIo::new(client), activity: Arc::clone(&activity) };
+    let mut upstream = Noticed { io: TokioIo::new(upstream), activity: Arc::clone(&activity) };
+    tokio::select! {
+        copied = copy_bidirectional(&mut client, &mut upstream) => copied.map(drop),
+        () = activity.ceased(idle) => Err(io::ErrorKind::TimedOut.into()),
+    }
+}
+
+/// When something last came.
+struct Activity {
+    began: Instant,
+    last: AtomicU64,
+}
+
+impl Activity {
+    fn new() -> Self {
+        Self { began: Instant::now(), last: AtomicU64::new(0) }
+    }
+
+    fn notice(&self) {
+        let now = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.last.store(now, Ordering::Relaxed);
+    }
+
+    /// Ready once nothing has come for `idle`.
+    async fn ceased(&self, idle: Duration) {
+        loop {
+            let last = self.began + Duration::from_millis(self.last.load(Ordering::Relaxed));
+            match idle.checked_sub(last.elapsed()) {
+                Some(rest) if !rest.is_zero() => sleep(rest).await,
+                _ => return,
+            }
+        }
+    }
+}
+
+/// A stream whose reads are noticed.
+struct Noticed<I> {
+    io: I,
+    activity: Arc<Activity>,
+}
+
+impl<I: AsyncRead + Unpin> AsyncRead for Noticed<I> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let read = ready!(Pin::new(&mut self.io).poll_read(cx, buf));
+        self.activity.notice();
+        Poll::Ready(read)
+    }
+}
+
+impl<I: AsyncWrite + Unpin> AsyncWrite for Noticed<I> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
