@@ -7,6 +7,7 @@ mod connect_info;
 pub mod error;
 pub mod plugin;
 pub mod router;
+pub mod sanitize;
 
 pub use body::Body;
 pub use connect_info::{ConnectInfo, TlsInfo};
