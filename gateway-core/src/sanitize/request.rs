@@ -254,7 +254,7 @@ mod tests {
 
     /// `METHOD target version`, then fields, one a line.
     fn head(text: &str) -> Parts {
-        let mut lines = text.lines().map(str::trim);
+        let mut lines = text.lines();
         let line: Vec<&str> = lines.next().unwrap().split(' ').collect();
         let mut parts = Request::new(()).into_parts().0;
         parts.method = Method::from_bytes(line[0].as_bytes()).unwrap();
@@ -335,7 +335,7 @@ mod tests {
             ("T6, P9", "GET /%zz 1.1\nhost: a", BadPath),
             ("T6, P9", "GET /%00 1.1\nhost: a", BadPath),
             ("2.6, values with blanks", "GET https://a/ 2\nx: \x20y", BadRequest),
-            ("2.6, values with blanks", "GET https://a/ 2\nx: y\ty\t.".trim_end_matches('.'), BadRequest),
+            ("2.6, values with blanks", "GET https://a/ 2\nx: y\t", BadRequest),
             ("HTTP/0.9", "GET / 0.9\nhost: a", BadRequest),
             ("2.7", "GET / 1.0\nhost: a\nconnection: upgrade\nupgrade: websocket", BadRequest),
             ("2.7", "POST / 1.1\nhost: a\nconnection: upgrade\nupgrade: websocket", BadRequest),
@@ -346,12 +346,7 @@ mod tests {
                 BadRequest,
             ),
         ] {
-            // The trim of `head` would hide a trailing tab: set it by hand.
-            let mut parts = head(text);
-            if text.ends_with('\t') {
-                parts.headers.insert("x", HeaderValue::from_static("y\t"));
-            }
-            assert_eq!(check_head(&parts, &Rules::default()).err(), Some(reason), "{row}: {text}");
+            assert_eq!(refusal(text), Some(reason), "{row}: {text}");
         }
     }
 
