@@ -37,6 +37,8 @@ pub enum Reason {
     CodingNotImplemented,
     /// An expectation other than `100-continue`.
     ExpectationFailed,
+    /// A WebSocket handshake of another version than 13 (RFC 6455 section 4.4).
+    WebsocketVersion,
     /// The request target is longer than the limit.
     UriTooLong,
     /// The request head is larger than the limit.
@@ -96,7 +98,7 @@ const fn row(word: &'static str, status: StatusCode, message: &'static str) -> R
 
 impl Reason {
     /// Every reason, in the order of the documentation.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 34] = [
         Self::NoRoute,
         Self::NoService,
         Self::HttpsRequired,
@@ -108,6 +110,7 @@ impl Reason {
         Self::MethodNotAllowed,
         Self::CodingNotImplemented,
         Self::ExpectationFailed,
+        Self::WebsocketVersion,
         Self::UriTooLong,
         Self::HeadTooLarge,
         Self::BodyTooLarge,
@@ -159,6 +162,9 @@ impl Reason {
             }
             Self::ExpectationFailed => {
                 row("expectation_failed", StatusCode::EXPECTATION_FAILED, "Expectation failed")
+            }
+            Self::WebsocketVersion => {
+                row("websocket_version", StatusCode::UPGRADE_REQUIRED, "Unsupported WebSocket version")
             }
             Self::UriTooLong => row("uri_too_long", StatusCode::URI_TOO_LONG, "URI too long"),
             Self::HeadTooLarge => row(
@@ -245,6 +251,7 @@ impl Reason {
                     | Self::MethodNotAllowed
                     | Self::CodingNotImplemented
                     | Self::ExpectationFailed
+                    | Self::WebsocketVersion
                     | Self::UriTooLong
                     | Self::HeadTooLarge
                     | Self::BodyTooLarge

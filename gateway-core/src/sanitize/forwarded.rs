@@ -1,0 +1,391 @@
+//! What the upstream is told of the client and of the way (compat P33, P34).
+
+use std::fmt::Write as _;
+
+use bytes::BytesMut;
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Version,
+    header::{InvalidHeaderValue, VIA},
+};
+
+use super::{
+    Client, Host,
+    names::{
+        X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PATH, X_FORWARDED_PORT, X_FORWARDED_PREFIX,
+        X_FORWARDED_PROTO, X_KONG_REQUEST_ID, X_REAL_IP,
+    },
+    path::put_decoded,
+};
+use crate::ConnectInfo;
+
+/// Under which name the gateway shows itself.
+#[derive(Clone, Debug)]
+pub struct Brand {
+    via: [HeaderValue; 3],
+    request_id: HeaderName,
+}
+
+impl Brand {
+    /// `name` in `Via`, the request's id in `request_id`.
+    ///
+    /// # Errors
+    /// `name` has characters that a field value may not have.
+    pub fn new(name: &str, request_id: HeaderName) -> Result<Self, InvalidHeaderValue> {
+        // Kong writes `1`, not `1.0` (compat P13).
+        let via = |version: &str| HeaderValue::try_from(format!("{version} {name}"));
+        Ok(Self { via: [via("1")?, via("1.1")?, via("2")?], request_id })
+    }
+
+    const fn via(&self, version: Version) -> &HeaderValue {
+        let [old, usual, newer] = &self.via;
+        match version {
+            Version::HTTP_09 | Version::HTTP_10 => old,
+            Version::HTTP_2 | Version::HTTP_3 => newer,
+            _ => usual,
+        }
+    }
+}
+
+impl Default for Brand {
+    /// `gateway/` with this crate's version, and `X-Kong-Request-Id`.
+    fn default() -> Self {
+        const NAMES: [&str; 3] = [
+            concat!("1 gateway/", env!("CARGO_PKG_VERSION")),
+            concat!("1.1 gateway/", env!("CARGO_PKG_VERSION")),
+            concat!("2 gateway/", env!("CARGO_PKG_VERSION")),
+        ];
+        Self { via: NAMES.map(HeaderValue::from_static), request_id: X_KONG_REQUEST_ID }
+    }
+}
+
+/// What the forwarding headers are made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Forward<'a> {
+    /// The connection the request came on.
+    pub connection: &'a ConnectInfo,
+    /// Who sent it, from [`Trust::client`](super::Trust::client).
+    pub client: &'a Client,
+    /// The version it came in.
+    pub version: Version,
+    /// The host it is for.
+    pub host: &'a Host,
+    /// The path as received, without query.
+    pub path: &'a str,
+    /// What was stripped from the canonical path, if anything.
+    pub prefix: Option<&'a str>,
+    /// The request's id.
+    pub request_id: &'a [u8],
+    /// The gateway's name.
+    pub brand: &'a Brand,
+}
+
+/// Writes the forwarding headers: `Via` and `X-Forwarded-For` appended to the client's,
+/// `X-Forwarded-Proto`, `-Host` (no port), `-Port` (the listener's), `-Path`, `-Prefix`, `X-Real-IP` and
+/// the request's id. Of a trusted peer's `X-Forwarded-Proto`, `-Host`, `-Port`, `-Path` and `-Prefix`
+/// those that are there stay; a stranger's are replaced or removed.
+///
+/// All text made for one request lies in one buffer; what the connection and the gateway know is shared.
+pub fn set_forwarded(headers: &mut HeaderMap, forward: &Forward<'_>) {
+    const FIELDS: usize = 9;
+    headers.reserve(FIELDS);
+    let mut texts = Texts(BytesMut::with_capacity(forward.text_length(headers)));
+    let client = forward.client_value(&mut texts);
+    set_via(headers, forward, &mut texts);
+    set_forwarded_for(headers, forward, &client, &mut texts);
+    put(headers, X_REAL_IP, client);
+    put(headers, forward.brand.request_id.clone(), texts.copy(forward.request_id));
+    let stays = |headers: &HeaderMap, name: &HeaderName| forward.client.trusted && headers.contains_key(name);
+    if !stays(headers, &X_FORWARDED_PROTO) {
+        let scheme = if forward.connection.scheme().is_tls() { "https" } else { "http" };
+        headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(scheme));
+    }
+    if !stays(headers, &X_FORWARDED_HOST) {
+        put(headers, X_FORWARDED_HOST, forward.host_value(&mut texts));
+    }
+    if !stays(headers, &X_FORWARDED_PORT) {
+        headers.insert(X_FORWARDED_PORT, forward.connection.port_value().clone());
+    }
+    if !stays(headers, &X_FORWARDED_PATH) {
+        put(headers, X_FORWARDED_PATH, texts.copy(forward.path.as_bytes()));
+    }
+    if !stays(headers, &X_FORWARDED_PREFIX) {
+        let prefix = forward.prefix.filter(|prefix| !prefix.is_empty());
+        let prefix = prefix.and_then(|prefix| texts.write(|out| put_decoded(prefix, out)));
+        put(headers, X_FORWARDED_PREFIX, prefix);
+    }
+}
+
+/// Appends the gateway to the `Via` of a response that came in `version` (compat P31).
+pub fn append_via(headers: &mut HeaderMap, version: Version, brand: &Brand) {
+    let via = brand.via(version);
+    let value = match headers.get(VIA) {
+        None => Some(via.clone()),
+        Some(_) => Texts(BytesMut::new()).append(headers, &VIA, via),
+    };
+    put(headers, VIA, value);
+}
+
+impl Forward<'_> {
+    /// Room for every text that [`set_forwarded`] makes.
+    fn text_length(&self, headers: &HeaderMap) -> usize {
+        const ADDRESS: usize = 39;
+        const SEPARATOR: usize = 2;
+        let listed = |name: HeaderName| -> usize {
+            headers.get_all(name).iter().map(|value| value.len() + SEPARATOR).sum()
+        };
+        let appended = |listed: usize, own: usize| if listed == 0 { 0 } else { listed + own };
+        let via = appended(listed(VIA), self.brand.via(self.version).len());
+        let addresses = appended(listed(X_FORWARDED_FOR), self.connection.peer_value().len());
+        let client = if self.client_is_peer() { 0 } else { ADDRESS };
+        let host = self.host.port().map_or(0, |_| self.host.name().len());
+        let prefix = self.prefix.map_or(0, str::len);
+        via + addresses + client + host + prefix + self.path.len() + self.request_id.len()
+    }
+
+    fn client_is_peer(&self) -> bool {
+        self.client.ip == self.connection.peer().ip().to_canonical()
+    }
+
+    fn client_value(&self, texts: &mut Texts) -> Option<HeaderValue> {
+        if self.client_is_peer() {
+            return Some(self.connection.peer_value().clone());
+        }
+        texts.write(|out| {
+            let _ = write!(out, "{}", self.client.ip);
+        })
+    }
+
+    /// The host without port; none for a client that named none.
+    fn host_value(&self, texts: &mut Texts) -> Option<HeaderValue> {
+        match (self.host.name(), self.host.port()) {
+            ("", _) => None,
+            (_, None) => Some(self.host.value().clone()),
+            (name, Some(_)) => texts.copy(name.as_bytes()),
+        }
+    }
+}
+
+fn set_via(headers: &mut HeaderMap, forward: &Forward<'_>, texts: &mut Texts) {
+    let via = forward.brand.via(forward.version);
+    let value = if headers.contains_key(VIA) { texts.append(headers, &VIA, via) } else { Some(via.clone()) };
+    put(headers, VIA, value);
+}
+
+/// The peer after what the client sent, the client where it sent nothing: Kong's two cases.
+fn set_forwarded_for(
+    headers: &mut HeaderMap,
+    forward: &Forward<'_>,
+    client: &Option<HeaderValue>,
+    texts: &mut Texts,
+) {
+    let value = if headers.contains_key(X_FORWARDED_FOR) {
+        texts.append(headers, &X_FORWARDED_FOR, forward.connection.peer_value())
+    } else {
+        client.clone()
+    };
+    put(headers, X_FORWARDED_FOR, value);
+}
+
+fn put(headers: &mut HeaderMap, name: HeaderName, value: Option<HeaderValue>) {
+    match value {
+        Some(value) => headers.insert(name, value),
+        None => headers.remove(name),
+    };
+}
+
+/// One buffer, cut into values.
+struct Texts(BytesMut);
+
+impl Texts {
+    /// What `write` writes; none where that cannot stand in a field.
+    fn write(&mut self, write: impl FnOnce(&mut BytesMut)) -> Option<HeaderValue> {
+        write(&mut self.0);
+        HeaderValue::from_maybe_shared(self.0.split().freeze()).ok()
+    }
+
+    fn copy(&mut self, text: &[u8]) -> Option<HeaderValue> {
+        self.write(|out| out.extend_from_slice(text))
+    }
+
+    /// All values of `name` and `last`, as one list.
+    fn append(&mut self, headers: &HeaderMap, name: &HeaderName, last: &HeaderValue) -> Option<HeaderValue> {
+        self.write(|out| {
+            for value in headers.get_all(name).iter().filter(|value| !value.is_empty()) {
+                out.extend_from_slice(value.as_bytes());
+                out.extend_from_slice(b", ");
+            }
+            out.extend_from_slice(last.as_bytes());
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, HeaderName, HeaderValue, Version};
+
+    use super::{Brand, Forward, append_via, set_forwarded};
+    use crate::{
+        ConnectInfo, TlsInfo,
+        sanitize::{Host, Trust, names::X_KONG_REQUEST_ID},
+    };
+
+    fn map(text: &str) -> HeaderMap {
+        let field = |line: &str| {
+            let (name, value) = line.split_once(": ").unwrap();
+            (HeaderName::from_bytes(name.as_bytes()).unwrap(), HeaderValue::from_str(value).unwrap())
+        };
+        text.lines().map(str::trim).filter(|line| !line.is_empty()).map(field).collect()
+    }
+
+    struct Case {
+        headers: &'static str,
+        peer: &'static str,
+        host: &'static str,
+        path: &'static str,
+        prefix: Option<&'static str>,
+        version: Version,
+    }
+
+    const CASE: Case = Case {
+        headers: "",
+        peer: "192.0.2.7:5000",
+        host: "a.example",
+        path: "/x//y",
+        prefix: None,
+        version: Version::HTTP_11,
+    };
+
+    fn forwarded(case: &Case) -> HeaderMap {
+        let trust =
+            Trust { trusted_ips: ["10.0.0.0/8".parse().unwrap()].into_iter().collect(), ..Trust::default() };
+        let connection = ConnectInfo::new(case.peer.parse().unwrap(), "192.0.2.1:8000".parse().unwrap());
+        let mut headers = map(case.headers);
+        let host = if case.host.is_empty() {
+            Host::none()
+        } else {
+            Host::from_field(&HeaderValue::from_static(case.host)).unwrap()
+        };
+        let forward = Forward {
+            connection: &connection,
+            client: &trust.client(&headers, &connection),
+            version: case.version,
+            host: &host,
+            path: case.path,
+            prefix: case.prefix,
+            request_id: b"0123456789abcdef0123456789abcdef",
+            brand: &Brand::new("gw/1", X_KONG_REQUEST_ID).unwrap(),
+        };
+        set_forwarded(&mut headers, &forward);
+        headers
+    }
+
+    #[test]
+    fn compat_p33_an_ordinary_request_gets_them_all() {
+        let expected = map("via: 1.1 gw/1
+            x-forwarded-for: 192.0.2.7
+            x-forwarded-proto: http
+            x-forwarded-host: a.example
+            x-forwarded-port: 8000
+            x-forwarded-path: /x//y
+            x-real-ip: 192.0.2.7
+            x-kong-request-id: 0123456789abcdef0123456789abcdef");
+        assert_eq!(forwarded(&CASE), expected);
+    }
+
+    #[test]
+    fn compat_p33_hosts_lose_their_port_and_prefixes_show_decoded() {
+        let headers = forwarded(&Case { host: "a.example:8080", prefix: Some("/sp%20ace"), ..CASE });
+        assert_eq!(headers["x-forwarded-host"], "a.example");
+        assert_eq!(headers["x-forwarded-prefix"], "/sp ace");
+    }
+
+    #[test]
+    fn compat_p13_via_names_the_version() {
+        assert_eq!(forwarded(&Case { version: Version::HTTP_10, ..CASE })["via"], "1 gw/1");
+        assert_eq!(forwarded(&Case { version: Version::HTTP_2, ..CASE })["via"], "2 gw/1");
+        assert_eq!(
+            forwarded(&Case { headers: "via: 1.0 a\nvia: 1.1 b", ..CASE })["via"],
+            "1.0 a, 1.1 b, 1.1 gw/1"
+        );
+        let nameless = forwarded(&Case { host: "", headers: "x-forwarded-host: evil", ..CASE });
+        assert!(!nameless.contains_key("x-forwarded-host"));
+    }
+
+    const CLAIMS: &str = "x-forwarded-for: 1.1.1.1
+        x-forwarded-for: 2.2.2.2
+        x-forwarded-proto: https
+        x-forwarded-host: evil
+        x-forwarded-port: 1
+        x-forwarded-path: /evil
+        x-forwarded-prefix: /evil
+        x-real-ip: 6.6.6.6
+        x-kong-request-id: evil
+        forwarded: for=1.1.1.1";
+
+    #[test]
+    fn compat_p34_and_deviations_11_and_12_a_strangers_claims_are_replaced() {
+        let expected = map("via: 1.1 gw/1
+            x-forwarded-for: 1.1.1.1, 2.2.2.2, 192.0.2.7
+            x-forwarded-proto: http
+            x-forwarded-host: a.example
+            x-forwarded-port: 8000
+            x-forwarded-path: /x//y
+            x-real-ip: 192.0.2.7
+            x-kong-request-id: 0123456789abcdef0123456789abcdef
+            forwarded: for=1.1.1.1");
+        assert_eq!(forwarded(&Case { headers: CLAIMS, ..CASE }), expected);
+    }
+
+    #[test]
+    fn compat_p34_a_trusted_peers_claims_stay() {
+        let expected = map("via: 1.1 gw/1
+            x-forwarded-for: 1.1.1.1, 2.2.2.2, 10.0.0.1
+            x-forwarded-proto: https
+            x-forwarded-host: evil
+            x-forwarded-port: 1
+            x-forwarded-path: /evil
+            x-forwarded-prefix: /evil
+            x-real-ip: 6.6.6.6
+            x-kong-request-id: 0123456789abcdef0123456789abcdef
+            forwarded: for=1.1.1.1");
+        assert_eq!(
+            forwarded(&Case { headers: CLAIMS, peer: "10.0.0.1:1", prefix: Some("/x"), ..CASE }),
+            expected
+        );
+        // Without a list of its own the address it tells is the first of the list.
+        let alone = forwarded(&Case { headers: "x-real-ip: 6.6.6.6", peer: "10.0.0.1:1", ..CASE });
+        assert_eq!(alone["x-forwarded-for"], "6.6.6.6");
+    }
+
+    #[test]
+    fn tls_is_told_as_https() {
+        let connection = ConnectInfo::new("192.0.2.7:1".parse().unwrap(), "192.0.2.1:8443".parse().unwrap());
+        let connection = connection.with_tls(TlsInfo::default());
+        let mut headers = HeaderMap::new();
+        let forward = Forward {
+            connection: &connection,
+            client: &Trust::default().client(&headers, &connection),
+            version: Version::HTTP_2,
+            host: &Host::none(),
+            path: "/",
+            prefix: None,
+            request_id: b"1",
+            brand: &Brand::default(),
+        };
+        set_forwarded(&mut headers, &forward);
+        assert_eq!(headers["x-forwarded-proto"], "https");
+        assert_eq!(headers["x-forwarded-port"], "8443");
+        assert!(headers["via"].to_str().unwrap().starts_with("2 gateway/"));
+    }
+
+    #[test]
+    fn compat_p31_a_response_gets_its_via() {
+        let brand = Brand::new("gw/1", X_KONG_REQUEST_ID).unwrap();
+        let mut headers = HeaderMap::new();
+        append_via(&mut headers, Version::HTTP_11, &brand);
+        assert_eq!(headers["via"], "1.1 gw/1");
+        let mut headers = map("via: 1.1 up");
+        append_via(&mut headers, Version::HTTP_11, &brand);
+        assert_eq!(headers["via"], "1.1 up, 1.1 gw/1");
+    }
+}

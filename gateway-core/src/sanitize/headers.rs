@@ -1,0 +1,377 @@
+//! The header fields that end at this hop, and those that a client may not set.
+
+use bytes::BytesMut;
+use http::{
+    HeaderMap, HeaderName, HeaderValue,
+    header::{CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, TE, TRAILER, TRANSFER_ENCODING, UPGRADE},
+};
+use smallvec::SmallVec;
+
+use super::{
+    framing::content_length,
+    names::{HTTP2_SETTINGS, KEEP_ALIVE, Marks, PROXY, PROXY_CONNECTION, is_protected},
+};
+use crate::error::Reason;
+
+/// What happens to fields that are legal but that an upstream may take for something else.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Strictness {
+    /// They pass, as in Kong (deviation 13).
+    #[default]
+    Compatible,
+    /// `Forwarded`, `Proxy-Authorization`, `X-Original-URL`, `X-Rewrite-URL` and every name with a
+    /// `_` are dropped (rows H2, H3).
+    Strict,
+}
+
+/// Whether trailers go on to the one who gets the message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Trailers {
+    /// It cannot take them: `Trailer` is dropped (compat P31).
+    #[default]
+    Drop,
+    /// It speaks HTTP/2 or has said `TE: trailers`: `Trailer` stays (deviation 16).
+    Forward,
+}
+
+/// Takes off a request what ends at this hop or what a client may not say: the fields that
+/// `Connection` nominates but for protected ones, `Connection`, `Keep-Alive`, `Proxy-Connection`,
+/// `Transfer-Encoding`, `Upgrade`, `HTTP2-Settings`, `Proxy`, `Expect`, the identity headers
+/// ([`IDENTITY`](super::names::IDENTITY)). `TE` is reduced to `trailers`, cookie fields are joined to one (RFC 9113
+/// section 8.2.3), equal `Content-Length` fields too. `Trailer`, `Proxy-Authorization` and
+/// `Proxy-Authenticate` stay. One pass, and no allocation where there is nothing to change.
+///
+/// # Errors
+/// [`Reason::BadRequest`]: `Content-Length` is none, or its fields differ.
+pub fn strip_request(headers: &mut HeaderMap, strictness: Strictness) -> Result<(), Reason> {
+    content_length(headers).map_err(|_| Reason::BadRequest)?;
+    let survey = Survey::new(headers);
+    survey.strip_request(headers, strictness);
+    Ok(())
+}
+
+/// Takes off a response what ends at this hop: what `Connection` nominates, `Connection`,
+/// `Keep-Alive`, `Proxy-Connection`, `Transfer-Encoding`, `Upgrade`, `TE`, and `Trailer` where
+/// trailers are dropped. `Content-Length` goes beside a `Transfer-Encoding` (RFC 9112 section
+/// 6.3). `Proxy-Authenticate` stays (compat P31).
+pub fn strip_response(headers: &mut HeaderMap, trailers: Trailers) {
+    Survey::new(headers).strip_response(headers, trailers);
+}
+
+/// Takes out of trailers what may not stand there: framing, routing, authentication, cookies and
+/// everything that the gateway itself sets (RFC 9110 section 6.5.1; row F10).
+pub fn clean_trailers(trailers: &mut HeaderMap) {
+    const FORBIDDEN: [&str; 16] = [
+        "authorization",
+        "proxy-authorization",
+        "www-authenticate",
+        "proxy-authenticate",
+        "authentication-info",
+        "proxy-authentication-info",
+        "set-cookie",
+        "cookie",
+        "content-encoding",
+        "content-type",
+        "content-range",
+        "cache-control",
+        "location",
+        "forwarded",
+        "expect",
+        "trailer",
+    ];
+    remove_where(trailers, |name| {
+        let hop = Marks::of(name).without(Marks::RISKY) != Marks::NONE;
+        hop || is_protected(name.as_str()) || FORBIDDEN.contains(&name.as_str())
+    });
+}
+
+/// What one pass over the fields has seen.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Survey {
+    /// What is there.
+    pub(super) seen: Marks,
+    /// What is there more than once.
+    pub(super) repeated: Marks,
+    /// Bytes of all fields as HTTP/1 writes them.
+    pub(super) bytes: usize,
+    /// A value begins or ends with a blank, which only HTTP/2 can bring in (RFC 9113 section 8.2.1).
+    pub(super) padded: bool,
+}
+
+impl Survey {
+    pub(super) fn new(headers: &HeaderMap) -> Self {
+        const COLON_AND_LINE_END: usize = 4;
+        let mut survey = Self::default();
+        for (name, value) in headers {
+            let mark = Marks::of(name);
+            if survey.seen.has(mark) {
+                survey.repeated = survey.repeated.and(mark);
+            }
+            survey.seen = survey.seen.and(mark);
+            survey.bytes += name.as_str().len() + value.len() + COLON_AND_LINE_END;
+            survey.padded |= matches!(value.as_bytes(), [b' ' | b'\t', ..] | [.., b' ' | b'\t']);
+        }
+        survey
+    }
+
+    pub(super) fn strip_request(self, headers: &mut HeaderMap, strictness: Strictness) {
+        const PLAIN: Marks = Marks::HOST.and(Marks::CONTENT_LENGTH).and(Marks::COOKIE).and(Marks::TRAILER);
+        if self.repeated.has(Marks::COOKIE) {
+            join_cookies(headers);
+        }
+        if self.seen.has(Marks::CONTENT_LENGTH) {
+            collapse_length(headers);
+        }
+        let odd = self.seen.without(PLAIN);
+        if odd == Marks::NONE {
+            return;
+        }
+        self.strip_hop(headers);
+        if odd.has(Marks::TE) {
+            reduce_te(headers);
+        }
+        if odd.has(Marks::EXPECT) {
+            headers.remove(EXPECT);
+        }
+        if odd.has(Marks::IDENTITY) {
+            remove_where(headers, |name| Marks::of(name) == Marks::IDENTITY);
+        }
+        if odd.has(Marks::RISKY) && strictness == Strictness::Strict {
+            remove_where(headers, |name| Marks::of(name) == Marks::RISKY);
+        }
+    }
+
+    pub(super) fn strip_response(self, headers: &mut HeaderMap, trailers: Trailers) {
+        if self.seen.has(Marks::CONTENT_LENGTH) && self.seen.has(Marks::TRANSFER_ENCODING) {
+            headers.remove(CONTENT_LENGTH);
+        } else if self.seen.has(Marks::CONTENT_LENGTH) {
+            collapse_length(headers);
+        }
+        self.strip_hop(headers);
+        if self.seen.has(Marks::TE) {
+            headers.remove(TE);
+        }
+        if self.seen.has(Marks::TRAILER) && trailers == Trailers::Drop {
+            headers.remove(TRAILER);
+        }
+    }
+
+    /// RFC 9110 section 7.6.1, for either direction.
+    fn strip_hop(self, headers: &mut HeaderMap) {
+        if self.seen.has(Marks::CONNECTION) {
+            remove_nominated(headers);
+            headers.remove(CONNECTION);
+        }
+        if self.seen.has(Marks::TRANSFER_ENCODING) {
+            headers.remove(TRANSFER_ENCODING);
+        }
+        if self.seen.has(Marks::UPGRADE) {
+            headers.remove(UPGRADE);
+        }
+        if self.seen.has(Marks::HOP) {
+            for name in [KEEP_ALIVE, PROXY_CONNECTION, HTTP2_SETTINGS, PROXY] {
+                headers.remove(name);
+            }
+        }
+    }
+}
+
+/// Removes what `Connection` names, but for protected fields and its own options.
+fn remove_nominated(headers: &mut HeaderMap) {
+    let mut nominated: SmallVec<[HeaderName; 4]> = SmallVec::new();
+    for value in headers.get_all(CONNECTION) {
+        for token in value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
+            let option = ["keep-alive", "close", "upgrade"]
+                .iter()
+                .any(|option| token.eq_ignore_ascii_case(option.as_bytes()));
+            let Some(token) = str::from_utf8(token).ok().filter(|token| !option && !is_protected(token))
+            else {
+                continue;
+            };
+            if headers.contains_key(token) {
+                nominated.extend(HeaderName::from_bytes(token.as_bytes()));
+            }
+        }
+    }
+    for name in nominated {
+        headers.remove(name);
+    }
+}
+
+/// `TE: trailers` is all that goes on (compat P35).
+fn reduce_te(headers: &mut HeaderMap) {
+    let trailers = wants_trailers(headers);
+    match headers.get(TE) {
+        Some(only) if trailers && only == "trailers" && headers.get_all(TE).iter().count() == 1 => {}
+        _ if trailers => drop(headers.insert(TE, HeaderValue::from_static("trailers"))),
+        _ => drop(headers.remove(TE)),
+    }
+}
+
+/// Whether `TE` lists `trailers`.
+pub(super) fn wants_trailers(headers: &HeaderMap) -> bool {
+    headers
+        .get_all(TE)
+        .iter()
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
+        .any(|listed| listed.trim_ascii().eq_ignore_ascii_case(b"trailers"))
+}
+
+/// One field with all crumbs (RFC 9113 section 8.2.3).
+fn join_cookies(headers: &mut HeaderMap) {
+    if let Some(joined) = join(headers, &COOKIE, b"; ") {
+        headers.insert(COOKIE, joined);
+    }
+}
+
+/// All values of `name` in one.
+fn join(headers: &HeaderMap, name: &HeaderName, separator: &[u8]) -> Option<HeaderValue> {
+    let mut joined = BytesMut::new();
+    for value in headers.get_all(name) {
+        if !joined.is_empty() {
+            joined.extend_from_slice(separator);
+        }
+        joined.extend_from_slice(value.as_bytes());
+    }
+    HeaderValue::from_maybe_shared(joined.freeze()).ok()
+}
+
+/// One field, plain digits. Lengths that differ have been refused before.
+fn collapse_length(headers: &mut HeaderMap) {
+    if let Ok(Some(length)) = content_length(headers)
+        && !length.canonical
+    {
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(length.bytes));
+    }
+}
+
+fn remove_where(headers: &mut HeaderMap, unwanted: impl Fn(&HeaderName) -> bool) {
+    let names: SmallVec<[HeaderName; 8]> = headers.keys().filter(|name| unwanted(name)).cloned().collect();
+    for name in names {
+        headers.remove(name);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, HeaderName, HeaderValue};
+
+    use super::{Strictness, Trailers, clean_trailers, strip_request, strip_response};
+
+    fn map(text: &str) -> HeaderMap {
+        let field = |line: &str| {
+            let (name, value) = line.split_once(':').unwrap();
+            let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
+            (name, HeaderValue::from_str(value.trim()).unwrap())
+        };
+        text.split('|').map(str::trim).filter(|line| !line.is_empty()).map(field).collect()
+    }
+
+    fn request(text: &str) -> HeaderMap {
+        let mut headers = map(text);
+        strip_request(&mut headers, Strictness::Compatible).unwrap();
+        headers
+    }
+
+    fn response(text: &str, trailers: Trailers) -> HeaderMap {
+        let mut headers = map(text);
+        strip_response(&mut headers, trailers);
+        headers
+    }
+
+    #[test]
+    fn row_h1_nominated_fields_go_but_not_ours() {
+        assert_eq!(request("connection: x-a, X-B | x-a: 1 | x-b: 2 | x-c: 3"), map("x-c: 3"));
+        assert_eq!(request("connection: authorization | authorization: x"), map(""));
+        let ours =
+            "host: a | x-forwarded-for: 1 | x-real-ip: 2 | content-length: 3 | via: 4 | x-kong-request-id: 5";
+        assert_eq!(
+            request(&format!(
+                "{ours} | connection: host, x-forwarded-for, x-real-ip, content-length, via, x-kong-request-id"
+            )),
+            map(ours)
+        );
+        assert_eq!(request("connection: close, , a b, \u{fc} | x: 1"), map("x: 1"));
+    }
+
+    #[test]
+    fn row_h4_and_compat_p35_hop_by_hop_fields_go() {
+        assert_eq!(
+            request(
+                "connection: keep-alive | connection: te | keep-alive: timeout=5 | proxy-connection: close | proxy: x \
+                 | transfer-encoding: chunked | upgrade: h2c | http2-settings: AAA | expect: 100-continue | te: trailers, gzip"
+            ),
+            map("te: trailers")
+        );
+        assert_eq!(request("te: gzip"), map(""));
+        assert_eq!(request("te: trailers"), map("te: trailers"));
+        assert_eq!(request("te: gzip | te: Trailers"), map("te: trailers"));
+        let kept = "trailer: x | proxy-authorization: x | forwarded: for=1 | a_b: 1 | x-forwarded-for: 1";
+        assert_eq!(request(kept), map(kept));
+    }
+
+    #[test]
+    fn rows_h2_h3_and_deviation_13_strict_headers_drop_more() {
+        let mut headers = map(
+            "forwarded: for=1 | proxy-authorization: x | a_b: 1 | x_forwarded_for: 1 | x-original-url: / | x-rewrite-url: / | a-b: 1",
+        );
+        strip_request(&mut headers, Strictness::Strict).unwrap();
+        assert_eq!(headers, map("a-b: 1"));
+    }
+
+    #[test]
+    fn deviation_14_a_client_cannot_say_who_it_is() {
+        assert_eq!(
+            request(
+                "x-consumer-id: 1 | x-consumer-custom-id: 1 | x-consumer-username: 1 | x-consumer-groups: 1 \
+                 | x-consumer-other: 1 | x-credential-identifier: 1 | x-anonymous-consumer: 1 | x-consumer: kept"
+            ),
+            map("x-consumer: kept")
+        );
+    }
+
+    #[test]
+    fn section_2_6_crumbs_and_lengths_become_one() {
+        assert_eq!(request("cookie: a=1 | cookie: b=2 | cookie: c=3"), map("cookie: a=1; b=2; c=3"));
+        assert_eq!(request("content-length: 3 | content-length: 3"), map("content-length: 3"));
+        assert_eq!(request("content-length: 003"), map("content-length: 3"));
+        assert!(
+            strip_request(&mut map("content-length: 3 | content-length: 4"), Strictness::Compatible).is_err()
+        );
+    }
+
+    #[test]
+    fn an_ordinary_request_is_not_touched() {
+        let plain = "host: a | user-agent: x | accept: */* | cookie: a=1 | content-length: 3 | trailer: x";
+        assert_eq!(request(plain), map(plain));
+    }
+
+    #[test]
+    fn compat_p31_responses_lose_their_hop() {
+        assert_eq!(
+            response(
+                "connection: close, x-secret | x-secret: 1 | keep-alive: timeout=5 | trailer: x | upgrade: h2c | te: x \
+                 | proxy-authenticate: Basic | server: up | transfer-encoding: chunked",
+                Trailers::Drop
+            ),
+            map("proxy-authenticate: Basic | server: up")
+        );
+        assert_eq!(response("trailer: grpc-status", Trailers::Forward), map("trailer: grpc-status"));
+    }
+
+    #[test]
+    fn section_2_8_a_coding_wins_over_a_length() {
+        assert_eq!(response("content-length: 3 | transfer-encoding: chunked", Trailers::Drop), map(""));
+        assert_eq!(response("content-length: 3, 3", Trailers::Drop), map("content-length: 3"));
+    }
+
+    #[test]
+    fn row_f10_trailers_carry_no_head() {
+        let mut trailers = map(
+            "grpc-status: 0 | x-checksum: 1 | content-length: 1 | te: x | host: a | authorization: x | set-cookie: a=1 \
+             | x-forwarded-for: 1 | x-consumer-id: 1 | transfer-encoding: chunked | connection: x | a_b: 1",
+        );
+        clean_trailers(&mut trailers);
+        assert_eq!(trailers, map("grpc-status: 0 | x-checksum: 1 | a_b: 1"));
+    }
+}

@@ -1,0 +1,453 @@
+//! The head of a request, checked once and brought into canonical form.
+
+use http::{
+    HeaderMap, HeaderValue, Method, Uri, Version,
+    header::{ALLOW, CONNECTION, EXPECT, HOST, SEC_WEBSOCKET_VERSION, UPGRADE},
+    request::Parts,
+    uri::{PathAndQuery, Scheme},
+};
+
+use super::{
+    Host, Strictness, Trailers, Upgrade,
+    framing::{content_length, is_only_chunked},
+    headers::{Survey, wants_trailers},
+    host::host_of,
+    names::Marks,
+    path::{canonical_target, refuse_ambiguous},
+};
+use crate::error::Reason;
+
+/// How strict the edge is and how much it takes; the defaults are deviation 9's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Rules {
+    /// Whether paths are refused that servers read differently, `%2F` and its like. Default
+    /// compatible: they pass.
+    pub paths: Strictness,
+    /// Whether fields are dropped that servers read differently. Default compatible: they pass.
+    pub headers: Strictness,
+    /// Bytes of the request target. Default 8 KiB; more is 414.
+    pub max_target: usize,
+    /// Bytes of the whole head. Default 32 KiB; more is 431.
+    pub max_head: usize,
+    /// Fields of the head. Default 100; more is 431.
+    pub max_fields: usize,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self {
+            paths: Strictness::Compatible,
+            headers: Strictness::Compatible,
+            max_target: 8 * 1024,
+            max_head: 32 * 1024,
+            max_fields: 100,
+        }
+    }
+}
+
+/// What [`check_head`] found: all that later steps need to know of the head, and what has to change
+/// in it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Canonical {
+    /// Which host the request is for.
+    pub host: Host,
+    /// The target with a canonical path, where the one received is not canonical.
+    pub target: Option<PathAndQuery>,
+    /// The WebSocket handshake that the request asks for.
+    pub upgrade: Option<Upgrade>,
+    /// Whether the client takes trailers.
+    pub trailers: Trailers,
+    rewrite_host: bool,
+    survey: Survey,
+}
+
+/// Checks the head of a request without changing it. It allocates nothing where the head is
+/// canonical; HTTP/2, where `:authority` becomes a `Host` field, costs one small copy.
+///
+/// # Errors
+/// * [`Reason::BadRequest`] (400): HTTP/0.9; a method with other characters than upper-case letters,
+///   `-` and `_`; the targets `*` and `host:port`; a scheme other than http and https; a
+///   `Content-Length` that is none or differs from another, or beside a `Transfer-Encoding`; a
+///   `Transfer-Encoding` on another version than HTTP/1.1; a value with blanks around it; a bad
+///   WebSocket handshake.
+/// * [`Reason::MethodNotAllowed`] (405): CONNECT, TRACE.
+/// * [`Reason::UriTooLong`] (414), [`Reason::HeadTooLarge`] (431): above the limits.
+/// * [`Reason::BadHost`], [`Reason::BadPath`] (400).
+/// * [`Reason::CodingNotImplemented`] (501): codings other than one `chunked`.
+/// * [`Reason::ExpectationFailed`] (417): an expectation other than `100-continue`.
+/// * [`Reason::WebsocketVersion`] (426): a handshake of another version than 13.
+pub fn check_head(parts: &Parts, rules: &Rules) -> Result<Canonical, Reason> {
+    check_method(&parts.method)?;
+    check_target(&parts.uri, rules)?;
+    let survey = Survey::new(&parts.headers);
+    check_size(parts, survey, rules)?;
+    check_framing(parts, survey)?;
+    check_expect(&parts.headers, survey)?;
+    let (host, rewrite_host) = host_of(parts)?;
+    let target = check_path(&parts.uri, rules)?;
+    let upgrade = if survey.seen.has(Marks::UPGRADE) { Upgrade::asked(parts)? } else { None };
+    let trailers = trailers(parts, survey);
+    Ok(Canonical { host, target, upgrade, trailers, rewrite_host, survey })
+}
+
+/// [`check_head`] and [`Canonical::apply`] in one.
+///
+/// # Errors
+/// As [`check_head`]; `parts` is then as it was.
+///
+/// ```
+/// use gateway_core::sanitize::{Rules, sanitize};
+///
+/// let request = http::Request::get("/a//b/../c?x=1").header("host", "Example.com").header("keep-alive", "5");
+/// let mut parts = request.body(()).unwrap().into_parts().0;
+/// let canonical = sanitize(&mut parts, &Rules::default()).unwrap();
+/// assert_eq!(canonical.host.name(), "example.com");
+/// assert_eq!(parts.uri, "/a/c?x=1");
+/// assert_eq!(parts.headers.len(), 1);
+/// ```
+pub fn sanitize(parts: &mut Parts, rules: &Rules) -> Result<Canonical, Reason> {
+    let canonical = check_head(parts, rules)?;
+    canonical.apply(parts, rules);
+    Ok(canonical)
+}
+
+impl Canonical {
+    /// Brings `parts`, the very head that was checked, into canonical form: the target in origin
+    /// form with the canonical path, one canonical `Host`, no fields that end at this hop
+    /// ([`strip_request`](super::strip_request)). Afterwards `parts.uri.path()` is the path to route by.
+    /// The target as received is gone; keep a clone for the log and for `X-Forwarded-Path`.
+    pub fn apply(&self, parts: &mut Parts, rules: &Rules) {
+        if let Some(target) = &self.target {
+            parts.uri = Uri::from(target.clone());
+        } else if parts.uri.authority().is_some() {
+            let target = parts.uri.path_and_query().cloned();
+            parts.uri = target.map_or_else(|| Uri::from_static("/"), Uri::from);
+        }
+        if self.rewrite_host {
+            parts.headers.insert(HOST, self.host.value().clone());
+        }
+        self.survey.strip_request(&mut parts.headers, rules.headers);
+    }
+}
+
+/// Adds to the answer of a refusal the fields that its status demands: `Connection: close` where the
+/// framing is in doubt, `Allow` on 405 (RFC 9110 section 15.5.6), `Upgrade` and
+/// `Sec-WebSocket-Version` on the 426 of a handshake (RFC 9110 section 15.5.22, RFC 6455 section 4.4).
+pub fn complete_refusal(reason: Reason, headers: &mut HeaderMap) {
+    if reason.closes_connection() {
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    if reason == Reason::MethodNotAllowed {
+        headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
+    }
+    if reason == Reason::WebsocketVersion {
+        headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+        headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+        headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+    }
+}
+
+/// Whether the version multiplexes streams and has an `:authority`.
+pub(super) const fn multiplexed(version: Version) -> bool {
+    matches!(version, Version::HTTP_2 | Version::HTTP_3)
+}
+
+/// Deviation 5, row T5: what nginx's parser takes as a method.
+fn check_method(method: &Method) -> Result<(), Reason> {
+    const LONGEST: usize = 64;
+    match *method {
+        Method::GET
+        | Method::POST
+        | Method::PUT
+        | Method::DELETE
+        | Method::HEAD
+        | Method::OPTIONS
+        | Method::PATCH => Ok(()),
+        Method::CONNECT | Method::TRACE => Err(Reason::MethodNotAllowed),
+        ref other => {
+            let name = other.as_str().as_bytes();
+            let known = name.iter().all(|byte| matches!(byte, b'A'..=b'Z' | b'-' | b'_'));
+            if known && name.len() <= LONGEST { Ok(()) } else { Err(Reason::BadRequest) }
+        }
+    }
+}
+
+/// RFC 9112 section 3.2: origin form, or absolute form of http and https. `http::Uri` has cut off
+/// a fragment before anyone could see it.
+fn check_target(uri: &Uri, rules: &Rules) -> Result<(), Reason> {
+    let target = uri.path_and_query().ok_or(Reason::BadRequest)?;
+    let origin = uri.authority().map_or(0, |authority| authority.as_str().len() + "https://".len());
+    if origin + target.as_str().len() > rules.max_target {
+        return Err(Reason::UriTooLong);
+    }
+    let known = uri.scheme().is_none_or(|scheme| *scheme == Scheme::HTTP || *scheme == Scheme::HTTPS);
+    if !known || target.as_str() == "*" { Err(Reason::BadRequest) } else { Ok(()) }
+}
+
+/// Deviation 9, row T8: the same limits whatever the version.
+fn check_size(parts: &Parts, survey: Survey, rules: &Rules) -> Result<(), Reason> {
+    const REST_OF_THE_LINE: usize = "  HTTP/1.1\r\n\r\n".len();
+    let target = parts.uri.path_and_query().map_or(0, |target| target.as_str().len());
+    let head = survey.bytes + parts.method.as_str().len() + target + REST_OF_THE_LINE;
+    if head > rules.max_head || parts.headers.len() > rules.max_fields {
+        return Err(Reason::HeadTooLarge);
+    }
+    if survey.padded { Err(Reason::BadRequest) } else { Ok(()) }
+}
+
+/// RFC 9112 sections 6.1 and 6.3; rows F1 to F5. hyper has decided on a `Content-Length` beside a
+/// `Transfer-Encoding` before (deviation 6), another server may not have.
+fn check_framing(parts: &Parts, survey: Survey) -> Result<(), Reason> {
+    let coded = survey.seen.has(Marks::TRANSFER_ENCODING);
+    if coded && (parts.version != Version::HTTP_11 || survey.seen.has(Marks::CONTENT_LENGTH)) {
+        return Err(Reason::BadRequest);
+    }
+    if coded && !is_only_chunked(&parts.headers) {
+        return Err(Reason::CodingNotImplemented);
+    }
+    if parts.version == Version::HTTP_09 {
+        return Err(Reason::BadRequest);
+    }
+    if survey.seen.has(Marks::CONTENT_LENGTH) {
+        content_length(&parts.headers).map_err(|_| Reason::BadRequest)?;
+    }
+    Ok(())
+}
+
+/// RFC 9110 section 10.1.1, deviation 17. The field does not go on: hyper sends the interim 100 by
+/// itself once the body is read.
+fn check_expect(headers: &HeaderMap, survey: Survey) -> Result<(), Reason> {
+    let known = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"100-continue");
+    let met = !survey.seen.has(Marks::EXPECT) || headers.get_all(EXPECT).iter().all(known);
+    if met { Ok(()) } else { Err(Reason::ExpectationFailed) }
+}
+
+fn check_path(uri: &Uri, rules: &Rules) -> Result<Option<PathAndQuery>, Reason> {
+    let received = uri.path_and_query().ok_or(Reason::BadRequest)?;
+    let target = canonical_target(received)?;
+    if rules.paths == Strictness::Strict {
+        refuse_ambiguous(target.as_ref().unwrap_or(received).path())?;
+    }
+    Ok(target)
+}
+
+/// Deviation 16: HTTP/2 has trailers, HTTP/1.1 asks for them.
+fn trailers(parts: &Parts, survey: Survey) -> Trailers {
+    let wanted = survey.seen.has(Marks::TE) && wants_trailers(&parts.headers);
+    if multiplexed(parts.version) || wanted { Trailers::Forward } else { Trailers::Drop }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version, request::Parts};
+
+    use super::{Rules, check_head, complete_refusal, sanitize};
+    use crate::{
+        error::Reason::{
+            self, BadHost, BadPath, BadRequest, CodingNotImplemented, ExpectationFailed, HeadTooLarge,
+            MethodNotAllowed, UriTooLong, WebsocketVersion,
+        },
+        sanitize::{Strictness, Trailers},
+    };
+
+    /// `METHOD target version`, then fields, one a line.
+    fn head(text: &str) -> Parts {
+        let mut lines = text.lines();
+        let line: Vec<&str> = lines.next().unwrap().split(' ').collect();
+        let mut parts = Request::new(()).into_parts().0;
+        parts.method = Method::from_bytes(line[0].as_bytes()).unwrap();
+        parts.uri = line[1].parse::<Uri>().unwrap();
+        parts.version = match line[2] {
+            "0.9" => Version::HTTP_09,
+            "1.0" => Version::HTTP_10,
+            "1.1" => Version::HTTP_11,
+            _ => Version::HTTP_2,
+        };
+        for field in lines {
+            let (name, value) = field.split_once(": ").unwrap_or((field.trim_end_matches(':'), ""));
+            let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
+            parts.headers.append(name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
+        }
+        parts
+    }
+
+    fn refusal(text: &str) -> Option<Reason> {
+        check_head(&head(text), &Rules::default()).err()
+    }
+
+    #[test]
+    fn each_row_is_refused_with_its_reason() {
+        for (row, text, reason) in [
+            (
+                "F1, deviation 6",
+                "POST / 1.1\nhost: a\ncontent-length: 3\ntransfer-encoding: chunked",
+                BadRequest,
+            ),
+            ("F2", "POST / 1.1\nhost: a\ntransfer-encoding: xchunked", CodingNotImplemented),
+            (
+                "F3, P12, deviation 7",
+                "POST / 1.1\nhost: a\ntransfer-encoding: gzip, chunked",
+                CodingNotImplemented,
+            ),
+            ("F3", "POST / 1.1\nhost: a\ntransfer-encoding: identity, chunked", CodingNotImplemented),
+            ("F3", "POST / 1.1\nhost: a\ntransfer-encoding: chunked, chunked", CodingNotImplemented),
+            (
+                "F3",
+                "POST / 1.1\nhost: a\ntransfer-encoding: chunked\ntransfer-encoding: chunked",
+                CodingNotImplemented,
+            ),
+            ("F4", "POST / 1.0\nhost: a\ntransfer-encoding: chunked", BadRequest),
+            ("F4", "POST https://a/ 2\ntransfer-encoding: chunked", BadRequest),
+            ("F5", "POST / 1.1\nhost: a\ncontent-length: 3\ncontent-length: 4", BadRequest),
+            ("F5", "POST / 1.1\nhost: a\ncontent-length: +3", BadRequest),
+            ("F5", "POST / 1.1\nhost: a\ncontent-length:", BadRequest),
+            ("F12, deviation 17", "POST / 1.1\nhost: a\nexpect: 200-ok", ExpectationFailed),
+            ("F12", "POST / 1.1\nhost: a\nexpect: 100-continue\nexpect: x", ExpectationFailed),
+            ("2.6", "POST https://a/ 2\nexpect: x", ExpectationFailed),
+            ("T1, P9, deviation 2", "GET / 1.1", BadHost),
+            ("T1", "GET / 1.1\nhost: a\nhost: a", BadHost),
+            ("T1", "GET / 1.1\nhost: a, b", BadHost),
+            ("T1", "GET / 1.1\nhost:", BadHost),
+            ("T1, P9", "GET / 1.1\nhost: a/b", BadHost),
+            ("T1", "GET / 1.1\nhost: u@a", BadHost),
+            ("T1", "GET / 1.1\nhost: a:http", BadHost),
+            ("T1", "GET / 1.1\nhost: [::1", BadHost),
+            ("T2, deviation 3", "GET http://b/ 1.1\nhost: a", BadHost),
+            ("T2", "GET http://u@a/ 1.1\nhost: a", BadHost),
+            ("T2", "GET ftp://a/ 1.1\nhost: a", BadRequest),
+            ("T3", "GET / 2", BadHost),
+            ("T3, deviation 4", "GET https://a/ 2\nhost: a\nhost: b", BadHost),
+            ("2.6", "GET https://u:p@a/ 2", BadHost),
+            ("2.6", "GET ftp://a/ 2", BadRequest),
+            ("T5, P11, deviation 5", "CONNECT a:80 1.1\nhost: a:80", MethodNotAllowed),
+            ("T5, P11", "TRACE / 1.1\nhost: a", MethodNotAllowed),
+            ("2.6", "CONNECT a:80 2", MethodNotAllowed),
+            ("T5", "GET * 1.1\nhost: a", BadRequest),
+            ("2.6", "GET * 2\nhost: a", BadRequest),
+            ("P9", "OPTIONS * 1.1\nhost: a", BadRequest),
+            ("T5, P9, deviation 5", "get / 1.1\nhost: a", BadRequest),
+            ("2.6", "get https://a/ 2", BadRequest),
+            ("T5", "GET1 / 1.1\nhost: a", BadRequest),
+            ("T5, authority form", "GET a:80 1.1\nhost: a:80", BadRequest),
+            ("T6, P9", "GET /../x 1.1\nhost: a", BadPath),
+            ("T6, P9", "GET /%zz 1.1\nhost: a", BadPath),
+            ("T6, P9", "GET /%00 1.1\nhost: a", BadPath),
+            ("2.6, values with blanks", "GET https://a/ 2\nx: \x20y", BadRequest),
+            ("2.6, values with blanks", "GET https://a/ 2\nx: y\t", BadRequest),
+            ("HTTP/0.9", "GET / 0.9\nhost: a", BadRequest),
+            ("2.7", "GET / 1.0\nhost: a\nconnection: upgrade\nupgrade: websocket", BadRequest),
+            ("2.7", "POST / 1.1\nhost: a\nconnection: upgrade\nupgrade: websocket", BadRequest),
+            ("2.7", "GET / 1.1\nhost: a\nconnection: upgrade\nupgrade: websocket", WebsocketVersion),
+            (
+                "2.7",
+                "GET / 1.1\nhost: a\nconnection: upgrade\nupgrade: websocket\nsec-websocket-version: 13",
+                BadRequest,
+            ),
+        ] {
+            assert_eq!(refusal(text), Some(reason), "{row}: {text}");
+        }
+    }
+
+    #[test]
+    fn limits_of_deviation_9() {
+        let target = |bytes: usize| format!("GET /{} 1.1\nhost: a", "a".repeat(bytes - 1));
+        assert_eq!(refusal(&target(8192)), None);
+        assert_eq!(refusal(&target(8193)), Some(UriTooLong));
+        let field = |bytes: usize| format!("GET / 1.1\nhost: a\nx: {}", "a".repeat(bytes));
+        assert_eq!(refusal(&field(32_000)), None);
+        assert_eq!(refusal(&field(33_000)), Some(HeadTooLarge));
+        let fields = |count: usize| format!("GET / 1.1\nhost: a{}", "\nx: y".repeat(count - 1));
+        assert_eq!(refusal(&fields(100)), None);
+        assert_eq!(refusal(&fields(101)), Some(HeadTooLarge));
+        assert_eq!(refusal(&format!("{} / 1.1\nhost: a", "A".repeat(5000))), Some(BadRequest));
+    }
+
+    #[test]
+    fn what_is_legal_passes_in_canonical_form() {
+        for (row, text, uri, fields) in [
+            ("plain", "GET /a?b 1.1\nhost: a\naccept: */*", "/a?b", "host: a\naccept: */*"),
+            ("P13", "GET / 1.0", "/", ""),
+            ("deviation 1", "GET / 1.1\nhost: A.B.:80", "/", "host: a.b:80"),
+            ("deviation 5", "FOO / 1.1\nhost: a", "/", "host: a"),
+            ("T2, P14", "GET http://a/x?y 1.1\nhost: a", "/x?y", "host: a"),
+            ("T2", "GET http://a 1.1\nhost: a", "/", "host: a"),
+            ("T2", "GET http://a?q 1.1\nhost: a", "/?q", "host: a"),
+            ("T3, deviation 4", "GET https://a/ 2\nhost: b", "/", "host: a"),
+            ("T3", "GET https://a:8443/x 2", "/x", "host: a:8443"),
+            ("T6, P39", "GET /a//b/%7e/../%2f?%41 1.1\nhost: a", "/a/b/%2F?%41", "host: a"),
+            ("F5", "POST / 1.1\nhost: a\ncontent-length: 003", "/", "host: a\ncontent-length: 3"),
+            ("F12", "POST / 1.1\nhost: a\nexpect: 100-Continue", "/", "host: a"),
+            ("F2", "POST / 1.1\nhost: a\ntransfer-encoding: Chunked", "/", "host: a"),
+            ("H1", "GET / 1.1\nhost: a\nconnection: x\nx: y", "/", "host: a"),
+            (
+                "H4, 2.7",
+                "GET / 1.1\nhost: a\nconnection: upgrade, http2-settings\nupgrade: h2c\nhttp2-settings: x",
+                "/",
+                "host: a",
+            ),
+            ("2.6", "GET https://a/ 2\nhost: a\ncookie: a=1\ncookie: b=2", "/", "host: a\ncookie: a=1; b=2"),
+            (
+                "2.6",
+                "POST https://a/ 2\nhost: a\ncontent-length: 3\ncontent-length: 3",
+                "/",
+                "host: a\ncontent-length: 3",
+            ),
+            ("deviation 14", "GET / 1.1\nhost: a\nx-consumer-id: x", "/", "host: a"),
+        ] {
+            let mut parts = head(text);
+            let canonical = sanitize(&mut parts, &Rules::default());
+            assert!(canonical.is_ok(), "{row}: {canonical:?}");
+            assert_eq!(parts.uri.to_string(), uri, "{row}");
+            let expected =
+                head(&format!("GET / 1.1\n{fields}").replace("\n\n", "\n").trim_end().to_owned()).headers;
+            assert_eq!(parts.headers, expected, "{row}");
+            let again = check_head(&parts, &Rules::default()).unwrap();
+            assert!(again.target.is_none() && !again.rewrite_host, "{row}");
+        }
+    }
+
+    #[test]
+    fn strict_rules_refuse_and_drop() {
+        let rules = Rules { paths: Strictness::Strict, headers: Strictness::Strict, ..Rules::default() };
+        assert_eq!(check_head(&head("GET /a%2fb 1.1\nhost: a"), &rules).err(), Some(BadPath));
+        let mut parts = head("GET /a 1.1\nhost: a\nx_y: 1");
+        sanitize(&mut parts, &rules).unwrap();
+        assert_eq!(parts.headers.len(), 1);
+    }
+
+    #[test]
+    fn a_handshake_is_kept_aside() {
+        let mut parts = head(
+            "GET / 1.1\nhost: a\nconnection: Upgrade\nupgrade: websocket\nsec-websocket-version: 13\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==",
+        );
+        let canonical = sanitize(&mut parts, &Rules::default()).unwrap();
+        assert!(!parts.headers.contains_key("upgrade") && !parts.headers.contains_key("connection"));
+        canonical.upgrade.unwrap().ask(&mut parts.headers);
+        assert_eq!(parts.headers["upgrade"], "websocket");
+        assert_eq!(parts.headers["connection"], "keep-alive, Upgrade");
+    }
+
+    #[test]
+    fn deviation_16_trailers_go_to_who_takes_them() {
+        let of = |text| check_head(&head(text), &Rules::default()).unwrap().trailers;
+        assert_eq!(of("GET / 1.1\nhost: a"), Trailers::Drop);
+        assert_eq!(of("GET / 1.1\nhost: a\nte: gzip"), Trailers::Drop);
+        assert_eq!(of("GET / 1.1\nhost: a\nte: gzip, trailers"), Trailers::Forward);
+        assert_eq!(of("GET https://a/ 2"), Trailers::Forward);
+    }
+
+    #[test]
+    fn refusals_say_what_their_status_demands() {
+        let fields = |reason| {
+            let mut headers = HeaderMap::new();
+            complete_refusal(reason, &mut headers);
+            headers
+        };
+        assert_eq!(fields(BadHost)["connection"], "close");
+        assert!(fields(MethodNotAllowed).contains_key("allow"));
+        assert_eq!(fields(WebsocketVersion)["sec-websocket-version"], "13");
+        assert!(fields(ExpectationFailed).is_empty());
+    }
+}
