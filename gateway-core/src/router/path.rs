@@ -60,14 +60,14 @@ fn decoded_pattern(text: &str) -> Cow<'_, str> {
     match decoded(text) {
         Cow::Borrowed(text) => Cow::Borrowed(text),
         Cow::Owned(_) => {
-            Cow::Owned(pieces(text).scan(Vec::new(), |run, piece| Some(literal(run, piece))).collect())
+            Cow::Owned(pieces(text).scan(Vec::new(), |run, piece| Some(literal(run, &piece))).collect())
         }
     }
 }
 
 /// The expression for one piece; octets of one character wait in `run` until it is whole.
-fn literal(run: &mut Vec<u8>, piece: Piece) -> String {
-    match piece {
+fn literal(run: &mut Vec<u8>, piece: &Piece<'_>) -> String {
+    match *piece {
         Piece::Escaped(octet) if !is_reserved(octet) => {
             run.push(octet);
             let Ok(text) = std::str::from_utf8(run) else { return String::new() };

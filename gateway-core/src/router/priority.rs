@@ -51,7 +51,7 @@ impl Priority {
         let fields = fields(route);
         let many = fields >= 4;
         let regex = path == PathKind::Regex;
-        let headers = route.headers.as_ref().map_or(0, |headers| headers.len());
+        let headers = route.headers.as_ref().map_or(0, indexmap::IndexMap::len);
         Self {
             many,
             plain_hosts: many || has_plain_hosts(route),

@@ -41,8 +41,8 @@ pub struct RuleError {
 
 impl RuleError {
     /// An error of the element `at` of the list `field`.
-    pub(super) fn at(field: &str, at: usize, message: impl ToString) -> Self {
-        Self { field: format!("{field}[{at}]"), message: message.to_string() }
+    pub(super) fn at(field: &str, at: usize, message: String) -> Self {
+        Self { field: format!("{field}[{at}]"), message }
     }
 }
 

@@ -198,7 +198,7 @@ mod tests {
         assert_eq!(found(&trie, "/ab/c"), ["/ab/", "/a", "/", ""]);
         assert_eq!(found(&trie, "/a"), ["/a", "/", ""]);
         assert_eq!(found(&trie, "x"), [""]);
-        assert!(found(&super::Trie::new(Vec::new()), "/").is_empty());
+        assert!(found(&Trie::new(Vec::new()), "/").is_empty());
     }
 
     #[test]
