@@ -31,7 +31,7 @@ struct Value<V> {
 }
 
 /// A text that is looked up.
-pub(super) trait Key {
+pub(super) trait Key: Copy {
     /// The byte at this distance from where reading starts.
     fn byte(&self, at: usize) -> Option<u8>;
     /// Whether `label` stands there.
