@@ -1,0 +1,165 @@
+//! Host and server name patterns, and the map from a host to all that is kept for it.
+
+use foldhash::HashMap;
+
+use super::trie::{Backward, Forward, Trie};
+
+/// A host as a route names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Host {
+    pub(super) name: Name,
+    /// The only port, or any (compat R9).
+    pub(super) port: Option<u16>,
+}
+
+/// A name with at most one wildcard at either end, in lower case. A wildcard stands for any bytes, none included:
+/// `*.x.t` takes `.x.t` and not `x.t` (compat P40).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Name {
+    Exact(String),
+    /// `*.x.t`, without the star.
+    EndsWith(String),
+    /// `w.*`, without the star.
+    StartsWith(String),
+}
+
+impl Host {
+    /// Reads `name`, `name:port`, `[::1]` or `[::1]:port`.
+    pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
+        let (name, port) = split_port(text);
+        let port = port.map(|port| port.parse().map_err(|_| "the port is not a number below 65536"));
+        Ok(Self { name: Name::parse(name)?, port: port.transpose()? })
+    }
+}
+
+/// Apart from the colons of an IPv6 address.
+fn split_port(text: &str) -> (&str, Option<&str>) {
+    match text.rsplit_once(':') {
+        Some((name, port)) if name.ends_with(']') || !name.contains(':') => (name, Some(port)),
+        _ => (text, None),
+    }
+}
+
+impl Name {
+    /// Reads a name; case and a final dot do not count (deviation 1).
+    pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
+        let text = text.to_ascii_lowercase();
+        let name = if text.len() > 1 { text.strip_suffix('.').unwrap_or(&text) } else { &text };
+        let (pattern, rest): (fn(String) -> Self, _) = if let Some(rest) = name.strip_prefix('*') {
+            (Self::EndsWith, rest)
+        } else if let Some(rest) = name.strip_suffix('*') {
+            (Self::StartsWith, rest)
+        } else {
+            (Self::Exact, name)
+        };
+        if rest.contains('*') {
+            return Err("at most one wildcard may stand, leftmost or rightmost");
+        }
+        Ok(pattern(rest.to_owned()))
+    }
+
+    /// Whether `name`, in any case, fits.
+    pub(super) fn matches(&self, name: &str) -> bool {
+        let name = name.as_bytes();
+        match self {
+            Self::Exact(own) => name.eq_ignore_ascii_case(own.as_bytes()),
+            Self::EndsWith(end) => name
+                .len()
+                .checked_sub(end.len())
+                .and_then(|start| name.get(start..))
+                .is_some_and(|tail| tail.eq_ignore_ascii_case(end.as_bytes())),
+            Self::StartsWith(start) => {
+                name.get(..start.len()).is_some_and(|lead| lead.eq_ignore_ascii_case(start.as_bytes()))
+            }
+        }
+    }
+}
+
+/// Values under host names, with one for any host.
+#[derive(Debug)]
+pub(super) struct HostMap<V> {
+    exact: HashMap<Box<str>, V>,
+    ends: Trie<V>,
+    starts: Trie<V>,
+    any: Option<V>,
+}
+
+impl<V> HostMap<V> {
+    /// A map of these values; each name at most once, `None` for any host.
+    pub(super) fn new(values: impl IntoIterator<Item = (Option<Name>, V)>) -> Self {
+        let (mut exact, mut ends, mut starts, mut any) = (HashMap::default(), Vec::new(), Vec::new(), None);
+        for (name, value) in values {
+            match name {
+                Some(Name::Exact(name)) => drop(exact.insert(name.into_boxed_str(), value)),
+                Some(Name::EndsWith(end)) => ends.push((end.bytes().rev().collect(), value)),
+                Some(Name::StartsWith(start)) => starts.push((start.into_bytes(), value)),
+                None => any = Some(value),
+            }
+        }
+        Self { exact, ends: Trie::new(ends), starts: Trie::new(starts), any }
+    }
+
+    /// All values that hold for `host`: the exact one, then wildcards from the longest, then the one for any host.
+    pub(super) fn get(&self, host: &str) -> impl Iterator<Item = &V> {
+        let exact = if self.exact.is_empty() { None } else { self.exact.get(host) };
+        let ends = self.ends.prefixes_of(Backward(host.as_bytes()));
+        let starts = self.starts.prefixes_of(Forward(host.as_bytes()));
+        let wild = ends.chain(starts).map(|(value, _)| value);
+        exact.into_iter().chain(wild).chain(&self.any)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn host(text: &str) -> (Name, Option<u16>) {
+        let host = Host::parse(text).unwrap();
+        (host.name, host.port)
+    }
+
+    #[test]
+    fn a_host_is_read_with_wildcard_and_port() {
+        assert_eq!(host("A.x.T."), (Name::Exact("a.x.t".into()), None));
+        assert_eq!(host("*.x.t:81"), (Name::EndsWith(".x.t".into()), Some(81)));
+        assert_eq!(host("w.*:81"), (Name::StartsWith("w.".into()), Some(81)));
+        assert_eq!(host("[::1]"), (Name::Exact("[::1]".into()), None));
+        assert_eq!(host("[::1]:81"), (Name::Exact("[::1]".into()), Some(81)));
+        assert_eq!(host("::1"), (Name::Exact("::1".into()), None));
+    }
+
+    #[test]
+    fn a_wrong_host_is_refused() {
+        for text in ["a.*.b", "*.x.*", "*a*", "a:b", "a:65536", "a:"] {
+            assert!(Host::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_name_matches_as_kong_was_seen_to_p40() {
+        let fits = |pattern: &str, name: &str| Name::parse(pattern).unwrap().matches(name);
+        for name in ["v.x.t", "a.b.x.t", ".x.t"] {
+            assert!(fits("*.x.t", name), "{name}");
+        }
+        assert!(!fits("*.x.t", "x.t"));
+        for name in ["w.z", "w.z.zz", "W.z"] {
+            assert!(fits("w.*", name), "{name}");
+        }
+        assert!(!fits("w.*", "v.w.z"));
+        assert!(fits("a.t", "A.T") && !fits("a.t", "a.tt"));
+    }
+
+    #[test]
+    fn a_host_finds_exact_then_wildcards_then_any() {
+        let name = |text: &str| Some(Name::parse(text).unwrap());
+        let map = HostMap::new(
+            [name("a.x.t"), name("*.t"), name("*.x.t"), name("a.*"), None]
+                .into_iter()
+                .zip(["e", "t", "xt", "a", "any"]),
+        );
+        let get = |host: &str| map.get(host).copied().collect::<Vec<_>>();
+        assert_eq!(get("a.x.t"), ["e", "xt", "t", "a", "any"]);
+        assert_eq!(get("b.t"), ["t", "any"]);
+        assert_eq!(get("x"), ["any"]);
+    }
+}

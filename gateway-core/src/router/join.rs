@@ -1,0 +1,193 @@
+//! The path that goes to the upstream (compat P38).
+
+use std::borrow::Cow;
+
+/// A path for the upstream in its parts, so that it is written once and only where it has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Joined<'a> {
+    base: &'a str,
+    slash: &'static str,
+    rest: &'a str,
+}
+
+/// Joins a service's path and a canonical request path with exactly one slash between them, as `path_handling` `v0`
+/// says. `v1` has no effect in the flavour `traditional_compatible`.
+///
+/// `strip` is what a route with `strip_path` takes off: the [`matched`](super::Match::matched) bytes. `None` leaves
+/// the path whole. A query is no part of either path.
+///
+/// ```
+/// use gateway_core::router::join;
+///
+/// assert_eq!(join(Some("/base"), "/api/x", Some(4)).to_cow(), "/base/x");
+/// assert_eq!(join(Some("/base"), "/api/x", None).to_cow(), "/base/api/x");
+/// assert_eq!(join(None, "/api", Some(4)).to_cow(), "/");
+/// ```
+#[must_use]
+pub fn join<'a>(service: Option<&'a str>, path: &'a str, strip: Option<usize>) -> Joined<'a> {
+    let service = service.unwrap_or_default();
+    let base = service.strip_suffix('/').unwrap_or(service);
+    match strip {
+        None | Some(0) if path == "/" => Joined::end(service, base, service.ends_with('/')),
+        None => Joined { base, slash: "", rest: path },
+        Some(matched) => match without_dots(path.get(matched..).unwrap_or_default()) {
+            "" => {
+                Joined::end(service, base, path.ends_with('/') && (path.len() > 1 || service.ends_with('/')))
+            }
+            rest => Joined { base, slash: if rest.starts_with('/') { "" } else { "/" }, rest },
+        },
+    }
+}
+
+/// What is left of `/a..` or `/a./b` once `/a` is off must not climb (compat R13).
+fn without_dots(rest: &str) -> &str {
+    match rest {
+        "." | ".." => "",
+        _ => rest.strip_prefix("./").or_else(|| rest.strip_prefix("../")).unwrap_or(rest),
+    }
+}
+
+impl<'a> Joined<'a> {
+    /// The service's path alone, with a final slash or without. Without either there is nothing: `/`.
+    fn end(service: &'a str, base: &'a str, slash: bool) -> Self {
+        match (base.is_empty() || slash, service.ends_with('/')) {
+            (false, _) => Self { base, slash: "", rest: "" },
+            (true, true) => Self { base: service, slash: "", rest: "" },
+            (true, false) => Self { base, slash: "/", rest: "" },
+        }
+    }
+
+    /// The length of the path in bytes.
+    #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "a path is never empty")]
+    pub const fn len(&self) -> usize {
+        self.base.len() + self.slash.len() + self.rest.len()
+    }
+
+    /// Appends the path, as the first part of a target.
+    pub fn append_to(&self, target: &mut String) {
+        target.reserve(self.len());
+        target.extend([self.base, self.slash, self.rest]);
+    }
+
+    /// The path, borrowed where it is a part of the service's or the request's.
+    #[must_use]
+    pub fn to_cow(&self) -> Cow<'a, str> {
+        match (self.base, self.slash, self.rest) {
+            (whole, "", "") | ("", "", whole) | ("", whole, "") => Cow::Borrowed(whole),
+            _ => {
+                let mut whole = String::new();
+                self.append_to(&mut whole);
+                Cow::Owned(whole)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::router::path::Pattern;
+
+    /// The path sent upstream for a request that a route with this path takes.
+    fn sent(service: &str, route: &str, request: &str, strips: bool) -> String {
+        let (path, query) =
+            request.split_once('?').map_or((request, None), |(path, query)| (path, Some(query)));
+        let matched = match route.strip_prefix('~') {
+            Some(pattern) => Pattern::new(pattern).unwrap().regex.find(path).unwrap().end(),
+            None => path.strip_prefix(route).map(|_| route.len()).unwrap(),
+        };
+        let service = Some(service).filter(|service| !service.is_empty());
+        let joined = join(service, path, strips.then_some(matched));
+        let mut target = String::new();
+        joined.append_to(&mut target);
+        assert_eq!((target.as_str(), target.len()), (&*joined.to_cow(), joined.len()));
+        target + &query.map(|query| format!("?{query}")).unwrap_or_default()
+    }
+
+    #[test]
+    fn a_stripped_path_is_joined_with_one_slash_p38() {
+        for (service, route, request, expected) in [
+            ("", "/api", "/api", "/"),
+            ("", "/api", "/api/", "/"),
+            ("", "/api", "/api/x", "/x"),
+            ("", "/api", "/apix", "/x"),
+            ("", "/api", "/api?q=1", "/?q=1"),
+            ("/base", "/api", "/api", "/base"),
+            ("/base", "/api", "/api/", "/base/"),
+            ("/base", "/api", "/api/x", "/base/x"),
+            ("/base", "/api", "/apix", "/base/x"),
+            ("/base", "/api", "/api?q=1", "/base?q=1"),
+            ("/base", "/api/", "/api/", "/base/"),
+            ("/base", "/api/", "/api/x", "/base/x"),
+            ("/base", "/", "/", "/base"),
+            ("/base", "", "/", "/base"),
+            ("/base", "/", "/x", "/base/x"),
+            ("/base", "", "/x", "/base/x"),
+            ("/base", "/", "/x/", "/base/x/"),
+            ("/base", "", "/x/", "/base/x/"),
+            ("/base/", "/api", "/api", "/base"),
+            ("/base/", "/api", "/api/", "/base/"),
+            ("/base/", "/api", "/api/x", "/base/x"),
+            ("/base/", "/", "/", "/base/"),
+            ("/base/", "", "/", "/base/"),
+            ("/base/", "/", "/x", "/base/x"),
+            ("/base/", "", "/x", "/base/x"),
+            ("/", "/api", "/api", "/"),
+            ("/", "/api", "/api/x", "/x"),
+            ("", r"~/re/\d+", "/re/12", "/"),
+            ("", r"~/re/\d+", "/re/12x", "/x"),
+            ("/base", r"~/re/\d+", "/re/12", "/base"),
+            ("/base", r"~/re/\d+", "/re/12/x", "/base/x"),
+            ("/base", r"~/re/\d+", "/re/12x", "/base/x"),
+            ("/base/", r"~/re/\d+", "/re/12x", "/base/x"),
+        ] {
+            assert_eq!(sent(service, route, request, true), expected, "{service} {route} {request}");
+        }
+    }
+
+    #[test]
+    fn the_samples_of_the_manual_hold_v0() {
+        assert_eq!(sent("/srv", "/rou", "/roureq", false), "/srv/roureq");
+        assert_eq!(sent("/srv", "/rou", "/roureq", true), "/srv/req");
+        assert_eq!(sent("/srv/", "/rou", "/rou", true), "/srv");
+        assert_eq!(sent("/service", "/route/", "/route/", true), "/service/");
+    }
+
+    #[test]
+    fn a_whole_path_goes_behind_the_services_p38() {
+        for (service, request, expected) in [
+            ("", "/api/x?q", "/api/x?q"),
+            ("", "/", "/"),
+            ("/", "/", "/"),
+            ("/base", "/api/x", "/base/api/x"),
+            ("/base", "/api", "/base/api"),
+            ("/base", "/", "/base"),
+            ("/base/", "/", "/base/"),
+            ("/base/", "/api", "/base/api"),
+        ] {
+            assert_eq!(sent(service, "", request, false), expected, "{service} {request}");
+        }
+    }
+
+    #[test]
+    fn what_is_left_of_a_path_cannot_climb_r13() {
+        assert_eq!(sent("/service", "/route", "/route../req", true), "/service/req");
+        assert_eq!(sent("/service", "/route", "/route./req", true), "/service/req");
+        assert_eq!(sent("/service", "/route", "/route..", true), "/service");
+        assert_eq!(sent("/service", "/route", "/route.", true), "/service");
+        assert_eq!(sent("/service", "/route", "/route.x", true), "/service/.x");
+    }
+
+    #[test]
+    fn a_path_that_is_whole_somewhere_is_borrowed() {
+        for (service, path, strip) in [
+            (None, "/x", None),
+            (None, "/api/x", Some(4)),
+            (Some("/base"), "/api", Some(4)),
+            (None, "/api", Some(4)),
+        ] {
+            assert!(matches!(join(service, path, strip).to_cow(), Cow::Borrowed(_)), "{path}");
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! What a rule asks of a request beside host and path.
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use regex::bytes::{Regex, RegexBuilder};
+
+use super::{Head, RuleError, host::Name};
+use crate::config::Route;
+
+/// All that neither host nor path decides; an empty list asks for nothing.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Predicates {
+    methods: Vec<Method>,
+    headers: Vec<Header>,
+    snis: Vec<Name>,
+}
+
+/// One header name with the values that match.
+#[derive(Clone, Debug)]
+struct Header {
+    name: HeaderName,
+    values: Vec<Value>,
+}
+
+#[derive(Clone, Debug)]
+enum Value {
+    /// Compared without regard to ASCII case.
+    Text(String),
+    /// `~*...`, found anywhere in the value.
+    Pattern(Regex),
+}
+
+impl Predicates {
+    /// Those of `route`. What cannot be read is pushed to `errors`.
+    pub(super) fn new(route: &Route, errors: &mut Vec<RuleError>) -> Self {
+        let method = |text: &str| Method::from_bytes(text.as_bytes());
+        let headers = route.headers.iter().flatten();
+        Self {
+            methods: read("methods", route.methods.as_deref(), method, errors),
+            headers: headers.filter_map(|(name, values)| Header::new(name, values, errors)).collect(),
+            snis: read("snis", route.snis.as_deref(), Name::parse, errors),
+        }
+    }
+
+    /// Whether the request has what is asked.
+    pub(super) fn admit(&self, head: &Head<'_>) -> bool {
+        (self.methods.is_empty() || self.methods.contains(head.method))
+            && self.admit_sni(head)
+            && self.headers.iter().all(|header| header.admit(head.headers))
+    }
+
+    /// Server names count on TLS only (compat R10).
+    fn admit_sni(&self, head: &Head<'_>) -> bool {
+        self.snis.is_empty() || !head.scheme.is_tls() || head.sni.is_some_and(|sni| self.names(sni))
+    }
+
+    fn names(&self, sni: &str) -> bool {
+        let sni = sni.strip_suffix('.').unwrap_or(sni);
+        self.snis.iter().any(|name| name.matches(sni))
+    }
+}
+
+impl Header {
+    fn new(name: &str, values: &[String], errors: &mut Vec<RuleError>) -> Option<Self> {
+        let field = format!("headers.{name}");
+        let values = read(&field, Some(values), Value::parse, errors);
+        match HeaderName::from_bytes(name.as_bytes()) {
+            Ok(name) => Some(Self { name, values }),
+            Err(error) => {
+                errors.push(RuleError { field, message: error.to_string() });
+                None
+            }
+        }
+    }
+
+    /// Any field of the name with any of the values (compat P41). A list with commas is one value: the cache that
+    /// makes Kong take it for two now and then is not copied (compat P45).
+    fn admit(&self, headers: &HeaderMap) -> bool {
+        headers.get_all(&self.name).iter().any(|field| self.values.iter().any(|value| value.takes(field)))
+    }
+}
+
+impl Value {
+    fn parse(text: &str) -> Result<Self, regex::Error> {
+        let Some(pattern) = text.strip_prefix("~*") else { return Ok(Self::Text(text.to_owned())) };
+        RegexBuilder::new(pattern).case_insensitive(true).size_limit(1 << 20).build().map(Self::Pattern)
+    }
+
+    fn takes(&self, field: &HeaderValue) -> bool {
+        match self {
+            Self::Text(text) => field.as_bytes().eq_ignore_ascii_case(text.as_bytes()),
+            Self::Pattern(pattern) => pattern.is_match(field.as_bytes()),
+        }
+    }
+}
+
+/// Reads each element of a list; those that cannot be read are errors of `field`.
+pub(super) fn read<T, E: ToString>(
+    field: &str,
+    list: Option<&[String]>,
+    parse: impl Fn(&str) -> Result<T, E>,
+    errors: &mut Vec<RuleError>,
+) -> Vec<T> {
+    let parsed = list.unwrap_or_default().iter().map(|text| parse(text)).enumerate();
+    let mut keep = |(at, result): (usize, Result<T, E>)| {
+        result.map_err(|error| errors.push(RuleError::at(field, at, error.to_string()))).ok()
+    };
+    parsed.filter_map(&mut keep).collect()
+}

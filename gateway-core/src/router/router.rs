@@ -1,0 +1,108 @@
+//! Routes with a value each, and the one that takes a request.
+
+use std::{fmt, sync::Arc};
+
+use regex::Regex;
+
+use super::{
+    Flavor, Head,
+    compatible::compile,
+    index::{Found, Index},
+    path::Captures,
+    rule::RuleError,
+};
+use crate::config::Route;
+
+/// Finds the route of a request. Immutable, so one behind an [`Arc`] serves all threads.
+pub struct Router<T> {
+    routes: Vec<(Arc<Route>, T)>,
+    index: Index,
+    /// The route of each rule.
+    owners: Vec<u32>,
+}
+
+/// The route that takes a request.
+#[derive(Debug)]
+pub struct Match<'r, T> {
+    /// What the route leads to.
+    pub value: &'r T,
+    /// How many bytes of the path the route's path matched: the prefix, or all that the expression took; 0 for a
+    /// route without paths. Always a character boundary of the canonical path.
+    pub matched: usize,
+    /// The regular expression that matched, over the decoded path; see [`Match::captures`].
+    pub pattern: Option<&'r Regex>,
+}
+
+impl<T> Router<T> {
+    /// A router of the default [`Flavor`] over these routes, as [`Router::with_flavor`].
+    ///
+    /// # Errors
+    /// As [`Router::with_flavor`].
+    pub fn new(
+        routes: impl IntoIterator<Item = (Arc<Route>, T)>,
+    ) -> Result<Self, Vec<(Arc<Route>, RuleError)>> {
+        Self::with_flavor(Flavor::default(), routes)
+    }
+
+    /// A router over these routes. Their order does not matter, but for routes of one id: the first one counts.
+    ///
+    /// Routes for streams only never match. `protocols` says nothing else here (compat R16): it is for the caller to
+    /// send a request in clear on to TLS. A route without a field to match on takes every request.
+    ///
+    /// # Errors
+    /// All rules of all routes that cannot be compiled: a regular expression that does not parse or is too large, a
+    /// host with two wildcards, a name that is not a header's, an expression of another flavour.
+    pub fn with_flavor(
+        flavor: Flavor,
+        routes: impl IntoIterator<Item = (Arc<Route>, T)>,
+    ) -> Result<Self, Vec<(Arc<Route>, RuleError)>> {
+        let routes: Vec<(Arc<Route>, T)> = routes.into_iter().collect();
+        let compile = match flavor {
+            Flavor::TraditionalCompatible => compile,
+        };
+        let (mut rules, mut errors) = (Vec::new(), Vec::new());
+        for (owner, (route, _)) in (0_u32..).zip(&routes) {
+            match compile(route) {
+                Ok(compiled) => rules.extend(compiled.into_iter().map(|(rank, rule)| (rank, owner, rule))),
+                Err(found) => errors.extend(found.into_iter().map(|error| (Arc::clone(route), error))),
+            }
+        }
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        rules.sort_by(|(a, ..), (b, ..)| b.cmp(a));
+        let (owners, rules): (Vec<_>, Vec<_>) =
+            rules.into_iter().map(|(_, owner, rule)| (owner, rule)).unzip();
+        Ok(Self { routes, index: Index::new(rules), owners })
+    }
+
+    /// The route that takes `head`.
+    #[must_use]
+    pub fn find(&self, head: &Head<'_>) -> Option<Match<'_, T>> {
+        let Found { rule, matched, pattern } = self.index.find(head)?;
+        let owner = self.owners.get(rule as usize)?;
+        let (_, value) = self.routes.get(*owner as usize)?;
+        Some(Match { value, matched, pattern })
+    }
+
+    /// All routes with their values, as they were given.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&Arc<Route>, &T)> {
+        self.routes.iter().map(|(route, value)| (route, value))
+    }
+}
+
+impl<'r, T> Match<'r, T> {
+    /// What the expression took out of `path`, the path of the request's [`Head`]. `None` for a route that matched by
+    /// prefix or without a path.
+    #[must_use]
+    pub fn captures<'p>(&self, path: &'p str) -> Option<Captures<'r, 'p>> {
+        Captures::new(self.pattern?, path)
+    }
+}
+
+impl<T> fmt::Debug for Router<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.routes.iter().map(|(route, _)| route.name.as_deref().unwrap_or_default());
+        f.debug_struct("Router").field("routes", &names.collect::<Vec<_>>()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,106 @@
+//! The router against the plain reference, over generated routes and requests.
+
+use proptest::{
+    prelude::*,
+    sample::{Index, select, subsequence},
+    test_runner::{Config, RngSeed},
+};
+
+use super::*;
+
+const HOSTS: &[&str] = &["a.t", "b.t", "c.a.t", "a.t:81", "*.t", "*.a.t", "a.*", "*", "*.t:81", "c.*:80"];
+const PATHS: &[&str] = &[
+    "/",
+    "/a",
+    "/b",
+    "/ab",
+    "/a/",
+    "/a/b",
+    "/a b",
+    "/a b/",
+    "/a%2Fb",
+    "/a/b/c",
+    "~/a",
+    "~/a/[0-9]+",
+    "~/(a|b)/",
+    "~/.*b",
+    "~/a b",
+    "~/a$",
+    "~/(?i)AB",
+    "~/a%2Fb",
+    "~.*",
+    "~/a|/b",
+];
+const METHODS: &[&str] = &["GET", "POST", "PUT"];
+const FIELDS: &[&str] = &["x: 1", "x: 2", "x: a,b", "x: ~*^[ab]$", "y: 1", "y: ~*b", "y: A", "z: 1"];
+const SNIS: &[&str] = &["a.t", "a.t.", "*.t", "b.*"];
+const PRIORITIES: &[i64] = &[0, 0, 1, 5, 8192, -1];
+
+fn some(pool: &'static [&'static str], most: usize) -> impl Strategy<Value = Option<Vec<String>>> {
+    prop_oneof![1 => Just(None), 1 => subsequence(pool, 1..=most).prop_shuffle().prop_map(|values| list(&values))]
+}
+
+fn routes() -> impl Strategy<Value = Vec<Route>> {
+    let fields = (some(HOSTS, 3), some(PATHS, 5), some(METHODS, 2), some(FIELDS, 4), some(SNIS, 2));
+    let one = (fields, any::<bool>(), select(PRIORITIES), any::<u64>()).prop_map(
+        |((hosts, paths, methods, fields, snis), source, priority, random)| {
+            route("r", |route| {
+                (route.hosts, route.paths, route.methods, route.snis) = (hosts, paths, methods, snis);
+                route.headers =
+                    fields.and_then(|fields| headers(&fields.iter().map(String::as_str).collect::<Vec<_>>()));
+                route.sources = source.then(|| address("10.0.0.1")).flatten();
+                route.regex_priority = priority;
+                route.id = id(u128::from(random) << 64);
+            })
+        },
+    );
+    prop::collection::vec(one, 1..16).prop_map(|mut routes| {
+        for (at, route) in routes.iter_mut().enumerate() {
+            route.name = Some(at.to_string());
+            route.id = id(route.id.as_u128() | at as u128);
+        }
+        routes
+    })
+}
+
+fn requests() -> impl Strategy<Value = Vec<Request>> {
+    let host = select(&["a.t", "b.t", "c.a.t", "d.c.a.t", "a.u", "c.u", "t", ""][..]);
+    let path = "/((a|b|ab|a%20b|a%2Fb|7|c)/?){0,4}";
+    let headers = subsequence(
+        &[("x", "1"), ("x", "2"), ("x", "A,B"), ("x", "b"), ("y", "1"), ("y", "aB"), ("z", "1")][..],
+        0..6,
+    );
+    let tls = select(&[None, Some(None), Some(Some("a.t")), Some(Some("b.t")), Some(Some("b.u"))][..]);
+    let one = (host, path, select(METHODS), select(&[80, 81][..]), headers, tls);
+    let request = one.prop_map(|(host, path, method, port, headers, tls)| {
+        let request =
+            headers.iter().fold(get(host, &path), |request, (name, value)| request.header(name, value));
+        let request = tls.map_or(request.clone(), |sni| request.tls(sni));
+        request.with(|request| (request.method, request.port) = (method.parse().unwrap(), port))
+    });
+    prop::collection::vec(request, 1..24)
+}
+
+/// A few thousand known cases; `PROPTEST_CASES` asks for as many new ones.
+fn config() -> Config {
+    let mut config = Config { failure_persistence: None, ..Config::default() };
+    if std::env::var_os("PROPTEST_CASES").is_none() {
+        (config.cases, config.rng_seed) = (2_000, RngSeed::Fixed(43));
+    }
+    config
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn the_router_finds_what_the_reference_finds(routes in routes(), requests in requests(), turn in any::<Index>()) {
+        let mut given = routes.clone();
+        given.rotate_left(turn.index(routes.len()));
+        let router = router(given);
+        for request in &requests {
+            let found = found(&router, request).map(|found| (found.value.parse().unwrap(), found.matched));
+            prop_assert_eq!(found, reference::find(&routes, request), "{:?}", request);
+        }
+    }
+}
