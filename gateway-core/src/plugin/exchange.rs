@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use http::{Extensions, Method, StatusCode, Uri, Version};
+use http::{Extensions, HeaderValue, Method, StatusCode, Uri, Version};
 
 use crate::{
     ConnectInfo,
@@ -28,6 +28,8 @@ pub struct Exchange {
     pub method: Method,
     /// The target as received.
     pub uri: Uri,
+    /// The `Host` field as received.
+    pub host: Option<HeaderValue>,
     /// The HTTP version as received.
     pub version: Version,
     /// The client's address: the peer, or what a trusted peer says of it.
@@ -118,6 +120,7 @@ impl Exchange {
             started: Instant::now(),
             method: Method::GET,
             uri: Uri::default(),
+            host: None,
             version: Version::HTTP_11,
             matched: None,
             consumer: None,
