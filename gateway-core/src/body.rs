@@ -207,7 +207,8 @@ impl HttpBody for Prefixed {
     }
 
     fn size_hint(&self) -> SizeHint {
-        let read = self.read.iter().flatten().filter_map(Frame::data_ref).map(|data| data.len() as u64).sum::<u64>();
+        let read =
+            self.read.iter().flatten().filter_map(Frame::data_ref).map(|data| data.len() as u64).sum::<u64>();
         let rest = self.rest.size_hint();
         let mut whole = SizeHint::new();
         whole.set_lower(rest.lower() + read);

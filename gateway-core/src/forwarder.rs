@@ -63,7 +63,11 @@ impl Forwarder {
 
     /// Reads a short body to its end, so that a slow client does not hold an upstream connection, and
     /// a failed try can be repeated (deviation 18). A longer one streams, with what has been read of it in front.
-    async fn buffered(&self, request: Request<Body>, exchange: &mut Exchange) -> Result<Request<Body>, Error> {
+    async fn buffered(
+        &self,
+        request: Request<Body>,
+        exchange: &mut Exchange,
+    ) -> Result<Request<Body>, Error> {
         let body = request.body();
         if body.is_end_stream() || body.as_bytes().is_some() {
             exchange.request_bytes = body.size_hint().exact().unwrap_or_default();
@@ -149,4 +153,3 @@ fn connect_tunnel(client: OnUpgrade, upstream: OnUpgrade, backend: &Backend, exc
         }
     });
 }
-

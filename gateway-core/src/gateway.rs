@@ -23,7 +23,7 @@ use crate::{
     Body, ConnectInfo, Settings,
     config::{Change, Config, Problems, Protocol},
     error::{BoxError, Reason},
-    observe::Metrics,
+    observe::Observer,
     plugin::Exchange,
     reply::{Asked, https_reply, reply},
     router::Head,
@@ -66,8 +66,7 @@ struct Shared {
     changing: Mutex<()>,
     environment: Environment,
     settings: Settings,
-    unmatched: Arc<crate::observe::RouteMetrics>,
-    access_log: Option<crate::observe::AccessLog>,
+    observer: Observer,
 }
 
 /// Which share of pools and counters a clone uses.
@@ -99,10 +98,10 @@ impl Gateway {
         self.shared.snapshot.load_full()
     }
 
-    /// The counters.
+    /// What it has counted.
     #[must_use]
-    pub fn metrics(&self) -> &Arc<Metrics> {
-        &self.shared.environment.metrics
+    pub fn observer(&self) -> &Observer {
+        &self.shared.observer
     }
 
     /// The node's settings.
@@ -152,6 +151,7 @@ impl Gateway {
         let shard = self.shard.index();
         let mut exchange = Box::new(Exchange::new(Arc::clone(connection)));
         exchange.shard = shard;
+        self.shared.observer.begin(shard);
         let (mut parts, body) = request.into_parts();
         exchange.asked = Asked::by(&parts.method, parts.version, &parts.headers);
         let admitted = self.admit(&snapshot, &mut parts, &mut exchange);
@@ -172,10 +172,12 @@ impl Gateway {
         parts: &mut Parts,
         exchange: &mut Exchange,
     ) -> Result<Arc<Entry>, Box<Response<Body>>> {
-        let canonical = check_head(parts, &self.shared.settings.rules).map_err(|reason| refuse(reason, exchange))?;
+        let canonical =
+            check_head(parts, &self.shared.settings.rules).map_err(|reason| refuse(reason, exchange))?;
         exchange.receive(parts, &self.shared.environment.outbound.trust);
         canonical.apply(parts, &self.shared.settings.rules);
-        let entry = self.find(snapshot, parts, &canonical, exchange).map_err(|reason| refuse(reason, exchange))?;
+        let entry =
+            self.find(snapshot, parts, &canonical, exchange).map_err(|reason| refuse(reason, exchange))?;
         exchange.accept(canonical);
         Self::check_scheme(&entry, exchange)?;
         Ok(entry)
@@ -274,9 +276,9 @@ impl Serve for Gateway {
     fn serve(
         &self,
         connection: &Arc<ConnectInfo>,
-        request: Request<hyper::body::Incoming>,
+        request: Request<Body>,
     ) -> impl Future<Output = Response<Body>> + Send + 'static {
         let (gateway, connection) = (self.clone(), Arc::clone(connection));
-        async move { gateway.handle(&connection, request.map(Body::from)).await }
+        async move { gateway.handle(&connection, request).await }
     }
 }

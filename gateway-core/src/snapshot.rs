@@ -5,7 +5,7 @@ mod compile;
 mod entry;
 mod plugins;
 
-pub use compile::{Environment, compile};
+pub(crate) use compile::{Environment, compile};
 pub(crate) use entry::Entry;
 
 use std::{collections::HashMap, fmt, sync::Arc};

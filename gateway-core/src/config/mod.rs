@@ -10,6 +10,8 @@ mod id;
 mod plugin;
 mod protocol;
 mod route;
+mod shim;
+pub use shim::*;
 pub mod schema;
 mod service;
 mod upstream;

@@ -9,10 +9,9 @@ use crate::{
     Settings,
     config::{Config, Problems},
     forwarder::Outbound,
-    observe::{AccessLog, Metrics},
+    observe::{AccessLog, Metrics, Observer, ServerCounters},
     plugin::Registry,
     plugins,
-    ,
     snapshot::{Environment, compile},
     upstream::{Dns, Resolve},
 };
@@ -25,7 +24,7 @@ pub struct Builder {
     registry: Option<Registry>,
     settings: Settings,
     resolver: Option<Arc<dyn Resolve>>,
-    access_log: Option<AccessLog>,
+    access_log: Option<Arc<AccessLog>>,
 }
 
 impl Builder {
@@ -68,7 +67,7 @@ impl Builder {
     /// Where each request gets a line.
     #[must_use]
     pub fn access_log(mut self, log: AccessLog) -> Self {
-        self.access_log = Some(log);
+        self.access_log = Some(Arc::new(log));
         self
     }
 
@@ -81,13 +80,17 @@ impl Builder {
         let environment = environment(registry, resolver, &settings);
         let config = config.check(environment.registry.as_ref())?;
         let snapshot = compile(config, None, &environment)?;
+        let server = Arc::new(ServerCounters::new(environment.shards));
+        let mut observer = Observer::of(Arc::clone(&environment.metrics), server);
+        if let Some(log) = access_log {
+            observer = observer.with_access_log(log);
+        }
         let shared = Shared {
             snapshot: ArcSwap::from_pointee(snapshot),
             changing: Mutex::new(()),
-            unmatched: environment.metrics.unmatched(),
+            observer,
             environment,
             settings,
-            access_log,
         };
         Ok(Gateway { shared: Arc::new(shared), shard: Shard::Thread })
     }

@@ -129,13 +129,12 @@ impl Ending {
         }
         let exchange = &mut self.exchange;
         exchange.timings.finished = Some(exchange.started.elapsed());
-        let metrics = self.entry.as_ref().map_or(&self.shared.unmatched, |entry| &entry.metrics);
-        metrics.count(exchange.shard, exchange);
+        let observer = &self.shared.observer;
+        let metrics =
+            self.entry.as_ref().map_or_else(|| observer.metrics().unmatched(), |entry| &entry.metrics);
+        observer.finish(exchange.shard, metrics, exchange);
         if let Some(entry) = &self.entry {
             entry.chain.log(exchange);
-        }
-        if let Some(log) = &self.shared.access_log {
-            log.write(exchange.shard, exchange);
         }
     }
 
@@ -166,7 +165,10 @@ impl HttpBody for Counted {
     type Data = Bytes;
     type Error = BoxError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
         match &frame {
             Some(Ok(frame)) => {

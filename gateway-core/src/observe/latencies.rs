@@ -41,8 +41,7 @@ mod tests {
     #[test]
     fn an_own_answer_is_all_the_gateways_time() {
         let millis = |millis| Some(Duration::from_millis(millis));
-        let mut timings = Timings::default();
-        timings.finished = millis(4);
+        let mut timings = Timings { finished: millis(4), ..Timings::default() };
         let own = Latencies::from(timings);
         assert_eq!((own.gateway, own.upstream, own.request), (Duration::from_millis(4), None, own.gateway));
         timings.forwarded = millis(1);

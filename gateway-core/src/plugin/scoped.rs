@@ -50,7 +50,10 @@ impl Scope {
     /// Whether it names a service.
     #[must_use]
     pub const fn names_service(self) -> bool {
-        matches!(self, Self::RouteServiceConsumer | Self::ServiceConsumer | Self::RouteService | Self::Service)
+        matches!(
+            self,
+            Self::RouteServiceConsumer | Self::ServiceConsumer | Self::RouteService | Self::Service
+        )
     }
 
     /// The scope of a plugin entity with these references set.

@@ -1,6 +1,8 @@
 //! The names that the gateway gives itself on the wire.
 
-use http::{HeaderName, HeaderValue, Version, header::InvalidHeaderValue};
+use http::{HeaderName, HeaderValue, header::InvalidHeaderValue};
+
+use crate::sanitize::Brand;
 
 /// `Server`, `Via` and the names of the gateway's own header fields, ready to be set.
 ///
@@ -18,7 +20,7 @@ use http::{HeaderName, HeaderValue, Version, header::InvalidHeaderValue};
 pub struct Branding {
     /// `Server` of answers that name no server of their own: `gateway/0.1.0`.
     pub server: HeaderValue,
-    via: [HeaderValue; 3],
+    brand: Brand,
     /// The request's id, both ways: `X-Kong-Request-Id`.
     pub request_id: HeaderName,
     /// Milliseconds the upstream took: `X-Kong-Upstream-Latency`.
@@ -37,11 +39,7 @@ impl Default for Branding {
     fn default() -> Self {
         Self {
             server: HeaderValue::from_static(concat!("gateway/", env!("CARGO_PKG_VERSION"))),
-            via: [
-                HeaderValue::from_static(concat!("1.1 gateway/", env!("CARGO_PKG_VERSION"))),
-                HeaderValue::from_static(concat!("1 gateway/", env!("CARGO_PKG_VERSION"))),
-                HeaderValue::from_static(concat!("2 gateway/", env!("CARGO_PKG_VERSION"))),
-            ],
+            brand: Brand::default(),
             request_id: HeaderName::from_static("x-kong-request-id"),
             upstream_latency: HeaderName::from_static("x-kong-upstream-latency"),
             proxy_latency: HeaderName::from_static("x-kong-proxy-latency"),
@@ -56,8 +54,10 @@ impl Branding {
     /// `gateway` wherever Kong's name stands by default: `X-Gateway-Request-Id`, `gateway_http_requests_total`.
     #[must_use]
     pub fn neutral() -> Self {
+        let request_id = HeaderName::from_static("x-gateway-request-id");
         Self {
-            request_id: HeaderName::from_static("x-gateway-request-id"),
+            brand: Brand::default().with_request_id(request_id.clone()),
+            request_id,
             upstream_latency: HeaderName::from_static("x-gateway-upstream-latency"),
             proxy_latency: HeaderName::from_static("x-gateway-proxy-latency"),
             response_latency: HeaderName::from_static("x-gateway-response-latency"),
@@ -73,22 +73,14 @@ impl Branding {
     /// Text that cannot stand in a header field.
     pub fn product(mut self, product: &str) -> Result<Self, InvalidHeaderValue> {
         self.server = HeaderValue::from_str(product)?;
-        for (via, protocol) in self.via.iter_mut().zip(["1.1", "1", "2"]) {
-            *via = HeaderValue::from_str(&format!("{protocol} {product}"))?;
-        }
+        self.brand = Brand::new(product, self.request_id.clone())?;
         Ok(self)
     }
 
-    /// The entry for `Via` on a message received in `version`: `1.1 gateway/0.1.0`. HTTP/1.0 shows as
-    /// `1`, as Kong has it (compat P13, P33).
+    /// What a message forwarded shows: the name in `Via` and the field of the request's id.
     #[must_use]
-    pub const fn via(&self, version: Version) -> &HeaderValue {
-        let [http_11, http_10, http_2] = &self.via;
-        match version {
-            Version::HTTP_09 | Version::HTTP_10 => http_10,
-            Version::HTTP_2 | Version::HTTP_3 => http_2,
-            _ => http_11,
-        }
+    pub const fn brand(&self) -> &Brand {
+        &self.brand
     }
 }
 
@@ -102,9 +94,9 @@ mod tests {
     fn via_tells_the_protocol_received() {
         let branding = Branding::default().product("acme/2").unwrap();
         assert_eq!(branding.server, "acme/2");
-        assert_eq!(branding.via(Version::HTTP_10), "1 acme/2");
-        assert_eq!(branding.via(Version::HTTP_11), "1.1 acme/2");
-        assert_eq!(branding.via(Version::HTTP_2), "2 acme/2");
+        assert_eq!(branding.brand().via(Version::HTTP_10), "1 acme/2");
+        assert_eq!(branding.brand().via(Version::HTTP_11), "1.1 acme/2");
+        assert_eq!(branding.brand().via(Version::HTTP_2), "2 acme/2");
     }
 
     #[test]

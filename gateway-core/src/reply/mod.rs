@@ -5,7 +5,7 @@
 //! elsewhere: [`Reason`](crate::Reason) for the gateway, a plugin for itself.
 //!
 //! ```
-//! use gateway_core::{Reason, plugin::RequestId, reply::{Asked, reply}};
+//! use gateway_core::{Reason, RequestId, reply::{Asked, reply}};
 //!
 //! let request = http::Request::builder().header("accept", "*/*").body(()).unwrap();
 //! let response = reply(Reason::NoRoute, Asked::of(&request), RequestId::random());
@@ -25,7 +25,7 @@ use http::{
     header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, UPGRADE},
 };
 
-use crate::{Body, Reason, plugin::RequestId};
+use crate::{Body, Reason, RequestId};
 
 /// Answers a failure with the status and text of its reason, and closes the connection where the
 /// reason says so.

@@ -2,7 +2,7 @@ use http::{Request, Response, StatusCode, Version};
 use http_body_util::BodyExt;
 
 use super::{Asked, Refusal, https_reply, message_reply, reply};
-use crate::{Body, Reason, plugin::RequestId};
+use crate::{Body, Reason, RequestId};
 
 fn asking(accept: Option<&str>) -> Asked {
     let mut request = Request::builder();

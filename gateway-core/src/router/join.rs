@@ -70,17 +70,28 @@ impl<'a> Joined<'a> {
         target.extend([self.base, self.slash, self.rest]);
     }
 
-    /// The path, borrowed where it is a part of the service's or the request's.
+    /// The path, where it is a part of the service's or the request's as it stands.
+    #[must_use]
+    pub const fn to_str(&self) -> Option<&'a str> {
+        match (self.base.is_empty(), self.slash.is_empty(), self.rest.is_empty()) {
+            (_, true, true) => Some(self.base),
+            (true, true, _) => Some(self.rest),
+            (true, _, true) => Some(self.slash),
+            _ => None,
+        }
+    }
+
+    /// The path, borrowed where it can be.
     #[must_use]
     pub fn to_cow(&self) -> Cow<'a, str> {
-        match (self.base, self.slash, self.rest) {
-            (whole, "", "") | ("", "", whole) | ("", whole, "") => Cow::Borrowed(whole),
-            _ => {
+        self.to_str().map_or_else(
+            || {
                 let mut whole = String::new();
                 self.append_to(&mut whole);
                 Cow::Owned(whole)
-            }
-        }
+            },
+            Cow::Borrowed,
+        )
     }
 }
 

@@ -36,7 +36,16 @@ impl Brand {
         Ok(Self { via: [via("1")?, via("1.1")?, via("2")?], request_id })
     }
 
-    const fn via(&self, version: Version) -> &HeaderValue {
+    /// The same with the request's id in another field.
+    #[must_use]
+    pub fn with_request_id(mut self, name: HeaderName) -> Self {
+        self.request_id = name;
+        self
+    }
+
+    /// The entry for `Via` on a message received in `version`: `1.1 gateway/0.1.0`.
+    #[must_use]
+    pub const fn via(&self, version: Version) -> &HeaderValue {
         let [old, usual, newer] = &self.via;
         match version {
             Version::HTTP_09 | Version::HTTP_10 => old,

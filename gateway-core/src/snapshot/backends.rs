@@ -16,7 +16,8 @@ pub(super) struct Index<'c> {
 
 impl<'c> Index<'c> {
     pub(super) fn new(config: &'c Config) -> Self {
-        let upstreams = config.upstreams.values().map(|upstream| (upstream.name.as_str(), upstream)).collect();
+        let upstreams =
+            config.upstreams.values().map(|upstream| (upstream.name.as_str(), upstream)).collect();
         let mut targets = ById::<Vec<_>>::default();
         for target in config.targets.values() {
             targets.entry(target.upstream.id).or_default().push(target.as_ref());
@@ -84,7 +85,13 @@ impl Compiler<'_> {
             _ => {
                 let environment = self.environment;
                 let resolver = Arc::clone(&environment.resolver);
-                Endpoints::new(group, before.map(AsRef::as_ref), resolver, environment.shards, environment.pool)
+                Endpoints::new(
+                    group,
+                    before.map(AsRef::as_ref),
+                    resolver,
+                    environment.shards,
+                    environment.pool,
+                )
             }
         };
         self.upstreams.insert(key, Arc::clone(&endpoints));
@@ -92,7 +99,8 @@ impl Compiler<'_> {
     }
 
     fn tls_settings(&self, service: &Service, upstream: Option<&Upstream>) -> TlsSettings {
-        let certificate = |id: uuid::Uuid| -> Option<Arc<Certificate>> { self.config.certificates.get(&id).cloned() };
+        let certificate =
+            |id: uuid::Uuid| -> Option<Arc<Certificate>> { self.config.certificates.get(&id).cloned() };
         let own = service.client_certificate.and_then(|reference| certificate(reference.id));
         let of_upstream = upstream.and_then(|upstream| upstream.client_certificate);
         let anchors = service.ca_certificates.iter().flatten();
@@ -111,7 +119,13 @@ impl Compiler<'_> {
         match before.and_then(|previous| previous.backends.get(&service.id)) {
             Some((Some(same), transport, _)) if same == settings => Ok(transport.clone()),
             _ => Transport::tls(settings).map_err(|error| {
-                Problem::in_entity("services", service.id, service.name.as_deref(), "client_certificate", error.to_string())
+                Problem::in_entity(
+                    "services",
+                    service.id,
+                    service.name.as_deref(),
+                    "client_certificate",
+                    error.to_string(),
+                )
             }),
         }
     }

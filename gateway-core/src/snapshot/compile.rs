@@ -2,7 +2,11 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use super::{ById, Entry, Snapshot, backends::Index, plugins::{Family, Plugins}};
+use super::{
+    ById, Entry, Snapshot,
+    backends::Index,
+    plugins::{Family, Plugins},
+};
 use crate::{
     config::{Config, Problem, Problems, Route},
     forwarder::{Forwarder, Outbound},
@@ -14,7 +18,7 @@ use crate::{
 
 /// What compiling takes besides a configuration: the owners of what outlives a snapshot.
 #[derive(Clone, Debug)]
-pub struct Environment {
+pub(crate) struct Environment {
     pub(crate) registry: Arc<Registry>,
     pub(crate) resolver: Arc<dyn Resolve>,
     pub(crate) metrics: Arc<Metrics>,
@@ -29,7 +33,7 @@ pub struct Environment {
 /// # Errors
 /// Every problem that only compiling finds: a regular expression that does not parse, a plugin that is not
 /// there or refuses its config, a key that does not fit its certificate.
-pub fn compile(
+pub(crate) fn compile(
     config: Config,
     previous: Option<&Snapshot>,
     environment: &Environment,
@@ -59,7 +63,8 @@ pub(super) struct Compiler<'a> {
     pub(super) previous: Option<&'a Snapshot>,
     pub(super) environment: &'a Environment,
     pub(super) problems: Vec<Problem>,
-    pub(super) upstreams: HashMap<super::UpstreamKey, Arc<crate::upstream::Upstream>, foldhash::fast::RandomState>,
+    pub(super) upstreams:
+        HashMap<super::UpstreamKey, Arc<crate::upstream::Upstream>, foldhash::fast::RandomState>,
     pub(super) backends: ById<(Option<TlsSettings>, Transport, Arc<Backend>)>,
     pub(super) plugins: Plugins,
 }

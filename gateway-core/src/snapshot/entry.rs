@@ -39,7 +39,7 @@ impl Entry {
     pub(crate) fn target(&self, target: &Uri, matched: usize) -> Option<Uri> {
         let service = self.matched.service.as_ref().and_then(|service| service.path.as_deref());
         let path = join(service, target.path(), self.route().strip_path.then_some(matched));
-        if path == target.path() {
+        if path.to_str() == Some(target.path()) {
             return None;
         }
         let query = target.query();

@@ -67,7 +67,9 @@ impl Compiler<'_> {
         {
             return Ok(configured.clone());
         }
-        let Some(plugin) = self.environment.registry.get(&entity.name) else { return Err(not_enabled(entity)) };
+        let Some(plugin) = self.environment.registry.get(&entity.name) else {
+            return Err(not_enabled(entity));
+        };
         plugin.configure(&entity.config).map_err(|message| {
             Problem::in_entity("plugins", entity.id, Some(&entity.name), "config", message)
         })

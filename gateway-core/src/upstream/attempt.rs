@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use http::{Request, Response, header::HOST};
+use http::{HeaderValue, Request, Response, header::HOST};
 use hyper::{body::Incoming, client::conn::TrySendError};
 use tokio::time::{Sleep, sleep};
 
@@ -48,7 +48,8 @@ pub(crate) async fn attempt(
     reuse: Reuse,
 ) -> Result<(Response<Incoming>, Lease), Failure> {
     let in_flight = endpoint.enter();
-    let connection = match open(backend, endpoint, shard, &request, reuse).await {
+    let host = backend.transport.config().and_then(|_| request.headers().get(HOST).cloned());
+    let connection = match open(backend, endpoint, shard, server_name(host.as_ref()), reuse).await {
         Ok(connection) => connection,
         Err(error) => return Err(Failure { error, unwritten: Some(request), stale: false }),
     };
@@ -67,10 +68,10 @@ async fn open(
     backend: &Backend,
     endpoint: &Arc<Endpoint>,
     shard: usize,
-    request: &Request<Body>,
+    sni: &str,
     reuse: Reuse,
 ) -> Result<Connection, Error> {
-    let key = Key { transport: &backend.transport, sni: server_name(backend, request) };
+    let key = Key { transport: &backend.transport, sni };
     if reuse == Reuse::Allowed {
         while let Some(mut idle) = endpoint.pool().take(shard, key) {
             if idle.sender.ready().await.is_ok() {
@@ -81,12 +82,9 @@ async fn open(
     connect(endpoint, key, backend.connect_timeout).await
 }
 
-/// The name to ask for in the handshake: the host that the request is for, as in Kong.
-fn server_name<'a>(backend: &Backend, request: &'a Request<Body>) -> &'a str {
-    if backend.transport.config().is_none() {
-        return "";
-    }
-    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+/// The name to ask for in the handshake: the host that the request is for, as in Kong. None in clear.
+fn server_name(host: Option<&HeaderValue>) -> &str {
+    let host = host.and_then(|host| host.to_str().ok()).unwrap_or_default();
     match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
         _ => host,

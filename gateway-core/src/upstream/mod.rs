@@ -20,5 +20,5 @@ pub use endpoint::Endpoint;
 pub use group::Upstream;
 pub use pool::PoolLimits;
 pub use target::{Group, Member};
-pub use tunnel::tunnel;
 pub use transport::{TlsSettings, Transport};
+pub use tunnel::tunnel;

@@ -69,7 +69,11 @@ struct Noticed<I> {
 }
 
 impl<I: AsyncRead + Unpin> AsyncRead for Noticed<I> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let read = ready!(Pin::new(&mut self.io).poll_read(cx, buf));
         self.activity.notice();
         Poll::Ready(read)

@@ -1,0 +1,272 @@
+//! One line of the access log: pure, into a buffer that is there already.
+
+use std::{
+    io::Write as _,
+    net::SocketAddr,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use uuid::Uuid;
+
+use super::{
+    json::{push_number, push_string},
+    latencies::Latencies,
+};
+use crate::plugin::Exchange;
+
+/// Appends `exchange`, which ended at `now`, as one JSON object and a line end. The names and their nesting
+/// are those of Kong's log serializer (compat A 1.14), as far as an exchange knows them; `reason` and
+/// `endpoint` are the gateway's own. Fields without a value are left out. Sizes are bytes of bodies, times
+/// are milliseconds. A buffer that has grown to its usual size is not grown again.
+pub(super) fn push_line(out: &mut Vec<u8>, exchange: &Exchange, now: SystemTime) {
+    let latencies = Latencies::from(exchange.timings);
+    push_request(out, exchange);
+    out.extend_from_slice(b",\"response\":{\"status\":");
+    push_number(out, u64::from(exchange.status.as_u16()));
+    out.extend_from_slice(b",\"size\":");
+    push_number(out, exchange.response_bytes);
+    out.extend_from_slice(b"}");
+    push_latencies(out, latencies);
+    push_upstream(out, exchange);
+    push_caller(out, exchange);
+    out.extend_from_slice(b",\"started_at\":");
+    let started = now.duration_since(UNIX_EPOCH).unwrap_or_default().saturating_sub(latencies.request);
+    push_number(out, u64::try_from(started.as_millis()).unwrap_or(u64::MAX));
+    out.extend_from_slice(b",\"source\":\"");
+    out.extend_from_slice(exchange.source.word().as_bytes());
+    out.push(b'"');
+    if let Some(reason) = exchange.reason {
+        push_field(out, "reason", reason.word().as_bytes());
+    }
+    out.extend_from_slice(b"}\n");
+}
+
+/// `,"name":"text"`.
+fn push_field(out: &mut Vec<u8>, name: &'static str, text: &[u8]) {
+    push_name(out, name);
+    push_string(out, text);
+}
+
+/// `,"name":`.
+fn push_name(out: &mut Vec<u8>, name: &'static str) {
+    out.extend_from_slice(b",\"");
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"\":");
+}
+
+fn push_request(out: &mut Vec<u8>, exchange: &Exchange) {
+    out.extend_from_slice(b"{\"request\":{\"id\":\"");
+    out.extend_from_slice(&exchange.request_id.digits());
+    out.push(b'"');
+    push_field(out, "method", exchange.method.as_str().as_bytes());
+    push_field(out, "uri", target(exchange).as_bytes());
+    if !exchange.host.name().is_empty() {
+        push_field(out, "host", exchange.host.value().as_bytes());
+    }
+    out.extend_from_slice(b",\"size\":");
+    push_number(out, exchange.request_bytes);
+    if let Some(tls) = exchange.connection.tls() {
+        out.extend_from_slice(b",\"tls\":{\"version\":");
+        push_string(out, tls.version.unwrap_or_default().as_bytes());
+        push_field(out, "cipher", tls.cipher.unwrap_or_default().as_bytes());
+        out.push(b'}');
+    }
+    out.push(b'}');
+}
+
+/// The target without scheme and authority, as nginx's `request_uri` has it.
+fn target(exchange: &Exchange) -> &str {
+    let authority = || exchange.uri.authority().map_or("", |authority| authority.as_str());
+    exchange.uri.path_and_query().map_or_else(authority, |target| target.as_str())
+}
+
+fn push_latencies(out: &mut Vec<u8>, latencies: Latencies) {
+    out.extend_from_slice(b",\"latencies\":{\"kong\":");
+    push_millis(out, latencies.gateway);
+    out.extend_from_slice(b",\"proxy\":");
+    match latencies.upstream {
+        Some(upstream) => push_millis(out, upstream),
+        None => out.extend_from_slice(b"-1"),
+    }
+    out.extend_from_slice(b",\"receive\":");
+    push_millis(out, latencies.receive);
+    out.extend_from_slice(b",\"request\":");
+    push_millis(out, latencies.request);
+    out.push(b'}');
+}
+
+/// Milliseconds with three digits of their fraction.
+fn push_millis(out: &mut Vec<u8>, time: Duration) {
+    let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+    push_number(out, micros / 1000);
+    // Writing to a vector does not fail.
+    write!(out, ".{:03}", micros % 1000).ok();
+}
+
+fn push_upstream(out: &mut Vec<u8>, exchange: &Exchange) {
+    out.extend_from_slice(b",\"tries\":");
+    push_number(out, u64::from(exchange.tries));
+    if let Some(endpoint) = exchange.endpoint {
+        push_name(out, "endpoint");
+        push_address(out, endpoint);
+    }
+    if let Some(service) = exchange.service() {
+        push_entity(out, "service", service.id, &[("name", service.name.as_deref())]);
+    }
+    if let Some(route) = exchange.route() {
+        push_entity(out, "route", route.id, &[("name", route.name.as_deref())]);
+    }
+}
+
+fn push_caller(out: &mut Vec<u8>, exchange: &Exchange) {
+    if let Some(consumer) = &exchange.consumer {
+        let username = ("username", consumer.username.as_deref());
+        let custom_id = ("custom_id", consumer.custom_id.as_deref());
+        push_entity(out, "consumer", consumer.id, &[username, custom_id]);
+    }
+    if let Some(credential) = &exchange.credential {
+        push_entity(out, "authenticated_entity", credential.id, &[]);
+    }
+    write!(out, ",\"client_ip\":\"{}\"", exchange.client.ip).ok();
+}
+
+fn push_address(out: &mut Vec<u8>, address: SocketAddr) {
+    write!(out, "\"{address}\"").ok();
+}
+
+/// `,"kind":{"id":"...","name":"..."}`.
+fn push_entity(out: &mut Vec<u8>, kind: &'static str, id: Uuid, names: &[(&'static str, Option<&str>)]) {
+    push_name(out, kind);
+    out.extend_from_slice(b"{\"id\":\"");
+    out.extend_from_slice(id.hyphenated().encode_lower(&mut Uuid::encode_buffer()).as_bytes());
+    out.push(b'"');
+    for (name, value) in names {
+        if let Some(value) = value {
+            push_field(out, name, value.as_bytes());
+        }
+    }
+    out.push(b'}');
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::sanitize::Host;
+    use std::{
+        sync::Arc,
+        time::{Duration, UNIX_EPOCH},
+    };
+
+    use http::HeaderValue;
+    use serde_json::{Value, json};
+
+    use super::push_line;
+    use crate::{
+        ConnectInfo, Reason, TlsInfo,
+        config::{Consumer, Route, Service},
+        plugin::{Exchange, Matched, Source},
+    };
+
+    fn exchange() -> Exchange {
+        let info = ConnectInfo::new("192.0.2.7:5000".parse().unwrap(), "192.0.2.1:8000".parse().unwrap());
+        Exchange::new(Arc::new(info))
+    }
+
+    fn line(exchange: &Exchange) -> String {
+        let mut out = Vec::new();
+        push_line(&mut out, exchange, UNIX_EPOCH + Duration::from_millis(1_000_061));
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_proxied_request_has_kongs_names() {
+        let mut exchange = exchange();
+        let (service, route) = (Arc::new(Service::new("s", "h")), Arc::new(Route::new("r")));
+        let consumer = Arc::new(Consumer::new("alice"));
+        exchange.matched =
+            Some(Arc::new(Matched { route: Arc::clone(&route), service: Some(Arc::clone(&service)) }));
+        exchange.consumer = Some(Arc::clone(&consumer));
+        exchange.uri = "http://h.example/a?b=%20".parse().unwrap();
+        exchange.host = Host::from_field(&HeaderValue::from_static("h.example")).unwrap();
+        exchange.source = Source::Service;
+        exchange.tries = 1;
+        exchange.endpoint = Some("127.0.0.1:9000".parse().unwrap());
+        exchange.request_bytes = 3;
+        exchange.response_bytes = 12;
+        exchange.timings.forwarded = Some(Duration::from_micros(1005));
+        exchange.timings.responded = Some(Duration::from_millis(60));
+        exchange.timings.finished = Some(Duration::from_millis(61));
+        let line = line(&exchange);
+        assert_eq!(line.matches('\n').count(), 1);
+        assert!(
+            line.contains(r#""latencies":{"kong":1.005,"proxy":58.995,"receive":1.000,"request":61.000}"#)
+        );
+        assert_eq!(
+            serde_json::from_str::<Value>(&line).unwrap(),
+            json!({
+                "request": {
+                    "id": exchange.request_id.to_string(), "method": "GET", "uri": "/a?b=%20",
+                    "host": "h.example", "size": 3
+                },
+                "response": { "status": 200, "size": 12 },
+                "latencies": { "kong": 1.005, "proxy": 58.995, "receive": 1.0, "request": 61.0 },
+                "tries": 1,
+                "endpoint": "127.0.0.1:9000",
+                "service": { "id": service.id, "name": "s" },
+                "route": { "id": route.id, "name": "r" },
+                "consumer": { "id": consumer.id, "username": "alice" },
+                "client_ip": "192.0.2.7",
+                "started_at": 1_000_000,
+                "source": "service"
+            })
+        );
+    }
+
+    #[test]
+    fn a_failure_has_its_reason_and_no_upstream() {
+        let mut exchange = exchange();
+        let tls = TlsInfo { version: Some("TLSv1.3"), cipher: Some("c"), ..TlsInfo::default() };
+        exchange.connection = Arc::new(ConnectInfo::unknown().with_tls(tls));
+        exchange.reason = Some(Reason::NoRoute);
+        exchange.status = Reason::NoRoute.status();
+        let line: Value = serde_json::from_str(&line(&exchange)).unwrap();
+        assert_eq!(line["reason"], "no_route");
+        assert_eq!(line["source"], "exit");
+        assert_eq!(line["latencies"]["proxy"], -1);
+        assert_eq!(line["request"]["tls"], json!({ "version": "TLSv1.3", "cipher": "c" }));
+        assert!(line.get("service").is_none() && line.get("endpoint").is_none());
+    }
+
+    #[test]
+    fn hostile_strings_stay_within_their_field_and_their_line() {
+        for hostile in [
+            "x\",\"source\":\"service",
+            "\r\n{\"request\":{}}",
+            "\u{1b}]0;title\u{7}\u{1b}[2J",
+            "\u{9b}31m\u{85}\u{2028}\u{2029}\u{feff}\u{202e}",
+            "\\\"\\u0000\0",
+            "${jndi:ldap://x}",
+        ] {
+            let mut exchange = exchange();
+            let mut consumer = Consumer::new("c");
+            consumer.username = Some(hostile.to_owned());
+            exchange.consumer = Some(Arc::new(consumer));
+            exchange.uri = "/a\"b{}|?'<script>".parse().unwrap_or_default();
+            let line = line(&exchange);
+            assert!(!line.trim_end_matches('\n').chars().any(char::is_control), "{line:?}");
+            let parsed: Value = serde_json::from_str(&line).unwrap();
+            assert_eq!(parsed["consumer"]["username"], hostile);
+            assert_eq!(parsed["source"], "exit");
+        }
+    }
+
+    #[test]
+    fn a_buffer_that_holds_a_line_holds_the_next_without_growing() {
+        let exchange = exchange();
+        let mut out = Vec::new();
+        push_line(&mut out, &exchange, UNIX_EPOCH);
+        let (length, capacity) = (out.len(), out.capacity());
+        out.clear();
+        push_line(&mut out, &exchange, UNIX_EPOCH);
+        assert_eq!((out.len(), out.capacity()), (length, capacity));
+    }
+}
