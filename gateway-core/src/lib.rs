@@ -7,6 +7,7 @@ mod connect_info;
 pub mod error;
 pub mod observe;
 pub mod plugin;
+pub mod plugins;
 pub mod reply;
 pub mod router;
 
