@@ -20,6 +20,9 @@ use crate::{
     plugin::{Configured, Exchange, Flow, Handler, Plugin},
 };
 
+/// The header field unless another is configured.
+const HEADER: &str = "Kong-Request-ID";
+
 /// Gives each request an id in a header field, unless the client sent one, and echoes it if so wished.
 ///
 /// Generators: `uuid`; `uuid#counter`, one uuid for the life of the process and a number that grows;
@@ -62,7 +65,7 @@ impl Default for CorrelationId {
 
 fn schema() -> Record {
     Record::new(vec![
-        Field::string("header_name").default("Kong-Request-ID").doc("header field that carries the id"),
+        Field::string("header_name").default(HEADER).doc("header field that carries the id"),
         Field::one_of("generator", &["uuid", "uuid#counter", "tracker"])
             .required()
             .default("uuid#counter")
@@ -77,18 +80,14 @@ fn schema() -> Record {
 #[derive(Deserialize)]
 #[serde(default)]
 struct Config {
-    header_name: String,
+    header_name: Option<String>,
     generator: Generator,
     echo_downstream: bool,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self {
-            header_name: "Kong-Request-ID".to_owned(),
-            generator: Generator::UuidCounter,
-            echo_downstream: false,
-        }
+        Self { header_name: None, generator: Generator::UuidCounter, echo_downstream: false }
     }
 }
 
@@ -117,7 +116,7 @@ impl Plugin for CorrelationId {
 
     fn configure(&self, config: &Value) -> Result<Configured, String> {
         let config: Config = super::decode(config)?;
-        let header = HeaderName::try_from(config.header_name);
+        let header = HeaderName::try_from(config.header_name.as_deref().unwrap_or(HEADER));
         Ok(Configured::handler(CorrelationIdHandler {
             header: header.map_err(|_| "header_name: not the name of a header field")?,
             generator: config.generator,

@@ -19,6 +19,9 @@ use crate::{
 const TOO_LARGE: &str = "Request size limit exceeded";
 const NO_LENGTH: &str = "A valid Content-Length header is required";
 
+/// The largest body unless another size is configured, in megabytes.
+const SIZE: i64 = 128;
+
 /// Refuses request bodies above a size: with 413, or 417 where the client waits for `100 Continue`.
 ///
 /// A length that is declared is checked before anything is read. Any other body is counted while it streams;
@@ -45,7 +48,7 @@ impl Default for RequestSizeLimiting {
 
 fn schema() -> Record {
     Record::new(vec![
-        Field::integer("allowed_payload_size").default(128).doc("the largest body, in `size_unit`"),
+        Field::integer("allowed_payload_size").default(SIZE).doc("the largest body, in `size_unit`"),
         Field::one_of("size_unit", &["megabytes", "kilobytes", "bytes"])
             .required()
             .default("megabytes")
@@ -60,14 +63,14 @@ fn schema() -> Record {
 #[derive(Deserialize)]
 #[serde(default)]
 struct Config {
-    allowed_payload_size: u64,
+    allowed_payload_size: Option<i64>,
     size_unit: Unit,
     require_content_length: bool,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { allowed_payload_size: 128, size_unit: Unit::Megabytes, require_content_length: false }
+        Self { allowed_payload_size: None, size_unit: Unit::Megabytes, require_content_length: false }
     }
 }
 
@@ -104,8 +107,10 @@ impl Plugin for RequestSizeLimiting {
 
     fn configure(&self, config: &Value) -> Result<Configured, String> {
         let config: Config = super::decode(config)?;
+        let size = u64::try_from(config.allowed_payload_size.unwrap_or(SIZE));
+        let size = size.map_err(|_| "allowed_payload_size: must not be negative")?;
         Ok(Configured::handler(RequestSizeLimitingHandler {
-            limit: config.allowed_payload_size.saturating_mul(config.size_unit.bytes()),
+            limit: size.saturating_mul(config.size_unit.bytes()),
             require_content_length: config.require_content_length,
         }))
     }
@@ -182,6 +187,7 @@ mod tests {
     use super::{RequestSizeLimiting, TOO_LARGE};
     use crate::{
         Body,
+        plugin::Plugin,
         plugins::testing::{handler, run},
         reply::Refusal,
     };
@@ -244,6 +250,12 @@ mod tests {
         let config = json!({ "allowed_payload_size": 1, "size_unit": "bytes" });
         let waiting = &mut empty(declaring("2").header("expect", " 100-Continue"));
         assert_eq!(refused(&config, waiting), Some((417, TOO_LARGE.to_owned())));
+    }
+
+    #[test]
+    fn a_negative_size_is_refused_with_its_field() {
+        let why = RequestSizeLimiting::new().configure(&json!({ "allowed_payload_size": -1 })).unwrap_err();
+        assert_eq!(why, "allowed_payload_size: must not be negative");
     }
 
     #[test]

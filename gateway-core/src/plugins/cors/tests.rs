@@ -4,7 +4,7 @@ use http::{Request, Response};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{Cors, normalized};
+use super::{Cors, origins::normalized};
 use crate::{
     Body,
     plugin::Plugin,
