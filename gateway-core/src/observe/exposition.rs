@@ -1,9 +1,8 @@
 //! The counters as Prometheus reads them.
 
 use std::{
-    collections::BTreeMap,
     fmt::{self, Debug},
-    sync::{Arc, atomic::Ordering::Relaxed},
+    sync::Arc,
 };
 
 use prometheus_client::{
@@ -16,66 +15,30 @@ use prometheus_client::{
 use super::{
     histogram::{Distribution, GATEWAY, REQUEST},
     metrics::Metrics,
-    route::{Labels, RouteMetrics},
+    node::{NodeState, TargetHealth, TargetState},
+    route::Labels,
     server::ServerStatus,
-    statuses::Answered,
+    totals::{Totals, Traffic},
 };
 use crate::{error::Reason, reply::Branding};
 
-/// What of the node only its owner knows, at the moment of a scrape.
-#[derive(Clone, Debug, Default)]
-#[non_exhaustive]
-pub struct NodeState {
-    /// The node's id.
-    pub node_id: String,
-    /// The version it shows.
-    pub version: String,
-    /// Connections and requests.
-    pub server: ServerStatus,
-    /// Whether the store answers.
-    pub datastore_reachable: bool,
-    /// Every target with the state of its addresses.
-    pub targets: Vec<TargetState>,
-    /// Lines the access log had to drop.
-    pub access_log_dropped: u64,
-}
-
-/// One address of a target.
-#[derive(Clone, Debug)]
-pub struct TargetState {
-    /// The upstream's name.
-    pub upstream: String,
-    /// The target as configured, `host:port`.
-    pub target: String,
-    /// `ip:port`; empty where the name does not resolve.
-    pub address: String,
-    /// How it is.
-    pub health: TargetHealth,
-}
-
-/// The states of an address, in the order of the metric.
+/// Which metrics are shown: the switches of Kong's plugin `prometheus`. All are on by default; they bound
+/// the page of a node with very many routes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TargetHealth {
-    /// Nobody checks.
-    HealthchecksOff,
-    /// Takes requests.
-    Healthy,
-    /// Takes none.
-    Unhealthy,
-    /// The name does not resolve.
-    DnsError,
+pub struct Shown {
+    /// `http_requests_total`: Kong's `status_code_metrics`.
+    pub status_codes: bool,
+    /// `bandwidth_bytes`: Kong's `bandwidth_metrics`.
+    pub bandwidth: bool,
+    /// The three histograms: Kong's `latency_metrics`.
+    pub latencies: bool,
+    /// `upstream_target_health`: Kong's `upstream_health_metrics`.
+    pub upstream_health: bool,
 }
 
-impl TargetHealth {
-    const ALL: [Self; 4] = [Self::HealthchecksOff, Self::Healthy, Self::Unhealthy, Self::DnsError];
-
-    const fn word(self) -> &'static str {
-        match self {
-            Self::HealthchecksOff => "healthchecks_off",
-            Self::Healthy => "healthy",
-            Self::Unhealthy => "unhealthy",
-            Self::DnsError => "dns_error",
-        }
+impl Default for Shown {
+    fn default() -> Self {
+        Self { status_codes: true, bandwidth: true, latencies: true, upstream_health: true }
     }
 }
 
@@ -87,6 +50,7 @@ pub struct Exposition {
     metrics: Arc<Metrics>,
     node: Box<dyn Fn() -> NodeState + Send + Sync>,
     prefix: &'static str,
+    shown: Shown,
 }
 
 impl Exposition {
@@ -99,7 +63,14 @@ impl Exposition {
         branding: &Branding,
         node: impl Fn() -> NodeState + Send + Sync + 'static,
     ) -> Self {
-        Self { metrics, node: Box::new(node), prefix: branding.metrics }
+        Self { metrics, node: Box::new(node), prefix: branding.metrics, shown: Shown::default() }
+    }
+
+    /// The same, showing only these.
+    #[must_use]
+    pub const fn showing(mut self, shown: Shown) -> Self {
+        self.shown = shown;
+        self
     }
 
     /// The page, in the text format 0.0.4.
@@ -124,57 +95,22 @@ impl Collector for Exposition {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let mut page = Page { encoder, prefix: self.prefix };
         let routes: Vec<_> = self.metrics.counted().iter().map(|route| Totals::of(route)).collect();
-        page.traffic(&routes)?;
-        page.latencies(&routes)?;
-        page.reasons(&routes)?;
-        page.node(&(self.node)())
-    }
-}
-
-/// The counters of one route, summed over the workers.
-struct Totals {
-    labels: Labels,
-    consumers: BTreeMap<String, Traffic>,
-    gateway: Distribution<17>,
-    upstream: Distribution<13>,
-    request: Distribution<13>,
-    reasons: [u64; Reason::ALL.len()],
-}
-
-#[derive(Default)]
-struct Traffic {
-    statuses: BTreeMap<Answered, u64>,
-    ingress: u64,
-    egress: u64,
-}
-
-impl Totals {
-    fn of(route: &RouteMetrics) -> Self {
-        let mut totals = Self {
-            labels: route.labels.clone(),
-            consumers: BTreeMap::new(),
-            gateway: Distribution::default(),
-            upstream: Distribution::default(),
-            request: Distribution::default(),
-            reasons: [0; Reason::ALL.len()],
-        };
-        for cell in route.cells.iter() {
-            totals.gateway.add(&cell.gateway);
-            totals.upstream.add(&cell.upstream);
-            totals.request.add(&cell.request);
-            for (sum, (_, count)) in totals.reasons.iter_mut().zip(cell.reasons()) {
-                *sum += count;
-            }
-            cell.for_each_consumer(|name, traffic| {
-                let sum = totals.consumers.entry(name.to_owned()).or_default();
-                sum.ingress += traffic.ingress.load(Relaxed);
-                sum.egress += traffic.egress.load(Relaxed);
-                for (answered, count) in traffic.statuses.iter() {
-                    *sum.statuses.entry(answered).or_default() += count;
-                }
-            });
+        if self.shown.status_codes {
+            page.requests(&routes)?;
         }
-        totals
+        if self.shown.bandwidth {
+            page.bandwidth(&routes)?;
+        }
+        if self.shown.latencies {
+            page.latencies(&routes)?;
+        }
+        page.reasons(&routes)?;
+        let node = (self.node)();
+        page.node(&node)?;
+        if self.shown.upstream_health {
+            page.targets(&node.targets)?;
+        }
+        Ok(())
     }
 }
 
@@ -204,7 +140,7 @@ impl Page<'_> {
         samples(&mut self.encoder.encode_descriptor(&name, help, None, kind)?)
     }
 
-    fn traffic(&mut self, routes: &[Totals]) -> fmt::Result {
+    fn requests(&mut self, routes: &[Totals]) -> fmt::Result {
         let help = "HTTP status codes per consumer/service/route";
         let prefix = self.prefix;
         self.family("http_requests_total", help, MetricType::Counter, |metric| {
@@ -222,7 +158,10 @@ impl Page<'_> {
                     sample(metric, &labels, *count)
                 })
             })
-        })?;
+        })
+    }
+
+    fn bandwidth(&mut self, routes: &[Totals]) -> fmt::Result {
         let help = "Total bandwidth (ingress/egress) throughput in bytes";
         self.family("bandwidth_bytes", help, MetricType::Counter, |metric| {
             for_each_consumer(routes, |labels, consumer, traffic| {
@@ -295,7 +234,6 @@ impl Page<'_> {
         self.family("node_info", "Node metadata information", MetricType::Gauge, |metric| {
             sample(metric, &[("node_id", &*node.node_id), ("version", &*node.version)], 1)
         })?;
-        self.targets(&node.targets)?;
         let name = "gateway_access_log_dropped_total";
         let help = "Access log lines that were dropped because the log could not keep up";
         let mut metric = self.encoder.encode_descriptor(name, help, None, MetricType::Counter)?;

@@ -176,8 +176,12 @@ pub(super) struct Traffic {
 impl Traffic {
     fn count(&self, exchange: &Exchange) {
         self.statuses.count(Answered::new(exchange.status, exchange.source));
-        self.ingress.fetch_add(exchange.request_bytes, Relaxed);
-        self.egress.fetch_add(exchange.response_bytes, Relaxed);
+        for (sum, bytes) in [(&self.ingress, exchange.request_bytes), (&self.egress, exchange.response_bytes)]
+        {
+            if bytes > 0 {
+                sum.fetch_add(bytes, Relaxed);
+            }
+        }
     }
 }
 

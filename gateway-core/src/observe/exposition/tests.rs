@@ -2,7 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use http::StatusCode;
 
-use super::{Exposition, NodeState, TargetHealth, TargetState};
+use super::{Exposition, NodeState, Shown, TargetHealth, TargetState};
 use crate::{
     ConnectInfo, Reason,
     config::{Consumer, Route, Service},
@@ -157,4 +157,17 @@ fn a_hostile_name_stays_within_its_label_and_branding_renames_the_rest() {
         "{page}"
     );
     assert!(!page.to_ascii_lowercase().contains("kong"), "{page}");
+}
+
+#[test]
+fn what_is_switched_off_is_not_shown() {
+    let metrics = Arc::new(Metrics::new(1));
+    metrics.unmatched().count(0, &proxied());
+    let off = Shown { status_codes: false, bandwidth: false, latencies: false, upstream_health: false };
+    let page = Exposition::new(metrics, &Branding::default(), NodeState::default).showing(off);
+    let page = Arc::new(page).text();
+    for name in ["http_requests_total", "bandwidth_bytes", "latency_ms", "upstream_target_health"] {
+        assert!(!page.contains(name), "{name}");
+    }
+    assert!(page.contains("kong_node_info"));
 }
