@@ -344,13 +344,13 @@ mod tests {
     proptest! {
         #[test]
         fn it_is_idempotent_and_never_panics(text in "[\\PC]{0,12}|[a-zA-Z.\\[\\]:0-9@,]{0,16}") {
-            if let Ok(value) = HeaderValue::from_bytes(text.as_bytes()) {
-                if let Ok(once) = Host::from_field(&value) {
+            if let Ok(value) = HeaderValue::from_bytes(text.as_bytes())
+                && let Ok(once) = Host::from_field(&value)
+            {
                     let again = Host::from_field(once.value()).unwrap();
                     prop_assert_eq!(&again, &once);
                     prop_assert_eq!(again.value().as_bytes().as_ptr(), once.value().as_bytes().as_ptr());
                     prop_assert!(!once.name().bytes().any(|byte| byte.is_ascii_uppercase()));
-                }
             }
         }
 

@@ -125,5 +125,5 @@ pub(super) fn is_protected(name: &str) -> bool {
     let begins =
         |prefix: &&str| name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
     NAMES.iter().any(|protected| name.eq_ignore_ascii_case(protected))
-        || PREFIXES.iter().any(|prefix| begins(&prefix))
+        || PREFIXES.iter().any(|prefix| begins(prefix))
 }
