@@ -1,6 +1,9 @@
 //! The request edge behind hyper, with raw bytes over real sockets: what hyper refuses and what the
 //! layer refuses add up to the rows of the project's list of attacks.
 
+// A helper of a test may fail as the test itself does.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 use std::{convert::Infallible, time::Duration};
 
 use gateway_core::{
