@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 
 use super::{
     framing::content_length,
-    names::{HTTP2_SETTINGS, KEEP_ALIVE, Marks, PROXY, PROXY_CONNECTION, is_protected},
+    names::{HTTP2_SETTINGS, KEEP_ALIVE, Marks, PROXY, PROXY_CONNECTION, is_protected, is_risky},
 };
 use crate::error::Reason;
 
@@ -22,6 +22,17 @@ pub enum Strictness {
     /// `Forwarded`, `Proxy-Authorization`, `X-Original-URL`, `X-Rewrite-URL` and every name with a
     /// `_` are dropped (rows H2, H3).
     Strict,
+}
+
+/// What happens where Kong 3.9 is laxer than it should be (deviations 1, 3 and 14).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Compat {
+    /// Hosts have one form, an absolute target agrees with `Host`, and a client cannot say who it is.
+    #[default]
+    Kong39,
+    /// As Kong: hosts keep their case and final dot, an absolute target's authority is not looked at,
+    /// identity headers pass.
+    Kong39Strict,
 }
 
 /// Whether trailers go on to the one who gets the message.
@@ -46,7 +57,7 @@ pub enum Trailers {
 pub fn strip_request(headers: &mut HeaderMap, strictness: Strictness) -> Result<(), Reason> {
     content_length(headers).map_err(|_| Reason::BadRequest)?;
     let survey = Survey::new(headers);
-    survey.strip_request(headers, strictness);
+    survey.strip_request(headers, strictness, Compat::Kong39);
     Ok(())
 }
 
@@ -80,7 +91,7 @@ pub fn clean_trailers(trailers: &mut HeaderMap) {
         "trailer",
     ];
     remove_where(trailers, |name| {
-        let hop = Marks::of(name).without(Marks::RISKY) != Marks::NONE;
+        let hop = Marks::of(name) != Marks::NONE;
         hop || is_protected(name.as_str()) || FORBIDDEN.contains(&name.as_str())
     });
 }
@@ -114,13 +125,16 @@ impl Survey {
         survey
     }
 
-    pub(super) fn strip_request(self, headers: &mut HeaderMap, strictness: Strictness) {
+    pub(super) fn strip_request(self, headers: &mut HeaderMap, strictness: Strictness, compat: Compat) {
         const PLAIN: Marks = Marks::HOST.and(Marks::CONTENT_LENGTH).and(Marks::COOKIE).and(Marks::TRAILER);
         if self.repeated.has(Marks::COOKIE) {
             join_cookies(headers);
         }
         if self.seen.has(Marks::CONTENT_LENGTH) {
             collapse_length(headers);
+        }
+        if strictness == Strictness::Strict {
+            remove_where(headers, is_risky);
         }
         let odd = self.seen.without(PLAIN);
         if odd == Marks::NONE {
@@ -133,11 +147,8 @@ impl Survey {
         if odd.has(Marks::EXPECT) {
             headers.remove(EXPECT);
         }
-        if odd.has(Marks::IDENTITY) {
+        if odd.has(Marks::IDENTITY) && compat == Compat::Kong39 {
             remove_where(headers, |name| Marks::of(name) == Marks::IDENTITY);
-        }
-        if odd.has(Marks::RISKY) && strictness == Strictness::Strict {
-            remove_where(headers, |name| Marks::of(name) == Marks::RISKY);
         }
     }
 

@@ -3,9 +3,9 @@
 use std::{fmt, fmt::Write as _, net::Ipv6Addr};
 
 use bytes::Bytes;
-use http::{HeaderValue, header::HOST, request::Parts, uri::Authority};
+use http::{HeaderValue, Version, header::HOST, request::Parts, uri::Authority};
 
-use super::request::multiplexed;
+use super::{Compat, request::multiplexed};
 use crate::error::Reason;
 
 /// A host and, if given, its port, in canonical form: lower case, without the final dot
@@ -59,6 +59,16 @@ impl Host {
         Parsed::new(authority.as_str().as_bytes())?.rebuild()
     }
 
+    /// The host of a `Host` field as it is spelled, but as valid as in [`Host::from_field`]: Kong
+    /// compares hosts byte for byte (compat P40).
+    ///
+    /// # Errors
+    /// As [`Host::from_field`].
+    pub fn verbatim(field: &HeaderValue) -> Result<Self, Reason> {
+        let parsed = Parsed::new(field.as_bytes())?;
+        Ok(Self { value: field.clone(), name: parsed.spelled, port: parsed.port })
+    }
+
     /// The name or address, without port.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -82,30 +92,45 @@ impl Host {
 ///
 /// HTTP/2: `:authority` wins (deviation 4, RFC 9113 section 8.3.1). HTTP/1: the `Host` field,
 /// and a target in absolute form has to agree with it (deviation 3).
-pub(super) fn host_of(parts: &Parts) -> Result<(Host, bool), Reason> {
+pub(super) fn host_of(parts: &Parts, compat: Compat) -> Result<(Host, bool), Reason> {
     let mut fields = parts.headers.get_all(HOST).into_iter();
     let (field, None) = (fields.next(), fields.next()) else { return Err(Reason::BadHost) };
-    match (parts.uri.authority(), field) {
-        (Some(authority), _) if multiplexed(parts.version) => {
-            let host = Host::from_authority(authority)?;
-            let rewrite = field != Some(&host.value);
-            Ok((host, rewrite))
-        }
-        (authority, Some(field)) => {
-            let host = Host::from_field(field)?;
-            if let Some(authority) = authority {
-                agree(&host, &Host::from_authority(authority)?, parts)?;
-            }
-            let rewrite = *field != host.value;
-            Ok((host, rewrite))
-        }
+    let host = match (parts.uri.authority(), field) {
+        (Some(authority), _) if multiplexed(parts.version) => of_authority(authority, compat)?,
+        (authority, Some(field)) => of_field(field, authority, parts, compat)?,
         // RFC 9112 section 3.2 asks HTTP/1.1 for the field even where the target is absolute.
-        (Some(authority), None) if parts.version == http::Version::HTTP_10 => {
-            Ok((Host::from_authority(authority)?, true))
+        (Some(authority), None) if parts.version == Version::HTTP_10 => of_authority(authority, compat)?,
+        (None, None) if parts.version == Version::HTTP_10 => return Ok((Host::none(), false)),
+        _ => return Err(Reason::BadHost),
+    };
+    let rewrite = field != Some(&host.value);
+    Ok((host, rewrite))
+}
+
+fn of_authority(authority: &Authority, compat: Compat) -> Result<Host, Reason> {
+    match compat {
+        Compat::Kong39 => Host::from_authority(authority),
+        Compat::Kong39Strict => {
+            let field = HeaderValue::from_str(authority.as_str()).map_err(|_| Reason::BadHost)?;
+            Host::verbatim(&field)
         }
-        (None, None) if parts.version == http::Version::HTTP_10 => Ok((Host::none(), false)),
-        _ => Err(Reason::BadHost),
     }
+}
+
+fn of_field(
+    field: &HeaderValue,
+    authority: Option<&Authority>,
+    parts: &Parts,
+    compat: Compat,
+) -> Result<Host, Reason> {
+    if compat == Compat::Kong39Strict {
+        return Host::verbatim(field);
+    }
+    let host = Host::from_field(field)?;
+    if let Some(authority) = authority {
+        agree(&host, &Host::from_authority(authority)?, parts)?;
+    }
+    Ok(host)
 }
 
 /// The same name, and the same port once the scheme's own is filled in.
@@ -118,6 +143,8 @@ fn agree(host: &Host, target: &Host, parts: &Parts) -> Result<(), Reason> {
 /// An authority taken apart.
 struct Parsed<'a> {
     name: &'a [u8],
+    /// Bytes before the port's colon as they came.
+    spelled: usize,
     address: Option<Ipv6Addr>,
     port: Option<u16>,
     canonical: bool,
@@ -131,13 +158,14 @@ impl<'a> Parsed<'a> {
         };
         let (name, rest) = authority.split_at(colon.unwrap_or(authority.len()));
         let (port, plain_port) = parse_port(rest)?;
+        let spelled = name.len();
         if let Some(address) = name.strip_prefix(b"[") {
             let address = parse_address(address)?;
             let canonical = plain_port && is_shortest(address, name);
-            return Ok(Self { name, address: Some(address), port, canonical });
+            return Ok(Self { name, spelled, address: Some(address), port, canonical });
         }
         let (name, plain_name) = check_name(name)?;
-        Ok(Self { name, address: None, port, canonical: plain_name && plain_port })
+        Ok(Self { name, spelled, address: None, port, canonical: plain_name && plain_port })
     }
 
     fn rebuild(&self) -> Result<Host, Reason> {
@@ -217,6 +245,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::{Host, host_of};
+    use crate::sanitize::Compat;
 
     fn field(text: &str) -> Option<(String, Option<u16>, String)> {
         let host = Host::from_field(&HeaderValue::from_bytes(text.as_bytes()).unwrap()).ok()?;
@@ -293,11 +322,15 @@ mod tests {
     }
 
     fn of(version: Version, uri: &str, hosts: &[&str]) -> Option<(String, bool)> {
+        of_level(Compat::Kong39, version, uri, hosts)
+    }
+
+    fn of_level(compat: Compat, version: Version, uri: &str, hosts: &[&str]) -> Option<(String, bool)> {
         let mut request = Request::builder().version(version).uri(uri).body(()).unwrap();
         for host in hosts {
             request.headers_mut().append(HOST, HeaderValue::from_str(host).unwrap());
         }
-        let (host, rewrite) = host_of(&request.into_parts().0).ok()?;
+        let (host, rewrite) = host_of(&request.into_parts().0, compat).ok()?;
         Some((host.value().to_str().unwrap().to_owned(), rewrite))
     }
 
@@ -341,16 +374,27 @@ mod tests {
         assert_eq!(of(v2, "https://u:p@a/", &[]), None);
     }
 
+    #[test]
+    fn deviations_1_and_3_fall_back_to_kong() {
+        let of = |version, uri, hosts| of_level(Compat::Kong39Strict, version, uri, hosts);
+        assert_eq!(of(Version::HTTP_11, "/", &["A.b.:080"]), is("A.b.:080", false));
+        assert_eq!(of(Version::HTTP_11, "http://b/", &["a"]), is("a", false));
+        assert_eq!(of(Version::HTTP_2, "https://A/", &["b"]), is("A", true));
+        assert_eq!(of(Version::HTTP_11, "/", &["a/b"]), None);
+        let host = Host::verbatim(&HeaderValue::from_static("A.b.:080")).unwrap();
+        assert_eq!((host.name(), host.port()), ("A.b.", Some(80)));
+    }
+
     proptest! {
         #[test]
         fn it_is_idempotent_and_never_panics(text in "[\\PC]{0,12}|[a-zA-Z.\\[\\]:0-9@,]{0,16}") {
-            if let Ok(value) = HeaderValue::from_bytes(text.as_bytes()) {
-                if let Ok(once) = Host::from_field(&value) {
+            if let Ok(value) = HeaderValue::from_bytes(text.as_bytes())
+                && let Ok(once) = Host::from_field(&value)
+            {
                     let again = Host::from_field(once.value()).unwrap();
                     prop_assert_eq!(&again, &once);
                     prop_assert_eq!(again.value().as_bytes().as_ptr(), once.value().as_bytes().as_ptr());
                     prop_assert!(!once.name().bytes().any(|byte| byte.is_ascii_uppercase()));
-                }
             }
         }
 

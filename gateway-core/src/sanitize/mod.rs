@@ -38,7 +38,7 @@ mod upgrade;
 
 pub use forwarded::{Brand, Forward, append_via, set_forwarded};
 pub use framing::{Hop, frame_request};
-pub use headers::{Strictness, Trailers, clean_trailers, strip_request, strip_response};
+pub use headers::{Compat, Strictness, Trailers, clean_trailers, strip_request, strip_response};
 pub use host::Host;
 pub use layer::{
     Sanitize, SanitizeFuture, SanitizeLayer, UpstreamGuard, UpstreamGuardFuture, UpstreamGuardLayer,

@@ -71,8 +71,6 @@ impl Marks {
     pub(super) const HOP: Self = Self(1 << 9);
     /// Says who the caller is.
     pub(super) const IDENTITY: Self = Self(1 << 10);
-    /// Dropped by `strict_headers`.
-    pub(super) const RISKY: Self = Self(1 << 11);
 
     pub(super) const fn has(self, other: Self) -> bool {
         self.0 & other.0 != 0
@@ -100,12 +98,17 @@ impl Marks {
             "cookie" => Self::COOKIE,
             "keep-alive" | "proxy-connection" | "http2-settings" | "proxy" => Self::HOP,
             "x-credential-identifier" | "x-anonymous-consumer" => Self::IDENTITY,
-            "forwarded" | "proxy-authorization" | "x-original-url" | "x-rewrite-url" => Self::RISKY,
             other if other.starts_with("x-consumer-") => Self::IDENTITY,
-            other if other.as_bytes().contains(&b'_') => Self::RISKY,
             _ => Self::NONE,
         }
     }
+}
+
+/// Whether `strict_headers` drops the field (deviation 13; rows H2, H3).
+pub(super) fn is_risky(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    matches!(name, "forwarded" | "proxy-authorization" | "x-original-url" | "x-rewrite-url")
+        || name.contains('_')
 }
 
 /// Whether `Connection` cannot take the field off: those that frame the message, and those that
@@ -124,6 +127,5 @@ pub(super) fn is_protected(name: &str) -> bool {
     const PREFIXES: [&str; 3] = ["x-forwarded-", "x-consumer-", "x-kong-"];
     let begins =
         |prefix: &&str| name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
-    NAMES.iter().any(|protected| name.eq_ignore_ascii_case(protected))
-        || PREFIXES.iter().any(|prefix| begins(&prefix))
+    NAMES.iter().any(|protected| name.eq_ignore_ascii_case(protected)) || PREFIXES.iter().any(begins)
 }

@@ -484,10 +484,10 @@ mod tests {
 
         #[test]
         fn whatever_a_uri_lets_through_is_handled(path in "/[!$-;=@-_a-~\"{}\u{80}-\u{10ffff}]{0,40}") {
-            if let Ok(target) = PathAndQuery::try_from(path.as_str()) {
-                if let Ok(Some(canonical)) = canonical_target(&target) {
+            if let Ok(target) = PathAndQuery::try_from(path.as_str())
+                && let Ok(Some(canonical)) = canonical_target(&target)
+            {
                     prop_assert!(matches!(canonical_target(&canonical), Ok(None)));
-                }
             }
         }
 

@@ -8,7 +8,7 @@ use http::{
 };
 
 use super::{
-    Host, Strictness, Trailers, Upgrade,
+    Compat, Host, Strictness, Trailers, Upgrade,
     framing::{content_length, is_only_chunked},
     headers::{Survey, wants_trailers},
     host::host_of,
@@ -26,6 +26,8 @@ pub struct Rules {
     pub paths: Strictness,
     /// Whether fields are dropped that servers read differently. Default compatible: they pass.
     pub headers: Strictness,
+    /// Whether the deviations from Kong hold that a host or an identity header meets. Default: they do.
+    pub compat: Compat,
     /// Bytes of the request target. Default 8 KiB; more is 414.
     pub max_target: usize,
     /// Bytes of the whole head. Default 32 KiB; more is 431.
@@ -39,6 +41,7 @@ impl Default for Rules {
         Self {
             paths: Strictness::Compatible,
             headers: Strictness::Compatible,
+            compat: Compat::Kong39,
             max_target: 8 * 1024,
             max_head: 32 * 1024,
             max_fields: 100,
@@ -85,7 +88,7 @@ pub fn check_head(parts: &Parts, rules: &Rules) -> Result<Canonical, Reason> {
     check_size(parts, survey, rules)?;
     check_framing(parts, survey)?;
     check_expect(&parts.headers, survey)?;
-    let (host, rewrite_host) = host_of(parts)?;
+    let (host, rewrite_host) = host_of(parts, rules.compat)?;
     let target = check_path(&parts.uri, rules)?;
     let upgrade = if survey.seen.has(Marks::UPGRADE) { Upgrade::asked(parts)? } else { None };
     let trailers = trailers(parts, survey);
@@ -128,7 +131,7 @@ impl Canonical {
         if self.rewrite_host {
             parts.headers.insert(HOST, self.host.value().clone());
         }
-        self.survey.strip_request(&mut parts.headers, rules.headers);
+        self.survey.strip_request(&mut parts.headers, rules.headers, rules.compat);
     }
 }
 
@@ -249,7 +252,7 @@ mod tests {
             self, BadHost, BadPath, BadRequest, CodingNotImplemented, ExpectationFailed, HeadTooLarge,
             MethodNotAllowed, UriTooLong, WebsocketVersion,
         },
-        sanitize::{Strictness, Trailers},
+        sanitize::{Compat, Strictness, Trailers},
     };
 
     /// `METHOD target version`, then fields, one a line.
@@ -400,8 +403,7 @@ mod tests {
             let canonical = sanitize(&mut parts, &Rules::default());
             assert!(canonical.is_ok(), "{row}: {canonical:?}");
             assert_eq!(parts.uri.to_string(), uri, "{row}");
-            let expected =
-                head(&format!("GET / 1.1\n{fields}").replace("\n\n", "\n").trim_end().to_owned()).headers;
+            let expected = head(format!("GET / 1.1\n{fields}").trim_end()).headers;
             assert_eq!(parts.headers, expected, "{row}");
             let again = check_head(&parts, &Rules::default()).unwrap();
             assert!(again.target.is_none() && !again.rewrite_host, "{row}");
@@ -415,6 +417,13 @@ mod tests {
         let mut parts = head("GET /a 1.1\nhost: a\nx_y: 1");
         sanitize(&mut parts, &rules).unwrap();
         assert_eq!(parts.headers.len(), 1);
+    }
+
+    #[test]
+    fn deviation_14_falls_back_to_kong() {
+        let mut parts = head("GET / 1.1\nhost: A\nx-consumer-id: x");
+        sanitize(&mut parts, &Rules { compat: Compat::Kong39Strict, ..Rules::default() }).unwrap();
+        assert_eq!(parts.headers, head("GET / 1.1\nhost: A\nx-consumer-id: x").headers);
     }
 
     #[test]
