@@ -1,0 +1,182 @@
+//! The rounds of all proxies and the Markdown page made of them.
+
+use std::fmt::Write as _;
+
+use crate::bench::machine::Machine;
+use crate::bench::measure::Measurement;
+use crate::bench::stats::Spread;
+
+/// One proxy's rounds; every round is a number for each column.
+pub(crate) struct Series {
+    pub(crate) name: &'static str,
+    pub(crate) version: String,
+    pub(crate) rounds: Vec<Vec<f64>>,
+}
+
+/// All rounds of one run. Round n of one proxy ran beside round n of the others.
+pub(crate) struct Report {
+    pub(crate) measurement: &'static Measurement,
+    /// The proxy that the others are compared with.
+    pub(crate) subject: String,
+    pub(crate) series: Vec<Series>,
+    /// Peers that were left out and why.
+    pub(crate) skipped: Vec<String>,
+    pub(crate) machine: Machine,
+    /// How the run was made: rounds, seconds, connections.
+    pub(crate) setting: String,
+}
+
+impl Series {
+    pub(crate) fn spread(&self, column: usize) -> Option<Spread> {
+        Spread::of(self.rounds.iter().filter_map(|round| round.get(column).copied()))
+    }
+}
+
+impl Report {
+    pub(crate) fn title(&self, column: usize) -> &'static str {
+        self.measurement.columns.get(column).map_or("", |column| column.title)
+    }
+
+    pub(crate) fn key_title(&self) -> &'static str {
+        self.title(self.measurement.key)
+    }
+
+    pub(crate) fn subject_spread(&self, column: usize) -> Option<Spread> {
+        self.named(&self.subject)?.spread(column)
+    }
+
+    /// The subject's key column against a peer's, round by round: what disturbs the machine disturbs both.
+    pub(crate) fn against(&self, peer: &str, compare: impl Fn(f64, f64) -> f64) -> Option<Spread> {
+        let key = |round: &Vec<f64>| round.get(self.measurement.key).copied();
+        let (ours, theirs) = (self.named(&self.subject)?, self.named(peer)?);
+        let pairs = ours.rounds.iter().filter_map(key).zip(theirs.rounds.iter().filter_map(key));
+        Spread::of(pairs.map(|(ours, theirs)| compare(ours, theirs)))
+    }
+
+    fn named(&self, name: &str) -> Option<&Series> {
+        self.series.iter().find(|series| series.name == name)
+    }
+
+    /// The table with the medians, the extremes and the ratios; fit for a terminal as it is.
+    pub(crate) fn table(&self) -> String {
+        let mut rows = vec![self.head()];
+        rows.extend(self.series.iter().map(|series| self.row(series)));
+        aligned(&rows)
+    }
+
+    fn head(&self) -> Vec<String> {
+        let titles = self.measurement.columns.iter().map(|column| column.title.to_owned());
+        let ratio = format!("{} / it", self.subject);
+        std::iter::once("proxy".to_owned()).chain(titles).chain([ratio]).collect()
+    }
+
+    fn row(&self, series: &Series) -> Vec<String> {
+        let columns = self.measurement.columns.iter().enumerate();
+        let cells = columns.map(|(index, column)| cell(series.spread(index), column.decimals));
+        let ratio = if series.name == self.subject { None } else { self.against(series.name, |a, b| a / b) };
+        std::iter::once(series.name.to_owned()).chain(cells).chain([cell(ratio, 2)]).collect()
+    }
+
+    /// The lines about wanted figures.
+    pub(crate) fn goals(&self) -> Vec<String> {
+        self.measurement.goals.iter().filter_map(|goal| goal.judged(self)).collect()
+    }
+
+    /// The whole page.
+    pub(crate) fn page(&self, plot: &str) -> String {
+        let mut page = format!("# {}\n\n", self.measurement.title);
+        let _ = writeln!(page, "{}\n\n{}\n\n![{}]({plot})\n", self.setting, self.table(), self.key_title());
+        list(&mut page, "Wanted", &self.goals());
+        list(&mut page, "Left out", &self.skipped);
+        list(&mut page, "Machine", &self.machine.facts());
+        let versions: Vec<String> =
+            self.series.iter().map(|series| format!("{}: {}", series.name, series.version)).collect();
+        list(&mut page, "Versions", &versions);
+        page.push_str("How to read this: `benches/README.md`.\n");
+        page
+    }
+}
+
+fn list(page: &mut String, title: &str, lines: &[String]) {
+    if lines.is_empty() {
+        return;
+    }
+    let _ = writeln!(page, "## {title}\n");
+    for line in lines {
+        let _ = writeln!(page, "- {line}");
+    }
+    page.push('\n');
+}
+
+/// `median [min-max]`, or a dash for nothing.
+fn cell(spread: Option<Spread>, decimals: usize) -> String {
+    let Some(Spread { median, min, max }) = spread else { return "-".to_owned() };
+    if min == max {
+        return format!("{median:.decimals$}");
+    }
+    format!("{median:.decimals$} [{min:.decimals$}-{max:.decimals$}]")
+}
+
+/// A Markdown table with its columns aligned; the first row is the head.
+fn aligned(rows: &[Vec<String>]) -> String {
+    let columns = rows.first().map_or(0, Vec::len);
+    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(String::len).max();
+    let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or_default()).collect();
+    let mut lines: Vec<String> = rows.iter().map(|row| line(row, &widths)).collect();
+    let rule: Vec<String> = widths.iter().enumerate().map(|(column, width)| rule(column, *width)).collect();
+    lines.insert(1, format!("|{}|", rule.join("|")));
+    lines.join("\n")
+}
+
+fn line(row: &[String], widths: &[usize]) -> String {
+    let cells = row.iter().zip(widths).enumerate().map(|(column, (text, width))| match column {
+        0 => format!(" {text:<width$} "),
+        _ => format!(" {text:>width$} "),
+    });
+    format!("|{}|", cells.collect::<Vec<_>>().join("|"))
+}
+
+/// Numbers to the right, the name to the left.
+fn rule(column: usize, width: usize) -> String {
+    if column == 0 { "-".repeat(width + 2) } else { format!("{}:", "-".repeat(width + 1)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_is_aligned_and_has_its_rule_below_the_head() {
+        let rows = [vec!["proxy".into(), "us".into()], vec!["a".into(), "1.50".into()]];
+        let rows: Vec<Vec<String>> = rows.to_vec();
+        assert_eq!(aligned(&rows), "| proxy |   us |\n|-------|-----:|\n| a     | 1.50 |");
+    }
+
+    #[test]
+    fn one_round_has_no_extremes_to_show() {
+        assert_eq!(cell(Spread::of([2.0]), 1), "2.0");
+        assert_eq!(cell(Spread::of([1.0, 2.0, 4.0]), 0), "2 [1-4]");
+        assert_eq!(cell(None, 0), "-");
+    }
+
+    #[test]
+    fn ratios_are_taken_within_a_round() {
+        let series = |name, rounds: [f64; 3]| Series {
+            name,
+            version: String::new(),
+            rounds: rounds.iter().map(|value| vec![*value]).collect(),
+        };
+        let report = Report {
+            measurement: crate::bench::measure::Kind::Load.measurement().unwrap(),
+            subject: "gateway".into(),
+            // The second round was disturbed, for both.
+            series: vec![series("gateway", [8.0, 24.0, 9.0]), series("nginx", [10.0, 30.0, 10.0])],
+            skipped: Vec::new(),
+            machine: Machine::default(),
+            setting: String::new(),
+        };
+        let ratio = report.against("nginx", |ours, theirs| ours / theirs).unwrap();
+        assert_eq!((ratio.median, ratio.min, ratio.max), (0.8, 0.8, 0.9));
+        assert!(report.goals().iter().any(|line| line.contains("nginx") && line.ends_with(": met")));
+    }
+}
