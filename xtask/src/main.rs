@@ -11,7 +11,8 @@ use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// A chore fails with a sentence for the person who started it.
-type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
+type Failure = Box<dyn Error + Send + Sync>;
+type Result<T> = std::result::Result<T, Failure>;
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "The chores of this repository", version)]

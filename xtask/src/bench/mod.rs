@@ -13,24 +13,27 @@ mod plot;
 mod proc;
 mod process;
 mod report;
+mod results;
 mod stage;
 pub(crate) mod stats;
 mod wrk;
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
 use clap::Args;
-use tokio::process::Command;
+use tokio::time::timeout;
 
-use crate::Result;
+use crate::{Failure, Result};
 use machine::Machine;
-use measure::{Kind, Load, Measurement};
-use peer::{PEERS, Peer};
+use measure::{Kind, Load};
+use peer::{GATEWAY, PEERS, Peer};
 use report::{Report, Series};
 use stage::{Cores, Origin, Stage};
+
+/// What a turn may take besides the load's own time.
+const STUCK: Duration = Duration::from_secs(120);
 
 /// Measure the gateway beside nginx, HAProxy, Pingora and Envoy
 #[derive(Args)]
@@ -48,7 +51,7 @@ pub(crate) struct Bench {
     #[arg(long, value_delimiter = ',', value_parser = names())]
     peers: Vec<String>,
     /// The proxy that the others are compared with
-    #[arg(long, default_value = "gateway", value_parser = names())]
+    #[arg(long, default_value = GATEWAY, value_parser = names())]
     subject: String,
     /// Connections of the load generator
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=1000))]
@@ -91,10 +94,14 @@ impl Bench {
             series,
             skipped,
             machine: Machine::this(),
-            setting: self.setting(measurement),
+            setting: self.setting(),
         };
-        println!("{}\n{}", report.table(), report.goals().join("\n"));
-        if self.quick { Ok(()) } else { self.write(&root, &report).await }
+        println!("{}", report.table());
+        report.goals().iter().for_each(|goal| println!("{goal}"));
+        if self.quick {
+            return Ok(());
+        }
+        results::write(&root, self.name.as_deref(), self.kind, &report).await
     }
 
     fn check_cores(&self) -> Result<()> {
@@ -112,66 +119,78 @@ impl Bench {
             PEERS.iter().filter(asked).partition(|peer| peer.program(root).is_some());
         let missing: Vec<String> =
             missing.iter().map(|peer| format!("{} is not here: {}", peer.name, peer.install())).collect();
-        // Where a peer was asked for by name, a green run without it would be a lie.
-        if std::env::var_os("CI").is_some() && !self.peers.is_empty() && !missing.is_empty() {
+        if here.is_empty() || (self.strict() && !missing.is_empty()) {
             return Err(missing.join("\n").into());
         }
-        if here.is_empty() {
-            return Err("no proxy to measure".into());
-        }
         Ok((here, missing))
+    }
+
+    /// In CI, where a peer was asked for by name, a green run without it would be a lie.
+    fn strict(&self) -> bool {
+        std::env::var_os("CI").is_some() && !self.peers.is_empty()
     }
 
     async fn headers(&self, root: &Path, peers: &[&'static Peer]) -> Result<()> {
         let mut problems = Vec::new();
         for peer in peers {
             let stage = Stage::open(peer, root, self.cores(), Origin::Echo).await?;
-            let checked = headers::check(peer, &stage).await;
+            let checked = timeout(STUCK, headers::check(peer, &stage)).await;
             stage.close().await;
-            problems.extend(checked.err().map(|error| error.to_string()));
+            let checked = checked.unwrap_or_else(|_| Err("no answer".into()));
+            problems.extend(checked.err().map(|error| format!("{}: {error}", peer.name)));
         }
         if problems.is_empty() { Ok(()) } else { Err(problems.join("\n").into()) }
     }
 
-    /// All rounds of all peers. A peer that fails is left out from then on; the subject must not fail.
+    /// All rounds of all peers. A peer that fails is left out of the whole run.
     async fn rounds(
         &self,
         root: &Path,
-        mut peers: Vec<&'static Peer>,
+        peers: Vec<&'static Peer>,
         skipped: &mut Vec<String>,
     ) -> Result<Vec<Series>> {
-        let mut series = Vec::new();
-        for peer in &peers {
-            let version = peer.version(root).await?;
-            series.push(Series { name: peer.name, version, rounds: Vec::new() });
+        let mut all = Vec::new();
+        for peer in peers {
+            all.push((
+                peer,
+                Series { name: peer.name, version: peer.version(root).await?, rounds: Vec::new() },
+            ));
         }
         for round in 1..=self.round_count() {
-            for peer in std::mem::take(&mut peers) {
+            for (peer, mut series) in std::mem::take(&mut all) {
                 eprintln!("round {round} of {}: {}", self.round_count(), peer.name);
                 match self.turn(peer, root).await {
-                    Ok(figures) => {
-                        peers.push(peer);
-                        if let Some(own) = series.iter_mut().find(|series| series.name == peer.name) {
-                            own.rounds.push(figures);
-                        }
-                    }
-                    Err(error) if peer.name == self.subject => return Err(error),
+                    Ok(figures) => series.rounds.push(figures),
                     Err(error) => {
-                        eprintln!("left out: {} failed: {error}", peer.name);
-                        skipped.push(format!("{} failed in round {round}: {error}", peer.name));
-                        series.retain(|series| series.name != peer.name);
+                        skipped.push(self.tolerated(peer, &error)?);
+                        continue;
                     }
                 }
+                all.push((peer, series));
             }
         }
-        Ok(series)
+        if all.is_empty() {
+            return Err("no proxy could be measured".into());
+        }
+        Ok(all.into_iter().map(|(_, series)| series).collect())
+    }
+
+    /// Why a peer is left out; without the subject there is nothing to compare.
+    fn tolerated(&self, peer: &Peer, error: &Failure) -> Result<String> {
+        let line = format!("{} failed: {error}", peer.name);
+        if peer.name == self.subject || self.strict() {
+            return Err(line.into());
+        }
+        eprintln!("left out: {line}");
+        Ok(line)
     }
 
     async fn turn(&self, peer: &Peer, root: &Path) -> Result<Vec<f64>> {
         let stage = Stage::open(peer, root, self.cores(), Origin::Fixed).await?;
-        let figures = self.kind.turn(&stage, self.load()).await;
+        let load = self.load();
+        let figures = timeout(load.time + STUCK, self.kind.turn(&stage, load)).await;
         stage.close().await;
-        figures
+        figures.unwrap_or_else(|_| Err("the turn did not end".into()))
     }
 
     fn cores(&self) -> Cores {
@@ -193,58 +212,30 @@ impl Bench {
         self.rounds.unwrap_or(usual).max(1)
     }
 
-    fn setting(&self, measurement: &Measurement) -> String {
-        let Load { connections, time, .. } = self.load();
+    fn setting(&self) -> String {
+        let Load { connections, time, idle, rate } = self.load();
+        let load = match (self.kind, rate) {
+            (Kind::Idle, _) => format!("{idle} idle connections"),
+            (Kind::Syscalls, _) => format!("{connections} connections"),
+            (Kind::P99, Some(rate)) => {
+                format!("{connections} connections, {} s at {rate} requests/s", time.as_secs())
+            }
+            (Kind::P99, None) => {
+                format!("{connections} connections, {} s at half of each proxy's own peak", time.as_secs())
+            }
+            _ => format!("{connections} connections, {} s a turn", time.as_secs()),
+        };
         format!(
-            "{}: {} rounds, {connections} connections, {} s a turn; one worker on core {}, upstream and load \
-             generator on core {}. Median [min-max] of the rounds; the last column is {} against the proxy of \
-             the row in {}, taken within each round.",
-            measurement.title,
+            "{} rounds, {load}. One worker on core {}, upstream and load generator on core {}. Median [min-max] of the \
+             rounds; the last column divides {}'s first column by that of the proxy in the row, round by round.",
             self.round_count(),
-            time.as_secs(),
             self.proxy_core,
             self.load_core,
             self.subject,
-            measurement.columns.get(measurement.key).map_or("", |column| column.title),
         )
-    }
-
-    async fn write(&self, root: &Path, report: &Report) -> Result<()> {
-        let name = match &self.name {
-            Some(name) => name.clone(),
-            None => format!("{}-{}", today().await?, self.word()),
-        };
-        let folder = root.join("benches/results");
-        fs::create_dir_all(&folder)?;
-        let plot = format!("{name}.svg");
-        save(&folder.join(&plot), &plot::svg(report))?;
-        save(&folder.join(format!("{name}.md")), &report.page(&plot))
-    }
-
-    fn word(&self) -> &'static str {
-        match self.kind {
-            Kind::Load => "load",
-            Kind::P99 => "p99",
-            Kind::Syscalls => "syscalls",
-            Kind::Idle => "idle",
-            Kind::Headers => "headers",
-        }
     }
 }
 
 fn names() -> clap::builder::PossibleValuesParser {
     PEERS.iter().map(|peer| peer.name).collect::<Vec<_>>().into()
-}
-
-fn save(path: &PathBuf, text: &str) -> Result<()> {
-    fs::write(path, text).map_err(|error| format!("cannot write {}: {error}", path.display()))?;
-    println!("wrote {}", path.display());
-    Ok(())
-}
-
-/// The date as 2026-01-31, in UTC.
-async fn today() -> Result<String> {
-    let mut date = Command::new("date");
-    date.args(["-u", "+%F"]);
-    Ok(process::output(date, Duration::from_secs(5)).await?.trim().to_owned())
 }

@@ -40,10 +40,13 @@ enum Version {
     Locked { lockfile: &'static str, package: &'static str },
 }
 
+/// The name of our own entry.
+pub(crate) const GATEWAY: &str = "gateway";
+
 /// In the order in which they are measured and shown.
 pub(crate) static PEERS: &[Peer] = &[
     Peer {
-        name: "gateway",
+        name: GATEWAY,
         program: "target/release/gateway",
         arguments: &["run", "{peers}/kong.yml", "--listen", "127.0.0.1:18080", "--workers", "1"],
         port: 18080,

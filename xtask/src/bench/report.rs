@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use crate::bench::machine::Machine;
 use crate::bench::measure::Measurement;
+use crate::bench::peer::GATEWAY;
 use crate::bench::stats::Spread;
 
 /// One proxy's rounds; every round is a number for each column.
@@ -77,8 +78,11 @@ impl Report {
         std::iter::once(series.name.to_owned()).chain(cells).chain([cell(ratio, 2)]).collect()
     }
 
-    /// The lines about wanted figures.
+    /// The lines about wanted figures, which are the gateway's alone.
     pub(crate) fn goals(&self) -> Vec<String> {
+        if self.subject != GATEWAY {
+            return Vec::new();
+        }
         self.measurement.goals.iter().filter_map(|goal| goal.judged(self)).collect()
     }
 

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::Result;
 use crate::bench::http::Client;
 use crate::bench::peer::Peer;
 use crate::bench::process::{Group, pinned};
 use crate::upstream::BODY;
+use crate::{Failure, Result};
 
 /// The request of every measurement; the route strips `/api`.
 pub(crate) const PATH: &str = "/api/hello";
@@ -105,7 +105,7 @@ impl Stage {
         Ok(())
     }
 
-    fn with_log(&self, problem: &str) -> Box<dyn std::error::Error + Send + Sync> {
+    fn with_log(&self, problem: &str) -> Failure {
         let log = self.run.join("proxy.log");
         let printed = fs::read_to_string(&log).unwrap_or_default();
         format!("{problem}; {} says:\n{}", log.display(), printed.trim_end()).into()
