@@ -4,7 +4,7 @@
 //! that should have left during it (no coordinated omission). `h2load --rps` is not used: it sends in bursts, one
 //! every 10 ms.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
@@ -95,8 +95,8 @@ impl Pace {
     async fn send(&self, queue: &Queue) -> Result<usize> {
         let period = Duration::try_from_secs_f64(1.0 / self.rate).map_err(|_| "--rate must be above 0")?;
         let all = (self.seconds * self.rate) as u32;
-        let mut timer = periodic(period)?;
         let start = Instant::now();
+        let mut timer = periodic(period)?;
         let mut due = 0;
         while due < all {
             for _ in 0..ticks(&mut timer).await? {
@@ -112,7 +112,7 @@ impl Pace {
 #[derive(Default)]
 struct Queue {
     due: RefCell<VecDeque<Instant>>,
-    closed: RefCell<bool>,
+    closed: Cell<bool>,
     changed: Notify,
     latencies: RefCell<Vec<f64>>,
 }
@@ -124,7 +124,7 @@ impl Queue {
     }
 
     fn close(&self) {
-        self.closed.replace(true);
+        self.closed.set(true);
         self.changed.notify_waiters();
     }
 
@@ -133,7 +133,7 @@ impl Queue {
             if let Some(at) = self.due.borrow_mut().pop_front() {
                 return Some(at);
             }
-            if *self.closed.borrow() {
+            if self.closed.get() {
                 return None;
             }
             self.changed.notified().await;
@@ -166,4 +166,37 @@ fn periodic(period: Duration) -> Result<Receiver> {
     let spec = Itimerspec { it_interval: period, it_value: period };
     rustix::time::timerfd_settime(&timer, TimerfdTimerFlags::empty(), &spec)?;
     Ok(Receiver::from_owned_fd_unchecked(timer)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::upstream::{Answer, accept};
+
+    fn pace(port: u16) -> Pace {
+        Pace { port, path: "/".into(), connections: 4, rate: 500.0, seconds: 0.2 }
+    }
+
+    #[tokio::test]
+    async fn every_request_that_was_due_is_answered() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let server = tokio::spawn(accept(listener, Answer::Fixed));
+        let paced = LocalSet::new().run_until(pace(port).paced()).await.unwrap();
+        server.abort();
+        assert!(paced.due >= 100, "{}", paced.due);
+        assert_eq!(paced.answered, paced.due);
+        assert!(paced.p50_us > 0.0 && paced.p50_us <= paced.p99_us);
+    }
+
+    #[tokio::test]
+    async fn a_server_that_hangs_up_is_an_error() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let server = tokio::spawn(async move { while listener.accept().await.is_ok() {} });
+        assert!(LocalSet::new().run_until(pace(port).paced()).await.is_err());
+        server.abort();
+    }
 }

@@ -46,13 +46,17 @@ impl Upstream {
     }
 }
 
+/// What every request gets.
 #[derive(Clone, Copy)]
-enum Answer {
+pub(crate) enum Answer {
+    /// 1 KiB, always the same.
     Fixed,
+    /// The request head as it came in.
     Echo,
 }
 
-async fn accept(listener: TcpListener, answer: Answer) -> io::Result<()> {
+/// Serves all connections of a listener, without end.
+pub(crate) async fn accept(listener: TcpListener, answer: Answer) -> io::Result<()> {
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
@@ -91,4 +95,39 @@ fn response(body: &[u8]) -> Vec<u8> {
         body.len()
     );
     [head.as_bytes(), body].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn answered(answer: Answer, pieces: &[&str]) -> String {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = tokio::spawn(accept(listener, answer));
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        for piece in pieces {
+            stream.write_all(piece.as_bytes()).await.unwrap();
+            tokio::task::yield_now().await;
+        }
+        stream.shutdown().await.unwrap();
+        let mut answers = String::new();
+        stream.read_to_string(&mut answers).await.unwrap();
+        server.abort();
+        answers
+    }
+
+    #[tokio::test]
+    async fn a_head_in_pieces_is_echoed_whole() {
+        let answer = answered(Answer::Echo, &["GET / HTTP/1.1\r\nHo", "st: a\r\n\r", "\n"]).await;
+        assert!(answer.ends_with("\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn two_requests_in_one_piece_get_two_answers() {
+        let request = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+        let answers = answered(Answer::Fixed, &[&request.repeat(2)]).await;
+        assert_eq!(answers.matches("HTTP/1.1 200 OK").count(), 2);
+        assert_eq!(answers.matches('x').count(), 2 * BODY);
+    }
 }

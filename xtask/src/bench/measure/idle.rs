@@ -3,6 +3,7 @@
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::Result;
+use crate::bench::goals::Goal;
 use crate::bench::http::Client;
 use crate::bench::measure::{Column, Load, Measurement, column};
 use crate::bench::proc;
@@ -11,8 +12,12 @@ use crate::bench::stage::{PATH, Stage};
 const COLUMNS: &[Column] =
     &[column("KiB/connection", 2), column("RSS MiB before", 1), column("RSS MiB with all", 1)];
 
-pub(super) static MEASUREMENT: Measurement =
-    Measurement { title: "Memory of idle connections", columns: COLUMNS, key: 0, goals: &[] };
+pub(super) static MEASUREMENT: Measurement = Measurement {
+    title: "Memory of idle connections",
+    columns: COLUMNS,
+    key: 0,
+    goals: &[Goal::Most { column: 0, most: 16.0 }],
+};
 
 /// Connections opened before the first look, so that what is set up once is not counted.
 const WARM_UP: usize = 64;
