@@ -5,8 +5,8 @@ use crate::bench::stats::Spread;
 
 /// One wanted figure of the subject.
 pub(crate) enum Goal {
-    /// The key column is at most `most` times that of `peer`, or at most `or_within` above it (0: no such grace).
-    Ratio { peer: &'static str, most: f64, or_within: f64 },
+    /// The key column is at most `most` times that of `peer`, or at most `or_within` above it.
+    Ratio { peer: &'static str, most: f64, or_within: Option<f64> },
     /// The median of a column is at most this.
     Most { column: usize, most: f64 },
 }
@@ -18,8 +18,8 @@ impl Goal {
             Goal::Ratio { peer, most, or_within } => {
                 let ratio = report.against(peer, |ours, theirs| ours / theirs)?.median;
                 let excess = report.against(peer, |ours, theirs| ours - theirs)?.median;
-                let met = ratio <= most || excess <= or_within;
-                let grace = if or_within > 0.0 { format!(" or within {or_within}") } else { String::new() };
+                let met = ratio <= most || or_within.is_some_and(|grace| excess <= grace);
+                let grace = or_within.map_or_else(String::new, |grace| format!(" or within {grace}"));
                 let title = report.key_title();
                 Some(format!(
                     "{title} against {peer}: wanted <= {most:.2}{grace}, found {ratio:.2}: {}",

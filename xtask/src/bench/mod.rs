@@ -162,7 +162,9 @@ impl Bench {
                 match self.turn(peer, root).await {
                     Ok(figures) => series.rounds.push(figures),
                     Err(error) => {
-                        skipped.push(self.tolerated(peer, &error)?);
+                        // The page is published: it does not say where the repository lies.
+                        let line = self.tolerated(peer, &error)?;
+                        skipped.push(line.replace(&*root.to_string_lossy(), "."));
                         continue;
                     }
                 }

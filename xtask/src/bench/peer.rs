@@ -139,10 +139,13 @@ impl Peer {
     pub(crate) async fn version(&self, root: &Path) -> Result<String> {
         match self.version {
             Version::Argument(argument) => {
-                let mut command = Command::new(self.program(root).ok_or_else(|| self.install())?);
+                let program = self.program(root).ok_or_else(|| self.install())?;
+                let mut command = Command::new(&program);
                 command.arg(argument);
                 let text = process::output(command, Duration::from_secs(10)).await?;
-                Ok(text.trim().lines().next().unwrap_or_default().trim().to_owned())
+                let line = text.trim().lines().next().unwrap_or_default().trim();
+                // Envoy prints where it lies: that is nobody's business in a published page.
+                Ok(line.trim_start_matches(&*program.to_string_lossy()).trim_start().to_owned())
             }
             Version::Locked { lockfile, package } => {
                 let lockfile = std::fs::read_to_string(root.join(lockfile))?;

@@ -115,10 +115,8 @@ fn list(page: &mut String, title: &str, lines: &[String]) {
 /// `median [min-max]`, or a dash for nothing.
 fn cell(spread: Option<Spread>, decimals: usize) -> String {
     let Some(Spread { median, min, max }) = spread else { return "-".to_owned() };
-    if min == max {
-        return format!("{median:.decimals$}");
-    }
-    format!("{median:.decimals$} [{min:.decimals$}-{max:.decimals$}]")
+    let [median, min, max] = [median, min, max].map(|value| format!("{value:.decimals$}"));
+    if min == max { median } else { format!("{median} [{min}-{max}]") }
 }
 
 /// A Markdown table with its columns aligned; the first row is the head.
@@ -148,6 +146,7 @@ fn rule(column: usize, width: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bench::measure::Kind;
 
     #[test]
     fn a_table_is_aligned_and_has_its_rule_below_the_head() {
@@ -163,24 +162,53 @@ mod tests {
         assert_eq!(cell(None, 0), "-");
     }
 
-    #[test]
-    fn ratios_are_taken_within_a_round() {
+    fn report(kind: Kind, gateway: [f64; 3], nginx: [f64; 3]) -> Report {
         let series = |name, rounds: [f64; 3]| Series {
             name,
             version: String::new(),
             rounds: rounds.iter().map(|value| vec![*value]).collect(),
         };
-        let report = Report {
-            measurement: crate::bench::measure::Kind::Load.measurement().unwrap(),
-            subject: "gateway".into(),
-            // The second round was disturbed, for both.
-            series: vec![series("gateway", [8.0, 24.0, 9.0]), series("nginx", [10.0, 30.0, 10.0])],
+        Report {
+            measurement: kind.measurement().unwrap(),
+            subject: GATEWAY.into(),
+            series: vec![series(GATEWAY, gateway), series("nginx", nginx)],
             skipped: Vec::new(),
             machine: Machine::default(),
             setting: String::new(),
-        };
+        }
+    }
+
+    /// The verdict on the goal against nginx.
+    fn verdict(report: &Report) -> String {
+        let goals = report.goals();
+        let line = goals.iter().find(|line| line.contains("nginx")).unwrap();
+        line.rsplit(": ").next().unwrap().to_owned()
+    }
+
+    #[test]
+    fn ratios_are_taken_within_a_round() {
+        // The second round was disturbed, for both.
+        let report = report(Kind::Load, [8.0, 24.0, 9.0], [10.0, 30.0, 10.0]);
         let ratio = report.against("nginx", |ours, theirs| ours / theirs).unwrap();
         assert_eq!((ratio.median, ratio.min, ratio.max), (0.8, 0.8, 0.9));
-        assert!(report.goals().iter().any(|line| line.contains("nginx") && line.ends_with(": met")));
+    }
+
+    #[test]
+    fn a_ratio_below_one_is_not_enough_where_more_is_wanted() {
+        assert_eq!(verdict(&report(Kind::Load, [8.9; 3], [10.0; 3])), "met");
+        assert_eq!(verdict(&report(Kind::Load, [9.1; 3], [10.0; 3])), "NOT met");
+    }
+
+    #[test]
+    fn a_latency_within_the_grace_is_met_whatever_its_ratio() {
+        assert_eq!(verdict(&report(Kind::P99, [290.0; 3], [100.0; 3])), "met");
+        assert_eq!(verdict(&report(Kind::P99, [310.0; 3], [100.0; 3])), "NOT met");
+        assert_eq!(verdict(&report(Kind::P99, [1290.0; 3], [1000.0; 3])), "met");
+    }
+
+    #[test]
+    fn goals_are_judged_for_the_gateway_alone() {
+        let other = Report { subject: "nginx".into(), ..report(Kind::Load, [1.0; 3], [1.0; 3]) };
+        assert!(other.goals().is_empty());
     }
 }

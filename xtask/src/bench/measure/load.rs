@@ -23,9 +23,9 @@ pub(super) static MEASUREMENT: Measurement = Measurement {
     columns: COLUMNS,
     key: 0,
     goals: &[
-        Goal::Ratio { peer: "nginx", most: 0.90, or_within: 0.0 },
-        Goal::Ratio { peer: "haproxy", most: 0.75, or_within: 0.0 },
-        Goal::Ratio { peer: "pingora", most: 0.50, or_within: 0.0 },
+        Goal::Ratio { peer: "nginx", most: 0.90, or_within: None },
+        Goal::Ratio { peer: "haproxy", most: 0.75, or_within: None },
+        Goal::Ratio { peer: "pingora", most: 0.50, or_within: None },
         Goal::Most { column: 4, most: 40.0 },
     ],
 };

@@ -19,7 +19,7 @@ pub(super) static MEASUREMENT: Measurement = Measurement {
     title: "Latency at half of the peak rate (open loop)",
     columns: COLUMNS,
     key: 0,
-    goals: &[Goal::Ratio { peer: "nginx", most: 1.3, or_within: 200.0 }],
+    goals: &[Goal::Ratio { peer: "nginx", most: 1.3, or_within: Some(200.0) }],
 };
 
 /// Fewer answers than this part of what was asked: the proxy was overloaded and the latency says nothing.
