@@ -1,1 +1,58 @@
-fn main() {}
+//! The chores of this repository: `cargo xtask <chore>`.
+
+mod bench;
+mod pace;
+mod upstream;
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use clap::Parser;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// A chore fails with a sentence for the person who started it.
+type Failure = Box<dyn Error + Send + Sync>;
+type Result<T> = std::result::Result<T, Failure>;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "The chores of this repository", version)]
+enum Chore {
+    Bench(bench::Bench),
+    Upstream(upstream::Upstream),
+    Pace(pace::Pace),
+}
+
+// One thread: the load tools are pinned to a core with their one process, and a child started here gets its
+// parent-death signal from the thread that lives as long as the program.
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    // Dropping the chore's future ends every process that it started.
+    let outcome = tokio::select! {
+        outcome = run(Chore::parse()) => outcome,
+        outcome = interrupted() => outcome,
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(chore: Chore) -> Result<()> {
+    match chore {
+        Chore::Bench(bench) => bench.run().await,
+        Chore::Upstream(upstream) => upstream.run().await,
+        Chore::Pace(pace) => pace.run().await,
+    }
+}
+
+async fn interrupted() -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        outcome = tokio::signal::ctrl_c() => outcome?,
+        _ = terminate.recv() => {}
+    }
+    Err("interrupted; all processes of the run are ended".into())
+}
