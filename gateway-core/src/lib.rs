@@ -2,11 +2,14 @@
 #![forbid(unsafe_code)]
 
 pub mod body;
+mod clock;
 pub mod config;
 mod connect_info;
 pub mod error;
+mod pace;
 pub mod plugin;
 pub mod router;
+pub mod server;
 
 pub use body::Body;
 pub use connect_info::{ConnectInfo, TlsInfo};
