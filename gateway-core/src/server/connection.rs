@@ -355,7 +355,7 @@ where
 
 fn is_protocol_error(error: &hyper::Error) -> bool {
     let source = std::error::Error::source(error);
-    !source.is_some_and(|source| source.is::<io::Error>())
+    !source.is_some_and(<dyn std::error::Error>::is::<io::Error>)
         && !error.is_canceled()
         && !error.is_incomplete_message()
 }

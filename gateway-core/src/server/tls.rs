@@ -220,7 +220,7 @@ fn read_certificate(
     let mut chains = vec![chain(&entity, ("cert", cert), ("key", key), provider)?];
     match (cert_alt, key_alt) {
         (Some(cert), Some(key)) => {
-            chains.push(chain(&entity, ("cert_alt", cert), ("key_alt", key), provider)?)
+            chains.push(chain(&entity, ("cert_alt", cert), ("key_alt", key), provider)?);
         }
         (None, None) => {}
         (Some(_), None) => return Err(problem(&entity, "key_alt", "missing, but cert_alt is given")),
@@ -270,16 +270,16 @@ fn dangling(sni: &Sni) -> CertificateError {
 
 /// What the handshake settled.
 pub(super) fn info(connection: &ServerConnection) -> TlsInfo {
-    let mut info = TlsInfo::default();
-    info.sni = connection.server_name().map(Arc::from);
-    info.alpn = connection.alpn_protocol().map(<[u8]>::to_vec);
-    info.version = connection.protocol_version().and_then(|version| match version {
-        ProtocolVersion::TLSv1_2 => Some("TLSv1.2"),
-        ProtocolVersion::TLSv1_3 => Some("TLSv1.3"),
-        _ => None,
-    });
-    info.cipher = connection.negotiated_cipher_suite().and_then(|suite| iana(suite.suite()));
-    info
+    TlsInfo {
+        sni: connection.server_name().map(Arc::from),
+        alpn: connection.alpn_protocol().map(<[u8]>::to_vec),
+        version: connection.protocol_version().and_then(|version| match version {
+            ProtocolVersion::TLSv1_2 => Some("TLSv1.2"),
+            ProtocolVersion::TLSv1_3 => Some("TLSv1.3"),
+            _ => None,
+        }),
+        cipher: connection.negotiated_cipher_suite().and_then(|suite| iana(suite.suite())),
+    }
 }
 
 /// rustls marks the suites of TLS 1.3 in their names; IANA does not.
