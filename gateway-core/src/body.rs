@@ -12,7 +12,7 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::{BodyExt, combinators::UnsyncBoxBody};
 use hyper::body::Incoming;
 
-use crate::error::BoxError;
+use crate::{error::BoxError, pace::Paced};
 
 /// A request or response body: nothing, bytes in memory, hyper's own stream without a box,
 /// or any other [`http_body::Body`] behind one.
@@ -29,6 +29,7 @@ enum Kind {
     Empty,
     Full(Bytes),
     Incoming(Incoming),
+    Paced(Paced),
     Boxed(UnsyncBoxBody<Bytes, BoxError>),
 }
 
@@ -97,7 +98,7 @@ impl fmt::Debug for Body {
         let kind = match &self.0 {
             Kind::Empty => "empty",
             Kind::Full(_) => "full",
-            Kind::Incoming(_) => "incoming",
+            Kind::Incoming(_) | Kind::Paced(_) => "incoming",
             Kind::Boxed(_) => "boxed",
         };
         f.debug_tuple("Body").field(&kind).finish()
@@ -107,6 +108,12 @@ impl fmt::Debug for Body {
 impl From<Incoming> for Body {
     fn from(incoming: Incoming) -> Self {
         if incoming.is_end_stream() { Self::empty() } else { Self(Kind::Incoming(incoming)) }
+    }
+}
+
+impl From<Paced> for Body {
+    fn from(paced: Paced) -> Self {
+        Self(Kind::Paced(paced))
     }
 }
 
@@ -152,6 +159,7 @@ impl HttpBody for Body {
             Kind::Incoming(incoming) => {
                 Poll::Ready(ready!(Pin::new(incoming).poll_frame(cx)).map(|frame| frame.map_err(Into::into)))
             }
+            Kind::Paced(paced) => paced.poll_frame(cx),
             Kind::Boxed(boxed) => Pin::new(boxed).poll_frame(cx),
         }
     }
@@ -161,6 +169,7 @@ impl HttpBody for Body {
             Kind::Empty => true,
             Kind::Full(_) => false,
             Kind::Incoming(incoming) => incoming.is_end_stream(),
+            Kind::Paced(paced) => paced.is_end_stream(),
             Kind::Boxed(boxed) => boxed.is_end_stream(),
         }
     }
@@ -170,6 +179,7 @@ impl HttpBody for Body {
             Kind::Empty => SizeHint::with_exact(0),
             Kind::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Kind::Incoming(incoming) => incoming.size_hint(),
+            Kind::Paced(paced) => paced.size_hint(),
             Kind::Boxed(boxed) => boxed.size_hint(),
         }
     }

@@ -92,6 +92,26 @@ impl Gateway {
         Self { shared: Arc::clone(&self.shared), shard: Shard::Worker(index) }
     }
 
+    /// The gateway as the service of a worker's connections, without a box around each answer.
+    ///
+    /// ```no_run
+    /// use gateway_core::{Gateway, server::{Server, Settings}};
+    ///
+    /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+    /// let gateway = Gateway::builder().build()?;
+    /// let server = Server::new(Settings::default()).listen("127.0.0.1:8000".parse()?).bind()?;
+    /// server.start(move |worker| gateway.serve(worker))?.run(std::future::pending()).await;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn serve(&self, worker: usize) -> impl Serve + use<> {
+        let gateway = self.for_worker(worker);
+        move |connection: &Arc<ConnectInfo>, request: Request<Body>| {
+            let (gateway, connection) = (gateway.clone(), Arc::clone(connection));
+            async move { gateway.handle(&connection, request).await }
+        }
+    }
+
     /// The configuration that requests are served by now.
     #[must_use]
     pub fn snapshot(&self) -> Arc<Snapshot> {
@@ -269,16 +289,5 @@ where
         let connection = request.extensions_mut().remove::<Arc<ConnectInfo>>();
         let connection = connection.unwrap_or_else(|| Arc::new(ConnectInfo::unknown()));
         Box::pin(async move { Ok(gateway.handle(&connection, request.map(Body::new)).await) })
-    }
-}
-
-impl Serve for Gateway {
-    fn serve(
-        &self,
-        connection: &Arc<ConnectInfo>,
-        request: Request<Body>,
-    ) -> impl Future<Output = Response<Body>> + Send + 'static {
-        let (gateway, connection) = (self.clone(), Arc::clone(connection));
-        async move { gateway.handle(&connection, request).await }
     }
 }

@@ -3,12 +3,14 @@
 
 pub mod balance;
 mod body;
+mod clock;
 pub mod config;
 mod connect_info;
 mod error;
 mod forwarder;
 mod gateway;
 pub mod observe;
+mod pace;
 pub mod plugin;
 pub mod plugins;
 pub mod reply;

@@ -89,7 +89,8 @@ async fn a_connection_is_used_again() {
         let request = Request::get("/api").header("host", "a").body(Body::empty()).unwrap();
         assert_eq!(ask(&gateway, request).await.0.status, 200);
     }
-    let text = ask(&gateway, Request::get("/nowhere").header("host", "a").body(Body::empty()).unwrap()).await.1;
+    let text =
+        ask(&gateway, Request::get("/nowhere").header("host", "a").body(Body::empty()).unwrap()).await.1;
     assert!(text.contains("no Route matched with those values"), "{text}");
 }
 

@@ -25,3 +25,9 @@ impl Config {
         Ok(self.clone())
     }
 }
+impl std::fmt::Display for Problems {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?}", self.0)
+    }
+}
+impl std::error::Error for Problems {}

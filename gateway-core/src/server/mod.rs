@@ -1,11 +1,40 @@
-#![allow(missing_docs)]
-use crate::{Body, ConnectInfo};
-use http::{Request, Response};
-use std::{future::Future, sync::Arc};
-pub trait Serve: Clone + Send + Sync + 'static {
-    fn serve(
-        &self,
-        connection: &Arc<ConnectInfo>,
-        request: Request<Body>,
-    ) -> impl Future<Output = Response<Body>> + Send + 'static;
-}
+//! Listeners that keep their promises: what stock hyper leaves to its user.
+//!
+//! hyper parses; this room decides how long a client may take for everything, how many may come, what a
+//! flood is, which certificate a name gets, and how to stop without losing a request. It knows nothing of
+//! gateways: it serves whatever is [`Serve`], so an embedder may use it for a service of his own.
+//!
+//! - [`Server`] runs workers: threads with a single-threaded runtime and `SO_REUSEPORT` listeners each.
+//! - [`Connections`] serves connections that somebody else accepted, on any tokio runtime.
+//! - [`Certificates`] are found by server name and swapped while connections go on.
+//! - [`Drain`] stops either of them.
+//! - [`Counters`] tell what happened.
+//!
+//! The files, in the order of a connection's life: `listener` accepts, `connection` settles TLS and the
+//! version of HTTP, `timed_io` and `answer` write down progress in `state`, `deadline` says whose patience
+//! ends when, `watchdog` sees to it, `frames` counts what an HTTP/2 client may say without asking for anything.
+
+mod answer;
+mod connection;
+mod counters;
+mod deadline;
+mod drain;
+mod frames;
+mod listener;
+mod runner;
+mod serve;
+mod settings;
+mod state;
+mod timed_io;
+mod tls;
+mod watchdog;
+
+pub use connection::{Connections, serve_connection};
+pub use counters::{Counters, Refusal, Snapshot, Timeout};
+pub use drain::{Drain, Phase};
+pub use listener::BindError;
+pub use runner::{Bound, Running, Server};
+pub use serve::{Serve, TowerFuture, TowerServe};
+pub use settings::{Limits, PortUse, Settings, Timeouts};
+pub use timed_io::Transport;
+pub use tls::{CertificateError, Certificates};

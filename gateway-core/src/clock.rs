@@ -1,0 +1,37 @@
+//! A monotonic clock that costs a few nanoseconds: milliseconds, with the resolution of the kernel's tick.
+//!
+//! Deadlines of connections are seconds apart, so a tick of 1-10 ms is enough, and no jump of the
+//! wall clock can move them.
+
+use rustix::time::{ClockId, clock_gettime};
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const CLOCK: ClockId = ClockId::MonotonicCoarse;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const CLOCK: ClockId = ClockId::Monotonic;
+
+/// Milliseconds since some moment before the process began; never 0, which stands for "not set".
+pub(crate) fn now() -> u64 {
+    let time = clock_gettime(CLOCK);
+    let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
+    let nanos = u64::try_from(time.tv_nsec).unwrap_or_default();
+    (seconds.saturating_mul(1000) + nanos / 1_000_000).max(1)
+}
+
+/// A duration in the clock's unit; what does not fit is for ever.
+pub(crate) fn millis(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::now;
+
+    #[test]
+    fn it_goes_forward() {
+        let before = now();
+        std::thread::sleep(std::time::Duration::from_millis(30));
+        let passed = now() - before;
+        assert!((10..5_000).contains(&passed), "{passed} ms");
+    }
+}

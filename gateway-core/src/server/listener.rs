@@ -1,0 +1,228 @@
+//! Sockets that listen, and the loop that accepts.
+
+use std::{
+    future::poll_fn,
+    io,
+    net::{SocketAddr, TcpListener as StdListener},
+    pin::pin,
+    sync::atomic::Ordering::Relaxed,
+    task::Poll,
+    time::Duration,
+};
+
+use rustix::io::Errno;
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::{TcpListener, TcpStream};
+use tracing::warn;
+
+use super::{
+    connection::{Connections, refuse},
+    drain::Phase,
+    serve::Serve,
+    settings::PortUse,
+    tls::Certificates,
+};
+use crate::ConnectInfo;
+
+/// An address that cannot be listened on.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address}: {hint}")]
+pub struct BindError {
+    /// The address.
+    pub address: SocketAddr,
+    hint: &'static str,
+    #[source]
+    source: io::Error,
+}
+
+impl BindError {
+    fn new(address: SocketAddr, source: io::Error) -> Self {
+        let hint = match source.kind() {
+            io::ErrorKind::AddrInUse => "the port is in use",
+            io::ErrorKind::PermissionDenied => {
+                "not permitted; ports below 1024 need a privilege on many systems"
+            }
+            io::ErrorKind::AddrNotAvailable => "this machine does not have the address",
+            _ => "the system refused",
+        };
+        Self { address, hint, source }
+    }
+
+    /// What the system said.
+    #[must_use]
+    pub fn kind(&self) -> io::ErrorKind {
+        self.source.kind()
+    }
+}
+
+/// Binds `address` once for each of `workers`; the kernel spreads connections over them. Port 0 takes
+/// a free port, the same for all.
+///
+/// `SO_REUSEPORT` would let a second gateway of the same user listen too, and steal half of the
+/// connections; so [`PortUse::Exclusive`] first binds without it.
+pub(super) fn bind(
+    address: SocketAddr,
+    workers: usize,
+    backlog: u32,
+    port_use: PortUse,
+) -> Result<(SocketAddr, Vec<StdListener>), BindError> {
+    let fail = |source| BindError::new(address, source);
+    if port_use == PortUse::Exclusive && address.port() != 0 {
+        drop(open(address, backlog, PortUse::Exclusive).map_err(fail)?);
+    }
+    let first = open(address, backlog, PortUse::Shared).map_err(fail)?;
+    let local = first.local_addr().map_err(fail)?;
+    let more = (1..workers).map(|_| open(local, backlog, PortUse::Shared));
+    let listeners = std::iter::once(Ok(first)).chain(more).collect::<Result<_, _>>();
+    Ok((local, listeners.map_err(fail)?))
+}
+
+fn open(address: SocketAddr, backlog: u32, port_use: PortUse) -> io::Result<StdListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        // So that 0.0.0.0 and [::] can stand beside each other.
+        socket.set_only_v6(true)?;
+    }
+    socket.set_reuse_address(true)?;
+    if port_use == PortUse::Shared {
+        socket.set_reuse_port(true)?;
+    }
+    // Accepted sockets inherit it, which saves a call for each.
+    socket.set_tcp_nodelay(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
+    Ok(socket.into())
+}
+
+/// Accepts until a stop begins, and then what the kernel has accepted already.
+pub(super) async fn accept(
+    listener: TcpListener,
+    certificates: Option<Certificates>,
+    connections: Connections,
+    serve: impl Serve,
+) {
+    let begin = |(stream, peer)| start(stream, peer, certificates.as_ref(), &connections, &serve);
+    let mut stop = pin!(connections.drain().reached(Phase::Draining));
+    let mut pause = Pause::default();
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = &mut stop => break,
+            accepted = listener.accept() => accepted,
+        };
+        let Err(error) = accepted.map(begin) else {
+            pause = Pause::default();
+            continue;
+        };
+        connections.counters().accept_errors.fetch_add(1, Relaxed);
+        if is_of_one_connection(&error) {
+            continue;
+        }
+        let pause = pause.next();
+        warn!(%error, ?pause, "cannot accept");
+        tokio::select! {
+            () = &mut stop => break,
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+    let waiting = || {
+        poll_fn(|cx| match listener.poll_accept(cx) {
+            Poll::Ready(accepted) => Poll::Ready(accepted.ok()),
+            Poll::Pending => Poll::Ready(None),
+        })
+    };
+    while let Some(accepted) = waiting().await {
+        begin(accepted);
+    }
+}
+
+fn start(
+    stream: TcpStream,
+    peer: SocketAddr,
+    certificates: Option<&Certificates>,
+    connections: &Connections,
+    serve: &impl Serve,
+) {
+    let entered = connections.admit();
+    // A socket that has no address any more is closed already, and will say so.
+    let local = stream.local_addr().unwrap_or(peer);
+    match (entered, certificates.cloned()) {
+        (Some(entered), Some(certificates)) => {
+            let (connections, serve) = (connections.clone(), serve.clone());
+            let info = ConnectInfo::new(peer, local);
+            tokio::spawn(async move { connections.tls(stream, info, &certificates, serve, entered).await });
+        }
+        (Some(entered), None) => {
+            let (connections, serve) = (connections.clone(), serve.clone());
+            let info = ConnectInfo::new(peer, local);
+            tokio::spawn(async move { connections.clear(stream, info, serve, entered).await });
+        }
+        (None, None) => drop(tokio::spawn(refuse(stream))),
+        // Before a handshake there is no way to say why.
+        (None, Some(_)) => drop(stream),
+    }
+}
+
+/// How long to wait before the next accept after one failed: a loop without it spins as long as
+/// there are no descriptors.
+#[derive(Debug, Default)]
+struct Pause(Duration);
+
+impl Pause {
+    fn next(&mut self) -> Duration {
+        self.0 = (self.0 * 2).clamp(Duration::from_millis(50), Duration::from_secs(1));
+        self.0
+    }
+}
+
+/// Whether the next accept may well succeed (accept(2), "Error handling").
+fn is_of_one_connection(error: &io::Error) -> bool {
+    use Errno as E;
+    let passing = [
+        E::CONNABORTED,
+        E::CONNRESET,
+        E::INTR,
+        E::PERM,
+        E::PROTO,
+        E::NETDOWN,
+        E::NETUNREACH,
+        E::HOSTUNREACH,
+        E::HOSTDOWN,
+        E::NOPROTOOPT,
+        E::OPNOTSUPP,
+    ];
+    Errno::from_io_error(error).is_some_and(|error| passing.contains(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Pause, bind, is_of_one_connection};
+    use crate::server::PortUse;
+    use std::{io, time::Duration};
+
+    #[test]
+    fn pauses_grow_to_a_second() {
+        let mut pause = Pause::default();
+        let pauses: Vec<_> = std::iter::repeat_with(|| pause.next()).take(7).collect();
+        assert_eq!(pauses, [50, 100, 200, 400, 800, 1000, 1000].map(Duration::from_millis));
+    }
+
+    #[test]
+    fn no_descriptors_is_not_the_fault_of_one_connection() {
+        let error = |errno: rustix::io::Errno| io::Error::from_raw_os_error(errno.raw_os_error());
+        assert!(is_of_one_connection(&error(rustix::io::Errno::CONNABORTED)));
+        assert!(!is_of_one_connection(&error(rustix::io::Errno::MFILE)));
+        assert!(!is_of_one_connection(&error(rustix::io::Errno::NFILE)));
+    }
+
+    #[test]
+    fn workers_share_a_port_and_a_second_server_is_refused_by_its_address() {
+        let (address, listeners) = bind("127.0.0.1:0".parse().unwrap(), 3, 16, PortUse::Exclusive).unwrap();
+        assert_eq!(listeners.len(), 3);
+        let error = bind(address, 1, 16, PortUse::Exclusive).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+        assert_eq!(error.to_string(), format!("cannot listen on {address}: the port is in use"));
+        assert!(bind(address, 1, 16, PortUse::Shared).is_ok());
+    }
+}

@@ -1,0 +1,247 @@
+//! One connection as its parts see it: the I/O, the requests and the watchdog share this.
+//!
+//! Everything is a relaxed atomic: the parts run on one worker almost always, and a value that is a
+//! moment old moves a deadline by that moment only.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
+};
+
+use super::{
+    counters::{Counters, Refusal},
+    deadline::Look,
+    drain::Entered,
+};
+use crate::{
+    clock,
+    pace::{Pace, Ticket, Waits},
+};
+
+/// What is known of a connection. Times are those of [`clock`], 0 for "not".
+#[derive(Debug)]
+pub(super) struct ConnState {
+    pub(super) counters: Arc<Counters>,
+    pub(super) waits: Arc<Waits>,
+    opened: u64,
+    read_at: AtomicU64,
+    /// The first byte of a head that is not complete yet.
+    head_since: AtomicU64,
+    /// The peer takes nothing since then.
+    blocked_since: AtomicU64,
+    /// The blocks before, together, and the bytes that ended them.
+    blocked_ms: AtomicU64,
+    blocked_bytes: AtomicU64,
+    requests: AtomicU64,
+    in_flight: AtomicU32,
+    idle_since: AtomicU64,
+    /// Chunks of HTTP/2 answers handed out and not sent yet, and the last change of that.
+    unsent: AtomicU32,
+    sent_at: AtomicU64,
+    /// HTTP/2 streams of the present window that ended, and ended without an answer.
+    ended: AtomicU32,
+    cancelled: AtomicU32,
+    /// What answers have earned for [`Frames`](super::frames::Frames).
+    credit: AtomicU32,
+    condemned: AtomicBool,
+    abort: AtomicBool,
+    _entered: Entered,
+}
+
+impl ConnState {
+    pub(super) fn new(counters: Arc<Counters>, pace: Pace, entered: Entered) -> Self {
+        let now = clock::now();
+        counters.active.fetch_add(1, Relaxed);
+        counters.handled.fetch_add(1, Relaxed);
+        Self {
+            counters,
+            waits: Arc::new(Waits::new(pace)),
+            opened: now,
+            read_at: AtomicU64::new(now),
+            head_since: AtomicU64::default(),
+            blocked_since: AtomicU64::default(),
+            blocked_ms: AtomicU64::default(),
+            blocked_bytes: AtomicU64::default(),
+            requests: AtomicU64::default(),
+            in_flight: AtomicU32::default(),
+            idle_since: AtomicU64::default(),
+            unsent: AtomicU32::default(),
+            sent_at: AtomicU64::default(),
+            ended: AtomicU32::default(),
+            cancelled: AtomicU32::default(),
+            credit: AtomicU32::default(),
+            condemned: AtomicBool::default(),
+            abort: AtomicBool::default(),
+            _entered: entered,
+        }
+    }
+
+    /// Bytes came in.
+    pub(super) fn on_read(&self) {
+        let now = clock::now();
+        self.read_at.store(now, Relaxed);
+        if self.in_flight.load(Relaxed) == 0 && self.head_since.load(Relaxed) == 0 {
+            self.head_since.store(now, Relaxed);
+        }
+    }
+
+    /// Bytes went out.
+    pub(super) fn on_write(&self, bytes: usize) {
+        let since = self.blocked_since.load(Relaxed);
+        if since != 0 {
+            self.blocked_ms.fetch_add(clock::now().saturating_sub(since), Relaxed);
+            self.blocked_bytes.fetch_add(bytes as u64, Relaxed);
+            self.blocked_since.store(0, Relaxed);
+        }
+    }
+
+    /// Bytes could not go out.
+    pub(super) fn on_blocked(&self) {
+        if self.blocked_since.load(Relaxed) == 0 {
+            self.blocked_since.store(clock::now(), Relaxed);
+        }
+    }
+
+    /// The bytes up to here were no part of a request (the TLS handshake).
+    pub(super) fn begin_http(&self) {
+        self.head_since.store(0, Relaxed);
+    }
+
+    /// A head is incomplete, and no request runs.
+    pub(super) fn is_reading_head(&self) -> bool {
+        self.head_since.load(Relaxed) != 0 && self.in_flight.load(Relaxed) == 0
+    }
+
+    /// The values that deadlines depend on.
+    pub(super) fn look(&self) -> Look {
+        Look {
+            opened: self.opened,
+            read_at: self.read_at.load(Relaxed),
+            head_since: self.head_since.load(Relaxed),
+            blocked_since: self.blocked_since.load(Relaxed),
+            blocked_ms: self.blocked_ms.load(Relaxed),
+            blocked_bytes: self.blocked_bytes.load(Relaxed),
+            in_flight: self.in_flight.load(Relaxed),
+            idle_since: self.idle_since.load(Relaxed),
+            unsent: self.unsent.load(Relaxed),
+            sent_at: self.sent_at.load(Relaxed),
+        }
+    }
+
+    /// The peer is not worth a goodbye: the kernel forgets what it has not taken.
+    pub(super) fn abort(&self) {
+        self.abort.store(true, Relaxed);
+    }
+
+    pub(super) fn is_aborted(&self) -> bool {
+        self.abort.load(Relaxed)
+    }
+
+    pub(super) fn is_condemned(&self) -> bool {
+        self.condemned.load(Relaxed)
+    }
+
+    pub(super) fn take_credit(&self) -> u32 {
+        if self.credit.load(Relaxed) == 0 { 0 } else { self.credit.swap(0, Relaxed) }
+    }
+
+    pub(super) fn earn(&self, credit: u32) {
+        self.credit.fetch_add(credit, Relaxed);
+    }
+
+    pub(super) fn chunk_out(&self) {
+        if self.unsent.fetch_add(1, Relaxed) == 0 {
+            self.sent_at.store(clock::now(), Relaxed);
+        }
+    }
+
+    pub(super) fn chunk_sent(&self) {
+        self.sent_at.store(clock::now(), Relaxed);
+        self.unsent.fetch_sub(1, Relaxed);
+    }
+
+    fn begin(&self) {
+        self.head_since.store(0, Relaxed);
+        self.counters.requests.fetch_add(1, Relaxed);
+        if self.requests.fetch_add(1, Relaxed) == 0 {
+            self.counters.greeted.fetch_add(1, Relaxed);
+        }
+        if self.in_flight.fetch_add(1, Relaxed) == 0 {
+            self.counters.busy.fetch_add(1, Relaxed);
+            self.blocked_ms.store(0, Relaxed);
+            self.blocked_bytes.store(0, Relaxed);
+        }
+    }
+
+    fn end(&self) {
+        self.idle_since.store(clock::now(), Relaxed);
+        if self.in_flight.fetch_sub(1, Relaxed) == 1 {
+            self.counters.busy.fetch_sub(1, Relaxed);
+        }
+    }
+
+    /// Envoy's rule against rapid reset: half of a window's streams cancelled before their answer.
+    fn count_stream(&self, answered: bool, window: u32) {
+        if !answered {
+            self.cancelled.fetch_add(1, Relaxed);
+        }
+        if self.ended.fetch_add(1, Relaxed) + 1 < window {
+            return;
+        }
+        self.ended.store(0, Relaxed);
+        if self.cancelled.swap(0, Relaxed) >= window.div_ceil(2) && !self.condemned.swap(true, Relaxed) {
+            self.counters.refuse(Refusal::RapidReset);
+        }
+    }
+}
+
+impl Drop for ConnState {
+    fn drop(&mut self) {
+        self.counters.active.fetch_sub(1, Relaxed);
+        if *self.requests.get_mut() > 0 {
+            self.counters.greeted.fetch_sub(1, Relaxed);
+        }
+    }
+}
+
+/// One request in progress, until its answer is handed over or given up.
+#[derive(Debug)]
+pub(super) struct InFlight {
+    pub(super) state: Arc<ConnState>,
+    /// The size of the window of cancellations; 0 for HTTP/1, which has none.
+    window: u32,
+    body: Option<Ticket>,
+    answered: bool,
+}
+
+impl InFlight {
+    pub(super) fn begin(state: &Arc<ConnState>, window: u32, body: Option<Ticket>) -> Self {
+        state.begin();
+        Self { state: Arc::clone(state), window, body, answered: false }
+    }
+
+    /// The service has answered.
+    pub(super) fn answered(&mut self) {
+        self.answered = true;
+        if let Some(body) = self.body {
+            self.state.waits.answered(body);
+        }
+        if self.is_http2() {
+            // An answered request pays for its own WINDOW_UPDATE, PRIORITY and RST_STREAM frames.
+            self.state.earn(8);
+        }
+    }
+
+    pub(super) const fn is_http2(&self) -> bool {
+        self.window > 0
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        if self.is_http2() {
+            self.state.count_stream(self.answered, self.window);
+        }
+        self.state.end();
+    }
+}

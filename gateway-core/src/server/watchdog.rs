@@ -1,0 +1,156 @@
+//! Drives one connection, with one timer that fires once a timeout, not once a request.
+
+use std::{
+    future::poll_fn,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use tokio::time::{Instant, Sleep, sleep};
+
+use super::{
+    counters::Timeout,
+    deadline::{Memory, Times, What, Wire},
+    drain::{Bell, Phase},
+    state::ConnState,
+};
+use crate::clock;
+
+/// How a connection ended.
+pub(super) enum End {
+    /// By itself.
+    Done(hyper::Result<()>),
+    /// A patience is over, and the connection is still there.
+    Late(Timeout),
+    /// It is cut: the stop is final, or it was told to go and did not.
+    Cut,
+}
+
+/// A connection that can be told to go once it has nothing to do.
+pub(super) trait Conn: Future<Output = hyper::Result<()>> {
+    /// Its version of HTTP.
+    const WIRE: Wire;
+
+    /// HTTP/1: no further request; HTTP/2: GOAWAY.
+    fn leave(self: Pin<&mut Self>);
+}
+
+/// Runs `conn` until it ends or has to.
+pub(super) async fn watch<C: Conn>(
+    mut conn: Pin<&mut C>,
+    state: &Arc<ConnState>,
+    times: &Times,
+    mut bell: Bell,
+) -> End {
+    let mut timer = pin!(sleep(Duration::ZERO));
+    let mut dog = Watchdog { state, times, memory: Memory::default(), armed: 0, task: None };
+    poll_fn(|cx| {
+        let phase = bell.listen(cx.waker());
+        if phase == Phase::Stopped {
+            return Poll::Ready(End::Cut);
+        }
+        if let Poll::Ready(result) = conn.as_mut().poll(cx) {
+            return Poll::Ready(End::Done(result));
+        }
+        // Only now, as the poll may have found a request that came before the stop.
+        if phase == Phase::Draining && dog.may_leave(C::WIRE) {
+            conn.as_mut().leave();
+            if let Poll::Ready(result) = conn.as_mut().poll(cx) {
+                return Poll::Ready(End::Done(result));
+            }
+        }
+        match dog.poll::<C>(conn.as_mut(), timer.as_mut(), cx) {
+            Poll::Ready(end) => Poll::Ready(end),
+            Poll::Pending => Poll::Pending,
+        }
+    })
+    .await
+}
+
+struct Watchdog<'a> {
+    state: &'a Arc<ConnState>,
+    times: &'a Times,
+    memory: Memory,
+    /// When the timer fires; 0 before it was set.
+    armed: u64,
+    /// The task that the timer wakes.
+    task: Option<std::task::Waker>,
+}
+
+impl Watchdog<'_> {
+    /// Whether to tell the connection to go; true once only. An HTTP/1 head that has begun may end first.
+    fn may_leave(&mut self, wire: Wire) -> bool {
+        let waits = wire == Wire::Http1 && self.state.is_reading_head();
+        let now = self.memory.leaving_since == 0 && !waits;
+        if now {
+            self.memory.leaving_since = clock::now();
+        }
+        now
+    }
+
+    fn poll<C: Conn>(
+        &mut self,
+        mut conn: Pin<&mut C>,
+        mut timer: Pin<&mut Sleep>,
+        cx: &mut Context<'_>,
+    ) -> Poll<End> {
+        loop {
+            let due = self.times.due(C::WIRE, &self.state.look(), self.memory);
+            if self.armed == 0 || due.at < self.armed {
+                self.arm(due.at, clock::now(), timer.as_mut());
+            }
+            if !self.has_fired(timer.as_mut(), cx) {
+                return Poll::Pending;
+            }
+            let now = clock::now();
+            self.memory.looked_at = now;
+            let (late, next) = self.state.waits.expire(now);
+            self.state.counters.time_out(Timeout::Body, late as u64);
+            let due = self.times.due(C::WIRE, &self.state.look(), self.memory);
+            if due.at > now {
+                self.arm(next.map_or(due.at, |next| next.min(due.at)), now, timer.as_mut());
+                continue;
+            }
+            match due.what {
+                What::Look => self.arm(now + 1, now, timer.as_mut()),
+                What::Leave => return Poll::Ready(End::Cut),
+                What::Late(timeout @ (Timeout::Silence | Timeout::KeepAlive))
+                    if self.memory.leaving_since == 0 =>
+                {
+                    self.state.counters.time_out(timeout, 1);
+                    self.memory.leaving_since = now;
+                    conn.as_mut().leave();
+                    if let Poll::Ready(result) = conn.as_mut().poll(cx) {
+                        return Poll::Ready(End::Done(result));
+                    }
+                    self.armed = 0;
+                }
+                What::Late(timeout) => {
+                    self.state.counters.time_out(timeout, 1);
+                    return Poll::Ready(End::Late(timeout));
+                }
+            }
+        }
+    }
+
+    fn arm(&mut self, at: u64, now: u64, timer: Pin<&mut Sleep>) {
+        // The clock may lag by a tick; a little later is one wake-up less.
+        let wait = Duration::from_millis(at.saturating_sub(now).saturating_add(5));
+        let far = Duration::from_secs(86_400 * 365);
+        timer.reset(Instant::now() + wait.min(far));
+        self.armed = at;
+        self.task = None;
+    }
+
+    /// A timer that has been polled by this task needs no poll until it fires: the task stays the same
+    /// unless an embedder moves the future.
+    fn has_fired(&mut self, timer: Pin<&mut Sleep>, cx: &mut Context<'_>) -> bool {
+        if self.task.as_ref().is_some_and(|task| task.will_wake(cx.waker())) {
+            return timer.is_elapsed();
+        }
+        self.task = Some(cx.waker().clone());
+        timer.poll(cx).is_ready()
+    }
+}

@@ -1,0 +1,240 @@
+//! What the tests of the server share: a server on a free port, and clients that speak raw bytes.
+#![allow(dead_code, unreachable_pub, reason = "each test uses its own part")]
+
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use gateway_core::{
+    Body, ConnectInfo,
+    server::{Certificates, Drain, Running, Serve, Server, Settings, Snapshot, Timeouts},
+};
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::{sleep, timeout},
+};
+
+/// Every patience in the tests of timeouts.
+pub const PATIENCE: Duration = Duration::from_millis(300);
+
+pub struct TestServer {
+    pub address: SocketAddr,
+    pub running: Running,
+}
+
+pub fn settings() -> Settings {
+    let mut settings = Settings::default();
+    settings.workers = 2;
+    settings
+}
+
+pub fn impatient() -> Settings {
+    let mut settings = settings();
+    settings.timeouts = patience(Timeouts::default());
+    settings
+}
+
+fn patience(mut timeouts: Timeouts) -> Timeouts {
+    timeouts.handshake = PATIENCE;
+    timeouts.silence = PATIENCE;
+    timeouts.head = PATIENCE;
+    timeouts.keep_alive = PATIENCE;
+    timeouts.body_idle = PATIENCE;
+    timeouts.write_idle = PATIENCE;
+    timeouts.rate_grace = PATIENCE;
+    timeouts.linger = Duration::from_millis(100);
+    timeouts
+}
+
+pub fn start(settings: Settings, serve: impl Serve) -> TestServer {
+    let server = Server::new(settings).listen(([127, 0, 0, 1], 0).into()).bind().unwrap();
+    let address = server.addresses()[0];
+    TestServer { address, running: server.start(move |_| serve.clone()).unwrap() }
+}
+
+pub fn start_tls(settings: Settings, certificates: &Certificates, serve: impl Serve) -> TestServer {
+    let server = Server::new(settings).listen_tls(([127, 0, 0, 1], 0).into(), certificates).bind().unwrap();
+    let address = server.addresses()[0];
+    TestServer { address, running: server.start(move |_| serve.clone()).unwrap() }
+}
+
+impl TestServer {
+    pub async fn connect(&self) -> Client {
+        Client(TcpStream::connect(self.address).await.unwrap())
+    }
+
+    pub fn drain(&self) -> Drain {
+        self.running.drain().clone()
+    }
+
+    /// Waits until the counters are as wanted.
+    pub async fn eventually(&self, wanted: impl Fn(&Snapshot) -> bool) {
+        let begin = Instant::now();
+        while !wanted(&self.running.snapshot()) {
+            assert!(
+                begin.elapsed() < Duration::from_secs(5),
+                "counters stay at {:?}",
+                self.running.snapshot()
+            );
+            sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+/// Answers by path: `/` at once, `/slow` after 300 ms, `/big` with 64 MiB, `/echo` with the request's body
+/// once that is whole, `/never`, and panics at `/panic`.
+pub fn tester() -> impl Serve {
+    |_: &Arc<ConnectInfo>, request: Request<Body>| test_answer(request)
+}
+
+async fn test_answer(request: Request<Body>) -> Response<Body> {
+    match request.uri().path() {
+        "/slow" => sleep(Duration::from_millis(300)).await,
+        "/never" => std::future::pending().await,
+        "/panic" => panic!("as the test wants"),
+        "/big" => return Response::new(Body::from(vec![b'x'; 64 << 20])),
+        "/echo" => {
+            return match request.into_body().collect().await {
+                Ok(body) => Response::new(body.to_bytes().into()),
+                Err(error) => {
+                    let error = error.downcast_ref::<gateway_core::Error>();
+                    let mut response = Response::new(Body::from("bad body"));
+                    let reason =
+                        error.map_or(gateway_core::Reason::BadRequestBody, gateway_core::Error::reason);
+                    *response.status_mut() = reason.status();
+                    response
+                }
+            };
+        }
+        _ => {}
+    }
+    Response::new(Body::from("hello"))
+}
+
+pub struct Client(pub TcpStream);
+
+impl Client {
+    pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.0.write_all(bytes.as_ref()).await.unwrap();
+    }
+
+    /// Sends, unless the other end has closed.
+    pub async fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
+        self.0.write_all(bytes.as_ref()).await.is_ok()
+    }
+
+    pub async fn get(&mut self, path: &str) -> String {
+        self.send(format!("GET {path} HTTP/1.1\r\nhost: a\r\n\r\n")).await;
+        self.read_until("hello").await
+    }
+
+    pub async fn read_until(&mut self, end: &str) -> String {
+        let mut read = String::new();
+        while !read.ends_with(end) {
+            let mut buf = [0; 1024];
+            let len = timeout(Duration::from_secs(5), self.0.read(&mut buf)).await.unwrap().unwrap();
+            assert_ne!(len, 0, "closed after {read:?}");
+            read.push_str(std::str::from_utf8(&buf[..len]).unwrap());
+        }
+        read
+    }
+
+    /// What comes until the other end closes, and how long that took.
+    pub async fn until_closed(&mut self) -> (Vec<u8>, Duration) {
+        let (begin, mut read) = (Instant::now(), Vec::new());
+        let closed = timeout(Duration::from_secs(10), async {
+            let mut buf = [0; 16 << 10];
+            // A reset is a close as well.
+            while let Ok(len @ 1..) = self.0.read(&mut buf).await {
+                read.extend_from_slice(&buf[..len]);
+            }
+        });
+        closed.await.expect("the connection stays open");
+        (read, begin.elapsed())
+    }
+
+    /// Closed within the patience and a second; gives what came before.
+    pub async fn closed_in_time(&mut self) -> String {
+        let (read, took) = self.until_closed().await;
+        assert!(took < PATIENCE + Duration::from_secs(1), "took {took:?}");
+        String::from_utf8_lossy(&read).into_owned()
+    }
+}
+
+pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// An HTTP/2 frame.
+pub fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let [_, a, b, c] = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    let mut frame = vec![a, b, c, kind, flags];
+    frame.extend(stream.to_be_bytes());
+    frame.extend(payload);
+    frame
+}
+
+/// HEADERS with END_HEADERS: `method path` of a host.
+pub fn head(stream: u32, method: &str, path: &str, end_stream: bool) -> Vec<u8> {
+    // HPACK: indexed :scheme http, literal :authority, :method and :path without indexing (RFC 7541 6.2.2).
+    let mut block = vec![0x86];
+    for (index, value) in [(1_u8, "a"), (2, method), (4, path)] {
+        block.push(index);
+        block.push(u8::try_from(value.len()).unwrap());
+        block.extend(value.as_bytes());
+    }
+    frame(1, if end_stream { 5 } else { 4 }, stream, &block)
+}
+
+pub fn hello_http2(settings: &[(u16, u32)]) -> Vec<u8> {
+    let payload: Vec<u8> = settings
+        .iter()
+        .flat_map(|(id, value)| id.to_be_bytes().into_iter().chain(value.to_be_bytes()))
+        .collect();
+    [PREFACE, &frame(4, 0, 0, &payload)].concat()
+}
+
+/// The frames in `bytes`: kind, flags, stream, payload.
+pub fn frames(mut bytes: &[u8]) -> Vec<(u8, u8, u32, Vec<u8>)> {
+    let mut frames = Vec::new();
+    while let [a, b, c, kind, flags, s1, s2, s3, s4, rest @ ..] = bytes {
+        let len = u32::from_be_bytes([0, *a, *b, *c]) as usize;
+        let Some((payload, more)) = rest.split_at_checked(len) else { break };
+        frames.push((*kind, *flags, u32::from_be_bytes([*s1, *s2, *s3, *s4]), payload.to_vec()));
+        bytes = more;
+    }
+    frames
+}
+
+/// The error code of the last GOAWAY.
+pub fn goaway(bytes: &[u8]) -> Option<u32> {
+    let frames = frames(bytes);
+    let (_, _, _, payload) = frames.iter().rfind(|(kind, ..)| *kind == 7)?;
+    Some(u32::from_be_bytes(payload[4..8].try_into().unwrap()))
+}
+
+/// A well-behaved HTTP/2 client.
+pub async fn http2_client(
+    io: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+) -> hyper::client::conn::http2::SendRequest<Full<bytes::Bytes>> {
+    let executor = hyper_util::rt::TokioExecutor::new();
+    let (sender, connection) =
+        hyper::client::conn::http2::handshake(executor, hyper_util::rt::TokioIo::new(io)).await.unwrap();
+    tokio::spawn(connection);
+    sender
+}
+
+pub fn request(path: &str) -> Request<Full<bytes::Bytes>> {
+    Request::get(format!("http://a{path}")).body(Full::default()).unwrap()
+}
+
+pub async fn status_and_len<B>(response: Response<B>) -> (StatusCode, usize)
+where
+    B: http_body::Body<Error: std::fmt::Debug>,
+{
+    let status = response.status();
+    (status, response.into_body().collect().await.unwrap().to_bytes().len())
+}

@@ -1,0 +1,247 @@
+//! Every slow state ends within its patience and a second (stock hyper leaves most of them open).
+
+mod server_kit;
+
+use std::time::{Duration, Instant};
+
+use gateway_core::server::{Certificates, Snapshot, Timeout};
+use server_kit::{
+    Client, PATIENCE, TestServer, frame, head, hello_http2, impatient, start, start_tls, tester,
+};
+use tokio::time::sleep;
+
+fn server() -> TestServer {
+    start(impatient(), tester())
+}
+
+/// Sends `begin`, then `drip` every 20 ms until the server closes; gives what it said.
+async fn drip(client: &mut Client, begin: &str, drip: &str) -> (String, Duration) {
+    let started = Instant::now();
+    client.send(begin).await;
+    let mut buf = Vec::new();
+    while started.elapsed() < Duration::from_secs(10) {
+        sleep(Duration::from_millis(20)).await;
+        match client.0.try_read_buf(&mut buf) {
+            Ok(0) => break,
+            Ok(_) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+            Err(_) => break,
+        }
+        if !client.try_send(drip).await {
+            break;
+        }
+    }
+    (String::from_utf8(buf).unwrap(), started.elapsed())
+}
+
+fn counted(timeout: Timeout) -> impl Fn(&Snapshot) -> bool {
+    move |snapshot| snapshot.timed_out(timeout) == 1 && snapshot.active == 0
+}
+
+#[tokio::test]
+async fn silence_is_closed_without_a_word() {
+    let server = server();
+    assert_eq!(server.connect().await.closed_in_time().await, "");
+    server.eventually(counted(Timeout::Silence)).await;
+}
+
+#[tokio::test]
+async fn one_byte_is_answered_with_408() {
+    let server = server();
+    for byte in ["G", "P"] {
+        let mut client = server.connect().await;
+        client.send(byte).await;
+        assert!(client.closed_in_time().await.starts_with("HTTP/1.1 408 "));
+    }
+    server.eventually(|snapshot| snapshot.timed_out(Timeout::Head) == 2).await;
+}
+
+#[tokio::test]
+async fn a_head_without_an_end_is_answered_with_408() {
+    let server = server();
+    let mut client = server.connect().await;
+    client.send("GET / HTTP/1.1\r\nhost: a\r\n").await;
+    assert!(client.closed_in_time().await.starts_with("HTTP/1.1 408 "));
+    server.eventually(counted(Timeout::Head)).await;
+}
+
+#[tokio::test]
+async fn a_head_in_drops_is_answered_with_408() {
+    let server = server();
+    let (read, took) = drip(&mut server.connect().await, "GET / HTTP/1.1\r\nx: ", "y").await;
+    assert!(
+        read.starts_with("HTTP/1.1 408 ") && took < PATIENCE + Duration::from_secs(1),
+        "{read:?} {took:?}"
+    );
+}
+
+#[tokio::test]
+async fn the_second_head_in_drops_is_answered_with_408_too() {
+    let server = server();
+    let mut client = server.connect().await;
+    client.get("/").await;
+    let (read, took) = drip(&mut client, "GET / HTTP/1.1\r\nx: ", "y").await;
+    assert!(
+        read.starts_with("HTTP/1.1 408 ") && took < PATIENCE + Duration::from_secs(1),
+        "{read:?} {took:?}"
+    );
+}
+
+#[tokio::test]
+async fn an_idle_connection_is_closed_without_a_word() {
+    let server = server();
+    let mut client = server.connect().await;
+    client.get("/").await;
+    assert_eq!(client.closed_in_time().await, "");
+    server.eventually(counted(Timeout::KeepAlive)).await;
+}
+
+#[tokio::test]
+async fn an_active_connection_stays() {
+    let server = server();
+    let mut client = server.connect().await;
+    for _ in 0..12 {
+        sleep(PATIENCE / 3).await;
+        assert!(client.get("/").await.starts_with("HTTP/1.1 200 "));
+    }
+    assert_eq!(server.running.snapshot().accepted, 1);
+}
+
+#[tokio::test]
+async fn a_slow_service_is_not_the_clients_fault() {
+    let mut settings = impatient();
+    settings.timeouts.body_idle = Duration::from_millis(100);
+    settings.timeouts.rate_grace = Duration::from_millis(100);
+    let server = start(settings, tester());
+    let mut client = server.connect().await;
+    assert!(client.get("/slow").await.starts_with("HTTP/1.1 200 "));
+}
+
+#[tokio::test]
+async fn a_part_of_the_http2_preface_is_closed() {
+    let server = server();
+    let mut client = server.connect().await;
+    client.send("PRI * HTTP/2.0\r\n").await;
+    assert_eq!(client.closed_in_time().await, "");
+}
+
+#[tokio::test]
+async fn http2_without_a_request_gets_goaway() {
+    let server = server();
+    for hello in [server_kit::PREFACE.to_vec(), hello_http2(&[])] {
+        let mut client = server.connect().await;
+        client.send(&hello).await;
+        client.closed_in_time().await;
+    }
+    server.eventually(|snapshot| snapshot.timed_out(Timeout::Silence) == 2 && snapshot.active == 0).await;
+}
+
+#[tokio::test]
+async fn http2_idle_after_a_request_gets_goaway() {
+    let server = server();
+    let mut client = server.connect().await;
+    client.send([hello_http2(&[]), frame(4, 1, 0, &[]), head(1, "GET", "/", true)].concat()).await;
+    let (read, took) = client.until_closed().await;
+    assert_eq!(server_kit::goaway(&read), Some(0), "{:?}", server_kit::frames(&read));
+    assert!(took < PATIENCE + Duration::from_secs(1), "took {took:?}");
+    server.eventually(counted(Timeout::KeepAlive)).await;
+}
+
+#[tokio::test]
+async fn a_stalled_body_is_answered_with_408() {
+    let server = server();
+    let heads = [
+        "content-length: 5\r\n\r\nab",
+        "transfer-encoding: chunked\r\n\r\n5\r\nab",
+        "transfer-encoding: chunked\r\n\r\n5",
+    ];
+    for head in heads {
+        let mut client = server.connect().await;
+        client.send(format!("POST /echo HTTP/1.1\r\nhost: a\r\n{head}")).await;
+        assert!(client.closed_in_time().await.starts_with("HTTP/1.1 408 "));
+    }
+    server.eventually(|snapshot| snapshot.timed_out(Timeout::Body) == 3).await;
+}
+
+#[tokio::test]
+async fn a_body_in_drops_is_answered_with_408() {
+    let server = server();
+    let begin = "POST /echo HTTP/1.1\r\nhost: a\r\ncontent-length: 5000\r\n\r\n";
+    let (read, took) = drip(&mut server.connect().await, begin, "x").await;
+    assert!(
+        read.starts_with("HTTP/1.1 408 ") && took < PATIENCE + Duration::from_secs(1),
+        "{read:?} {took:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_body_at_a_fair_rate_is_taken() {
+    let server = server();
+    let mut client = server.connect().await;
+    client.send("POST /echo HTTP/1.1\r\nhost: a\r\ncontent-length: 3000\r\n\r\n").await;
+    for _ in 0..30 {
+        sleep(Duration::from_millis(30)).await;
+        client.send([b'x'; 100]).await;
+    }
+    assert!(client.read_until(&"x".repeat(3000)).await.starts_with("HTTP/1.1 200 "));
+}
+
+#[tokio::test]
+async fn a_stalled_http2_body_ends_only_its_stream() {
+    let server = server();
+    let mut client = server.connect().await;
+    let begin =
+        [hello_http2(&[]), frame(4, 1, 0, &[]), head(1, "POST", "/echo", false), frame(0, 0, 1, b"ab")];
+    client.send(begin.concat()).await;
+    server.eventually(|snapshot| snapshot.timed_out(Timeout::Body) == 1).await;
+    client.send(head(3, "GET", "/", true)).await;
+    let (read, _) = client.until_closed().await;
+    let answers: Vec<_> = server_kit::frames(&read).into_iter().filter(|(kind, ..)| *kind == 1).collect();
+    assert_eq!(answers.iter().map(|(_, _, stream, _)| *stream).collect::<Vec<_>>(), [1, 3]);
+    assert_eq!(answers[1].3[0], 0x88, "an indexed :status 200");
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_is_cut() {
+    let server = server();
+    let mut client = server.connect().await;
+    client.send("GET /big HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    let begin = Instant::now();
+    server.eventually(counted(Timeout::Write)).await;
+    assert!(begin.elapsed() < PATIENCE + Duration::from_secs(1));
+    let (read, _) = client.until_closed().await;
+    assert!(read.len() < 64 << 20);
+}
+
+#[tokio::test]
+async fn an_http2_client_with_no_window_is_cut() {
+    let server = server();
+    let mut client = server.connect().await;
+    // SETTINGS_INITIAL_WINDOW_SIZE (4) of 0.
+    client.send([hello_http2(&[(4, 0)]), frame(4, 1, 0, &[]), head(1, "GET", "/", true)].concat()).await;
+    client.closed_in_time().await;
+    server.eventually(counted(Timeout::Write)).await;
+}
+
+#[tokio::test]
+async fn an_http2_client_that_opens_its_window_a_byte_at_a_time_is_cut() {
+    let server = server();
+    let mut client = server.connect().await;
+    client.send([hello_http2(&[(4, 0)]), frame(4, 1, 0, &[]), head(1, "GET", "/big", true)].concat()).await;
+    let begin = Instant::now();
+    while client.try_send(frame(8, 0, 1, &1_u32.to_be_bytes())).await {
+        sleep(Duration::from_millis(20)).await;
+        assert!(begin.elapsed() < PATIENCE + Duration::from_secs(1));
+    }
+}
+
+#[tokio::test]
+async fn a_tls_handshake_that_stalls_is_closed() {
+    let certificates = Certificates::new(&gateway_core::config::Config::default()).unwrap();
+    let server = start_tls(impatient(), &certificates, tester());
+    assert_eq!(server.connect().await.closed_in_time().await, "");
+    let mut client = server.connect().await;
+    client.send([22, 3, 1, 2]).await;
+    assert_eq!(client.closed_in_time().await, "");
+    server.eventually(|snapshot| snapshot.timed_out(Timeout::Handshake) == 2 && snapshot.active == 0).await;
+}
