@@ -1,4 +1,6 @@
 //! The gateway's own answers as they stand on the wire, through hyper's server.
+// Clippy takes only functions under `#[test]` for tests.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::{convert::Infallible, time::Duration};
 
