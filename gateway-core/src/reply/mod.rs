@@ -2,7 +2,7 @@
 //!
 //! The bodies are Kong's, byte for byte (compat A 2.5, B 3.1): JSON, HTML, XML or plain text by
 //! `Accept`, a gRPC status for gRPC calls. Who answers, and with which status and text, is decided
-//! elsewhere: [`Reason`](crate::Reason) for the gateway, a plugin for itself.
+//! elsewhere: [`Reason`] for the gateway, a plugin for itself.
 //!
 //! ```
 //! use gateway_core::{Reason, RequestId, reply::{Asked, reply}};
