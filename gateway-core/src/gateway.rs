@@ -243,6 +243,11 @@ impl Gateway {
     }
 }
 
+/// Whether the client asks how it was routed (compat P52).
+fn asks_for_debug(parts: &Parts) -> bool {
+    parts.headers.get("kong-debug").is_some_and(|value| value == "1")
+}
+
 /// Answers a request that goes no further.
 fn refuse(reason: Reason, exchange: &mut Exchange) -> Box<Response<Body>> {
     exchange.reason = Some(reason);

@@ -1,6 +1,7 @@
 //! One try: a connection, the request on it, the head of the response.
 
 use std::{
+    error::Error as _,
     pin::{Pin, pin},
     sync::Arc,
     time::{Duration, Instant},
@@ -145,11 +146,23 @@ fn classify(mut failed: TrySendError<Request<Body>>, upload: Option<&Upload>) ->
     let error = failed.into_error();
     let broken = upload.is_some_and(|upload| upload.progress() == Progress::Broken);
     let reason = if broken || error.is_user() {
-        Reason::BadRequestBody
+        named_reason(&error).unwrap_or(Reason::BadRequestBody)
     } else if error.is_parse() {
         Reason::BadResponse
     } else {
         Reason::Reset
     };
     Failure { error: Error::new(reason, error), unwritten, stale: false }
+}
+
+/// The reason with which the request's body ended, where it named one: the client was too slow.
+fn named_reason(error: &hyper::Error) -> Option<Reason> {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if let Some(named) = error.downcast_ref::<Error>() {
+            return Some(named.reason());
+        }
+        cause = error.source();
+    }
+    None
 }

@@ -16,6 +16,7 @@ use super::{endpoint::InFlight, pool::Connection};
 use crate::{
     Body,
     error::{BoxError, Error, Reason},
+    sanitize::clean_trailers,
 };
 
 /// A connection lent to one exchange.
@@ -106,7 +107,8 @@ impl Stream {
         let frame = ready!(Pin::new(&mut self.incoming).poll_frame(cx));
         self.armed = false;
         match frame {
-            Some(Ok(frame)) => {
+            Some(Ok(mut frame)) => {
+                frame.trailers_mut().map(clean_trailers);
                 if self.incoming.is_end_stream() {
                     self.end();
                 }

@@ -13,7 +13,7 @@ use std::{
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
-use crate::{Body, error::BoxError};
+use crate::{Body, error::BoxError, sanitize::clean_trailers};
 
 /// What the forwarder sees of a body that the connection task is sending.
 #[derive(Debug)]
@@ -98,9 +98,10 @@ impl HttpBody for Watched {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         self.upload.set(Progress::Client);
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
-        match &frame {
+        let mut frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        match &mut frame {
             Some(Ok(frame)) => {
+                frame.trailers_mut().map(clean_trailers);
                 self.upload.took(frame.data_ref().map_or(0, Bytes::len));
                 let done = self.body.is_end_stream();
                 self.upload.set(if done { Progress::Done } else { Progress::Upstream });
