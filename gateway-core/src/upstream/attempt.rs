@@ -2,6 +2,7 @@
 
 use std::{
     error::Error as _,
+    io,
     pin::{Pin, pin},
     sync::Arc,
     time::{Duration, Instant},
@@ -45,7 +46,7 @@ pub(crate) async fn attempt(
     endpoint: &Arc<Endpoint>,
     shard: usize,
     request: Request<Body>,
-    upload: Option<&Upload>,
+    upload: Option<&Arc<Upload>>,
     reuse: Reuse,
 ) -> Result<(Response<Incoming>, Lease), Failure> {
     let in_flight = endpoint.enter();
@@ -54,8 +55,8 @@ pub(crate) async fn attempt(
         Ok(connection) => connection,
         Err(error) => return Err(Failure { error, unwritten: Some(request), stale: false }),
     };
-    let mut lease = Lease { connection, in_flight, shard };
-    match send(backend, &mut lease.connection, request, upload).await {
+    let mut lease = Lease { connection, in_flight, shard, upload: upload.cloned() };
+    match send(backend, &mut lease.connection, request, upload.map(AsRef::as_ref)).await {
         Ok(response) => Ok((response, lease)),
         Err(mut failure) => {
             failure.stale = lease.connection.reused() && failure.error.reason() == Reason::Reset;
@@ -98,6 +99,10 @@ async fn send(
     request: Request<Body>,
     upload: Option<&Upload>,
 ) -> Result<Response<Incoming>, Failure> {
+    if let Some(upload) = upload {
+        upload.begin();
+    }
+    connection.awaiting.begin();
     let sending = connection.sender.try_send_request(request);
     let limit = backend.read_timeout;
     let mut timer = pin!(sleep(limit));
@@ -150,16 +155,19 @@ fn classify(mut failed: TrySendError<Request<Body>>, upload: Option<&Upload>) ->
     } else if error.is_parse() {
         Reason::BadResponse
     } else {
-        Reason::Reset
+        named_reason(&error).unwrap_or(Reason::Reset)
     };
     Failure { error: Error::new(reason, error), unwritten, stale: false }
 }
 
-/// The reason with which the request's body ended, where it named one: the client was too slow.
+/// The reason that the request's body or the connection's stream gave for ending: the client was too slow,
+/// the interim responses too many.
 fn named_reason(error: &hyper::Error) -> Option<Reason> {
     let mut cause = error.source();
     while let Some(error) = cause {
-        if let Some(named) = error.downcast_ref::<Error>() {
+        let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        let named = error.downcast_ref::<Error>().or_else(|| inner?.downcast_ref());
+        if let Some(named) = named {
             return Some(named.reason());
         }
         cause = error.source();

@@ -87,7 +87,8 @@ impl Backend {
         exchange: &mut Exchange,
     ) -> Result<Response<Body>, Error> {
         let (request, upload) = watch(request);
-        let replay = (self.retries > 0).then(|| Replay::of(&request)).flatten();
+        // Even without retries: a connection that had been idle may turn out to be closed.
+        let replay = Replay::of(&request);
         let tries = Tries { backend: self, host, shard, upload, replay };
         let outcome = tries.run(request, exchange).await;
         exchange.request_bytes = tries.upload.as_deref().map_or(exchange.request_bytes, Upload::bytes);
@@ -135,7 +136,7 @@ impl Tries<'_> {
             exchange.tries += 1;
             self.set_host(&mut request, &endpoint);
             let sent =
-                attempt(self.backend, &endpoint, self.shard, request, self.upload.as_deref(), reuse).await;
+                attempt(self.backend, &endpoint, self.shard, request, self.upload.as_ref(), reuse).await;
             let failure = match sent {
                 Ok(answered) => {
                     exchange.timings.responded = Some(exchange.started.elapsed());
@@ -161,9 +162,11 @@ impl Tries<'_> {
         }
     }
 
-    /// The request for one more try.
+    /// The request for one more try. None follows a bad response: the request has been acted on.
     fn again(&self, failure: Failure, tries: u32) -> Result<Request<Body>, Error> {
-        let spent = tries > self.backend.retries || failure.error.reason() == Reason::BadRequestBody;
+        let reason = failure.error.reason();
+        let final_ = !reason.blames_upstream() || reason == Reason::BadResponse;
+        let spent = tries > self.backend.retries || final_;
         let next = failure.unwritten.or_else(|| self.replay.as_ref().map(Replay::request));
         match next {
             Some(request) if !spent => Ok(request),

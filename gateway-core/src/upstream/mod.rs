@@ -7,6 +7,7 @@ mod dns;
 mod download;
 mod endpoint;
 mod group;
+mod interim;
 mod pool;
 mod replay;
 mod target;
