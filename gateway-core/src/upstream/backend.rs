@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use http::{HeaderValue, Request, Response, header::HOST};
+use http::{HeaderValue, Request, Response, StatusCode, header::HOST};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use smallvec::SmallVec;
@@ -12,6 +12,7 @@ use super::{
     attempt::{Failure, Reuse, attempt},
     download::{Lease, download},
     replay::Replay,
+    tunnel::Held,
     upload::{Upload, Watched},
 };
 use crate::{
@@ -93,8 +94,9 @@ impl Backend {
         let outcome = tries.run(request, exchange).await;
         exchange.request_bytes = tries.upload.as_deref().map_or(exchange.request_bytes, Upload::bytes);
         let (response, lease) = outcome?;
-        let (parts, incoming) = response.into_parts();
-        if parts.status == http::StatusCode::SWITCHING_PROTOCOLS {
+        let (mut parts, incoming) = response.into_parts();
+        if parts.status == StatusCode::SWITCHING_PROTOCOLS {
+            parts.extensions.insert(Held::new(lease));
             return Ok(Response::from_parts(parts, Body::empty()));
         }
         let body = download(incoming, lease, self.read_timeout).await?;

@@ -22,4 +22,5 @@ pub use group::Upstream;
 pub use pool::PoolLimits;
 pub use target::{Group, Member};
 pub use transport::{TlsSettings, Transport};
+pub(crate) use tunnel::Held;
 pub use tunnel::tunnel;
