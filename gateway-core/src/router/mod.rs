@@ -35,7 +35,7 @@
 //! | --- | --- |
 //! | `compatible` | the flavour `traditional_compatible`: a route becomes ranked rules |
 //! | `priority` | the order of its rules |
-//! | `host`, `path`, `predicate` | what one rule asks for, and how it is written in a route |
+//! | `host`, `path`, `pattern`, `predicate` | what one rule asks for, and how it is written in a route |
 //! | `rule` | these together |
 //! | `index`, `trie` | rules found by host, then by path |
 //! | `router` | routes, their values, and the index over them |
@@ -51,6 +51,7 @@ mod host;
 mod index;
 mod join;
 mod path;
+mod pattern;
 mod predicate;
 mod priority;
 #[expect(clippy::module_inception, reason = "the room is named after its main noun")]
@@ -65,7 +66,7 @@ use http::{HeaderMap, Method};
 use crate::config::Protocol;
 
 pub use join::{Joined, join};
-pub use path::Captures;
+pub use pattern::Captures;
 pub use router::{Match, Router};
 pub use rule::RuleError;
 

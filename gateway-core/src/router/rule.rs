@@ -2,11 +2,7 @@
 
 use std::{error::Error as StdError, fmt};
 
-use super::{
-    host::Host,
-    path::{Pattern, Prefix},
-    predicate::Predicates,
-};
+use super::{host::Host, path::Prefix, pattern::Pattern, predicate::Predicates};
 
 /// What a request must have to take a route. A route is one rule or, with several paths, more (compat P44).
 #[derive(Debug)]
@@ -44,6 +40,20 @@ impl RuleError {
     pub(super) fn at(field: &str, at: usize, message: String) -> Self {
         Self { field: format!("{field}[{at}]"), message }
     }
+}
+
+/// Reads each element of a list; those that cannot be read are errors of `field`.
+pub(super) fn read<T, E: ToString>(
+    field: &str,
+    list: Option<&[String]>,
+    parse: impl Fn(&str) -> Result<T, E>,
+    errors: &mut Vec<RuleError>,
+) -> Vec<T> {
+    let parsed = list.unwrap_or_default().iter().map(|text| parse(text)).enumerate();
+    let mut keep = |(at, result): (usize, Result<T, E>)| {
+        result.map_err(|error| errors.push(RuleError::at(field, at, error.to_string()))).ok()
+    };
+    parsed.filter_map(&mut keep).collect()
 }
 
 impl fmt::Display for RuleError {
