@@ -35,25 +35,23 @@ pub struct RuleError {
     pub message: String,
 }
 
-impl RuleError {
-    /// An error of the element `at` of the list `field`.
-    pub(super) fn at(field: &str, at: usize, message: String) -> Self {
-        Self { field: format!("{field}[{at}]"), message }
-    }
-}
-
-/// Reads each element of a list; those that cannot be read are errors of `field`.
+/// Reads each element of the list `field`; those that cannot be read are pushed to `errors`.
 pub(super) fn read<T, E: ToString>(
     field: &str,
     list: Option<&[String]>,
     parse: impl Fn(&str) -> Result<T, E>,
     errors: &mut Vec<RuleError>,
 ) -> Vec<T> {
-    let parsed = list.unwrap_or_default().iter().map(|text| parse(text)).enumerate();
-    let mut keep = |(at, result): (usize, Result<T, E>)| {
-        result.map_err(|error| errors.push(RuleError::at(field, at, error.to_string()))).ok()
-    };
-    parsed.filter_map(&mut keep).collect()
+    let mut read = Vec::new();
+    for (at, text) in list.unwrap_or_default().iter().enumerate() {
+        match parse(text) {
+            Ok(value) => read.push(value),
+            Err(error) => {
+                errors.push(RuleError { field: format!("{field}[{at}]"), message: error.to_string() });
+            }
+        }
+    }
+    read
 }
 
 impl fmt::Display for RuleError {
