@@ -42,9 +42,10 @@
 //! | `join` | the path that goes to the upstream |
 //!
 //! # Cost
-//! A match does not allocate, but for a path with an escape (`%20`) that a regular expression has to see. Its time
-//! grows with the length of host and path and with the number of rules that share both a host and a path, not
-//! with the number of routes.
+//! A match allocates nothing, with two exceptions: an expression makes its working space when it is first used, and
+//! a path with an escape (`%20`) is decoded before an expression sees it. The time of a match grows with the length
+//! of host and path and with the number of rules that share both a host and a path, not with the number of routes:
+//! a thousand routes that differ by nothing but a header's value are looked at one after the other.
 
 mod compatible;
 mod host;
