@@ -122,7 +122,7 @@ impl Upstream {
     }
 
     /// `pick`, unless the first look-up is not over yet.
-    fn try_pick(
+    pub(super) fn try_pick(
         self: &Arc<Self>,
         shard: usize,
         tried: &[Arc<Endpoint>],

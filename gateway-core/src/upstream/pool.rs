@@ -110,7 +110,7 @@ impl Pool {
             let (_, connection) = shard.idle.get(at)?;
             if connection.sender.is_closed() {
                 shard.idle.remove(at);
-            } else if connection.fits(key) {
+            } else if connection.sender.is_ready() && connection.fits(key) {
                 return shard.idle.remove(at).map(|(_, connection)| connection);
             }
         }
