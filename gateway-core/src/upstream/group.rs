@@ -173,6 +173,7 @@ impl Upstream {
         let mut wanted: Vec<_> = self.names().map(Arc::clone).collect();
         wanted.sort();
         wanted.dedup();
+        names.retain(|name, _| wanted.binary_search(name).is_ok());
         for batch in wanted.chunks(PARALLEL_LOOKUPS) {
             for (name, found) in self.look_up(batch).await {
                 match found {

@@ -13,6 +13,7 @@
 pub mod echo;
 pub mod reply;
 pub mod scripted;
+pub mod tls;
 
 use std::{
     net::SocketAddr,
