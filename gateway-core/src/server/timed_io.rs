@@ -14,6 +14,7 @@ use tokio::{
 };
 
 use super::{deadline::Wire, state::ConnState};
+use crate::short_writes;
 
 /// A byte stream that HTTP can be served on.
 pub trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
@@ -127,7 +128,7 @@ impl<T: Transport> AsyncWrite for TimedIo<T> {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let result = Pin::new(&mut self.transport).poll_write_vectored(cx, bufs);
+        let result = short_writes::poll_write(Pin::new(&mut self.transport), cx, bufs);
         self.written(result)
     }
 
