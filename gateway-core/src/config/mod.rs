@@ -21,12 +21,12 @@ mod vault;
 
 pub use certificate::{CaCertificate, Certificate, Sni};
 pub use consumer::{Consumer, ConsumerGroup, Credential, CredentialKind};
-pub use decode::Options;
+pub use decode::{Environment, Options};
 pub use document::Span;
 pub use entities::{Change, Config, Entities, Entity};
 pub use id::{Reference, derived_id};
 pub use plugin::Plugin;
-pub use problem::{Colour, Matter, Path, Problem, Problems, Step, Subject};
+pub use problem::{Colour, Matter, Other, Path, Problem, Problems, Step, Subject};
 pub use protocol::Protocol;
 pub use route::{Address, PathHandling, Route};
 pub use service::Service;

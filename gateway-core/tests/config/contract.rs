@@ -355,13 +355,14 @@ fn a49_the_flat_list_for_tools() {
             "message": "unknown field",
             "path": "services[0].prot",
             "matter": "field",
-            "span": {"line": 3, "column": 22, "start": 53, "end": 57},
+            "span": {"line": 3, "column": 22, "start": 54, "end": 58},
             "entity_type": "service",
             "entity_name": "s",
             "entity_id": null,
             "found": null,
             "allowed": list[0]["allowed"],
-            "nearest": "port",
+            "nearest": "protocol",
+            "implied": false,
         })
     );
     assert!(list[0]["allowed"].as_str().is_some_and(|names| names.contains("protocol")));

@@ -139,6 +139,19 @@ fn json_is_read_too() {
 }
 
 #[test]
+fn what_follows_from_a_typo_is_no_further_problem_for_a_reader() {
+    let problems =
+        refused("_format_version: '3.0'\nservices:\n- {name: s, hots: h, routes: [{name: r, path: [/]}]}");
+    let essential: Vec<_> = problems.essential().map(|problem| problem.path.to_string()).collect();
+    assert_eq!(essential, ["services[0].hots", "services[0].routes[0].path"]);
+    assert_eq!(
+        problems.fields()["services"][0]["host"],
+        "required field missing",
+        "Kong says it all the same"
+    );
+}
+
+#[test]
 fn a_key_given_twice_is_refused() {
     let problems = refused("_format_version: '3.0'\nservices:\n- name: a\n  host: h\n  host: i\n");
     assert_eq!(problems.to_string(), "5:3: services[0].host: field given twice");

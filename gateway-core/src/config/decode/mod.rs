@@ -17,7 +17,7 @@ use std::borrow::Cow;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-pub use options::Options;
+pub use options::{Environment, Options};
 
 use super::{
     Config,

@@ -70,7 +70,7 @@ impl<'a> Decoder<'a> {
         let short = record.shorthands.iter().any(|shorthand| given(&shorthand.field.name));
         let expanded = short.then(|| self.expand(record, node, around));
         let node = expanded.as_ref().unwrap_or(node);
-        self.unknown(record, node, around);
+        let meant = self.unknown(record, node, around);
         let mut fields = Map::with_capacity(record.fields.len());
         let mut failed = Vec::new();
         let mut absent = Vec::new();
@@ -93,12 +93,12 @@ impl<'a> Decoder<'a> {
             let dependent = dependent.iter().find(|(name, _)| *name == field.name).map(|(_, value)| value);
             let value = dependent.cloned().or_else(|| self.absent(field));
             if value.is_none() && field.required && around.given != Some(field.name.as_ref()) {
-                self.missing(field, node);
+                self.missing(field, node, &meant);
                 failed.push(field.name.as_ref());
             }
             fields.insert(field.name.to_string(), value.unwrap_or_default());
         }
-        self.rules(record, node, &fields, &failed, around);
+        self.rules(record, node, &fields, &failed, &meant, around);
         fields
     }
 
@@ -133,7 +133,9 @@ impl<'a> Decoder<'a> {
         Node { span: node.span, data: Data::Map(entries) }
     }
 
-    fn unknown(&mut self, record: &Record, node: &Node, around: Around<'_>) {
+    /// Refuses fields that are not in the table; gives those that they were probably meant to be.
+    fn unknown(&mut self, record: &Record, node: &Node, around: Around<'_>) -> Vec<String> {
+        let mut meant = Vec::new();
         for entry in node.entries() {
             let key = entry.key.as_str();
             let nested = around.besides.iter().any(|(name, ..)| *name == key);
@@ -145,8 +147,10 @@ impl<'a> Decoder<'a> {
             path.push(Step::field(key.to_owned()));
             let allowed = names.join(", ");
             let problem = Problem::new(path, entry.key_span, "unknown field").near(key, names);
+            meant.extend(problem.nearest.clone());
             self.report(problem.allowing(allowed));
         }
+        meant
     }
 
     fn field(&mut self, field: &Field, node: &Node) -> Value {
@@ -154,7 +158,7 @@ impl<'a> Decoder<'a> {
             if node.is_null() {
                 if field.required {
                     let problem = walk.problem(node, "required field missing").finding("null");
-                    walk.report(problem.allowing(field.kind.allowed()));
+                    walk.report(problem.allowing(field.allowed()));
                 }
                 return Value::Null;
             }
@@ -179,9 +183,10 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    fn missing(&mut self, field: &Field, node: &Node) {
+    fn missing(&mut self, field: &Field, node: &Node, meant: &[String]) {
         let path = self.path.to(&field.name);
-        let problem = Problem::new(path, node.span, "required field missing").allowing(field.kind.allowed());
+        let mut problem = Problem::new(path, node.span, "required field missing").allowing(field.allowed());
+        problem.implied = meant.iter().any(|name| *name == field.name);
         self.report(problem);
     }
 
@@ -205,7 +210,7 @@ impl<'a> Decoder<'a> {
             (Kind::Any, _) => node.to_value(),
             _ => {
                 let problem = self.problem(node, field.kind.expected()).finding(node.describe());
-                self.report(problem.allowing(field.kind.allowed()));
+                self.report(problem.allowing(written(field, node)));
                 node.to_value()
             }
         };
@@ -326,6 +331,7 @@ impl<'a> Decoder<'a> {
         node: &Node,
         fields: &Map<String, Value>,
         failed: &[&str],
+        meant: &[String],
         around: Around<'_>,
     ) {
         let spoiled = |rule: &Rule| {
@@ -337,14 +343,14 @@ impl<'a> Decoder<'a> {
             for violation in rule.violations(fields, around.prefix) {
                 let known = violation.field.is_some_and(|field| failed.contains(&field));
                 if !known {
-                    let problem = self.violation(violation, node, around);
+                    let problem = self.violation(violation, node, meant, around);
                     self.report(problem);
                 }
             }
         }
     }
 
-    fn violation(&self, violation: Violation, node: &Node, around: Around<'_>) -> Problem {
+    fn violation(&self, violation: Violation, node: &Node, meant: &[String], around: Around<'_>) -> Problem {
         let name = match violation.field {
             Some("") => return Problem::new(self.path.clone(), node.span, violation.message),
             Some(name) => name,
@@ -353,8 +359,12 @@ impl<'a> Decoder<'a> {
                 if !around.prefix.is_empty() {
                     path.pop();
                 }
-                let matter = if violation.implied { Matter::Implied } else { Matter::Entity };
-                return Problem::new(path, node.span, violation.message).about(matter);
+                // It asks for a field that is there, but mistyped.
+                let mistyped =
+                    |name: &String| violation.message.contains(&format!("'{}{name}'", around.prefix));
+                let implied = violation.implied || meant.iter().any(mistyped);
+                let problem = Problem::new(path, node.span, violation.message).about(Matter::Entity);
+                return Problem { implied, ..problem };
             }
         };
         let at = name.split('.').try_fold(node, |node, part| node.get(part));
@@ -377,6 +387,18 @@ impl Node {
             Data::Float(float) if float.fract() == 0.0 && float.abs() <= EXACT => Some(float as i64),
             _ => None,
         }
+    }
+}
+
+/// How to write what a field takes, where what was written is nearly that.
+fn written(field: &Field, node: &Node) -> String {
+    let allowed = field.allowed();
+    match (&field.kind, &node.data) {
+        (Kind::Array(_) | Kind::Set(_), Data::String(text)) => format!("{allowed} Write [{text}]"),
+        (Kind::String, Data::Boolean(_) | Data::Integer(_) | Data::Float(_)) => {
+            format!("{allowed} Put it in quotes where it is meant as one")
+        }
+        _ => allowed,
     }
 }
 

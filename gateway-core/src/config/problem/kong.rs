@@ -92,7 +92,7 @@ impl Problem {
         let mut steps = self.path.steps().to_vec();
         match self.matter {
             Matter::Syntax => steps.push(Step::field("error")),
-            Matter::Entity | Matter::Implied => steps.push(Step::field(ENTITY)),
+            Matter::Entity => steps.push(Step::field(ENTITY)),
             _ => {}
         }
         steps
@@ -100,7 +100,7 @@ impl Problem {
 
     fn flat(&self) -> Value {
         match self.matter {
-            Matter::Entity | Matter::Implied | Matter::Unique | Matter::Reference => {
+            Matter::Entity | Matter::Unique | Matter::Reference => {
                 json!({ "type": "entity", "message": self.message })
             }
             _ => json!({ "type": "field", "field": self.field().dotted(), "message": self.message }),
@@ -134,7 +134,7 @@ impl Tree {
     }
 
     fn put(&mut self, problem: &Problem) {
-        let list = matches!(problem.matter, Matter::Entity | Matter::Implied | Matter::Reference);
+        let list = matches!(problem.matter, Matter::Entity | Matter::Reference);
         match self {
             Self::Messages(messages) => messages.push(problem.message.clone()),
             Self::Empty if list => *self = Self::Messages(vec![problem.message.clone()]),

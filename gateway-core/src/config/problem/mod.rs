@@ -35,6 +35,19 @@ pub struct Problem {
     pub allowed: Option<String>,
     /// The nearest name that exists, where a name was mistyped.
     pub nearest: Option<String>,
+    /// The other party, where two entities clash.
+    pub other: Option<Other>,
+    /// Whether it only follows from another problem: Kong lists it, a reader has no use for it.
+    pub implied: bool,
+}
+
+/// The other party of a clash: the entity that was there first.
+#[derive(Clone, Debug)]
+pub struct Other {
+    /// Where it stands in the configuration.
+    pub path: Path,
+    /// Where it stands in the text.
+    pub span: Option<Span>,
 }
 
 /// What sort of mistake a problem is.
@@ -48,8 +61,6 @@ pub enum Matter {
     Field,
     /// Fields of one entity together.
     Entity,
-    /// What another problem brings with it: Kong lists it, a reader has no use for it.
-    Implied,
     /// The same key in two entities.
     Unique,
     /// A reference to an entity that is not there.
@@ -91,6 +102,8 @@ impl Problem {
             found: None,
             allowed: None,
             nearest: None,
+            other: None,
+            implied: false,
         }
     }
 
@@ -149,7 +162,7 @@ impl Problems {
 
     /// Those that a reader has to mend: without the ones that others bring with them.
     pub fn essential(&self) -> impl Iterator<Item = &Problem> {
-        self.list.iter().filter(|problem| problem.matter != Matter::Implied)
+        self.list.iter().filter(|problem| !problem.implied)
     }
 
     /// How many there are.
@@ -208,7 +221,7 @@ impl Error for Problems {}
 impl Serialize for Problem {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let subject = self.subject.as_deref();
-        let mut problem = serializer.serialize_struct("Problem", 10)?;
+        let mut problem = serializer.serialize_struct("Problem", 11)?;
         problem.serialize_field("message", &self.message)?;
         problem.serialize_field("path", &self.path.to_string())?;
         problem.serialize_field("matter", &self.matter)?;
@@ -219,6 +232,7 @@ impl Serialize for Problem {
         problem.serialize_field("found", &self.found)?;
         problem.serialize_field("allowed", &self.allowed)?;
         problem.serialize_field("nearest", &self.nearest)?;
+        problem.serialize_field("implied", &self.implied)?;
         problem.end()
     }
 }
@@ -230,10 +244,19 @@ impl Serialize for Problems {
     }
 }
 
-/// The one of `names` that `name` was probably meant to be.
+/// The one of `names` that `name` was probably meant to be: one that begins so, or else one that
+/// looks much like it.
 fn nearest<'n>(name: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
     const CLOSE: f64 = 0.75;
-    let scored = names.into_iter().map(|other| (other, strsim::jaro_winkler(name, other)));
+    const TELLING: usize = 3;
+    let score = |other: &str| {
+        if name.len() >= TELLING && other.starts_with(name) {
+            // Above all that only look alike; the shorter the better.
+            return 2.0 + 1.0 / (1.0 + other.len() as f64);
+        }
+        strsim::jaro_winkler(name, other)
+    };
+    let scored = names.into_iter().map(|other| (other, score(other)));
     scored.filter(|(_, score)| *score >= CLOSE).max_by(|a, b| a.1.total_cmp(&b.1)).map(|(other, _)| other)
 }
 
@@ -245,6 +268,7 @@ mod tests {
     fn a_typo_finds_the_name_that_was_meant() {
         let names = ["name", "paths", "strip_path", "methods"];
         assert_eq!(nearest("path", names), Some("paths"));
+        assert_eq!(nearest("prot", ["port", "protocol"]), Some("protocol"));
         assert_eq!(nearest("strippath", names), Some("strip_path"));
         assert_eq!(nearest("zzz", names), None);
     }

@@ -90,7 +90,12 @@ impl Problem {
         if !self.path.is_empty() {
             notes.push((Level::NOTE.with_name("at"), self.path.to_string()));
         }
-        if let Some(allowed) = &self.allowed {
+        if let Some(other) = &self.other {
+            let place = other.span.map_or_else(String::new, |span| format!(", line {}", span.line));
+            notes.push((Level::NOTE.with_name("first"), format!("{}{place}", other.path)));
+        }
+        // Where the nearest name is known, the others are noise.
+        if let Some(allowed) = self.allowed.as_ref().filter(|_| self.nearest.is_none()) {
             notes.push((Level::NOTE.with_name("allowed"), allowed.clone()));
         }
         if let Some(id) = self.subject.as_ref().and_then(|subject| subject.id) {

@@ -33,6 +33,12 @@ pub use tables::entity;
 pub(super) use check::{digest_of, is_reference};
 pub(super) use tables::EntityKind;
 
+/// From the fields given, defaults for others.
+pub type DependentDefaults = fn(&Map<String, Value>) -> Vec<(&'static str, Value)>;
+
+/// From the value of a shorthand, dotted names of fields and their values.
+pub type Expand = fn(&Value) -> Vec<(&'static str, Value)>;
+
 /// The fields of one entity, or of one plugin's `config`.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
@@ -44,7 +50,7 @@ pub struct Record {
     /// Fields that stand for others and do not come back: a service's `url`.
     pub shorthands: Vec<Shorthand>,
     /// Defaults that hang on the fields given. They go before the fields' own.
-    pub dependent_defaults: Option<fn(&Map<String, Value>) -> Vec<(&'static str, Value)>>,
+    pub dependent_defaults: Option<DependentDefaults>,
     /// For the `config` of a plugin: where such a plugin may be put.
     pub placement: Placement,
 }
@@ -56,7 +62,7 @@ pub struct Shorthand {
     /// The field.
     pub field: Field,
     /// What its value stands for: dotted names of fields and their values.
-    pub expand: fn(&Value) -> Vec<(&'static str, Value)>,
+    pub expand: Expand,
 }
 
 /// Where a plugin may be put.
@@ -111,10 +117,7 @@ impl Record {
 
     /// The same with defaults that hang on the fields given.
     #[must_use]
-    pub fn dependent_defaults(
-        mut self,
-        defaults: fn(&Map<String, Value>) -> Vec<(&'static str, Value)>,
-    ) -> Self {
+    pub fn dependent_defaults(mut self, defaults: DependentDefaults) -> Self {
         self.dependent_defaults = Some(defaults);
         self
     }
