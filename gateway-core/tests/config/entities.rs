@@ -166,6 +166,28 @@ fn keys_and_certificates_must_be_what_they_say() {
 }
 
 #[test]
+fn one_entity_can_be_checked_alone() {
+    let check = |collection: &str, entity| Config::check_entity(collection, &entity, &Tables::new());
+    let plugin =
+        check("plugins", json!({"name": "cors", "route": {"id": "3b3a6e0d-8f7e-4f8a-9a55-3f6f0a8b0c01"}}));
+    let plugin = plugin.expect("a collection").expect("right");
+    assert_eq!(plugin["route"], json!({"id": "3b3a6e0d-8f7e-4f8a-9a55-3f6f0a8b0c01"}));
+    assert_eq!(plugin["config"]["credentials"], false);
+    let route = check("routes", json!({"name": "r", "service": {"name": "s"}, "paths": ["/a", "x"]}));
+    let violation = route.expect("a collection").expect_err("wrong").schema_violation();
+    assert_eq!(
+        violation,
+        json!({
+            "code": 2,
+            "name": "schema violation",
+            "message": "schema violation (paths.2: should start with: / (fixed path) or ~/ (regex path))",
+            "fields": {"paths": [null, "should start with: / (fixed path) or ~/ (regex path)"]},
+        })
+    );
+    assert!(check("nothing", json!({})).is_none());
+}
+
+#[test]
 fn tables_are_there_for_every_list_and_every_field_has_a_doc() {
     let file = fine("");
     assert_eq!(file, Config::default());

@@ -18,8 +18,6 @@ fn read(text: &str) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
-
     #[test]
     fn any_text_is_read_without_a_panic(text in any::<String>()) {
         read(&text);

@@ -10,6 +10,7 @@ mod options;
 mod plugin;
 mod record;
 mod secret;
+mod single;
 mod typed;
 
 use std::borrow::Cow;
