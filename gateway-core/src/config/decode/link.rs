@@ -9,7 +9,7 @@ use foldhash::fast::RandomState;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::{Row, record::NAMED};
+use super::{Row, value::NAMED};
 use crate::config::{
     derived_id,
     problem::{Matter, Other, Path, Problem, Step},

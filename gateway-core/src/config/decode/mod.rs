@@ -9,9 +9,12 @@ mod link;
 mod options;
 mod plugin;
 mod record;
+mod rules;
 mod secret;
+mod shorthand;
 mod single;
 mod typed;
+mod value;
 
 use std::borrow::Cow;
 

@@ -3,12 +3,7 @@
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::{
-    Options,
-    entity::Reader,
-    record::{Decoder, NAMED},
-    secret::Secrets,
-};
+use super::{Options, entity::Reader, record::Decoder, secret::Secrets, value::NAMED};
 use crate::config::{
     Config,
     document::{Data, Node},
@@ -57,7 +52,12 @@ fn check(kind: EntityKind, entity: &Value, options: &Options<'_>) -> Result<Map<
     }
     // The first row is the entity itself; what is nested in it comes behind.
     let mut fields = rows.into_iter().next().map(|row| row.fields).unwrap_or_default();
-    fields.values_mut().for_each(give_back);
+    let references = kind.record().fields.iter().filter(|field| field.kind.refers());
+    for field in references {
+        if let Some(value) = fields.get_mut(field.name.as_ref()) {
+            give_back(value);
+        }
+    }
     Ok(fields)
 }
 

@@ -38,6 +38,15 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Whether it is a reference, or a list of them.
+    pub(in crate::config) fn refers(&self) -> bool {
+        match self {
+            Self::Foreign(_) => true,
+            Self::Array(element) | Self::Set(element) => element.kind.refers(),
+            _ => false,
+        }
+    }
+
     /// What Kong says where something else stands there.
     pub(in crate::config) const fn expected(&self) -> &'static str {
         match self {
