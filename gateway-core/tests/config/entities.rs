@@ -205,4 +205,6 @@ fn tables_are_there_for_every_list_and_every_field_has_a_doc() {
     assert_eq!(service["properties"]["port"]["maximum"], 65535);
     assert_eq!(service["required"], json!(["host"]));
     assert!(schema::entity("nothing").is_none());
+    let file = schema::file_schema();
+    assert_eq!(file["$defs"]["services"]["properties"]["routes"]["items"]["$ref"], "#/$defs/routes");
 }

@@ -26,6 +26,7 @@ use std::borrow::Cow;
 use serde_json::{Map, Value};
 
 pub use field::{Auto, Check, Field};
+pub use json_schema::file_schema;
 pub use kind::Kind;
 pub use rule::{Must, Rule, Violation};
 pub use tables::entity;
