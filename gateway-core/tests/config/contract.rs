@@ -56,6 +56,8 @@ fn a20_names_are_unique() {
     let all = messages(body);
     assert_eq!(all.len(), 1);
     assert!(all[0].1.starts_with("uniqueness violation: 'targets' entity with upstream, target set to "));
+    let body = "keys:\n- {kid: k, pem: {public_key: p}}\n- {name: other, kid: k, pem: {public_key: p}}";
+    one(body, "", "uniqueness violation: 'keys' entity with kid set to 'k' already declared");
     let body = "consumers:\n- {username: a, keyauth_credentials: [{key: k}]}\n- {username: b, keyauth_credentials: [{key: k}]}";
     one(body, "", "uniqueness violation: 'keyauth_credentials' entity with key set to 'k' already declared");
 }

@@ -118,6 +118,29 @@ fn secrets_come_from_the_environment() {
 }
 
 #[test]
+fn patterns_in_the_paths_of_older_files_get_their_mark() {
+    let paths = |version: &str| {
+        let file = format!(
+            "_format_version: '{version}'\nservices:\n- {{name: s, host: h, routes: [{{paths: ['/a-b', '/a/(\\d+)$']}}]}}"
+        );
+        let config = parse(&file).expect("right");
+        config.routes.values().next().and_then(|route| route.paths.clone()).unwrap_or_default()
+    };
+    assert_eq!(paths("1.1"), ["/a-b", "~/a/(\\d+)$"]);
+    assert_eq!(paths("2.1"), ["/a-b", "~/a/(\\d+)$"]);
+    assert_eq!(paths("3.0"), ["/a-b", "/a/(\\d+)$"]);
+}
+
+#[test]
+fn there_is_an_end_to_the_list_of_problems() {
+    let bad = format!(
+        "_format_version: '3.0'\n_ignore:\n- &bad {{a: 1, b: 2, c: 3}}\nservices:\n{}",
+        "- *bad\n".repeat(9000)
+    );
+    assert_eq!(refused(&bad).len(), 10_000);
+}
+
+#[test]
 fn references_can_be_kept() {
     let text =
         "_format_version: '3.0'\ncertificates:\n- {cert: '{vault://env/cert}', key: '{vault://env/key}'}";

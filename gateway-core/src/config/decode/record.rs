@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::secret::Secrets;
+use super::{MOST_PROBLEMS, secret::Secrets};
 use crate::config::{
     document::{Data, Node},
     problem::{Path, Problem, Step},
@@ -52,9 +52,11 @@ impl<'a> Decoder<'a> {
         Self { problems, path: Path::default(), nulls: Nulls::Default, secrets }
     }
 
-    /// A problem where the walk stands.
+    /// Notes a problem, unless there are more than enough.
     pub(super) fn report(&mut self, problem: Problem) {
-        self.problems.push(problem);
+        if self.problems.len() <= MOST_PROBLEMS {
+            self.problems.push(problem);
+        }
     }
 
     /// `walk` one step further in.

@@ -109,7 +109,7 @@ impl Problem {
         if let Some(id) = self.subject.as_ref().and_then(|subject| subject.id) {
             notes.push((Level::NOTE.with_name("id"), id.to_string()));
         }
-        if self.matter == Matter::Syntax {
+        if self.matter == Matter::Syntax && self.span.is_some() {
             notes.push((Level::HELP, "nothing behind this place was read".to_owned()));
         }
         notes
