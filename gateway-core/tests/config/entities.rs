@@ -175,6 +175,13 @@ fn what_follows_from_a_typo_is_no_further_problem_for_a_reader() {
 }
 
 #[test]
+fn what_is_not_there_does_not_clash() {
+    let problems = refused("_format_version: '3.0'\nplugins:\n- {}\n- {}\nconsumers:\n- {}\n- {}");
+    assert!(problems.iter().all(|problem| !problem.message.contains("uniqueness")), "{problems}");
+    assert_eq!(problems.len(), 4);
+}
+
+#[test]
 fn a_key_given_twice_is_refused() {
     let problems = refused("_format_version: '3.0'\nservices:\n- name: a\n  host: h\n  host: i\n");
     assert_eq!(problems.to_string(), "5:3: services[0].host: field given twice");

@@ -1,7 +1,7 @@
-//! What entities say of each other: ids, references, keys.
+//! What entities say of each other: ids and references.
 
 use std::{
-    collections::{HashMap, HashSet, hash_map::Entry},
+    collections::{HashMap, HashSet},
     sync::Arc,
 };
 
@@ -9,10 +9,10 @@ use foldhash::fast::RandomState;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::{Row, value::NAMED};
+use super::{Row, unique::plain, value::NAMED};
 use crate::config::{
     derived_id,
-    problem::{Matter, Other, Path, Problem, Step},
+    problem::{Matter, Path, Problem, Step},
     schema::{EntityKind, Kind},
 };
 
@@ -36,14 +36,15 @@ pub(super) fn link(rows: &mut [Row<'_>], problems: &mut Vec<Problem>) {
     memberships(rows);
 }
 
-struct Linker<'p> {
+/// What is known of all entities.
+pub(super) struct Linker<'p> {
     ids: HashMap<(EntityKind, Uuid), usize, RandomState>,
     names: HashMap<(EntityKind, String), Uuid, RandomState>,
     /// How many entities have the same content, by the id of the first.
     equals: HashMap<(EntityKind, Uuid), usize, RandomState>,
     /// How often a nearest name was looked for: each time costs a look at all of them.
     suggested: usize,
-    problems: &'p mut Vec<Problem>,
+    pub(super) problems: &'p mut Vec<Problem>,
 }
 
 /// How often a nearest name is looked for.
@@ -85,7 +86,7 @@ impl Linker<'_> {
     }
 
     /// Takes the id of a row; refuses one that the file gives twice.
-    fn claim(&mut self, rows: &[Row<'_>], at: usize, given: bool) {
+    pub(super) fn claim(&mut self, rows: &[Row<'_>], at: usize, given: bool) {
         let Some(row) = rows.get(at) else { return };
         let before = self.ids.insert((row.kind, row.id), at);
         if let Some(before) = before.and_then(|before| rows.get(before)).filter(|_| given) {
@@ -173,71 +174,10 @@ impl Linker<'_> {
         problem
             .near(name, self.names.keys().filter(|(other, _)| *other == kind).map(|(_, name)| name.as_str()))
     }
-
-    /// Ids made of references and fields, unique together: targets, plugins, acls.
-    fn natural(&mut self, rows: &mut [Row<'_>]) {
-        let mut seen: HashMap<(EntityKind, String), usize, RandomState> = HashMap::default();
-        for at in 0..rows.len() {
-            let Some(row) = rows.get_mut(at).filter(|row| !row.kind.natural().is_empty()) else { continue };
-            let key = natural_key(row.kind, &row.fields);
-            let known = row.id != Uuid::nil();
-            if !known {
-                row.id = derived_id(row.kind.collection(), &key);
-            }
-            let before = seen.get(&(row.kind, key.clone())).copied();
-            if before.is_none() && !known {
-                self.claim(rows, at, true);
-            }
-            match (rows.get(at), before.and_then(|before| rows.get(before))) {
-                (Some(row), Some(before)) => self.twice_in_all(row, before),
-                (Some(row), None) => drop(seen.insert((row.kind, key), at)),
-                (None, _) => {}
-            }
-        }
-    }
-
-    /// Fields of which no two entities may have the same value.
-    fn unique(&mut self, rows: &[Row<'_>]) {
-        let mut seen: HashMap<(EntityKind, &str, &str), &Row<'_>, RandomState> = HashMap::default();
-        for row in rows {
-            for field in row.kind.record().fields.iter().filter(|field| field.unique) {
-                let Some(value) = row.fields.get(field.name.as_ref()).and_then(Value::as_str) else {
-                    continue;
-                };
-                match seen.entry((row.kind, &field.name, value)) {
-                    Entry::Occupied(before) => self.twice(row, before.get(), &field.name, &field.name, value),
-                    Entry::Vacant(place) => drop(place.insert(row)),
-                }
-            }
-        }
-    }
-
-    fn twice(&mut self, row: &Row<'_>, before: &Row<'_>, field: &str, called: &str, value: &str) {
-        let collection = row.kind.collection();
-        let message = format!(
-            "uniqueness violation: '{collection}' entity with {called} set to '{value}' already declared"
-        );
-        let span = row.node.get(field).map_or(row.node.span, |node| node.span);
-        let mut problem = about(row, row.path.clone(), span, message, Matter::Unique);
-        let span = before.node.get(field).map_or(before.node.span, |node| node.span);
-        problem.other = Some(Other { path: before.path.clone(), span });
-        self.problems.push(problem);
-    }
-
-    fn twice_in_all(&mut self, row: &Row<'_>, before: &Row<'_>) {
-        let set = |name: &&&str| row.fields.get(**name).is_some_and(|value| !value.is_null());
-        let names: Vec<_> = row.kind.natural().iter().filter(set).copied().collect();
-        let values: Vec<_> = names.iter().map(|name| plain(row.fields.get(*name))).collect();
-        let own = row
-            .kind
-            .natural()
-            .iter()
-            .find(|name| row.node.get(name).is_some_and(|node| node.as_str().is_some()));
-        self.twice(row, before, own.copied().unwrap_or_default(), &names.join(", "), &values.join(", "));
-    }
 }
 
-fn about(
+/// A problem of one entity.
+pub(super) fn about(
     row: &Row<'_>,
     path: Path,
     span: Option<crate::config::Span>,
@@ -258,20 +198,6 @@ const fn is_credential(kind: EntityKind) -> bool {
             | EntityKind::KeyauthCredentials
             | EntityKind::Oauth2Credentials
     )
-}
-
-/// The fields that are unique together, as one text.
-fn natural_key(kind: EntityKind, fields: &Map<String, Value>) -> String {
-    let parts = kind.natural().iter().map(|name| plain(fields.get(*name)));
-    parts.collect::<Vec<_>>().join(":")
-}
-
-fn plain(value: Option<&Value>) -> String {
-    match value {
-        Some(Value::String(text)) => text.clone(),
-        Some(Value::Object(reference)) => plain(reference.get("id").or(reference.get(NAMED))),
-        _ => String::new(),
-    }
 }
 
 /// Moves the groups that consumers name into the groups.

@@ -15,6 +15,7 @@ mod secret;
 mod shorthand;
 mod single;
 mod typed;
+mod unique;
 mod value;
 
 use std::borrow::Cow;
