@@ -1,7 +1,8 @@
 //! What the format can say: nesting, references, shorthands, vaults, typed entities.
 
 use gateway_core::config::{
-    Algorithm, Config, Consumer, Options, Plugin, Protocol, Route, Service, Target, Upstream, schema,
+    Algorithm, Config, Consumer, Options, Plugin, Protocol, Route, Service, Target, Upstream,
+    schema::{self, PluginSchemas},
 };
 use serde_json::json;
 
@@ -235,6 +236,17 @@ fn tables_are_there_for_every_list_and_every_field_has_a_doc() {
     assert_eq!(service["properties"]["port"]["maximum"], 65535);
     assert_eq!(service["required"], json!(["host"]));
     assert!(schema::entity("nothing").is_none());
+    let kong = schema::entity("upstreams").expect("there").kong_schema();
+    let slots =
+        kong["fields"].as_array().into_iter().flatten().find_map(|field| field.get("slots")).expect("there");
+    assert_eq!(slots["between"], json!([10, 65536]));
+    assert_eq!(slots["default"], 10_000);
+    let cors = Tables::new().schema("cors").expect("there").kong_plugin_schema();
+    assert_eq!(
+        cors["fields"][0],
+        json!({"consumer": {"type": "foreign", "reference": "consumers", "eq": null}})
+    );
+    assert_eq!(cors["fields"][4]["config"]["fields"][0]["origins"]["elements"], json!({"type": "string"}));
     let file = schema::file_schema();
     assert_eq!(file["$defs"]["services"]["properties"]["routes"]["items"]["$ref"], "#/$defs/routes");
 }

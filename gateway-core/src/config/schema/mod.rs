@@ -18,6 +18,7 @@ mod check;
 mod field;
 mod json_schema;
 mod kind;
+mod kong_schema;
 mod rule;
 mod tables;
 
