@@ -30,8 +30,6 @@ mod plugin;
 mod problem;
 mod protocol;
 mod route;
-mod shim;
-pub use shim::*;
 pub mod schema;
 mod service;
 mod upstream;

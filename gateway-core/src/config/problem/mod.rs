@@ -119,6 +119,31 @@ impl Problem {
         Self { matter: Matter::Syntax, ..Self::new(Path::default(), span, message) }
     }
 
+    /// A mistake that only shows when an entity is compiled: by then its place in the text is forgotten, so
+    /// it is named by `collection`, name or id, and `field`.
+    pub(crate) fn in_entity(
+        collection: &'static str,
+        id: Uuid,
+        name: Option<&str>,
+        field: &str,
+        message: impl Into<String>,
+    ) -> Self {
+        let called = name.map_or_else(|| id.to_string(), str::to_owned);
+        let mut path = Path::default();
+        path.push(Step::field(collection));
+        path.push(Step::field(called));
+        let subject = Subject {
+            kind: collection.strip_suffix('s').unwrap_or(collection),
+            collection,
+            name: name.map(str::to_owned),
+            id: Some(id),
+            path: path.clone(),
+            value: Value::Null,
+        };
+        path.push(Step::field(field.to_owned()));
+        Self { subject: Some(Arc::new(subject)), ..Self::new(path, None, message) }
+    }
+
     pub(super) fn finding(mut self, found: impl Into<String>) -> Self {
         self.found = Some(found.into());
         self
@@ -145,6 +170,12 @@ impl Problem {
     pub fn field(&self) -> Path {
         let outer = self.subject.as_ref().map_or(0, |subject| subject.path.len());
         self.path.after(outer)
+    }
+}
+
+impl From<Vec<Problem>> for Problems {
+    fn from(list: Vec<Problem>) -> Self {
+        Self::new(list)
     }
 }
 
