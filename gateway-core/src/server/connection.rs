@@ -7,7 +7,6 @@ use std::{
     net::SocketAddr,
     pin::Pin,
     sync::{Arc, atomic::Ordering::Relaxed},
-    task::Poll,
     time::Duration,
 };
 
@@ -207,29 +206,35 @@ impl Connections {
         }
     }
 
-    /// Looks at the first bytes. A connection that has not said a word is closed when a stop begins.
+    /// Looks at the first bytes. A connection that has not said a word is closed a moment after a stop
+    /// has begun.
     async fn choose<T: Transport>(&self, io: &mut TimedIo<T>) -> Option<Wire> {
-        let mut bell = self.0.drain.bell();
-        let chosen = timeout(
-            self.0.silence,
-            poll_fn(|cx| {
-                let wire = io.poll_wire(cx);
-                let stop = match bell.listen(cx.waker()) {
-                    Phase::Serving => false,
-                    Phase::Draining => io.first_bytes().is_empty(),
-                    Phase::Stopped => true,
-                };
-                if wire.is_pending() && stop { Poll::Ready(None) } else { wire.map(Some) }
-            }),
-        )
-        .await;
-        match chosen {
-            Ok(wire) => wire?.ok(),
-            Err(_elapsed) => {
-                self.say_nothing_came(io).await;
-                None
-            }
+        tokio::select! {
+            biased;
+            wire = timeout(self.0.silence, poll_fn(|cx| io.poll_wire(cx))) => return self.chosen(io, wire.ok()).await,
+            () = self.left_behind() => {}
         }
+        if io.first_bytes().is_empty() {
+            return None;
+        }
+        let wire = self.within(self.0.silence, poll_fn(|cx| io.poll_wire(cx))).await;
+        self.chosen(io, wire).await
+    }
+
+    async fn left_behind(&self) {
+        self.0.drain.reached(Phase::Draining).await;
+        self.within(self.0.linger, std::future::pending::<()>()).await;
+    }
+
+    async fn chosen<T: Transport>(
+        &self,
+        io: &mut TimedIo<T>,
+        wire: Option<io::Result<Wire>>,
+    ) -> Option<Wire> {
+        if wire.is_none() {
+            self.say_nothing_came(io).await;
+        }
+        wire?.ok()
     }
 
     async fn say_nothing_came<T: Transport>(&self, io: &mut TimedIo<T>) {

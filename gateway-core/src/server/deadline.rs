@@ -46,7 +46,7 @@ pub(super) struct Look {
 pub(super) struct Memory {
     /// When it looked last.
     pub(super) looked_at: u64,
-    /// When it told the connection to go; 0 while it may stay.
+    /// When the connection began to leave; 0 while it may stay.
     pub(super) leaving_since: u64,
 }
 
@@ -62,7 +62,7 @@ pub(super) struct Due {
 pub(super) enum What {
     /// Look again.
     Look,
-    /// It was told to go and has nothing more to do: cut it.
+    /// It leaves and has nothing more to do: tell it, or cut it if it was told.
     Leave,
     /// The patience is over.
     Late(Timeout),
@@ -99,6 +99,13 @@ impl Times {
             Some(at) if at <= other.at => Due { at, what: What::Late(Timeout::Write) },
             _ => other,
         }
+    }
+
+    /// Whether an HTTP/1 client that has no request in progress has begun one, or did something within
+    /// the linger, so that one may be on its way.
+    pub(super) fn is_expected(&self, look: &Look, now: u64) -> bool {
+        let last = look.opened.max(look.idle_since);
+        look.in_flight == 0 && (look.head_since != 0 || now.saturating_sub(last) < self.linger)
     }
 
     /// The peer takes nothing, or too little: of the bytes at the socket, or of HTTP/2 chunks that wait

@@ -1,12 +1,10 @@
 //! Sockets that listen, and the loop that accepts.
 
 use std::{
-    future::poll_fn,
     io,
     net::{SocketAddr, TcpListener as StdListener},
     pin::pin,
     sync::atomic::Ordering::Relaxed,
-    task::Poll,
     time::Duration,
 };
 
@@ -126,14 +124,17 @@ pub(super) async fn accept(
             () = tokio::time::sleep(pause) => {}
         }
     }
-    let waiting = || {
-        poll_fn(|cx| match listener.poll_accept(cx) {
-            Poll::Ready(accepted) => Poll::Ready(accepted.ok()),
-            Poll::Pending => Poll::Ready(None),
-        })
-    };
-    while let Some(accepted) = waiting().await {
-        begin(accepted);
+    accept_the_rest(listener, begin);
+}
+
+/// Takes what waits in the kernel's queue. Asked without tokio, which would answer by the events that it
+/// has seen, and a connection may be in the queue before its event is.
+fn accept_the_rest(listener: TcpListener, begin: impl Fn((TcpStream, SocketAddr))) {
+    let Ok(listener) = listener.into_std() else { return };
+    while let Ok((stream, peer)) = listener.accept() {
+        if let Ok(stream) = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream)) {
+            begin((stream, peer));
+        }
     }
 }
 

@@ -45,6 +45,7 @@ pub(super) struct ConnState {
     credit: AtomicU32,
     condemned: AtomicBool,
     abort: AtomicBool,
+    leaving: AtomicBool,
     _entered: Entered,
 }
 
@@ -72,6 +73,7 @@ impl ConnState {
             credit: AtomicU32::default(),
             condemned: AtomicBool::default(),
             abort: AtomicBool::default(),
+            leaving: AtomicBool::default(),
             _entered: entered,
         }
     }
@@ -107,9 +109,13 @@ impl ConnState {
         self.head_since.store(0, Relaxed);
     }
 
-    /// A head is incomplete, and no request runs.
-    pub(super) fn is_reading_head(&self) -> bool {
-        self.head_since.load(Relaxed) != 0 && self.in_flight.load(Relaxed) == 0
+    /// From here on HTTP/1 answers say that the connection closes.
+    pub(super) fn leave(&self) {
+        self.leaving.store(true, Relaxed);
+    }
+
+    pub(super) fn is_leaving(&self) -> bool {
+        self.leaving.load(Relaxed)
     }
 
     /// The values that deadlines depend on.

@@ -1,5 +1,6 @@
 //! What the tests of the server share: a server on a free port, and clients that speak raw bytes.
 #![allow(dead_code, unreachable_pub, reason = "each test uses its own part")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failure here is the test's")]
 
 use std::{
     net::SocketAddr,
@@ -26,7 +27,8 @@ use tokio::{
     net::TcpStream,
     time::{sleep, timeout},
 };
-use tokio_rustls::{TlsConnector, client::TlsStream};
+use tokio_rustls::TlsConnector;
+pub use tokio_rustls::client::TlsStream;
 
 /// Every patience in the tests of timeouts.
 pub const PATIENCE: Duration = Duration::from_millis(300);
@@ -98,7 +100,7 @@ impl TestServer {
 }
 
 /// Answers by path: `/` at once, `/slow` after 300 ms, `/big` with 64 MiB, `/echo` with the request's body
-/// once that is whole, `/never`, and panics at `/panic`.
+/// once that is whole, `/tunnel` with 101 and an echo, `/never`, and panics at `/panic`.
 pub fn tester() -> impl Serve {
     |_: &Arc<ConnectInfo>, request: Request<Body>| test_answer(request)
 }
@@ -108,6 +110,7 @@ async fn test_answer(request: Request<Body>) -> Response<Body> {
         "/slow" => sleep(Duration::from_millis(300)).await,
         "/never" => std::future::pending().await,
         "/panic" => panic!("as the test wants"),
+        "/tunnel" => return tunnel(request),
         "/big" => return Response::new(Body::from(vec![b'x'; 64 << 20])),
         "/echo" => {
             return match request.into_body().collect().await {
@@ -125,6 +128,22 @@ async fn test_answer(request: Request<Body>) -> Response<Body> {
         _ => {}
     }
     Response::new(Body::from("hello"))
+}
+
+fn tunnel(mut request: Request<Body>) -> Response<Body> {
+    let upgrade = hyper::upgrade::on(&mut request);
+    tokio::spawn(async move {
+        let mut io = hyper_util::rt::TokioIo::new(upgrade.await.unwrap());
+        let mut buf = [0; 64];
+        while let Ok(len @ 1..) = io.read(&mut buf).await {
+            io.write_all(&buf[..len]).await.unwrap();
+        }
+    });
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    response.headers_mut().insert("connection", "upgrade".parse().unwrap());
+    response.headers_mut().insert("upgrade", "echo".parse().unwrap());
+    response
 }
 
 pub struct Client(pub TcpStream);
