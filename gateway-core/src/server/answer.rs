@@ -153,9 +153,15 @@ impl Buf for Chunk {
 
     fn advance(&mut self, count: usize) {
         self.bytes.advance(count);
+        if let Some(state) = &self.state {
+            state.chunk_moved(count);
+        }
     }
 
     fn copy_to_bytes(&mut self, len: usize) -> Bytes {
+        if let Some(state) = &self.state {
+            state.chunk_moved(len);
+        }
         self.bytes.copy_to_bytes(len)
     }
 }
@@ -163,7 +169,7 @@ impl Buf for Chunk {
 impl Drop for Chunk {
     fn drop(&mut self) {
         if let Some(state) = &self.state {
-            state.chunk_sent();
+            state.chunk_gone();
         }
     }
 }

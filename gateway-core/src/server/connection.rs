@@ -193,7 +193,7 @@ impl Connections {
     }
 
     fn open<T: Transport>(&self, transport: T, entered: Entered) -> (TimedIo<T>, Arc<ConnState>) {
-        let state = Arc::new(ConnState::new(Arc::clone(&self.0.counters), self.0.times.body(), entered));
+        let state = Arc::new(ConnState::new(Arc::clone(&self.0.counters), &self.0.times, entered));
         (TimedIo::new(transport, Arc::clone(&state)), state)
     }
 
@@ -317,8 +317,15 @@ fn service<S: Serve>(
 
 /// None of hyper's leniencies is used, and none of its timers: the watchdog covers them.
 fn http1_builder(limits: &Limits) -> http1::Builder {
+    /// What hyper parses without an allocation for each request; telling it the same number costs one.
+    const FIELDS: usize = 100;
+    let head = limits.head.max(8192);
     let mut builder = http1::Builder::new();
-    builder.half_close(false).max_buf_size(limits.head.max(8192)).max_headers(limits.fields);
+    // The buffer alone would let a larger head pass when its end comes in the same read.
+    builder.half_close(false).header_read_timeout(None).max_buf_size(head).max_header_size(head);
+    if limits.fields != FIELDS {
+        builder.max_headers(limits.fields);
+    }
     builder
 }
 
