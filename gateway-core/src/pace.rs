@@ -75,7 +75,7 @@ impl Meter {
 
     /// Forgets everything.
     pub(crate) fn reset(&self) {
-        [&self.since, &self.waited, &self.bytes].map(|value| value.store(0, Relaxed));
+        [&self.since, &self.waited, &self.bytes].into_iter().for_each(|value| value.store(0, Relaxed));
     }
 
     pub(crate) fn read(&self) -> Reading {
