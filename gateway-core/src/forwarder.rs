@@ -13,7 +13,7 @@ use crate::{
     plugin::{Exchange, Forward, Source},
     reply::{Refusal, message_reply, reply},
     sanitize::{self, Brand, Hop, Trust, append_via, frame_request, guard_response, set_forwarded},
-    upstream::{Backend, HostPolicy, tunnel},
+    upstream::{Backend, Held, HostPolicy, tunnel},
 };
 
 /// What forwarding takes from the node's settings.
@@ -53,11 +53,12 @@ impl Forwarder {
         self.complete(request, exchange);
         let mut response = backend.forward(request, self.host, exchange.shard, exchange).await?;
         let upstream = client.is_some().then(|| hyper::upgrade::on(&mut response));
+        let held = response.extensions_mut().remove::<Held>();
         let response = self.guarded(response, exchange)?;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS
             && let (Some(client), Some(upstream)) = (client, upstream)
         {
-            connect_tunnel(client, upstream, backend, exchange);
+            connect_tunnel((client, upstream), held, backend, exchange);
         }
         exchange.source = Source::Service;
         Ok(response)
@@ -145,9 +146,16 @@ fn answer(error: &Error, exchange: &mut Exchange) -> Response<Body> {
 }
 
 /// Carries the bytes of an upgraded connection, in a task that ends with either side.
-fn connect_tunnel(client: OnUpgrade, upstream: OnUpgrade, backend: &Backend, exchange: &Exchange) {
+fn connect_tunnel(
+    (client, upstream): (OnUpgrade, OnUpgrade),
+    held: Option<Held>,
+    backend: &Backend,
+    exchange: &Exchange,
+) {
     let (idle, id) = (backend.read_timeout, exchange.request_id);
     tokio::spawn(async move {
+        // The endpoint counts the tunnel until it ends.
+        let _held = held;
         if let Err(error) = tunnel(client, upstream, idle).await {
             tracing::debug!(request_id = %id, %error, "an upgraded connection ended");
         }

@@ -2,6 +2,7 @@
 
 use std::{
     error::Error as _,
+    io,
     pin::pin,
     sync::Arc,
     time::{Duration, Instant},
@@ -62,16 +63,20 @@ impl Attempt<'_> {
     pub(crate) async fn run(
         self,
         request: &mut Request<Body>,
-        upload: Option<&Upload>,
+        upload: Option<&Arc<Upload>>,
     ) -> Result<(Response<Incoming>, Lease), Failure> {
         let in_flight = self.endpoint.enter();
         let connection = match self.idle(request) {
             Some(connection) => connection,
             None => Box::pin(self.connect(request.headers().get(HOST).cloned())).await?,
         };
-        let mut lease = Lease { connection, in_flight, shard: self.shard };
+        let mut lease = Lease { connection, in_flight, shard: self.shard, upload: upload.cloned() };
+        if let Some(upload) = upload {
+            upload.begin();
+        }
+        lease.connection.awaiting.begin();
         let sending = lease.connection.sender.try_send_request(std::mem::take(request));
-        match answered(self.backend, sending, upload).await {
+        match answered(self.backend, sending, upload.map(AsRef::as_ref)).await {
             Ok(response) => Ok((response, lease)),
             Err(mut failure) => {
                 failure.stale = lease.connection.reused() && failure.error.reason() == Reason::Reset;
@@ -167,16 +172,19 @@ fn classify(mut failed: TrySendError<Request<Body>>, upload: Option<&Upload>) ->
     } else if error.is_parse() {
         Reason::BadResponse
     } else {
-        Reason::Reset
+        named_reason(&error).unwrap_or(Reason::Reset)
     };
     Failure { error: Error::new(reason, error), request: Left::Taken(unwritten), stale: false }
 }
 
-/// The reason with which the request's body ended, where it named one: the client was too slow.
+/// The reason that the request's body or the connection's stream gave for ending: the client was too slow,
+/// the interim responses too many.
 fn named_reason(error: &hyper::Error) -> Option<Reason> {
     let mut cause = error.source();
     while let Some(error) = cause {
-        if let Some(named) = error.downcast_ref::<Error>() {
+        let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        let named = error.downcast_ref::<Error>().or_else(|| inner?.downcast_ref());
+        if let Some(named) = named {
             return Some(named.reason());
         }
         cause = error.source();

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use http::{HeaderValue, Request, Response, header::HOST};
+use http::{HeaderValue, Request, Response, StatusCode, header::HOST};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use smallvec::SmallVec;
@@ -12,6 +12,7 @@ use super::{
     attempt::{Attempt, Failure, Left, Reuse},
     download::{Lease, download},
     replay::Replay,
+    tunnel::Held,
     upload::{Upload, Watched},
 };
 use crate::{
@@ -87,13 +88,15 @@ impl Backend {
         exchange: &mut Exchange,
     ) -> Result<Response<Body>, Error> {
         let upload = watch(request);
-        let replay = (self.retries > 0).then(|| Replay::of(request)).flatten();
+        // Even without retries: a connection that had been idle may turn out to be closed.
+        let replay = Replay::of(request);
         let tries = Tries { backend: self, host, shard, upload, replay };
         let outcome = tries.run(request, exchange).await;
         exchange.request_bytes = tries.upload.as_deref().map_or(exchange.request_bytes, Upload::bytes);
         let (response, lease) = outcome?;
-        let (parts, incoming) = response.into_parts();
-        if parts.status == http::StatusCode::SWITCHING_PROTOCOLS {
+        let (mut parts, incoming) = response.into_parts();
+        if parts.status == StatusCode::SWITCHING_PROTOCOLS {
+            parts.extensions.insert(Held::new(lease));
             return Ok(Response::from_parts(parts, Body::empty()));
         }
         let body = download(incoming, lease, self.read_timeout)?;
@@ -135,7 +138,7 @@ impl Tries<'_> {
             exchange.tries += 1;
             self.set_host(request, &endpoint);
             let attempt = Attempt { backend: self.backend, endpoint: &endpoint, shard: self.shard, reuse };
-            let failure = match attempt.run(request, self.upload.as_deref()).await {
+            let failure = match attempt.run(request, self.upload.as_ref()).await {
                 Ok(answered) => {
                     exchange.timings.responded = Some(exchange.started.elapsed());
                     return Ok(answered);
@@ -167,9 +170,12 @@ impl Tries<'_> {
         }
     }
 
-    /// Makes `request` whole again for one more try.
+    /// Makes `request` whole again for one more try. None follows a bad response, whose request has been
+    /// acted on, nor a failure of the client's.
     fn restore(&self, request: &mut Request<Body>, failure: Failure, tries: u32) -> Result<(), Error> {
-        let spent = tries > self.backend.retries || failure.error.reason() == Reason::BadRequestBody;
+        let reason = failure.error.reason();
+        let last = !reason.blames_upstream() || reason == Reason::BadResponse;
+        let spent = tries > self.backend.retries || last;
         let whole = match failure.request {
             Left::Whole => true,
             Left::Taken(None) => false,

@@ -3,6 +3,7 @@
 use std::{
     future::Future,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, Waker, ready},
     time::{Duration, Instant},
 };
@@ -12,7 +13,11 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Sleep, sleep};
 
-use super::{endpoint::InFlight, pool::Connection};
+use super::{
+    endpoint::InFlight,
+    pool::Connection,
+    upload::{Progress, Upload},
+};
 use crate::{
     Body,
     error::{BoxError, Error, Reason},
@@ -24,11 +29,17 @@ pub(crate) struct Lease {
     pub(crate) connection: Connection,
     pub(crate) in_flight: InFlight,
     pub(crate) shard: usize,
+    /// The request's body, where it is streamed.
+    pub(crate) upload: Option<Arc<Upload>>,
 }
 
 impl Lease {
-    /// Ends a complete exchange.
+    /// Ends an exchange whose response is complete. A connection on which the request is not complete, as
+    /// after an early 413, is closed.
     pub(crate) fn give_back(self) {
+        if self.upload.is_some_and(|upload| upload.progress() != Progress::Done) {
+            return;
+        }
         self.in_flight.endpoint().give_back(self.shard, self.connection, Instant::now());
     }
 }

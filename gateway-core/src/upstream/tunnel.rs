@@ -18,6 +18,19 @@ use tokio::{
     time::sleep,
 };
 
+use super::download::Lease;
+
+/// What an upgraded connection holds: its endpoint counts it for as long as this is there. The 101 that
+/// [`Backend::forward`](super::Backend::forward) gives carries it among its extensions.
+#[derive(Clone)]
+pub(crate) struct Held(#[expect(dead_code, reason = "kept for its drop")] Arc<Lease>);
+
+impl Held {
+    pub(crate) fn new(lease: Lease) -> Self {
+        Self(Arc::new(lease))
+    }
+}
+
 /// Carries bytes between two upgraded connections until both directions have ended, either one fails, or
 /// nothing has come from either side for `idle`.
 ///
