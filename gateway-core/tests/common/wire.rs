@@ -249,8 +249,8 @@ impl Wire {
     async fn head(&mut self, stream: &mut (impl AsyncRead + Unpin)) -> Option<String> {
         loop {
             if let Some(end) = self.bytes.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
-                let head = self.bytes.drain(..end + 4).take(end).collect();
-                return Some(String::from_utf8(head).unwrap_or_else(|error| format!("{error}")));
+                let head: Vec<u8> = self.bytes.drain(..end + 4).take(end).collect();
+                return Some(String::from_utf8_lossy(&head).into_owned());
             }
             self.more(stream).await?;
         }
