@@ -26,6 +26,9 @@ use tokio::{
 /// How long anything may take before a test gives up.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long an upstream takes for a path with `/slow` in it.
+pub const SLOW: Duration = Duration::from_millis(300);
+
 /// One request as the upstream read it.
 #[derive(Clone, Debug)]
 pub struct Seen {
@@ -154,7 +157,11 @@ impl Upstream {
             let framing = Framing::of_request(&seen.head);
             seen.broken = wire.body(&mut stream, framing, &mut seen.body).await.is_none();
             let (answer, broken) = (answers(&seen), seen.broken);
+            let slow = seen.target().contains("/slow");
             self.seen.lock().unwrap().push(seen);
+            if slow {
+                tokio::time::sleep(SLOW).await;
+            }
             if broken || stream.write_all(&answer).await.is_err() {
                 return;
             }
