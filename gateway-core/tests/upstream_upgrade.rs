@@ -57,7 +57,10 @@ async fn mirror() -> std::net::SocketAddr {
 }
 
 #[expect(clippy::result_large_err, reason = "as the crate's callback wants it")]
-fn pick_protocol(request: &Request, mut response: Response) -> Result<Response, tokio_tungstenite::tungstenite::handshake::server::ErrorResponse> {
+fn pick_protocol(
+    request: &Request,
+    mut response: Response,
+) -> Result<Response, tokio_tungstenite::tungstenite::handshake::server::ErrorResponse> {
     assert_eq!(request.headers()["sec-websocket-protocol"], "chat.v1, chat.v2");
     response.headers_mut().insert("sec-websocket-protocol", "chat.v2".parse().unwrap());
     Ok(response)
@@ -131,7 +134,11 @@ async fn nothing_after_the_handshake_is_forwarded_before_the_101() {
     let head = read_until(&mut upstream, b"\r\n\r\n").await;
     assert!(head.ends_with(b"\r\n\r\n"), "{}", String::from_utf8_lossy(&head));
     let text = String::from_utf8(head).unwrap();
-    for line in ["connection: keep-alive, Upgrade", "upgrade: websocket", "sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ=="] {
+    for line in [
+        "connection: keep-alive, Upgrade",
+        "upgrade: websocket",
+        "sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==",
+    ] {
         assert!(text.contains(line), "{line} in {text}");
     }
     let mut byte = [0];
