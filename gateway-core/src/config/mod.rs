@@ -5,13 +5,15 @@
 
 mod certificate;
 mod consumer;
+mod decode;
+mod document;
 mod entities;
+mod export;
 mod id;
 mod plugin;
+mod problem;
 mod protocol;
 mod route;
-mod shim;
-pub use shim::*;
 pub mod schema;
 mod service;
 mod upstream;
@@ -19,9 +21,12 @@ mod vault;
 
 pub use certificate::{CaCertificate, Certificate, Sni};
 pub use consumer::{Consumer, ConsumerGroup, Credential, CredentialKind};
+pub use decode::Options;
+pub use document::Span;
 pub use entities::{Change, Config, Entities, Entity};
 pub use id::{Reference, derived_id};
 pub use plugin::Plugin;
+pub use problem::{Colour, Matter, Path, Problem, Problems, Step, Subject};
 pub use protocol::Protocol;
 pub use route::{Address, PathHandling, Route};
 pub use service::Service;
