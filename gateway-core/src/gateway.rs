@@ -192,9 +192,10 @@ impl Gateway {
         parts: &mut Parts,
         exchange: &mut Exchange,
     ) -> Result<Arc<Entry>, Box<Response<Body>>> {
+        exchange.receive(parts, &self.shared.environment.outbound.trust);
+        exchange.debug = self.shared.settings.debug_header && asks_for_debug(parts);
         let canonical =
             check_head(parts, &self.shared.settings.rules).map_err(|reason| refuse(reason, exchange))?;
-        exchange.receive(parts, &self.shared.environment.outbound.trust);
         canonical.apply(parts, &self.shared.settings.rules);
         let entry =
             self.find(snapshot, parts, &canonical, exchange).map_err(|reason| refuse(reason, exchange))?;

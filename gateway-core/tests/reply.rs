@@ -5,8 +5,7 @@
 use std::{convert::Infallible, time::Duration};
 
 use gateway_core::{
-    Body, Reason,
-    plugin::RequestId,
+    Body, Reason, RequestId,
     reply::{Asked, https_reply, reply},
 };
 use http::{Request, Response};

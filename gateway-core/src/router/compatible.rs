@@ -4,10 +4,11 @@ use uuid::Uuid;
 
 use super::{
     host::Host,
-    path::{Pattern, Prefix},
-    predicate::{Predicates, read},
+    path::Prefix,
+    pattern::Pattern,
+    predicate::Predicates,
     priority::{PathKind, Priority},
-    rule::{Paths, Rule, RuleError},
+    rule::{Paths, Rule, RuleError, read},
 };
 use crate::config::{Protocol, Route};
 
@@ -48,7 +49,7 @@ enum Path {
 impl Path {
     fn parse(text: &str) -> Result<Self, String> {
         match text.strip_prefix('~') {
-            Some(pattern) => Pattern::new(pattern).map(Self::Pattern).map_err(|error| error.to_string()),
+            Some(pattern) => Pattern::new(pattern).map(Self::Pattern),
             None if text.starts_with('/') => Ok(Self::Prefix(Prefix::new(text))),
             None => Err("should start with: / (fixed path) or ~/ (regex path)".into()),
         }

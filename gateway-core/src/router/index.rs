@@ -5,7 +5,7 @@
 //! wildcards that fit and under "any host"; in each it meets those of the prefixes of its path, the longest first.
 //! The place of a rule is its rank, so lists are in order and a list that starts behind the best so far is left out.
 
-use std::cell::OnceCell;
+use std::{borrow::Cow, cell::OnceCell};
 
 use foldhash::HashMap;
 use regex::Regex;
@@ -13,7 +13,8 @@ use regex::Regex;
 use super::{
     Head,
     host::{HostMap, Name},
-    path::{Pattern, decoded, match_end},
+    path::decoded,
+    pattern::{Pattern, match_end},
     predicate::Predicates,
     rule::{Paths, Rule},
     trie::{Forward, Trie},
@@ -139,7 +140,7 @@ fn paths(mut entries: Vec<(Vec<u8>, Entry)>) -> Trie<Entries> {
 /// A request with its decoded path, made when the first expression asks for it.
 struct Request<'a> {
     head: &'a Head<'a>,
-    decoded: OnceCell<std::borrow::Cow<'a, str>>,
+    decoded: OnceCell<Cow<'a, str>>,
 }
 
 impl Request<'_> {

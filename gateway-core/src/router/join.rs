@@ -98,7 +98,7 @@ impl<'a> Joined<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::router::path::Pattern;
+    use crate::router::pattern::Pattern;
 
     /// The path sent upstream for a request that a route with this path takes.
     fn sent(service: &str, route: &str, request: &str, strips: bool) -> String {

@@ -1,4 +1,4 @@
-//! Paths of routes: their canonical form, and regular expressions over the decoded path.
+//! Paths of routes and requests in their two forms.
 //!
 //! A path has two forms (compat P39, R12). On the wire an octet that may not stand plain is escaped: `/sp%20ace`.
 //! Rules are written, ranked and matched by the decoded form, in which only reserved characters stay escaped:
@@ -6,12 +6,6 @@
 //! decoded one.
 
 use std::borrow::Cow;
-
-use regex::{CaptureLocations, Regex, RegexBuilder};
-use regex_syntax::hir::literal::Extractor;
-
-/// A compiled expression may take this much memory: a route of one tenant is not to eat the others'.
-const PATTERN_LIMIT: usize = 1 << 20;
 
 /// A plain path of a route.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,99 +24,8 @@ impl Prefix {
     }
 }
 
-/// A regular expression of a route, anchored at the start.
-#[derive(Clone, Debug)]
-pub(super) struct Pattern {
-    pub(super) regex: Regex,
-    /// What every path that matches starts with, decoded and on the wire alike.
-    pub(super) literal: String,
-}
-
-impl Pattern {
-    /// Compiles what stands after `~`. Time is linear in the path, so look-around and back-references do not exist
-    /// (compat R6).
-    pub(super) fn new(text: &str) -> Result<Self, regex::Error> {
-        let anchored = format!("^(?:{})", decoded_pattern(text));
-        let regex = RegexBuilder::new(&anchored).size_limit(PATTERN_LIMIT).build()?;
-        Ok(Self { literal: literal_prefix(&anchored).unwrap_or_default(), regex })
-    }
-}
-
-fn literal_prefix(pattern: &str) -> Option<String> {
-    let hir = regex_syntax::parse(pattern).ok()?;
-    let literals = Extractor::new().extract(&hir);
-    let common = literals.longest_common_prefix()?.iter();
-    Some(common.copied().take_while(|byte| stands_plain(*byte) && *byte != b'%').map(char::from).collect())
-}
-
-/// Escapes in an expression mean the octet itself: `~/sp%20ace` takes what `~/sp ace` takes (compat R12).
-fn decoded_pattern(text: &str) -> Cow<'_, str> {
-    match decoded(text) {
-        Cow::Borrowed(text) => Cow::Borrowed(text),
-        Cow::Owned(_) => {
-            Cow::Owned(pieces(text).scan(Vec::new(), |run, piece| Some(literal(run, &piece))).collect())
-        }
-    }
-}
-
-/// The expression for one piece; octets of one character wait in `run` until it is whole.
-fn literal(run: &mut Vec<u8>, piece: &Piece<'_>) -> String {
-    match *piece {
-        Piece::Escaped(octet) if !is_reserved(octet) => {
-            run.push(octet);
-            let Ok(text) = std::str::from_utf8(run) else { return String::new() };
-            let text = regex::escape(text);
-            run.clear();
-            text
-        }
-        Piece::Escaped(octet) => format!("%{octet:02X}"),
-        Piece::Plain(text) => text.to_owned(),
-    }
-}
-
-/// What an expression took out of a path.
-#[derive(Debug)]
-pub struct Captures<'r, 'p> {
-    regex: &'r Regex,
-    path: Cow<'p, str>,
-    groups: CaptureLocations,
-}
-
-impl<'r, 'p> Captures<'r, 'p> {
-    /// The captures of `regex` in a canonical path.
-    pub(super) fn new(regex: &'r Regex, path: &'p str) -> Option<Self> {
-        let path = decoded(path);
-        let mut groups = regex.capture_locations();
-        regex.captures_read(&mut groups, &path)?;
-        Some(Self { regex, path, groups })
-    }
-
-    /// The group of this number, decoded; 0 is the whole match.
-    #[must_use]
-    pub fn get(&self, group: usize) -> Option<&str> {
-        self.groups.get(group).and_then(|(start, end)| self.path.get(start..end))
-    }
-
-    /// The group of this name, decoded.
-    #[must_use]
-    pub fn name(&self, name: &str) -> Option<&str> {
-        self.iter().find_map(|(own, value)| if own == Some(name) { value } else { None })
-    }
-
-    /// All groups from number 1 on, with their names and values; a group that took no part has no value.
-    pub fn iter(&self) -> impl Iterator<Item = (Option<&'r str>, Option<&str>)> {
-        self.regex.capture_names().enumerate().skip(1).map(|(group, name)| (name, self.get(group)))
-    }
-}
-
-/// Where `regex` ends in the canonical `path`, of which `decoded` is the decoded form.
-pub(super) fn match_end(regex: &Regex, path: &str, decoded: &str) -> Option<usize> {
-    let end = regex.find(decoded)?.end();
-    if path.len() == decoded.len() { Some(end) } else { Some(wire_length(path, end)) }
-}
-
 /// How many bytes of `path` its first `length` decoded bytes take.
-fn wire_length(path: &str, length: usize) -> usize {
+pub(super) fn wire_length(path: &str, length: usize) -> usize {
     let (mut wire, mut left) = (0, length);
     for piece in pieces(path) {
         let (taken, decoded) = match piece {
@@ -186,13 +89,13 @@ fn without_dots(path: &str) -> String {
 }
 
 /// A part of a path: one escape, or text up to the next one.
-enum Piece<'a> {
+pub(super) enum Piece<'a> {
     Escaped(u8),
     Plain(&'a str),
 }
 
 /// Splits a path at its escapes. A `%` without two digits is plain.
-fn pieces(mut rest: &str) -> impl Iterator<Item = Piece<'_>> {
+pub(super) fn pieces(mut rest: &str) -> impl Iterator<Item = Piece<'_>> {
     std::iter::from_fn(move || {
         if let Some(octet) = leading_escape(rest) {
             rest = rest.get(3..)?;
@@ -224,11 +127,11 @@ fn is_unreserved(octet: u8) -> bool {
 }
 
 /// RFC 3986 section 2.2, and the sign of an escape.
-fn is_reserved(octet: u8) -> bool {
+pub(super) fn is_reserved(octet: u8) -> bool {
     b"!*'();:@&=+$,/?%#[]".contains(&octet)
 }
 
-fn stands_plain(octet: u8) -> bool {
+pub(super) fn stands_plain(octet: u8) -> bool {
     is_unreserved(octet) || is_reserved(octet)
 }
 
@@ -270,44 +173,5 @@ mod tests {
         assert_eq!(decoded("/sp%20ace/%C3%BC%2F%25"), "/sp ace/ü%2F%25");
         assert_eq!(decoded("/%FF%20"), "/%FF%20");
         assert!(matches!(decoded("/plain"), Cow::Borrowed(_)));
-    }
-
-    #[test]
-    fn a_match_ends_where_it_does_on_the_wire() {
-        let end = |pattern: &str, path: &str| {
-            match_end(&Pattern::new(pattern).unwrap().regex, path, &decoded(path))
-        };
-        assert_eq!(end(r"/re/\d+", "/re/12/x"), Some(6));
-        assert_eq!(end("/sp ace", "/sp%20ace/x"), Some(9));
-        assert_eq!(end("/sp%20a", "/sp%20ace/x"), Some(7));
-        assert_eq!(end("/ü", "/%C3%BC%2Fx"), Some(7));
-        assert_eq!(end("/%c3%bc%2F", "/%C3%BC%2Fx"), Some(10));
-        assert_eq!(end("/x", "/re"), None);
-    }
-
-    #[test]
-    fn an_expression_is_anchored_at_the_start_only_p39() {
-        let regex = Pattern::new("/a|/b").unwrap().regex;
-        assert!(regex.is_match("/bx") && regex.is_match("/a"));
-        assert!(!regex.is_match("/x/b"));
-    }
-
-    #[test]
-    fn a_pattern_knows_how_its_paths_start() {
-        let literal = |pattern: &str| Pattern::new(pattern).unwrap().literal;
-        assert_eq!(literal(r"/users/(?<id>\d+)"), "/users/");
-        assert_eq!(literal("/(a|b)/c"), "/");
-        assert_eq!(literal("/abc|/abd"), "/ab");
-        assert_eq!(literal("/sp ace"), "/sp");
-        assert_eq!(literal("/a%2Fb"), "/a");
-        assert_eq!(literal("(?i)/ab"), "/");
-        assert_eq!(literal(".*"), "");
-    }
-
-    #[test]
-    fn an_expression_that_is_too_large_or_looks_around_is_refused() {
-        assert!(Pattern::new(r"/(\w{100}){100}").is_err());
-        assert!(Pattern::new(r"/a(?=b)").is_err());
-        assert!(Pattern::new("/[").is_err());
     }
 }

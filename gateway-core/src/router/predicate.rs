@@ -3,7 +3,12 @@
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use regex::bytes::{Regex, RegexBuilder};
 
-use super::{Head, RuleError, host::Name};
+use super::{
+    Head,
+    host::Name,
+    pattern::PATTERN_LIMIT,
+    rule::{RuleError, read},
+};
 use crate::config::Route;
 
 /// All that neither host nor path decides; an empty list asks for nothing.
@@ -82,7 +87,9 @@ impl Header {
 impl Value {
     fn parse(text: &str) -> Result<Self, regex::Error> {
         let Some(pattern) = text.strip_prefix("~*") else { return Ok(Self::Text(text.to_owned())) };
-        RegexBuilder::new(pattern).case_insensitive(true).size_limit(1 << 20).build().map(Self::Pattern)
+        let mut pattern = RegexBuilder::new(pattern);
+        pattern.case_insensitive(true).size_limit(PATTERN_LIMIT).dfa_size_limit(PATTERN_LIMIT);
+        pattern.build().map(Self::Pattern)
     }
 
     fn takes(&self, field: &HeaderValue) -> bool {
@@ -91,18 +98,4 @@ impl Value {
             Self::Pattern(pattern) => pattern.is_match(field.as_bytes()),
         }
     }
-}
-
-/// Reads each element of a list; those that cannot be read are errors of `field`.
-pub(super) fn read<T, E: ToString>(
-    field: &str,
-    list: Option<&[String]>,
-    parse: impl Fn(&str) -> Result<T, E>,
-    errors: &mut Vec<RuleError>,
-) -> Vec<T> {
-    let parsed = list.unwrap_or_default().iter().map(|text| parse(text)).enumerate();
-    let mut keep = |(at, result): (usize, Result<T, E>)| {
-        result.map_err(|error| errors.push(RuleError::at(field, at, error.to_string()))).ok()
-    };
-    parsed.filter_map(&mut keep).collect()
 }

@@ -8,7 +8,7 @@ use super::{
     Flavor, Head,
     compatible::compile,
     index::{Found, Index},
-    path::Captures,
+    pattern::Captures,
     rule::RuleError,
 };
 use crate::config::Route;

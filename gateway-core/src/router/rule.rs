@@ -2,11 +2,7 @@
 
 use std::{error::Error as StdError, fmt};
 
-use super::{
-    host::Host,
-    path::{Pattern, Prefix},
-    predicate::Predicates,
-};
+use super::{host::Host, path::Prefix, pattern::Pattern, predicate::Predicates};
 
 /// What a request must have to take a route. A route is one rule or, with several paths, more (compat P44).
 #[derive(Debug)]
@@ -39,11 +35,23 @@ pub struct RuleError {
     pub message: String,
 }
 
-impl RuleError {
-    /// An error of the element `at` of the list `field`.
-    pub(super) fn at(field: &str, at: usize, message: String) -> Self {
-        Self { field: format!("{field}[{at}]"), message }
+/// Reads each element of the list `field`; those that cannot be read are pushed to `errors`.
+pub(super) fn read<T, E: ToString>(
+    field: &str,
+    list: Option<&[String]>,
+    parse: impl Fn(&str) -> Result<T, E>,
+    errors: &mut Vec<RuleError>,
+) -> Vec<T> {
+    let mut read = Vec::new();
+    for (at, text) in list.unwrap_or_default().iter().enumerate() {
+        match parse(text) {
+            Ok(value) => read.push(value),
+            Err(error) => {
+                errors.push(RuleError { field: format!("{field}[{at}]"), message: error.to_string() });
+            }
+        }
     }
+    read
 }
 
 impl fmt::Display for RuleError {

@@ -103,4 +103,29 @@ proptest! {
             prop_assert_eq!(found, reference::find(&routes, request), "{:?}", request);
         }
     }
+
+    /// Rules that compile match or do not, and what they took is a part of the path; the others are errors.
+    #[test]
+    fn no_text_breaks_the_router(
+        paths in prop::collection::vec("[/~]?(%[0-9a-f]{2}|\\PC|/){0,6}", 0..4),
+        hosts in prop::collection::vec("\\*?(\\PC|\\.){0,5}(:[0-9]{1,5}|\\*)?", 0..3),
+        value in "(~\\*)?\\PC{0,6}",
+        host in "(\\PC|\\.){0,6}",
+        path in "/?(%[0-9A-F]{2}|\\PC|/){0,8}",
+        follows in any::<bool>(),
+    ) {
+        let start = paths.first().filter(|_| follows).map_or("", |path| path.trim_start_matches('~'));
+        let request = get(&host, &(start.to_owned() + &path)).header("x", "1");
+        let route = route("r", |route| {
+            (route.paths, route.hosts) = (Some(paths), Some(hosts));
+            route.headers = Some([("x".to_owned(), vec![value, "1".to_owned()])].into_iter().collect());
+            route.snis = list(&["*"]);
+        });
+        if let Ok(router) = build([route]) && let Some(found) = found(&router, &request) {
+            let taken = request.path.get(..found.matched);
+            prop_assert!(taken.is_some());
+            prop_assert_eq!(found.captures(&request.path).is_some(), found.pattern.is_some());
+            let _ = crate::router::join(taken, &request.path, Some(found.matched)).to_cow();
+        }
+    }
 }

@@ -2,9 +2,13 @@
 //!
 //! It shares no code with the router. It knows only the escapes that the generated requests have, `%20` and `%2F`.
 
-use std::cmp::{Ordering, Reverse};
+use std::{
+    cell::RefCell,
+    cmp::{Ordering, Reverse},
+    collections::HashMap,
+};
 
-use regex::{Regex, RegexBuilder};
+use regex::Regex;
 use uuid::Uuid;
 
 use super::Request;
@@ -137,7 +141,7 @@ fn name_fits(pattern: &str, name: &str) -> bool {
 
 fn value_fits(value: &str, field: &str) -> bool {
     match value.strip_prefix("~*") {
-        Some(pattern) => RegexBuilder::new(pattern).case_insensitive(true).build().unwrap().is_match(field),
+        Some(pattern) => regex(&format!("(?i){pattern}")).is_match(field),
         None => value.to_lowercase() == field.to_lowercase(),
     }
 }
@@ -146,12 +150,17 @@ fn value_fits(value: &str, field: &str) -> bool {
 fn path_fits(path: &str, wire: &str) -> Option<usize> {
     let decoded = wire.replace("%20", " ");
     let taken = match path.strip_prefix('~') {
-        Some(pattern) => {
-            Regex::new(pattern).unwrap().find(&decoded).filter(|found| found.start() == 0)?.as_str()
-        }
+        Some(pattern) => regex(pattern).find(&decoded).filter(|found| found.start() == 0)?.as_str(),
         None => decoded.starts_with(path).then_some(path)?,
     };
     Some(taken.replace(' ', "%20").len())
+}
+
+/// Each pattern is compiled once: that is most of the time of a run.
+fn regex(pattern: &str) -> Regex {
+    thread_local!(static COMPILED: RefCell<HashMap<String, Regex>> = RefCell::default());
+    let compile = || Regex::new(pattern).unwrap();
+    COMPILED.with_borrow_mut(|compiled| compiled.entry(pattern.to_owned()).or_insert_with(compile).clone())
 }
 
 #[test]
