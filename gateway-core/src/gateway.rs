@@ -24,7 +24,7 @@ use crate::{
     config::{Change, Config, Problems, Protocol},
     error::{BoxError, Reason},
     observe::Observer,
-    plugin::Exchange,
+    plugin::{Exchange, Registry},
     reply::{Asked, https_reply, reply},
     router::Head,
     sanitize::{Canonical, check_head, complete_refusal},
@@ -122,6 +122,12 @@ impl Gateway {
     #[must_use]
     pub fn observer(&self) -> &Observer {
         &self.shared.observer
+    }
+
+    /// The plugins that its configurations may name.
+    #[must_use]
+    pub fn plugins(&self) -> &Registry {
+        &self.shared.environment.registry
     }
 
     /// The node's settings.
