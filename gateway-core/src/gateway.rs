@@ -25,7 +25,7 @@ use crate::{
     config::{Change, Config, Problems, Protocol},
     error::{BoxError, Reason},
     observe::Observer,
-    plugin::{Exchange, Source},
+    plugin::{Exchange, Registry, Source},
     reply::{Asked, https_reply, reply},
     router::Head,
     sanitize::{Canonical, check_head, complete_refusal},
@@ -120,6 +120,12 @@ impl Gateway {
     #[must_use]
     pub fn observer(&self) -> &Observer {
         &self.shared.observer
+    }
+
+    /// The plugins that its configurations may name.
+    #[must_use]
+    pub fn plugins(&self) -> &Registry {
+        &self.shared.environment.registry
     }
 
     /// The node's settings.

@@ -107,6 +107,30 @@ impl Problem {
         }
     }
 
+    /// A mistake that shows only when the configuration is compiled: in this field of this entity.
+    pub(crate) fn in_entity(
+        collection: &'static str,
+        id: Uuid,
+        name: Option<&str>,
+        field: &str,
+        message: String,
+    ) -> Self {
+        let entity = name.map_or_else(|| id.to_string(), str::to_owned);
+        let mut path = Path::default();
+        path.push(Step::field(collection));
+        path.push(Step::field(entity));
+        let subject = Subject {
+            kind: entity_kind(collection),
+            collection,
+            name: name.map(str::to_owned),
+            id: Some(id),
+            path: path.clone(),
+            value: Value::Null,
+        };
+        path.push(Step::field(field.to_owned()));
+        Self { subject: Some(Arc::new(subject)), ..Self::new(path, None, message) }
+    }
+
     /// A mistake in the syntax, in Kong's frame around it (compat A49).
     pub(super) fn syntax(span: Option<Span>, text: impl Into<Cow<'static, str>>) -> Self {
         let text = text.into();
@@ -117,31 +141,6 @@ impl Problem {
             None => format!("failed parsing declarative configuration: {text}"),
         };
         Self { matter: Matter::Syntax, ..Self::new(Path::default(), span, message) }
-    }
-
-    /// A mistake that only shows when an entity is compiled: by then its place in the text is forgotten, so
-    /// it is named by `collection`, name or id, and `field`.
-    pub(crate) fn in_entity(
-        collection: &'static str,
-        id: Uuid,
-        name: Option<&str>,
-        field: &str,
-        message: impl Into<String>,
-    ) -> Self {
-        let called = name.map_or_else(|| id.to_string(), str::to_owned);
-        let mut path = Path::default();
-        path.push(Step::field(collection));
-        path.push(Step::field(called));
-        let subject = Subject {
-            kind: collection.strip_suffix('s').unwrap_or(collection),
-            collection,
-            name: name.map(str::to_owned),
-            id: Some(id),
-            path: path.clone(),
-            value: Value::Null,
-        };
-        path.push(Step::field(field.to_owned()));
-        Self { subject: Some(Arc::new(subject)), ..Self::new(path, None, message) }
     }
 
     pub(super) fn finding(mut self, found: impl Into<String>) -> Self {
@@ -273,6 +272,11 @@ impl Serialize for Problems {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(&self.list)
     }
+}
+
+/// What one of the entities in `collection` is called.
+fn entity_kind(collection: &'static str) -> &'static str {
+    super::schema::EntityKind::named(collection).map_or(collection, super::schema::EntityKind::singular)
 }
 
 /// The one of `names` that `name` was probably meant to be: one that begins so, or else one that
