@@ -7,8 +7,9 @@ pub use builder::Builder;
 
 use std::{
     convert::Infallible,
-    future::Future,
-    pin::Pin,
+    future::{Future, poll_fn},
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::{Pin, pin},
     sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
 };
@@ -24,7 +25,7 @@ use crate::{
     config::{Change, Config, Problems, Protocol},
     error::{BoxError, Reason},
     observe::Observer,
-    plugin::Exchange,
+    plugin::{Exchange, Registry, Source},
     reply::{Asked, https_reply, reply},
     router::Head,
     sanitize::{Canonical, check_head, complete_refusal},
@@ -121,6 +122,12 @@ impl Gateway {
         &self.shared.observer
     }
 
+    /// The plugins that its configurations may name.
+    #[must_use]
+    pub fn plugins(&self) -> &Registry {
+        &self.shared.environment.registry
+    }
+
     /// The node's settings.
     #[must_use]
     pub fn settings(&self) -> &Settings {
@@ -186,7 +193,10 @@ impl Gateway {
         self.shared.observer.begin(exchange.shard);
         exchange.asked = Asked::by(request.method(), request.version(), request.headers());
         match self.admit(request, exchange) {
-            Ok(entry) => (entry.chain.run(request, exchange).await, Some(entry)),
+            Ok(entry) => {
+                let response = contained(pin!(entry.chain.run(request, exchange))).await;
+                (response.unwrap_or_else(|| panicked(exchange)), Some(entry))
+            }
             Err(refusal) => (*refusal, None),
         }
     }
@@ -264,6 +274,24 @@ impl Gateway {
 /// Whether the client asks how it was routed (compat P52).
 fn asks_for_debug(parts: &Parts) -> bool {
     parts.headers.get("kong-debug").is_some_and(|value| value == "1")
+}
+
+/// Runs a chain; nothing where it panicked. Only its own request pays, also where no server of ours, but an
+/// embedder's, would have to catch it. It is not polled again, so nobody sees what it left behind.
+async fn contained<F: Future>(mut chain: Pin<&mut F>) -> Option<F::Output> {
+    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| chain.as_mut().poll(cx))) {
+        Ok(poll) => poll.map(Some),
+        Err(_) => Poll::Ready(None),
+    })
+    .await
+}
+
+/// Answers a request in whose chain a plugin or a layer panicked.
+fn panicked(exchange: &mut Exchange) -> Response<Body> {
+    tracing::error!(request_id = %exchange.request_id, "a plugin panicked");
+    exchange.reason = Some(Reason::Internal);
+    exchange.source = Source::Exit;
+    reply(Reason::Internal, exchange.asked, exchange.request_id)
 }
 
 /// Answers a request that goes no further.

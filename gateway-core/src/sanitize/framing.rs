@@ -73,7 +73,9 @@ pub enum Hop {
 /// gets no fields, but keeps a `Content-Length: 0`. Nothing is written where nothing changes.
 pub fn frame_request<B: Body>(headers: &mut HeaderMap, body: &B, hop: Hop) {
     let size = if body.is_end_stream() { Some(0) } else { body.size_hint().exact() };
-    if let Some(size) = size {
+    if size == Some(0) && !headers.contains_key(CONTENT_LENGTH) {
+        headers.remove(TRANSFER_ENCODING);
+    } else if let Some(size) = size {
         headers.remove(TRANSFER_ENCODING);
         let said = content_length(headers);
         let right = match &said {

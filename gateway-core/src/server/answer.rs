@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::{Buf, Bytes};
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response, StatusCode, header::CONNECTION};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 use pin_project_lite::pin_project;
@@ -57,7 +57,7 @@ impl<F: Future<Output = Response<Body>>> Future for Answer<F> {
             Some(future) => catch_unwind(AssertUnwindSafe(|| future.poll(cx))).ok(),
             None => None,
         };
-        let response = match polled {
+        let mut response = match polled {
             Some(poll) => ready!(poll),
             None => {
                 if let Some(in_flight) = this.in_flight {
@@ -69,8 +69,18 @@ impl<F: Future<Output = Response<Body>>> Future for Answer<F> {
         let mut in_flight = this.in_flight.take();
         if let Some(in_flight) = &mut in_flight {
             in_flight.answered();
+            if in_flight.state.is_leaving() && !in_flight.is_http2() {
+                close_after(&mut response);
+            }
         }
         Poll::Ready(Ok(response.map(|body| Reply { body, in_flight })))
+    }
+}
+
+/// hyper closes after an answer that says so (RFC 9112 9.6), unless the connection becomes a tunnel.
+fn close_after(response: &mut Response<Body>) {
+    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
 }
 
@@ -143,9 +153,15 @@ impl Buf for Chunk {
 
     fn advance(&mut self, count: usize) {
         self.bytes.advance(count);
+        if let Some(state) = &self.state {
+            state.chunk_moved(count);
+        }
     }
 
     fn copy_to_bytes(&mut self, len: usize) -> Bytes {
+        if let Some(state) = &self.state {
+            state.chunk_moved(len);
+        }
         self.bytes.copy_to_bytes(len)
     }
 }
@@ -153,7 +169,7 @@ impl Buf for Chunk {
 impl Drop for Chunk {
     fn drop(&mut self) {
         if let Some(state) = &self.state {
-            state.chunk_sent();
+            state.chunk_gone();
         }
     }
 }

@@ -10,12 +10,12 @@ use std::sync::{
 
 use super::{
     counters::{Counters, Refusal},
-    deadline::Look,
+    deadline::{Look, Times},
     drain::Entered,
 };
 use crate::{
     clock,
-    pace::{Pace, Ticket, Waits},
+    pace::{Meter, Pace, Ticket, Waits},
 };
 
 /// What is known of a connection. Times are those of [`clock`], 0 for "not".
@@ -23,21 +23,20 @@ use crate::{
 pub(super) struct ConnState {
     pub(super) counters: Arc<Counters>,
     pub(super) waits: Arc<Waits>,
+    write_pace: Pace,
     opened: u64,
     read_at: AtomicU64,
     /// The first byte of a head that is not complete yet.
     head_since: AtomicU64,
-    /// The peer takes nothing since then.
-    blocked_since: AtomicU64,
-    /// The blocks before, together, and the bytes that ended them.
-    blocked_ms: AtomicU64,
-    blocked_bytes: AtomicU64,
+    /// Bytes that the socket does not take, in the present exchange.
+    blocked: Meter,
     requests: AtomicU64,
     in_flight: AtomicU32,
     idle_since: AtomicU64,
-    /// Chunks of HTTP/2 answers handed out and not sent yet, and the last change of that.
+    /// Chunks of HTTP/2 answers handed out and not sent yet; the wait for the peer's window since there
+    /// is one.
     unsent: AtomicU32,
-    sent_at: AtomicU64,
+    stalled: Meter,
     /// HTTP/2 streams of the present window that ended, and ended without an answer.
     ended: AtomicU32,
     cancelled: AtomicU32,
@@ -45,33 +44,34 @@ pub(super) struct ConnState {
     credit: AtomicU32,
     condemned: AtomicBool,
     abort: AtomicBool,
+    leaving: AtomicBool,
     _entered: Entered,
 }
 
 impl ConnState {
-    pub(super) fn new(counters: Arc<Counters>, pace: Pace, entered: Entered) -> Self {
+    pub(super) fn new(counters: Arc<Counters>, times: &Times, entered: Entered) -> Self {
         let now = clock::now();
         counters.active.fetch_add(1, Relaxed);
         counters.handled.fetch_add(1, Relaxed);
         Self {
             counters,
-            waits: Arc::new(Waits::new(pace)),
+            waits: Arc::new(Waits::new(times.body())),
+            write_pace: times.write(),
             opened: now,
             read_at: AtomicU64::new(now),
             head_since: AtomicU64::default(),
-            blocked_since: AtomicU64::default(),
-            blocked_ms: AtomicU64::default(),
-            blocked_bytes: AtomicU64::default(),
+            blocked: Meter::default(),
             requests: AtomicU64::default(),
             in_flight: AtomicU32::default(),
             idle_since: AtomicU64::default(),
             unsent: AtomicU32::default(),
-            sent_at: AtomicU64::default(),
+            stalled: Meter::default(),
             ended: AtomicU32::default(),
             cancelled: AtomicU32::default(),
             credit: AtomicU32::default(),
             condemned: AtomicBool::default(),
             abort: AtomicBool::default(),
+            leaving: AtomicBool::default(),
             _entered: entered,
         }
     }
@@ -87,18 +87,15 @@ impl ConnState {
 
     /// Bytes went out.
     pub(super) fn on_write(&self, bytes: usize) {
-        let since = self.blocked_since.load(Relaxed);
-        if since != 0 {
-            self.blocked_ms.fetch_add(clock::now().saturating_sub(since), Relaxed);
-            self.blocked_bytes.fetch_add(bytes as u64, Relaxed);
-            self.blocked_since.store(0, Relaxed);
+        if self.blocked.is_waiting() {
+            self.blocked.end(clock::now(), bytes as u64, self.write_pace);
         }
     }
 
     /// Bytes could not go out.
     pub(super) fn on_blocked(&self) {
-        if self.blocked_since.load(Relaxed) == 0 {
-            self.blocked_since.store(clock::now(), Relaxed);
+        if !self.blocked.is_waiting() {
+            self.blocked.begin(clock::now());
         }
     }
 
@@ -107,9 +104,13 @@ impl ConnState {
         self.head_since.store(0, Relaxed);
     }
 
-    /// A head is incomplete, and no request runs.
-    pub(super) fn is_reading_head(&self) -> bool {
-        self.head_since.load(Relaxed) != 0 && self.in_flight.load(Relaxed) == 0
+    /// From here on HTTP/1 answers say that the connection closes.
+    pub(super) fn leave(&self) {
+        self.leaving.store(true, Relaxed);
+    }
+
+    pub(super) fn is_leaving(&self) -> bool {
+        self.leaving.load(Relaxed)
     }
 
     /// The values that deadlines depend on.
@@ -118,13 +119,10 @@ impl ConnState {
             opened: self.opened,
             read_at: self.read_at.load(Relaxed),
             head_since: self.head_since.load(Relaxed),
-            blocked_since: self.blocked_since.load(Relaxed),
-            blocked_ms: self.blocked_ms.load(Relaxed),
-            blocked_bytes: self.blocked_bytes.load(Relaxed),
+            blocked: self.blocked.read(),
             in_flight: self.in_flight.load(Relaxed),
             idle_since: self.idle_since.load(Relaxed),
-            unsent: self.unsent.load(Relaxed),
-            sent_at: self.sent_at.load(Relaxed),
+            stalled: self.stalled.read(),
         }
     }
 
@@ -151,13 +149,22 @@ impl ConnState {
 
     pub(super) fn chunk_out(&self) {
         if self.unsent.fetch_add(1, Relaxed) == 0 {
-            self.sent_at.store(clock::now(), Relaxed);
+            self.stalled.reset();
+            self.stalled.begin(clock::now());
         }
     }
 
-    pub(super) fn chunk_sent(&self) {
-        self.sent_at.store(clock::now(), Relaxed);
-        self.unsent.fetch_sub(1, Relaxed);
+    /// A part of some chunk is on its way.
+    pub(super) fn chunk_moved(&self, bytes: usize) {
+        let now = clock::now();
+        self.stalled.end(now, bytes as u64, self.write_pace);
+        self.stalled.begin(now);
+    }
+
+    pub(super) fn chunk_gone(&self) {
+        if self.unsent.fetch_sub(1, Relaxed) == 1 {
+            self.stalled.reset();
+        }
     }
 
     fn begin(&self) {
@@ -168,8 +175,9 @@ impl ConnState {
         }
         if self.in_flight.fetch_add(1, Relaxed) == 0 {
             self.counters.busy.fetch_add(1, Relaxed);
-            self.blocked_ms.store(0, Relaxed);
-            self.blocked_bytes.store(0, Relaxed);
+            if !self.blocked.is_waiting() {
+                self.blocked.reset();
+            }
         }
     }
 

@@ -20,6 +20,7 @@ use super::{
 use crate::{
     Body,
     error::{Error, Reason},
+    short_writes::ShortWrites,
 };
 
 /// Opens a connection and hands it to a task of the current runtime, which drives it until it closes.
@@ -31,7 +32,7 @@ pub(crate) async fn connect(endpoint: &Endpoint, key: Key<'_>, limit: Duration) 
         let stream = TcpStream::connect(endpoint.address()).await.map_err(refusal)?;
         stream.set_nodelay(true).map_err(refusal)?;
         match key.transport.config() {
-            None => speak(stream, key).await,
+            None => speak(ShortWrites(stream), key).await,
             Some(config) => {
                 let name = server_name(key.sni)?;
                 let stream = TlsConnector::from(Arc::clone(config)).connect(name, stream).await;
