@@ -182,7 +182,9 @@ async fn request_trailers_arrive() {
     let upstream = Scripted::start(|_| ok("good")).await;
     for config in [config(service(upstream.address)), streaming(&upstream)] {
         let request = CHUNKED.replace("\r\n\r\n", "\r\ntrailer: x-sum\r\n\r\n");
-        let raw = Edge::new(config).raw(format!("{request}5\r\nhello\r\n0\r\nx-sum: 7\r\nhost: evil\r\n\r\n")).await;
+        let raw = Edge::new(config)
+            .raw(format!("{request}5\r\nhello\r\n0\r\nx-sum: 7\r\nhost: evil\r\n\r\n"))
+            .await;
         Reply::to("POST", &raw).assert_ok("good");
         let body = String::from_utf8(upstream.seen().pop().unwrap().body).unwrap();
         assert!(body.ends_with("0\r\nx-sum: 7\r\n\r\n"), "{body:?}");
@@ -219,6 +221,7 @@ async fn answers_without_a_body_keep_their_length_and_the_connection() {
     assert_eq!(edge.get("/204").await.status, 204);
     let unchanged = edge.get("/304").await;
     assert_eq!((unchanged.status, unchanged.header("etag"), unchanged.rest.len()), (304, "\"x\"", 0));
+    assert_eq!(unchanged.header("content-length"), "5");
     edge.get("/").await.assert_ok("good");
     assert_eq!(upstream.connections(), 1);
 }
@@ -226,7 +229,9 @@ async fn answers_without_a_body_keep_their_length_and_the_connection() {
 #[tokio::test]
 async fn a_client_of_http_1_0_gets_a_body_it_can_read() {
     let upstream = Scripted::start(|seen| match seen.path() {
-        "/chunked" => vec![send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\ngood\r\n0\r\n\r\n")],
+        "/chunked" => {
+            vec![send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\ngood\r\n0\r\n\r\n")]
+        }
         _ => ok("good"),
     })
     .await;
@@ -242,14 +247,19 @@ async fn a_client_of_http_1_0_gets_a_body_it_can_read() {
 
 #[tokio::test]
 async fn a_client_that_breaks_its_framing_is_400_and_no_fault_of_the_upstreams() {
-    let upstream = Scripted::start(|seen| if seen.path() == "/canary" { ok("canary") } else { ok("never") }).await;
+    let upstream =
+        Scripted::start(|seen| if seen.path() == "/canary" { ok("canary") } else { ok("never") }).await;
     for config in [config(service(upstream.address)), streaming(&upstream)] {
         let edge = Edge::new(config);
         for broken in ["5\r\nhello\r\nzz\r\n", "5\r\nhello!!\r\n", "-1\r\nhello\r\n0\r\n\r\n"] {
             let mut client = edge.connect().await;
             client.write_all(format!("{CHUNKED}{broken}").as_bytes()).await.unwrap();
             let reply = Reply::to("POST", &common::until_closed(&mut client).await);
-            assert_eq!((reply.status, reply.header("x-gateway-reason")), (400, "bad_request_body"), "{reply:?}");
+            assert_eq!(
+                (reply.status, reply.header("x-gateway-reason")),
+                (400, "bad_request_body"),
+                "{reply:?}"
+            );
             edge.get("/canary").await.assert_ok("canary");
         }
     }
@@ -258,7 +268,8 @@ async fn a_client_that_breaks_its_framing_is_400_and_no_fault_of_the_upstreams()
 
 #[tokio::test]
 async fn a_client_that_leaves_in_the_middle_of_its_body_frees_the_upstream() {
-    let upstream = Scripted::start(|seen| if seen.path() == "/canary" { ok("canary") } else { ok("never") }).await;
+    let upstream =
+        Scripted::start(|seen| if seen.path() == "/canary" { ok("canary") } else { ok("never") }).await;
     let edge = Edge::new(streaming(&upstream));
     for _ in 0..3 {
         let count = upstream.seen().len();

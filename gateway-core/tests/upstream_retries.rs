@@ -109,8 +109,9 @@ async fn a_short_put_is_sent_again_with_its_body_and_a_long_one_is_not() {
     let mut long = 0;
     for length in [5, 5, 100_000, 100_000] {
         let body = "x".repeat(length);
-        let request =
-            format!("PUT / HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}");
+        let request = format!(
+            "PUT / HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+        );
         let reply = Reply::to("PUT", &edge.raw(request).await);
         if length == 5 {
             reply.assert_ok("good");

@@ -11,6 +11,13 @@ use http::HeaderValue;
 use crate::config;
 
 /// A group of targets under one name.
+///
+/// ```
+/// use gateway_core::upstream::{Group, Member};
+///
+/// let group = Group::new("users", [Member::new("10.0.0.1", 80).weighing(300), Member::new("10.0.0.2", 80)]);
+/// assert_eq!(group.targets[0].weight, 300);
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Group {
