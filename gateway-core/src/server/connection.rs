@@ -9,8 +9,8 @@ use std::{
     time::Duration,
 };
 
-use hyper::server::conn::{http1, http2};
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     time::timeout,
@@ -27,6 +27,7 @@ use super::{
     serve::Serve,
     settings::{Limits, Settings},
     state::ConnState,
+    streams::StreamExecutor,
     timed_io::{TimedIo, Transport},
     tls,
     watchdog::{End, watch},
@@ -67,7 +68,6 @@ struct Shared {
     linger: Duration,
     limits: Limits,
     http1: http1::Builder,
-    http2: http2::Builder<TokioExecutor>,
 }
 
 /// The answer to a connection over the limit.
@@ -91,7 +91,6 @@ impl Connections {
             linger: timeouts.linger,
             limits: settings.limits.clone(),
             http1: http1_builder(&settings.limits),
-            http2: http2_builder(&settings.limits),
         }))
     }
 
@@ -277,7 +276,8 @@ impl Connections {
         let limits = &self.0.limits;
         let io = Frames::new(io, Arc::clone(state), limits.control_burst, limits.control_rate);
         let service = service(serve, info, Arc::clone(state), limits.cancel_window.max(1));
-        let mut conn = self.0.http2.serve_connection(TokioIo::new(io), service);
+        let builder = http2_builder(limits, StreamExecutor(Arc::clone(state)));
+        let mut conn = builder.serve_connection(TokioIo::new(io), service);
         match watch(Pin::new(&mut conn), state, &self.0.times, self.0.drain.bell()).await {
             End::Done(Ok(())) => {}
             End::Done(Err(error)) => self.note(&error, Wire::Http2),
