@@ -83,6 +83,28 @@ async fn a_swap_is_seen_by_the_next_handshake_only() {
 }
 
 #[tokio::test]
+async fn a_stop_lets_requests_over_tls_end() {
+    let certificates = Certificates::new(&certified(&["a.example"])).unwrap();
+    let server = start_tls(settings(), &certificates, server_kit::tester());
+    let mut http1 = connect_tls(server.address, "a.example", None).await.unwrap();
+    http1.write_all(b"GET /slow HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+    let stream = connect_tls(server.address, "a.example", Some(b"h2")).await.unwrap();
+    let mut http2 = http2_client(stream).await;
+    let answer = http2.send_request(request("/slow"));
+    let unused = connect_tls(server.address, "a.example", None).await.unwrap();
+    let answer = tokio::spawn(answer);
+    server.eventually(|now| now.writing == 2 && now.active == 3).await;
+    server.drain().begin();
+    let mut read = String::new();
+    // The end is a clean one: close_notify, not a cut.
+    http1.read_to_string(&mut read).await.unwrap();
+    assert!(read.contains("connection: close\r\n") && read.ends_with("hello"), "{read}");
+    assert_eq!(answer.await.unwrap().unwrap().status(), 200);
+    drop(unused);
+    tokio::time::timeout(Duration::from_secs(2), server.drain().finished()).await.unwrap();
+}
+
+#[tokio::test]
 async fn swaps_under_handshakes_fail_none() {
     let (server, certificates) = server(&certified(&["a.example"]));
     let (address, pair) = (server.address, [certified(&["a.example"]), certified(&["a.example"])]);
