@@ -30,7 +30,7 @@ use super::{
     streams::StreamExecutor,
     timed_io::{TimedIo, Transport},
     tls,
-    watchdog::{End, watch},
+    watchdog::{Conn, End, watch},
 };
 use crate::ConnectInfo;
 
@@ -153,8 +153,8 @@ impl Connections {
         let Some(wire) = wire else { return };
         // Boxed one by one, so that an idle connection does not carry the larger of them.
         match wire {
-            Wire::Http1 => Box::pin(self.http1(io, info, serve, &state)).await,
-            Wire::Http2 => Box::pin(self.http2(io, info, serve, &state)).await,
+            Wire::Http1 => Box::pin(self.http1(io, info, serve, state)).await,
+            Wire::Http2 => Box::pin(self.http2(io, info, serve, state)).await,
         }
     }
 
@@ -181,8 +181,8 @@ impl Connections {
         let wire = if tls.alpn.as_deref() == Some(b"h2") { Wire::Http2 } else { Wire::Http1 };
         let info = info.with_tls(tls);
         match wire {
-            Wire::Http1 => Box::pin(self.http1(stream, info, serve, &state)).await,
-            Wire::Http2 => Box::pin(self.http2(stream, info, serve, &state)).await,
+            Wire::Http1 => Box::pin(self.http1(stream, info, serve, state)).await,
+            Wire::Http2 => Box::pin(self.http2(stream, info, serve, state)).await,
         }
     }
 
@@ -240,50 +240,61 @@ impl Connections {
         }
     }
 
-    async fn http1<I, S>(&self, io: I, info: ConnectInfo, serve: S, state: &Arc<ConnState>)
+    /// Not an `async fn`: that would keep room for the arguments beside the connection made of them,
+    /// as long as the connection lives.
+    fn http1<I, S>(
+        &self,
+        io: I,
+        info: ConnectInfo,
+        serve: S,
+        state: Arc<ConnState>,
+    ) -> impl Future<Output = ()> + Send
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
         S: Serve,
     {
-        let mut conn = self
-            .0
-            .http1
-            .serve_connection(TokioIo::new(io), service(serve, info, Arc::clone(state), 0))
-            .with_upgrades();
-        match watch(Pin::new(&mut conn), state, &self.0.times, self.0.drain.bell()).await {
-            End::Done(Ok(())) => {}
-            End::Done(Err(error)) => {
-                self.note(&error, Wire::Http1);
-                if let Some(parts) = conn.into_parts().filter(|_| error.is_parse()) {
-                    let _ = timeout(self.0.linger, linger(&mut parts.io.into_inner())).await;
-                }
+        let service = service(serve, info, Arc::clone(&state), 0);
+        let mut conn = self.0.http1.serve_connection(TokioIo::new(io), service).with_upgrades();
+        async move {
+            let farewell = match self.watch(&mut conn, &state).await {
+                End::Done(Err(error)) if error.is_parse() => Some(&b""[..]),
+                End::Late(Timeout::Head) => Some(TIMED_OUT),
+                _ => None,
+            };
+            if let Some((parts, farewell)) = conn.into_parts().zip(farewell) {
+                Box::pin(say(parts.io.into_inner(), farewell, self.0.linger)).await;
             }
-            End::Late(Timeout::Head) => {
-                if let Some(parts) = conn.into_parts() {
-                    say(&mut parts.io.into_inner(), TIMED_OUT, self.0.linger).await;
-                }
-            }
-            End::Late(_) => state.abort(),
-            End::Cut => {}
         }
     }
 
-    async fn http2<I, S>(&self, io: I, info: ConnectInfo, serve: S, state: &Arc<ConnState>)
+    fn http2<I, S>(
+        &self,
+        io: I,
+        info: ConnectInfo,
+        serve: S,
+        state: Arc<ConnState>,
+    ) -> impl Future<Output = ()> + Send
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
         S: Serve,
     {
         let limits = &self.0.limits;
-        let io = Frames::new(io, Arc::clone(state), limits.control_burst, limits.control_rate);
-        let service = service(serve, info, Arc::clone(state), limits.cancel_window.max(1));
-        let builder = http2_builder(limits, StreamExecutor(Arc::clone(state)));
+        let io = Frames::new(io, Arc::clone(&state), limits.control_burst, limits.control_rate);
+        let service = service(serve, info, Arc::clone(&state), limits.cancel_window.max(1));
+        let builder = http2_builder(limits, StreamExecutor(Arc::clone(&state)));
         let mut conn = builder.serve_connection(TokioIo::new(io), service);
-        match watch(Pin::new(&mut conn), state, &self.0.times, self.0.drain.bell()).await {
-            End::Done(Ok(())) => {}
-            End::Done(Err(error)) => self.note(&error, Wire::Http2),
-            End::Late(_) => state.abort(),
-            End::Cut => {}
+        async move { drop(self.watch(&mut conn, &state).await) }
+    }
+
+    /// Runs a connection to its end, and draws the consequences that do not depend on the protocol.
+    async fn watch<C: Conn + Unpin>(&self, conn: &mut C, state: &Arc<ConnState>) -> End {
+        let end = watch(Pin::new(conn), state, &self.0.times, self.0.drain.bell()).await;
+        match &end {
+            End::Done(Err(error)) => self.note(error, C::WIRE),
+            End::Late(Timeout::Write) => state.abort(),
+            _ => {}
         }
+        end
     }
 
     /// Counts what hyper refused before the service saw it.
@@ -305,24 +316,19 @@ pub async fn serve_connection<T: Transport>(transport: T, info: ConnectInfo, ser
     Connections::new(&Settings::default(), &Drain::new()).serve(transport, info, serve).await;
 }
 
-/// Says something past hyper, and closes.
-async fn say(io: &mut (impl AsyncRead + AsyncWrite + Unpin), bytes: &[u8], patience: Duration) {
-    // One that does not take it is closed all the same.
-    let _ = timeout(patience, async {
+/// Says something past hyper, closes, and reads on for a while: a close with bytes unread makes the
+/// kernel send RST, which may take the answer from the client before he reads it (RFC 9112 9.6).
+async fn say(mut io: impl AsyncRead + AsyncWrite + Unpin, bytes: &[u8], patience: Duration) {
+    let farewell = async {
         io.write_all(bytes).await?;
         io.shutdown().await?;
-        linger(io).await
-    })
-    .await;
-}
-
-/// Reads on for a while after the last answer: a close with bytes unread makes the kernel send RST, which
-/// may take the answer from the client before he reads it (RFC 9112 9.6).
-async fn linger(io: &mut (impl AsyncRead + Unpin)) -> io::Result<()> {
-    tokio::io::copy(&mut io.take(64 << 10), &mut tokio::io::sink()).await.map(drop)
+        tokio::io::copy(&mut io.take(64 << 10), &mut tokio::io::sink()).await
+    };
+    // One that does not take it is closed all the same.
+    let _ = timeout(patience, farewell).await;
 }
 
 /// Refuses a connection in clear.
-pub(super) async fn refuse(mut transport: impl Transport) {
-    say(&mut transport, UNAVAILABLE, Duration::from_millis(100)).await;
+pub(super) async fn refuse(transport: impl Transport) {
+    say(transport, UNAVAILABLE, Duration::from_millis(100)).await;
 }
