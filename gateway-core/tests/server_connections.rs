@@ -268,7 +268,7 @@ async fn a_runtime_of_several_threads_serves_many_streams_at_once() {
     let (client, server) = tokio::io::duplex(4096);
     let task = tokio::spawn({
         let connections = connections.clone();
-        async move { connections.serve(server, info, server_kit::tester()).await }
+        async move { connections.serve(server, info, tester()).await }
     });
     let client = http2_client(client).await;
     let workers: Vec<_> = (0..50)

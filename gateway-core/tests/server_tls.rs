@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 use gateway_core::{
     Body, ConnectInfo,
     config::Config,
-    server::{Certificates, Refusal, Serve},
+    server::{Certificates, Connections, Drain, Refusal, Serve},
 };
 use http::{Request, Response};
 use server_kit::{TestServer, TlsStream, certified, connect_tls, http2_client, request, settings, start_tls};
@@ -80,6 +80,25 @@ async fn a_swap_is_seen_by_the_next_handshake_only() {
     let new = connect_tls(server.address, "a.example", None).await.unwrap();
     assert_ne!(leaf(&old), leaf(&new));
     assert!(get(&mut old).await.starts_with("HTTP/1.1 200 "));
+}
+
+#[tokio::test]
+async fn an_embedder_serves_tls_on_what_he_accepted() {
+    let certificates = Certificates::new(&certified(&["a.example"])).unwrap();
+    let connections = Connections::new(&settings(), &Drain::new());
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let task = tokio::spawn({
+        let connections = connections.clone();
+        async move {
+            let (stream, peer) = listener.accept().await.unwrap();
+            connections.serve_tls(stream, ConnectInfo::new(peer, address), &certificates, tls_teller()).await;
+        }
+    });
+    let mut stream = connect_tls(address, "a.example", None).await.unwrap();
+    assert!(get(&mut stream).await.contains(r#"Some("a.example")"#));
+    task.await.unwrap();
+    assert_eq!(connections.counters().snapshot().requests, 1);
 }
 
 #[tokio::test]

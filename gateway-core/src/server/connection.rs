@@ -3,7 +3,6 @@
 use std::{
     future::poll_fn,
     io,
-    net::SocketAddr,
     pin::Pin,
     sync::{Arc, atomic::Ordering::Relaxed},
     time::Duration,
@@ -117,16 +116,16 @@ impl Connections {
     }
 
     /// Serves one connection over TLS, by the protocol that ALPN settles: `h2` or `http/1.1`, the latter
-    /// also without ALPN. Over the limit it is closed.
+    /// also without ALPN; `info` gets what the handshake settled. Over the limit it is closed.
     pub async fn serve_tls<T: Transport>(
         &self,
         transport: T,
-        (peer, local): (SocketAddr, SocketAddr),
+        info: ConnectInfo,
         certificates: &Certificates,
         serve: impl Serve,
     ) {
         if let Some(entered) = self.admit() {
-            self.tls(transport, ConnectInfo::new(peer, local), certificates, serve, entered).await;
+            self.tls(transport, info, certificates, serve, entered).await;
         }
     }
 
