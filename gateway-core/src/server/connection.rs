@@ -11,7 +11,7 @@ use std::{
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    io::{AsyncRead, AsyncWrite},
     time::timeout,
 };
 use tracing::debug;
@@ -21,6 +21,7 @@ use super::{
     counters::{Counters, Refusal, Timeout},
     deadline::{Times, Wire},
     drain::{Drain, Entered, Phase},
+    farewell::{TIMED_OUT, refuse, say},
     frames::Frames,
     protocol::{http1_builder, http2_builder, is_protocol_error, service},
     serve::Serve,
@@ -68,12 +69,6 @@ struct Shared {
     limits: Limits,
     http1: http1::Builder,
 }
-
-/// The answer to a connection over the limit.
-pub(super) const UNAVAILABLE: &[u8] =
-    b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 1\r\ncontent-length: 0\r\n\r\n";
-/// The answer to a head that does not come to its end (RFC 9110 15.5.9).
-const TIMED_OUT: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
 impl Connections {
     /// Connections with these settings, stopped by `drain`.
@@ -173,6 +168,7 @@ impl Connections {
                 debug!(peer = %info.peer(), %error, "TLS handshake failed");
                 return self.0.counters.refuse(tls::refusal(&error));
             }
+            None if self.0.drain.phase() == Phase::Stopped => return,
             None => return self.0.counters.time_out(Timeout::Handshake, 1),
         };
         state.begin_http();
@@ -224,7 +220,7 @@ impl Connections {
         io: &mut TimedIo<T>,
         wire: Option<io::Result<Wire>>,
     ) -> Option<Wire> {
-        if wire.is_none() {
+        if wire.is_none() && self.0.drain.phase() != Phase::Stopped {
             self.say_nothing_came(io).await;
         }
         wire?.ok()
@@ -313,21 +309,4 @@ impl Connections {
 /// the shortest way to try a service. A real server makes [`Connections`] once.
 pub async fn serve_connection<T: Transport>(transport: T, info: ConnectInfo, serve: impl Serve) {
     Connections::new(&Settings::default(), &Drain::new()).serve(transport, info, serve).await;
-}
-
-/// Says something past hyper, closes, and reads on for a while: a close with bytes unread makes the
-/// kernel send RST, which may take the answer from the client before he reads it (RFC 9112 9.6).
-async fn say(mut io: impl AsyncRead + AsyncWrite + Unpin, bytes: &[u8], patience: Duration) {
-    let farewell = async {
-        io.write_all(bytes).await?;
-        io.shutdown().await?;
-        tokio::io::copy(&mut io.take(64 << 10), &mut tokio::io::sink()).await
-    };
-    // One that does not take it is closed all the same.
-    let _ = timeout(patience, farewell).await;
-}
-
-/// Refuses a connection in clear.
-pub(super) async fn refuse(transport: impl Transport) {
-    say(transport, UNAVAILABLE, Duration::from_millis(100)).await;
 }

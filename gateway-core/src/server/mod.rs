@@ -21,6 +21,7 @@ mod connection;
 mod counters;
 mod deadline;
 mod drain;
+mod farewell;
 mod frames;
 mod listener;
 mod protocol;
