@@ -10,6 +10,9 @@ use common::{
     scripted::{last, ok, send},
     service,
 };
+use gateway_core::Body;
+use http::Request;
+use http_body_util::BodyExt;
 use tokio::io::AsyncWriteExt;
 
 const INVALID: &str = "An invalid response was received from the upstream server";
@@ -249,4 +252,42 @@ async fn an_early_413_is_delivered_and_the_upload_ends() {
     edge.get("/canary").await.assert_ok("canary");
     assert_eq!(upstream.seen().last().unwrap().connection, 1);
     common::eventually("the upload's connection closes", || upstream.open() <= 1).await;
+}
+
+fn ask(path: &str) -> Request<Body> {
+    Request::get(format!("http://a{path}")).body(Body::empty()).unwrap()
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_off_is_a_reset_on_http_2() {
+    let counted = "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhel";
+    let chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nhel\r\n";
+    for begin in [counted, chunked] {
+        for end in [Step::Close, Step::Reset, Step::Hang] {
+            let wait = Step::Wait(Duration::from_millis(50));
+            let (edge, _upstream) = stage(vec![send(begin), wait, end]).await;
+            let mut client = common::http2(&edge).await;
+            let response = client.send_request(ask("/")).await.unwrap();
+            assert_eq!(response.status(), 200);
+            assert!(response.into_body().collect().await.is_err(), "{begin}");
+            // The connection goes on.
+            let response = client.send_request(ask("/canary")).await.unwrap();
+            assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "canary");
+        }
+    }
+}
+
+#[tokio::test]
+async fn trailers_bring_nothing_that_belongs_into_a_head() {
+    let answer = "HTTP/1.1 200 OK\r\ntrailer: x-sum, set-cookie\r\ntransfer-encoding: chunked\r\n\r\n\
+                  5\r\nhello\r\n0\r\nx-sum: 7\r\nset-cookie: evil\r\ncontent-length: 3\r\n\r\n";
+    let (edge, _upstream) = stage(vec![send(answer)]).await;
+    let mut client = common::http2(&edge).await;
+    let mut request = ask("/");
+    request.headers_mut().insert("te", "trailers".parse().unwrap());
+    let body = client.send_request(request).await.unwrap().into_body().collect().await.unwrap();
+    let trailers = body.trailers().unwrap();
+    assert_eq!((trailers.len(), trailers["x-sum"].to_str().unwrap()), (1, "7"));
+    let body = client.send_request(ask("/canary")).await.unwrap().into_body().collect().await.unwrap();
+    assert_eq!(body.to_bytes(), "canary");
 }

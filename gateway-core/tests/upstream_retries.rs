@@ -103,6 +103,27 @@ async fn a_written_get_is_sent_again_and_a_written_post_never() {
 }
 
 #[tokio::test]
+async fn a_short_put_is_sent_again_with_its_body_and_a_long_one_is_not() {
+    let (bad, good) = (always(vec![Step::Body, Step::Reset]).await, good().await);
+    let edge = Edge::new(balanced(&[bad.address, good.address]).0);
+    let mut long = 0;
+    for length in [5, 5, 100_000, 100_000] {
+        let body = "x".repeat(length);
+        let request = format!(
+            "PUT / HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+        );
+        let reply = Reply::to("PUT", &edge.raw(request).await);
+        if length == 5 {
+            reply.assert_ok("good");
+            assert_eq!(good.seen().last().unwrap().body, body.as_bytes());
+        } else {
+            long += usize::from(reply.status == 502);
+        }
+    }
+    assert!(long >= 1 && bad.seen().len() >= 2, "{long}");
+}
+
+#[tokio::test]
 async fn a_bad_response_is_not_tried_again() {
     let bad = always(vec![send("garbage\r\n\r\n"), Step::Close]).await;
     let edge = Edge::new(balanced(&[bad.address, bad.address]).0);

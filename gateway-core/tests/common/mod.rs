@@ -13,6 +13,7 @@
 pub mod echo;
 pub mod reply;
 pub mod scripted;
+pub mod tls;
 
 use std::{
     net::SocketAddr,
@@ -96,6 +97,15 @@ impl Edge {
         );
         Reply::to("POST", &self.raw(request).await)
     }
+}
+
+/// A client of HTTP/2 without TLS.
+pub async fn http2(edge: &Edge) -> hyper::client::conn::http2::SendRequest<gateway_core::Body> {
+    let io = hyper_util::rt::TokioIo::new(edge.connect().await);
+    let executor = hyper_util::rt::TokioExecutor::new();
+    let (sender, connection) = hyper::client::conn::http2::handshake(executor, io).await.unwrap();
+    tokio::spawn(connection);
+    sender
 }
 
 /// What comes until the other end closes or resets.
