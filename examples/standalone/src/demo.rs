@@ -1,11 +1,11 @@
 //! What runs without a file: an upstream that echoes, and a handful of routes to it.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{io, net::SocketAddr, sync::Arc};
 
 use gateway_core::{
     Body, ConnectInfo,
     config::{Config, Plugin, Route, Service},
-    server::{Running, Server, Settings},
+    server::{Bound, Running, Server, Settings},
 };
 use http::{HeaderValue, Request, Response, header::CONTENT_TYPE};
 use http_body_util::BodyExt;
@@ -20,15 +20,19 @@ pub(crate) const TRY: [(&str, &str); 3] = [
     ("-d 'more than ten bytes' '{base}/users/42'", "a path by regular expression, a plugin that says no"),
 ];
 
-/// Starts the upstream on a free port of loopback, on a thread of its own.
-pub(crate) fn upstream() -> Result<(SocketAddr, Running), Failure> {
+/// The upstream on a free port of loopback, not serving yet.
+pub(crate) fn bind() -> Result<(SocketAddr, Bound), Failure> {
     let mut settings = Settings::default();
     settings.workers = 1;
     let bound = Server::new(settings).listen(SocketAddr::from(([127, 0, 0, 1], 0))).bind()?;
     let address = bound.addresses().first().copied();
     let address = address.ok_or_else(|| Failure::new("the demo's upstream has no address"))?;
-    let echo = |_: &Arc<ConnectInfo>, request: Request<Body>| echo(request);
-    Ok((address, bound.start(move |_| echo)?))
+    Ok((address, bound))
+}
+
+/// Starts it, on a thread of its own.
+pub(crate) fn start(upstream: Bound) -> io::Result<Running> {
+    upstream.start(|_| |_: &Arc<ConnectInfo>, request: Request<Body>| echo(request))
 }
 
 async fn echo(request: Request<Body>) -> Response<Body> {

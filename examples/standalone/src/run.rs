@@ -22,6 +22,7 @@ use crate::{
     address::Address,
     banner::{self, Banner},
     cli::{LogFormat, RunArgs},
+    demo,
     failure::Failure,
     file, log, node,
     settings::Settings,
@@ -84,6 +85,7 @@ impl Node {
         }
         let gateway = builder.build()?;
         let addresses = bound.addresses().iter().map(ToString::to_string).collect();
+        let upstream = what.upstream.map(demo::start).transpose()?;
         let serving = gateway.clone();
         let running = bound.start(move |worker| serving.serve(worker))?;
 
@@ -101,7 +103,7 @@ impl Node {
         let follow = |path| Watch::start(path, Arc::clone(&control), move |result| report(result, format));
         let watch = settings.config.clone().map(follow).transpose()?;
         let ready_delay = settings.timeouts.ready.map_or(Duration::ZERO, |time| time.0);
-        let node = Self { running, control, watch, ready_delay, _admin: admin, _upstream: what.upstream };
+        let node = Self { running, control, watch, ready_delay, _admin: admin, _upstream: upstream };
         Ok((node, banner))
     }
 

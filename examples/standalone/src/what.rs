@@ -4,7 +4,7 @@ use std::path::Path;
 
 use gateway_core::{
     config::Config,
-    server::{Certificates, Running},
+    server::{Bound, Certificates},
 };
 
 use crate::{demo, failure::Failure, file, settings::Settings};
@@ -16,7 +16,7 @@ pub(crate) struct What {
     /// The text it was read from; none in the demo.
     pub(crate) text: Option<String>,
     /// The demo's upstream.
-    pub(crate) upstream: Option<Running>,
+    pub(crate) upstream: Option<Bound>,
 }
 
 impl What {
@@ -43,10 +43,10 @@ impl What {
     }
 
     fn demo() -> Result<Self, Failure> {
-        let (address, running) = demo::upstream()?;
+        let (address, upstream) = demo::bind()?;
         let config = demo::config(address);
         let certificates = Certificates::new(&Config::default())
             .map_err(|errors| Failure::new(errors.first().map_or_else(String::new, ToString::to_string)))?;
-        Ok(Self { config, certificates, text: None, upstream: Some(running) })
+        Ok(Self { config, certificates, text: None, upstream: Some(upstream) })
     }
 }
