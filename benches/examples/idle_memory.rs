@@ -5,7 +5,12 @@
 //! For each kind 2,000 clients in a process of their own make one request and stay; the figure is the
 //! growth of this process's resident memory, divided. A first round of as many connections fills the
 //! allocator's and the runtime's own tables.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a tool that nobody depends on")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::semicolon_if_nothing_returned,
+    reason = "a tool that nobody depends on"
+)]
 
 use std::{
     convert::Infallible,

@@ -101,7 +101,7 @@ impl Reading {
 
     /// What it is after the present wait ended. A peer that was fast earns no more than one idle time
     /// ahead: past speed is no excuse for hours of drops.
-    fn after(self, now: u64, bytes: u64, pace: Pace) -> Self {
+    pub(crate) fn after(self, now: u64, bytes: u64, pace: Pace) -> Self {
         let waited = self.waited.saturating_add(now.saturating_sub(self.since));
         let most = waited.saturating_add(pace.idle).saturating_mul(pace.rate) / 1000;
         Self { since: 0, waited, bytes: self.bytes.saturating_add(bytes).min(most) }

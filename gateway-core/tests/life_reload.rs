@@ -96,7 +96,7 @@ impl World {
             }
         }
         for number in 0..n % 20 {
-            let mut passing = Route::new(&format!("passing-{number}"));
+            let mut passing = Route::new(&format!("passing-{n}-{number}"));
             passing.paths = Some(vec![format!("/passing/{n}/{number}")]);
             config = config.with(passing);
         }

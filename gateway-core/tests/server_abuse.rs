@@ -27,6 +27,7 @@ async fn flood(client: &mut Client, limit: u32, batch: impl Fn(u32) -> Vec<u8>) 
     for number in 0..limit {
         while matches!(client.0.try_read_buf(&mut read), Ok(1..)) {}
         if !client.try_send(batch(number)).await {
+            read.extend(client.until_closed().await.0);
             return (number, read);
         }
         sleep(Duration::from_millis(1)).await;
@@ -67,6 +68,7 @@ async fn a_paced_rapid_reset_is_closed() {
         while matches!(client.0.try_read_buf(&mut read), Ok(1..)) {}
     }
     assert!((500..550).contains(&sent), "{sent} streams");
+    read.extend(client.until_closed().await.0);
     assert_eq!(goaway(&read), Some(ENHANCE_YOUR_CALM));
     server.eventually(|snapshot| snapshot.refused(Refusal::RapidReset) == 1 && snapshot.active == 0).await;
 }

@@ -260,6 +260,41 @@ async fn an_embedder_serves_what_he_accepted() {
     assert!(read[..len].starts_with(b"HTTP/1.0 200 "));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_runtime_of_several_threads_serves_many_streams_at_once() {
+    let drain = Drain::new();
+    let connections = Connections::new(&server_kit::impatient(), &drain);
+    let info = ConnectInfo::new("192.0.2.1:5".parse().unwrap(), "192.0.2.2:80".parse().unwrap());
+    let (client, server) = tokio::io::duplex(4096);
+    let task = tokio::spawn({
+        let connections = connections.clone();
+        async move { connections.serve(server, info, tester()).await }
+    });
+    let client = http2_client(client).await;
+    let workers: Vec<_> = (0..50)
+        .map(|_| {
+            let mut client = client.clone();
+            tokio::spawn(async move {
+                for _ in 0..20 {
+                    client.ready().await.unwrap();
+                    let body = http_body_util::Full::from("x".repeat(3_000));
+                    let request = Request::post("http://a/echo").body(body).unwrap();
+                    let answer = client.send_request(request).await.unwrap();
+                    assert_eq!(server_kit::status_and_len(answer).await, (StatusCode::OK, 3_000));
+                }
+            })
+        })
+        .collect();
+    for worker in workers {
+        worker.await.unwrap();
+    }
+    let now = connections.counters().snapshot();
+    assert_eq!((now.requests, now.writing, now.waiting), (1_000, 0, 1));
+    drain.begin();
+    task.await.unwrap();
+    assert_eq!(connections.counters().snapshot().active, 0);
+}
+
 #[tokio::test]
 async fn a_tower_service_is_served_and_finds_its_connection() {
     let service = tower::service_fn(|request: Request<Body>| async move {

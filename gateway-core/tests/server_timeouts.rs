@@ -237,6 +237,24 @@ async fn an_http2_client_that_opens_its_window_a_byte_at_a_time_is_cut() {
 }
 
 #[tokio::test]
+async fn one_stopped_http2_answer_beside_a_running_one_is_reset_alone() {
+    let server = server();
+    let mut client = server.connect().await;
+    let heads = [head(1, "GET", "/big", true), head(3, "GET", "/big", true)].concat();
+    client.send([hello_http2(&[(4, 0)]), frame(4, 1, 0, &[]), heads].concat()).await;
+    for _ in 0..20 {
+        client.send(frame(8, 0, 3, &1000_u32.to_be_bytes())).await;
+        sleep(PATIENCE / 6).await;
+    }
+    let mut read = Vec::new();
+    while matches!(client.0.try_read_buf(&mut read), Ok(1..)) {}
+    let resets = server_kit::frames(&read).into_iter().filter(|(kind, ..)| *kind == 3);
+    assert_eq!(resets.map(|(_, _, stream, _)| stream).collect::<Vec<_>>(), [1]);
+    let now = server.running.snapshot();
+    assert_eq!((now.timed_out(Timeout::Write), now.active), (1, 1));
+}
+
+#[tokio::test]
 async fn an_http2_client_that_opens_its_window_fairly_stays() {
     let server = server();
     let mut client = server.connect().await;

@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 use gateway_core::{
     Body, ConnectInfo,
     config::Config,
-    server::{Certificates, Refusal, Serve},
+    server::{Certificates, Connections, Drain, Refusal, Serve},
 };
 use http::{Request, Response};
 use server_kit::{TestServer, TlsStream, certified, connect_tls, http2_client, request, settings, start_tls};
@@ -80,6 +80,47 @@ async fn a_swap_is_seen_by_the_next_handshake_only() {
     let new = connect_tls(server.address, "a.example", None).await.unwrap();
     assert_ne!(leaf(&old), leaf(&new));
     assert!(get(&mut old).await.starts_with("HTTP/1.1 200 "));
+}
+
+#[tokio::test]
+async fn an_embedder_serves_tls_on_what_he_accepted() {
+    let certificates = Certificates::new(&certified(&["a.example"])).unwrap();
+    let connections = Connections::new(&settings(), &Drain::new());
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let task = tokio::spawn({
+        let connections = connections.clone();
+        async move {
+            let (stream, peer) = listener.accept().await.unwrap();
+            connections.serve_tls(stream, ConnectInfo::new(peer, address), &certificates, tls_teller()).await;
+        }
+    });
+    let mut stream = connect_tls(address, "a.example", None).await.unwrap();
+    assert!(get(&mut stream).await.contains(r#"Some("a.example")"#));
+    task.await.unwrap();
+    assert_eq!(connections.counters().snapshot().requests, 1);
+}
+
+#[tokio::test]
+async fn a_stop_lets_requests_over_tls_end() {
+    let certificates = Certificates::new(&certified(&["a.example"])).unwrap();
+    let server = start_tls(settings(), &certificates, server_kit::tester());
+    let mut http1 = connect_tls(server.address, "a.example", None).await.unwrap();
+    http1.write_all(b"GET /slow HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+    let stream = connect_tls(server.address, "a.example", Some(b"h2")).await.unwrap();
+    let mut http2 = http2_client(stream).await;
+    let answer = http2.send_request(request("/slow"));
+    let unused = connect_tls(server.address, "a.example", None).await.unwrap();
+    let answer = tokio::spawn(answer);
+    server.eventually(|now| now.writing == 2 && now.active == 3).await;
+    server.drain().begin();
+    let mut read = String::new();
+    // The end is a clean one: close_notify, not a cut.
+    http1.read_to_string(&mut read).await.unwrap();
+    assert!(read.contains("connection: close\r\n") && read.ends_with("hello"), "{read}");
+    assert_eq!(answer.await.unwrap().unwrap().status(), 200);
+    drop(unused);
+    tokio::time::timeout(Duration::from_secs(2), server.drain().finished()).await.unwrap();
 }
 
 #[tokio::test]

@@ -17,6 +17,7 @@ use pin_project_lite::pin_project;
 use super::{
     serve::Serve,
     state::{ConnState, InFlight},
+    streams::StreamSlot,
 };
 use crate::{Body, BoxError, ConnectInfo, pace::Paced};
 
@@ -92,15 +93,14 @@ pub(super) struct Reply {
 
 impl Reply {
     fn chunk(&self, bytes: Bytes) -> Chunk {
-        let http2 = self.in_flight.as_ref().filter(|in_flight| in_flight.is_http2());
-        let state = http2.map(|in_flight| {
-            let state = &in_flight.state;
-            state.chunk_out();
+        let waiting = self.in_flight.as_ref().and_then(|in_flight| {
+            let (state, stream) = (Arc::clone(&in_flight.state), in_flight.stream()?);
+            state.chunk_out(stream);
             // The peer may say something for each chunk, and open its window as it reads.
             state.earn(4 + u32::try_from(bytes.len() / 2048).unwrap_or(u32::MAX / 2));
-            Arc::clone(state)
+            Some((state, stream))
         });
-        Chunk { bytes, state }
+        Chunk { bytes, waiting }
     }
 }
 
@@ -139,7 +139,7 @@ impl HttpBody for Reply {
 /// there a peer can stop one answer, or all, by its flow-control window.
 pub(super) struct Chunk {
     bytes: Bytes,
-    state: Option<Arc<ConnState>>,
+    waiting: Option<(Arc<ConnState>, StreamSlot)>,
 }
 
 impl Buf for Chunk {
@@ -153,14 +153,14 @@ impl Buf for Chunk {
 
     fn advance(&mut self, count: usize) {
         self.bytes.advance(count);
-        if let Some(state) = &self.state {
-            state.chunk_moved(count);
+        if let Some((state, stream)) = &self.waiting {
+            state.chunk_moved(*stream, count);
         }
     }
 
     fn copy_to_bytes(&mut self, len: usize) -> Bytes {
-        if let Some(state) = &self.state {
-            state.chunk_moved(len);
+        if let Some((state, stream)) = &self.waiting {
+            state.chunk_moved(*stream, len);
         }
         self.bytes.copy_to_bytes(len)
     }
@@ -168,8 +168,8 @@ impl Buf for Chunk {
 
 impl Drop for Chunk {
     fn drop(&mut self) {
-        if let Some(state) = &self.state {
-            state.chunk_gone();
+        if let Some((state, stream)) = &self.waiting {
+            state.chunk_gone(*stream);
         }
     }
 }

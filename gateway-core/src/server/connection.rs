@@ -3,16 +3,15 @@
 use std::{
     future::poll_fn,
     io,
-    net::SocketAddr,
     pin::Pin,
     sync::{Arc, atomic::Ordering::Relaxed},
     time::Duration,
 };
 
-use hyper::server::conn::{http1, http2};
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioIo;
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    io::{AsyncRead, AsyncWrite},
     time::timeout,
 };
 use tracing::debug;
@@ -22,14 +21,16 @@ use super::{
     counters::{Counters, Refusal, Timeout},
     deadline::{Times, Wire},
     drain::{Drain, Entered, Phase},
+    farewell::{TIMED_OUT, refuse, say},
     frames::Frames,
     protocol::{http1_builder, http2_builder, is_protocol_error, service},
     serve::Serve,
     settings::{Limits, Settings},
     state::ConnState,
+    streams::StreamExecutor,
     timed_io::{TimedIo, Transport},
     tls,
-    watchdog::{End, watch},
+    watchdog::{Conn, End, watch},
 };
 use crate::ConnectInfo;
 
@@ -67,14 +68,7 @@ struct Shared {
     linger: Duration,
     limits: Limits,
     http1: http1::Builder,
-    http2: http2::Builder<TokioExecutor>,
 }
-
-/// The answer to a connection over the limit.
-pub(super) const UNAVAILABLE: &[u8] =
-    b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 1\r\ncontent-length: 0\r\n\r\n";
-/// The answer to a head that does not come to its end (RFC 9110 15.5.9).
-const TIMED_OUT: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
 impl Connections {
     /// Connections with these settings, stopped by `drain`.
@@ -91,7 +85,6 @@ impl Connections {
             linger: timeouts.linger,
             limits: settings.limits.clone(),
             http1: http1_builder(&settings.limits),
-            http2: http2_builder(&settings.limits),
         }))
     }
 
@@ -118,16 +111,16 @@ impl Connections {
     }
 
     /// Serves one connection over TLS, by the protocol that ALPN settles: `h2` or `http/1.1`, the latter
-    /// also without ALPN. Over the limit it is closed.
+    /// also without ALPN; `info` gets what the handshake settled. Over the limit it is closed.
     pub async fn serve_tls<T: Transport>(
         &self,
         transport: T,
-        (peer, local): (SocketAddr, SocketAddr),
+        info: ConnectInfo,
         certificates: &Certificates,
         serve: impl Serve,
     ) {
         if let Some(entered) = self.admit() {
-            self.tls(transport, ConnectInfo::new(peer, local), certificates, serve, entered).await;
+            self.tls(transport, info, certificates, serve, entered).await;
         }
     }
 
@@ -154,8 +147,8 @@ impl Connections {
         let Some(wire) = wire else { return };
         // Boxed one by one, so that an idle connection does not carry the larger of them.
         match wire {
-            Wire::Http1 => Box::pin(self.http1(io, info, serve, &state)).await,
-            Wire::Http2 => Box::pin(self.http2(io, info, serve, &state)).await,
+            Wire::Http1 => Box::pin(self.http1(io, info, serve, state)).await,
+            Wire::Http2 => Box::pin(self.http2(io, info, serve, state)).await,
         }
     }
 
@@ -175,6 +168,7 @@ impl Connections {
                 debug!(peer = %info.peer(), %error, "TLS handshake failed");
                 return self.0.counters.refuse(tls::refusal(&error));
             }
+            None if self.0.drain.phase() == Phase::Stopped => return,
             None => return self.0.counters.time_out(Timeout::Handshake, 1),
         };
         state.begin_http();
@@ -182,8 +176,8 @@ impl Connections {
         let wire = if tls.alpn.as_deref() == Some(b"h2") { Wire::Http2 } else { Wire::Http1 };
         let info = info.with_tls(tls);
         match wire {
-            Wire::Http1 => Box::pin(self.http1(stream, info, serve, &state)).await,
-            Wire::Http2 => Box::pin(self.http2(stream, info, serve, &state)).await,
+            Wire::Http1 => Box::pin(self.http1(stream, info, serve, state)).await,
+            Wire::Http2 => Box::pin(self.http2(stream, info, serve, state)).await,
         }
     }
 
@@ -226,7 +220,7 @@ impl Connections {
         io: &mut TimedIo<T>,
         wire: Option<io::Result<Wire>>,
     ) -> Option<Wire> {
-        if wire.is_none() {
+        if wire.is_none() && self.0.drain.phase() != Phase::Stopped {
             self.say_nothing_came(io).await;
         }
         wire?.ok()
@@ -241,49 +235,61 @@ impl Connections {
         }
     }
 
-    async fn http1<I, S>(&self, io: I, info: ConnectInfo, serve: S, state: &Arc<ConnState>)
+    /// Not an `async fn`: that would keep room for the arguments beside the connection made of them,
+    /// as long as the connection lives.
+    fn http1<I, S>(
+        &self,
+        io: I,
+        info: ConnectInfo,
+        serve: S,
+        state: Arc<ConnState>,
+    ) -> impl Future<Output = ()> + Send
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
         S: Serve,
     {
-        let mut conn = self
-            .0
-            .http1
-            .serve_connection(TokioIo::new(io), service(serve, info, Arc::clone(state), 0))
-            .with_upgrades();
-        match watch(Pin::new(&mut conn), state, &self.0.times, self.0.drain.bell()).await {
-            End::Done(Ok(())) => {}
-            End::Done(Err(error)) => {
-                self.note(&error, Wire::Http1);
-                if let Some(parts) = conn.into_parts().filter(|_| error.is_parse()) {
-                    let _ = timeout(self.0.linger, linger(&mut parts.io.into_inner())).await;
-                }
+        let service = service(serve, info, Arc::clone(&state), 0);
+        let mut conn = self.0.http1.serve_connection(TokioIo::new(io), service).with_upgrades();
+        async move {
+            let farewell = match self.watch(&mut conn, &state).await {
+                End::Done(Err(error)) if error.is_parse() => Some(&b""[..]),
+                End::Late(Timeout::Head) => Some(TIMED_OUT),
+                _ => None,
+            };
+            if let Some((parts, farewell)) = conn.into_parts().zip(farewell) {
+                Box::pin(say(parts.io.into_inner(), farewell, self.0.linger)).await;
             }
-            End::Late(Timeout::Head) => {
-                if let Some(parts) = conn.into_parts() {
-                    say(&mut parts.io.into_inner(), TIMED_OUT, self.0.linger).await;
-                }
-            }
-            End::Late(_) => state.abort(),
-            End::Cut => {}
         }
     }
 
-    async fn http2<I, S>(&self, io: I, info: ConnectInfo, serve: S, state: &Arc<ConnState>)
+    fn http2<I, S>(
+        &self,
+        io: I,
+        info: ConnectInfo,
+        serve: S,
+        state: Arc<ConnState>,
+    ) -> impl Future<Output = ()> + Send
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
         S: Serve,
     {
         let limits = &self.0.limits;
-        let io = Frames::new(io, Arc::clone(state), limits.control_burst, limits.control_rate);
-        let service = service(serve, info, Arc::clone(state), limits.cancel_window.max(1));
-        let mut conn = self.0.http2.serve_connection(TokioIo::new(io), service);
-        match watch(Pin::new(&mut conn), state, &self.0.times, self.0.drain.bell()).await {
-            End::Done(Ok(())) => {}
-            End::Done(Err(error)) => self.note(&error, Wire::Http2),
-            End::Late(_) => state.abort(),
-            End::Cut => {}
+        let io = Frames::new(io, Arc::clone(&state), limits.control_burst, limits.control_rate);
+        let service = service(serve, info, Arc::clone(&state), limits.cancel_window.max(1));
+        let builder = http2_builder(limits, StreamExecutor(Arc::clone(&state)));
+        let mut conn = builder.serve_connection(TokioIo::new(io), service);
+        async move { drop(self.watch(&mut conn, &state).await) }
+    }
+
+    /// Runs a connection to its end, and draws the consequences that do not depend on the protocol.
+    async fn watch<C: Conn + Unpin>(&self, conn: &mut C, state: &Arc<ConnState>) -> End {
+        let end = watch(Pin::new(conn), state, &self.0.times, self.0.drain.bell()).await;
+        match &end {
+            End::Done(Err(error)) => self.note(error, C::WIRE),
+            End::Late(Timeout::Write) => state.abort(),
+            _ => {}
         }
+        end
     }
 
     /// Counts what hyper refused before the service saw it.
@@ -303,26 +309,4 @@ impl Connections {
 /// the shortest way to try a service. A real server makes [`Connections`] once.
 pub async fn serve_connection<T: Transport>(transport: T, info: ConnectInfo, serve: impl Serve) {
     Connections::new(&Settings::default(), &Drain::new()).serve(transport, info, serve).await;
-}
-
-/// Says something past hyper, and closes.
-async fn say(io: &mut (impl AsyncRead + AsyncWrite + Unpin), bytes: &[u8], patience: Duration) {
-    // One that does not take it is closed all the same.
-    let _ = timeout(patience, async {
-        io.write_all(bytes).await?;
-        io.shutdown().await?;
-        linger(io).await
-    })
-    .await;
-}
-
-/// Reads on for a while after the last answer: a close with bytes unread makes the kernel send RST, which
-/// may take the answer from the client before he reads it (RFC 9112 9.6).
-async fn linger(io: &mut (impl AsyncRead + Unpin)) -> io::Result<()> {
-    tokio::io::copy(&mut io.take(64 << 10), &mut tokio::io::sink()).await.map(drop)
-}
-
-/// Refuses a connection in clear.
-pub(super) async fn refuse(mut transport: impl Transport) {
-    say(&mut transport, UNAVAILABLE, Duration::from_millis(100)).await;
 }

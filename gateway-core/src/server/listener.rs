@@ -15,8 +15,9 @@ use tracing::warn;
 
 use super::{
     certificates::Certificates,
-    connection::{Connections, refuse},
+    connection::Connections,
     drain::Phase,
+    farewell::refuse,
     serve::Serve,
     settings::{PortUse, Settings},
 };

@@ -10,9 +10,10 @@
 //! - [`Drain`] stops either of them.
 //! - [`Counters`] tell what happened.
 //!
-//! The files, in the order of a connection's life: `listener` accepts, `connection` settles TLS (`tls`, `certificates`) and the
-//! version of HTTP, `timed_io` and `answer` write down progress in `state`, `deadline` says whose patience
-//! ends when, `watchdog` sees to it, `frames` counts what an HTTP/2 client may say without asking for anything.
+//! The files, in the order of a connection's life: `listener` accepts, `connection` settles TLS (`tls`,
+//! `certificates`) and the version of HTTP, `timed_io` and `answer` write down progress in `state` and
+//! `streams`, `deadline` says whose patience ends when, `watchdog` sees to it, `frames` counts what an
+//! HTTP/2 client may say without asking for anything.
 
 mod answer;
 mod certificates;
@@ -20,6 +21,7 @@ mod connection;
 mod counters;
 mod deadline;
 mod drain;
+mod farewell;
 mod frames;
 mod listener;
 mod protocol;
@@ -27,6 +29,7 @@ mod runner;
 mod serve;
 mod settings;
 mod state;
+mod streams;
 mod timed_io;
 mod tls;
 mod watchdog;

@@ -8,7 +8,7 @@ use hyper::{
     server::conn::{http1, http2},
     service::{Service, service_fn},
 };
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{
@@ -17,6 +17,7 @@ use super::{
     serve::Serve,
     settings::Limits,
     state::ConnState,
+    streams::StreamExecutor,
     watchdog::Conn,
 };
 use crate::ConnectInfo;
@@ -46,8 +47,8 @@ pub(super) fn http1_builder(limits: &Limits) -> http1::Builder {
     builder
 }
 
-pub(super) fn http2_builder(limits: &Limits) -> http2::Builder<TokioExecutor> {
-    let mut builder = http2::Builder::new(TokioExecutor::new());
+pub(super) fn http2_builder(limits: &Limits, executor: StreamExecutor) -> http2::Builder<StreamExecutor> {
+    let mut builder = http2::Builder::new(executor);
     builder
         .max_concurrent_streams(limits.streams)
         .max_header_list_size(limits.header_list)
@@ -69,7 +70,7 @@ where
     }
 }
 
-impl<I, S> Conn for http2::Connection<TokioIo<I>, S, TokioExecutor>
+impl<I, S> Conn for http2::Connection<TokioIo<I>, S, StreamExecutor>
 where
     I: AsyncRead + AsyncWrite + Unpin,
     S: Service<Request<Incoming>, Response = Response<Reply>, Error = Infallible>,

@@ -9,9 +9,10 @@ use std::sync::{
 };
 
 use super::{
-    counters::{Counters, Refusal},
+    counters::{Counters, Refusal, Timeout},
     deadline::{Look, Times},
     drain::Entered,
+    streams::{StreamSlot, Streams},
 };
 use crate::{
     clock,
@@ -37,6 +38,7 @@ pub(super) struct ConnState {
     /// is one.
     unsent: AtomicU32,
     stalled: Meter,
+    pub(super) streams: Streams,
     /// HTTP/2 streams of the present window that ended, and ended without an answer.
     ended: AtomicU32,
     cancelled: AtomicU32,
@@ -66,6 +68,7 @@ impl ConnState {
             idle_since: AtomicU64::default(),
             unsent: AtomicU32::default(),
             stalled: Meter::default(),
+            streams: Streams::default(),
             ended: AtomicU32::default(),
             cancelled: AtomicU32::default(),
             credit: AtomicU32::default(),
@@ -147,24 +150,41 @@ impl ConnState {
         self.credit.fetch_add(credit, Relaxed);
     }
 
-    pub(super) fn chunk_out(&self) {
+    pub(super) fn chunk_out(&self, slot: StreamSlot) {
+        let now = clock::now();
+        self.streams.chunk_out(slot, now);
         if self.unsent.fetch_add(1, Relaxed) == 0 {
             self.stalled.reset();
-            self.stalled.begin(clock::now());
+            self.stalled.begin(now);
         }
     }
 
     /// A part of some chunk is on its way.
-    pub(super) fn chunk_moved(&self, bytes: usize) {
+    pub(super) fn chunk_moved(&self, slot: StreamSlot, bytes: usize) {
         let now = clock::now();
+        self.streams.chunk_moved(slot, now, bytes as u64, self.write_pace);
         self.stalled.end(now, bytes as u64, self.write_pace);
         self.stalled.begin(now);
     }
 
-    pub(super) fn chunk_gone(&self) {
+    pub(super) fn chunk_gone(&self, slot: StreamSlot) {
+        self.streams.chunk_gone(slot);
         if self.unsent.fetch_sub(1, Relaxed) == 1 {
             self.stalled.reset();
         }
+    }
+
+    /// Ends what waits too long within the connection; gives how many answers, and when the next may.
+    pub(super) fn expire(&self, now: u64) -> (usize, Option<u64>) {
+        if self.unsent.load(Relaxed) > 0 {
+            // On a runtime of several threads the reset of one chunk may hit the begin of the next.
+            self.stalled.begin(now);
+        }
+        let (bodies, next_body) = self.waits.expire(now);
+        let (answers, next_answer) = self.streams.expire(now, self.write_pace);
+        self.counters.time_out(Timeout::Body, bodies as u64);
+        self.counters.time_out(Timeout::Write, answers as u64);
+        (answers, [next_body, next_answer].into_iter().flatten().min())
     }
 
     fn begin(&self) {
@@ -220,12 +240,14 @@ pub(super) struct InFlight {
     window: u32,
     body: Option<Ticket>,
     answered: bool,
+    stream: Option<StreamSlot>,
 }
 
 impl InFlight {
     pub(super) fn begin(state: &Arc<ConnState>, window: u32, body: Option<Ticket>) -> Self {
         state.begin();
-        Self { state: Arc::clone(state), window, body, answered: false }
+        let stream = (window > 0).then(|| state.streams.open());
+        Self { state: Arc::clone(state), window, body, answered: false, stream }
     }
 
     /// The service has answered.
@@ -241,14 +263,19 @@ impl InFlight {
     }
 
     pub(super) const fn is_http2(&self) -> bool {
-        self.window > 0
+        self.stream.is_some()
+    }
+
+    pub(super) const fn stream(&self) -> Option<StreamSlot> {
+        self.stream
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        if self.is_http2() {
+        if let Some(stream) = self.stream {
             self.state.count_stream(self.answered, self.window);
+            self.state.streams.close(stream);
         }
         self.state.end();
     }

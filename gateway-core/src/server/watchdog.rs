@@ -116,8 +116,12 @@ impl Watchdog<'_> {
             }
             let now = clock::now();
             self.memory.looked_at = now;
-            let (late, next) = self.state.waits.expire(now);
-            self.state.counters.time_out(Timeout::Body, late as u64);
+            let (answers, next) = self.state.expire(now);
+            if answers > 0 {
+                // They may have been what the connection waits for: look again when they have gone.
+                self.arm(now + 10, now, timer.as_mut());
+                continue;
+            }
             let due = self.times.due(C::WIRE, &self.state.look(), self.memory);
             if due.at > now {
                 self.arm(next.map_or(due.at, |next| next.min(due.at)), now, timer.as_mut());

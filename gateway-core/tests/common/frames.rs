@@ -128,3 +128,10 @@ impl Frames {
         Outcome::Refused
     }
 }
+
+impl Frames {
+    /// Answers a PING.
+    pub async fn ping_back(&mut self, payload: &[u8]) -> bool {
+        self.stream.write_all(&frame(6, 1, 0, payload)).await.is_ok()
+    }
+}
