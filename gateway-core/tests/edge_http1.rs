@@ -3,7 +3,7 @@
 //! Each vector says its row of the list of attacks, what is sent, the status that answers it, and whether the
 //! connection goes on. After each one a plain request has to be answered right, on a new connection and on the
 //! same one where that goes on, so that nothing stays behind in either direction.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 #[path = "common/wire.rs"]
 mod wire;

@@ -1,6 +1,6 @@
 //! The gateway as a part of somebody else's program: within axum, as a bare Tower service, with the embedder's
 //! own layers and plugins, and with plugins that panic.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 #[path = "common/wire.rs"]
 mod wire;

@@ -1,5 +1,5 @@
 //! The end of a gateway's life: what has been accepted is answered, what is idle goes, what is new is refused.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 #[path = "common/frames.rs"]
 mod frames;
