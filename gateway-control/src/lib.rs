@@ -1,1 +1,31 @@
+//! Control over a running gateway: who may change what it serves by, and who may ask.
+//!
+//! - [`Control`] owns the changes: it takes a declarative file as text, gives it to the
+//!   [`Gateway`](gateway_core::Gateway) and its certificates, and remembers how that went.
+//! - [`Watch`] follows a file and hands each new content to it.
+//! - [`admin`] answers Kong's Admin API as a node without a database does.
+//!
+//! Nothing here is on the path of a request.
+//!
+//! ```
+//! use gateway_control::Control;
+//! use gateway_core::Gateway;
+//!
+//! let control = Control::new(Gateway::builder().build().unwrap());
+//! let loaded = control.load("_format_version: '3.0'\nservices: [{name: users, host: users.internal}]\n").unwrap();
+//! assert_eq!(loaded.services, 1);
+//! assert!(control.load("_format_version: '3.0'\nservice: []\n").is_err(), "what ran before goes on");
+//! ```
 
+pub mod admin;
+mod control;
+mod hash;
+mod loads;
+mod refusal;
+mod watch;
+
+pub use control::{Control, Loaded};
+pub use hash::Hash;
+pub use loads::{Failure, Loads, Outcome};
+pub use refusal::Refusal;
+pub use watch::{Watch, WatchError};

@@ -77,6 +77,31 @@ pub enum CredentialKind {
     Oauth2Credentials,
 }
 
+impl CredentialKind {
+    /// Every kind.
+    pub const ALL: [Self; 6] = [
+        Self::Acls,
+        Self::BasicauthCredentials,
+        Self::HmacauthCredentials,
+        Self::JwtSecrets,
+        Self::KeyauthCredentials,
+        Self::Oauth2Credentials,
+    ];
+
+    /// The list it stands in in a declarative file: `keyauth_credentials`.
+    #[must_use]
+    pub const fn collection(self) -> &'static str {
+        match self {
+            Self::Acls => "acls",
+            Self::BasicauthCredentials => "basicauth_credentials",
+            Self::HmacauthCredentials => "hmacauth_credentials",
+            Self::JwtSecrets => "jwt_secrets",
+            Self::KeyauthCredentials => "keyauth_credentials",
+            Self::Oauth2Credentials => "oauth2_credentials",
+        }
+    }
+}
+
 /// A credential of a consumer. The fields that only its plugin understands are in `fields`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]

@@ -296,7 +296,7 @@ impl Target {
     #[must_use]
     pub fn new(upstream: &Upstream, address: &str) -> Self {
         Self {
-            id: derived_id("targets", &format!("{}:{address}", upstream.name)),
+            id: derived_id("targets", &format!("{}:{address}", upstream.id)),
             target: address.to_owned(),
             weight: 100,
             upstream: upstream.id.into(),

@@ -94,6 +94,10 @@ impl crate::config::schema::PluginSchemas for Registry {
     fn schema(&self, name: &str) -> Option<&Record> {
         self.get(name).map(|plugin| plugin.schema())
     }
+
+    fn names(&self) -> Vec<String> {
+        self.plugins.keys().cloned().collect()
+    }
 }
 
 impl fmt::Debug for Registry {

@@ -1,0 +1,41 @@
+//! `gateway check`: all mistakes of a file.
+
+use gateway_control::Refusal;
+use serde_json::{Value, json};
+
+use crate::{
+    cli::{CheckArgs, CheckFormat},
+    failure::Failure,
+    file,
+};
+
+/// Checks a file; the failure is that it is refused.
+pub(crate) fn check(args: &CheckArgs) -> Result<(), Failure> {
+    let text = file::read(&args.file)?;
+    let checked = file::parse(&text).map(drop);
+    let name = args.file.display();
+    match args.format {
+        CheckFormat::Json => {
+            let problems = checked.as_ref().err().map_or_else(|| json!([]), problems);
+            println!(
+                "{}",
+                json!({ "file": name.to_string(), "valid": checked.is_ok(), "problems": problems })
+            );
+        }
+        CheckFormat::Text => match &checked {
+            // Kong's words (compat P50).
+            Ok(()) => println!("configuration at {name} is valid"),
+            Err(refusal) => file::show(refusal, &args.file, &text),
+        },
+    }
+    checked.map_err(|_| file::refused(&args.file))
+}
+
+fn problems(refusal: &Refusal) -> Value {
+    match refusal {
+        Refusal::Problems(problems) => {
+            serde_json::to_value(problems.essential().collect::<Vec<_>>()).unwrap_or_default()
+        }
+        other => json!(other.to_string().lines().map(|line| json!({ "message": line })).collect::<Vec<_>>()),
+    }
+}

@@ -1,0 +1,191 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{
+    Args, Parser, Subcommand, ValueEnum,
+    builder::{BoolishValueParser, NonEmptyStringValueParser},
+};
+
+use crate::address::Address;
+
+const EXAMPLES: &str = "\
+Examples:
+  gateway                                  a demo with an upstream of its own, and three things to try
+  gateway kong.yml                         serve a declarative file; a change of it is picked up live
+  gateway kong.yml --admin 127.0.0.1:8001  the same with Kong's Admin API, status and metrics
+  gateway kong.yml --listen :80 --listen-tls :443
+  gateway check kong.yml                   name all mistakes of a file, serve nothing
+  GATEWAY_WORKERS=2 gateway kong.yml       each option is an environment variable too
+
+An option wins over its environment variable, that over the settings file, that over the default.
+SIGTERM and SIGINT stop gracefully, a second one stops at once. SIGHUP reads the file again.";
+
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  gateway check kong.yml
+  gateway check kong.yml --format json     for tools
+  generate-config | gateway check -";
+
+/// An API gateway that speaks Kong's configuration.
+#[derive(Debug, Parser)]
+#[command(name = "gateway", version, after_help = EXAMPLES)]
+#[command(args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    run: RunArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve a file, or a demo. What `gateway` alone does.
+    #[command(after_help = EXAMPLES)]
+    Run(RunArgs),
+    /// Name all mistakes of a file; exit code 1 if there are any.
+    #[command(after_help = CHECK_EXAMPLES)]
+    Check(CheckArgs),
+}
+
+/// What is to be done.
+pub(crate) enum Task {
+    Run(RunArgs),
+    Check(CheckArgs),
+}
+
+impl Cli {
+    pub(crate) fn task(self) -> Task {
+        match self.command {
+            Some(Command::Run(args)) => Task::Run(args),
+            Some(Command::Check(args)) => Task::Check(args),
+            None => Task::Run(self.run),
+        }
+    }
+}
+
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct RunArgs {
+    /// The declarative file, YAML or JSON. Without it: a demo
+    #[arg(value_name = "FILE", env = "GATEWAY_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Listen in clear: HTTP/1.1 and HTTP/2; may be given many times [default: 0.0.0.0:8000, in the demo 127.0.0.1:8000]
+    #[arg(long, value_name = "ADDR", env = "GATEWAY_LISTEN", value_delimiter = ',')]
+    pub(crate) listen: Vec<Address>,
+
+    /// Listen with TLS, certificates by server name; may be given many times [default: nowhere]
+    #[arg(long, value_name = "ADDR", env = "GATEWAY_LISTEN_TLS", value_delimiter = ',')]
+    pub(crate) listen_tls: Vec<Address>,
+
+    /// The certificate chain (PEM) where no server name matches
+    #[arg(long, value_name = "PATH", env = "GATEWAY_TLS_CERT", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+
+    /// The key (PEM) of --tls-cert
+    #[arg(long, value_name = "PATH", env = "GATEWAY_TLS_KEY", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
+
+    /// Serve the Admin API; it has no login, so keep it on loopback [default: off]
+    #[arg(long, value_name = "ADDR", env = "GATEWAY_ADMIN")]
+    pub(crate) admin: Option<Address>,
+
+    /// In which order routes are tried [default: traditional_compatible]
+    #[arg(long, value_name = "FLAVOR", env = "GATEWAY_ROUTER_FLAVOR")]
+    pub(crate) router_flavor: Option<RouterFlavor>,
+
+    /// Worker threads [default: one a core]
+    #[arg(long, value_name = "N", env = "GATEWAY_WORKERS", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) workers: Option<u16>,
+
+    /// More settings, TOML; see docs/settings.md
+    #[arg(long, value_name = "FILE", env = "GATEWAY_SETTINGS")]
+    pub(crate) settings: Option<PathBuf>,
+
+    /// Answer `Kong-Debug: 1` with the route and service that were found
+    #[arg(long, env = "GATEWAY_ALLOW_DEBUG_HEADER", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "true", value_name = "BOOL", value_parser = BoolishValueParser::new())]
+    pub(crate) allow_debug_header: Option<bool>,
+
+    /// One JSON line a request: off, - (standard output), stderr, or a file [default: -, in the demo off]
+    #[arg(long, value_name = "PATH", env = "GATEWAY_ACCESS_LOG", value_parser = NonEmptyStringValueParser::new())]
+    pub(crate) access_log: Option<String>,
+
+    /// The operator's log on standard error: error, warn, info, debug, or a filter by module [default: info]
+    #[arg(long, value_name = "LEVEL", env = "GATEWAY_LOG")]
+    pub(crate) log: Option<String>,
+
+    /// How the operator's log is written [default: text on a terminal, json elsewhere]
+    #[arg(long, value_name = "FORMAT", env = "GATEWAY_LOG_FORMAT")]
+    pub(crate) log_format: Option<LogFormat>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct CheckArgs {
+    /// The declarative file, YAML or JSON; - is standard input
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+
+    /// How the mistakes are written
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(crate) format: CheckFormat,
+}
+
+/// In which order routes are tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum RouterFlavor {
+    /// As Kong's router of this name does.
+    #[value(name = "traditional_compatible")]
+    TraditionalCompatible,
+}
+
+/// How the operator's log is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    /// Lines for people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// How mistakes are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CheckFormat {
+    /// Drawn with the lines they stand on.
+    Text,
+    /// One JSON object.
+    Json,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory, Parser};
+
+    use super::{Cli, Task};
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn run_is_what_happens_without_a_command() {
+        for line in [vec!["gateway", "kong.yml"], vec!["gateway", "run", "kong.yml"]] {
+            let Task::Run(args) = Cli::parse_from(line).task() else { panic!("run") };
+            assert_eq!(args.config.unwrap().to_str(), Some("kong.yml"));
+        }
+        assert!(matches!(Cli::parse_from(["gateway", "check", "kong.yml"]).task(), Task::Check(_)));
+        assert!(Cli::try_parse_from(["gateway", "--listen", "nowhere"]).is_err());
+        assert!(Cli::try_parse_from(["gateway", "--router-flavor", "expressions"]).is_err());
+    }
+
+    #[test]
+    fn lists_are_repeated_or_separated_by_commas() {
+        let line = ["gateway", "--listen", ":1,:2", "--listen", ":3", "--allow-debug-header"];
+        let Task::Run(args) = Cli::parse_from(line).task() else { panic!("run") };
+        assert_eq!(args.listen.len(), 3);
+        assert_eq!(args.allow_debug_header, Some(true));
+    }
+}

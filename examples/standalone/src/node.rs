@@ -1,0 +1,71 @@
+//! Settings as the libraries take them.
+
+use gateway_core::{
+    Settings as GatewaySettings,
+    reply::Branding as Names,
+    sanitize::{Compat as EdgeCompat, Strictness},
+    server::Settings as ServerSettings,
+};
+
+use crate::settings::{Branding, Compat, Settings};
+
+/// What the gateway is told.
+pub(crate) fn gateway(settings: &Settings) -> GatewaySettings {
+    let mut gateway = GatewaySettings::default();
+    gateway.shards = workers(settings);
+    gateway.debug_header = settings.allow_debug_header.unwrap_or(false);
+    gateway.reason_header = settings.reason_header.unwrap_or(false);
+    if settings.branding == Some(Branding::Neutral) {
+        gateway.branding = Names::neutral();
+    }
+    let trusted = settings.trusted_ips.iter().flatten();
+    gateway.trust.trusted_ips = trusted.map(|network| network.0).collect();
+    let strictness = |strict| if strict == Some(true) { Strictness::Strict } else { Strictness::Compatible };
+    gateway.rules.paths = strictness(settings.strict_paths);
+    gateway.rules.headers = strictness(settings.strict_headers);
+    if settings.compat == Some(Compat::Kong39Strict) {
+        gateway.rules.compat = EdgeCompat::Kong39Strict;
+    }
+    let limits = &settings.limits;
+    set(&mut gateway.rules.max_head, limits.head.map(|size| size.0));
+    set(&mut gateway.rules.max_fields, limits.fields.map(usize::from));
+    set(&mut gateway.rules.max_target, limits.target.map(|size| size.0));
+    // The setting is for the node, the pool's bound for one worker.
+    let pool = limits.pool.and_then(|pool| usize::try_from(pool).ok());
+    set(&mut gateway.pool.idle, pool.map(|pool| pool.div_ceil(workers(settings))));
+    gateway
+}
+
+/// What the server is told. Call it after the limit of open files was raised: the default number of
+/// connections hangs on it.
+pub(crate) fn server(settings: &Settings) -> ServerSettings {
+    let mut server = ServerSettings::default();
+    server.workers = workers(settings);
+    let limits = &settings.limits;
+    set(&mut server.limits.head, limits.head.map(|size| size.0));
+    set(&mut server.limits.fields, limits.fields.map(usize::from));
+    set(&mut server.limits.streams, limits.streams);
+    set(&mut server.max_connections, limits.connections.and_then(|limit| usize::try_from(limit).ok()));
+    let timeouts = &settings.timeouts;
+    set(&mut server.timeouts.silence, timeouts.accept.map(|time| time.0));
+    set(&mut server.timeouts.handshake, timeouts.handshake.map(|time| time.0));
+    set(&mut server.timeouts.head, timeouts.head.map(|time| time.0));
+    set(&mut server.timeouts.keep_alive, timeouts.keep_alive.map(|time| time.0));
+    set(&mut server.timeouts.body_idle, timeouts.body.map(|time| time.0));
+    set(&mut server.timeouts.min_rate, timeouts.body_rate);
+    set(&mut server.timeouts.write_idle, timeouts.write.map(|time| time.0));
+    // As `kong quit` (compat P49).
+    server.grace = timeouts.drain.map_or(std::time::Duration::from_secs(10), |time| time.0);
+    server
+}
+
+fn workers(settings: &Settings) -> usize {
+    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+    settings.workers.map_or_else(cores, usize::from)
+}
+
+fn set<T>(place: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *place = value;
+    }
+}

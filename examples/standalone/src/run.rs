@@ -1,0 +1,219 @@
+//! `gateway run`: everything put together, from the start to the end.
+
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use gateway_control::{
+    Control, Loaded, Watch, WatchError,
+    admin::{Admin, AdminServer},
+};
+use gateway_core::{
+    Gateway,
+    server::{Bound, Certificates, Phase, Running, Server},
+};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::{runtime, time::sleep};
+use tracing::{error, info, warn};
+
+use crate::{
+    address::Address,
+    banner::{self, Banner},
+    cli::{LogFormat, RunArgs},
+    demo,
+    failure::Failure,
+    file, log, node,
+    settings::Settings,
+    signals::{Signals, Wish},
+    what::What,
+};
+
+/// Serves until a signal asks to stop.
+pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
+    let begun = Instant::now();
+    let settings = Settings::of(args)?;
+    let format = log::start(&settings)?;
+    raise_file_limit();
+    // The workers and the Admin API have runtimes of their own; this one waits for signals.
+    runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+        let signals = Signals::listen()?;
+        let (node, banner) = Node::start(&settings, format)?;
+        Banner { took: begun.elapsed(), ..banner }.show(format);
+        node.serve(signals).await
+    })
+}
+
+/// Every connection is an open file: take as many as the system gives.
+fn raise_file_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let most = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    if let Err(error) = setrlimit(Resource::Nofile, most) {
+        warn!(%error, "the limit of open files stays as it was");
+    }
+}
+
+/// A node that serves.
+struct Node {
+    running: Running,
+    control: Arc<Control>,
+    /// Follows the file, if there is one.
+    watch: Option<Watch>,
+    /// From "not ready" to the end of accepting.
+    ready_delay: Duration,
+    _admin: Option<AdminServer>,
+    /// The demo's upstream.
+    _upstream: Option<Running>,
+}
+
+impl Node {
+    /// Opens all sockets first: a port in use ends the start before anything is served.
+    fn start(settings: &Settings, format: LogFormat) -> Result<(Self, Banner), Failure> {
+        let what = What::of(settings)?;
+        let listeners = Listeners::of(settings);
+        let bound = listeners.bind(settings, &what.certificates)?;
+        let admin = settings.admin.map(|address| Admin::bind(address.0)).transpose()?;
+        let mut banner = listeners.banner(settings, &bound);
+        banner.counts = banner::counts(&what.config);
+
+        let gateway = node::gateway(settings);
+        let access_log = log::access(settings, gateway.shards)?;
+        let mut builder = Gateway::builder().config(what.config).settings(gateway);
+        if let Some(access_log) = access_log {
+            builder = builder.access_log(access_log);
+        }
+        let gateway = builder.build()?;
+        let addresses = bound.addresses().iter().map(ToString::to_string).collect();
+        let upstream = what.upstream.map(demo::start).transpose()?;
+        let serving = gateway.clone();
+        let running = bound.start(move |worker| serving.serve(worker))?;
+
+        let control = Control::new(gateway)
+            .certificates(what.certificates)
+            .drain(running.drain().clone())
+            .counters(running.counters().to_vec())
+            .listeners(addresses);
+        let control = Arc::new(match &what.text {
+            Some(text) => control.serving(text),
+            None => control,
+        });
+        let admin = admin.map(|admin| admin.start(Arc::clone(&control))).transpose()?;
+        banner.admin = admin.as_ref().and_then(AdminServer::address);
+        let follow = |path| Watch::start(path, Arc::clone(&control), move |result| report(result, format));
+        let watch = settings.config.clone().map(follow).transpose()?;
+        let ready_delay = settings.timeouts.ready.map_or(Duration::ZERO, |time| time.0);
+        let node = Self { running, control, watch, ready_delay, _admin: admin, _upstream: upstream };
+        Ok((node, banner))
+    }
+
+    async fn serve(mut self, mut signals: Signals) -> Result<(), Failure> {
+        let drain = self.running.drain().clone();
+        let mut leaving = false;
+        loop {
+            tokio::select! {
+                () = self.running.finished() => break,
+                wish = signals.next() => match wish {
+                    Wish::Reload => self.reload(),
+                    Wish::Stop if std::mem::replace(&mut leaving, true) => drain.stop(),
+                    Wish::Stop => self.leave(),
+                },
+            }
+        }
+        if drain.phase() == Phase::Serving {
+            return Err(Failure::new("all workers died"));
+        }
+        info!("stopped");
+        Ok(())
+    }
+
+    fn reload(&self) {
+        match &self.watch {
+            Some(watch) => watch.reload(),
+            None => info!("there is no file to read again"),
+        }
+        // Log rotation sends the same signal.
+        if let Some(access_log) = self.control.gateway().observer().access_log() {
+            access_log.reopen();
+        }
+    }
+
+    /// Readiness goes first, so that load balancers send no more; then the listeners.
+    fn leave(&self) {
+        info!("stopping: requests under way may end, a second signal cuts them");
+        self.control.set_draining();
+        let (drain, delay) = (self.running.drain().clone(), self.ready_delay);
+        if delay.is_zero() {
+            return drain.begin();
+        }
+        // Ends with the runtime at the latest.
+        tokio::spawn(async move {
+            sleep(delay).await;
+            drain.begin();
+        });
+    }
+}
+
+/// What became of a new content of the file.
+fn report(result: Result<Loaded, WatchError>, format: LogFormat) {
+    match result {
+        Ok(Loaded { services, routes, plugins, .. }) => {
+            info!(services, routes, plugins, "serving the changed file");
+        }
+        Err(WatchError::Refused { path, text, refusal }) => {
+            if format == LogFormat::Text {
+                file::show(&refusal, &path, &text);
+            }
+            let problems = refusal.to_string();
+            let problems = (format == LogFormat::Json).then_some(problems);
+            error!(file = %path.display(), problems, "the changed file is refused, what ran before goes on");
+        }
+        Err(problem) => error!(%problem, "what ran before goes on"),
+    }
+}
+
+/// Where the node listens.
+struct Listeners {
+    clear: Vec<SocketAddr>,
+    tls: Vec<SocketAddr>,
+}
+
+impl Listeners {
+    fn of(settings: &Settings) -> Self {
+        let plain = |list: &Option<Vec<Address>>| list.iter().flatten().map(|address| address.0).collect();
+        let (mut clear, tls): (Vec<_>, Vec<_>) = (plain(&settings.listen), plain(&settings.listen_tls));
+        if clear.is_empty() && tls.is_empty() {
+            // A demo is nobody else's business.
+            let host = if settings.config.is_some() { [0, 0, 0, 0] } else { [127, 0, 0, 1] };
+            clear.push((host, 8000).into());
+        }
+        Self { clear, tls }
+    }
+
+    fn bind(&self, settings: &Settings, certificates: &Certificates) -> Result<Bound, Failure> {
+        let mut server = Server::new(node::server(settings));
+        for address in &self.clear {
+            server = server.listen(*address);
+        }
+        for address in &self.tls {
+            server = server.listen_tls(*address, certificates);
+        }
+        if !self.tls.is_empty() && certificates.is_empty() {
+            warn!("there is no certificate yet: every TLS handshake will be refused");
+        }
+        Ok(server.bind()?)
+    }
+
+    fn banner(&self, settings: &Settings, bound: &Bound) -> Banner {
+        let (clear, tls) = bound.addresses().split_at(self.clear.len().min(bound.addresses().len()));
+        Banner {
+            file: settings.config.clone(),
+            clear: clear.to_vec(),
+            tls: tls.to_vec(),
+            admin: None,
+            workers: node::server(settings).workers,
+            counts: [0; 3],
+            took: Duration::ZERO,
+        }
+    }
+}

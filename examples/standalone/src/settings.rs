@@ -1,0 +1,277 @@
+//! The settings of the node: file, then environment, then flags.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use ipnet::IpNet;
+use serde::Deserialize;
+use toml::Table;
+
+use crate::{
+    address::Address,
+    cli::{LogFormat, RouterFlavor, RunArgs},
+    failure::Failure,
+    units::{Size, Time},
+};
+
+/// All settings, each as far as somebody gave it. `docs/settings.md` says what they mean.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Settings {
+    pub(crate) config: Option<PathBuf>,
+    pub(crate) listen: Option<Vec<Address>>,
+    pub(crate) listen_tls: Option<Vec<Address>>,
+    pub(crate) tls_cert: Option<PathBuf>,
+    pub(crate) tls_key: Option<PathBuf>,
+    pub(crate) admin: Option<Address>,
+    pub(crate) workers: Option<u16>,
+    pub(crate) router_flavor: Option<RouterFlavor>,
+    pub(crate) allow_debug_header: Option<bool>,
+    pub(crate) compat: Option<Compat>,
+    pub(crate) branding: Option<Branding>,
+    pub(crate) trusted_ips: Option<Vec<Network>>,
+    pub(crate) strict_paths: Option<bool>,
+    pub(crate) strict_headers: Option<bool>,
+    pub(crate) reason_header: Option<bool>,
+    pub(crate) access_log: Option<String>,
+    pub(crate) log: Option<String>,
+    pub(crate) log_format: Option<LogFormat>,
+    pub(crate) limits: Limits,
+    pub(crate) timeouts: Timeouts,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Limits {
+    pub(crate) head: Option<Size>,
+    pub(crate) fields: Option<u16>,
+    pub(crate) target: Option<Size>,
+    pub(crate) connections: Option<u32>,
+    pub(crate) streams: Option<u32>,
+    pub(crate) pool: Option<u32>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Timeouts {
+    pub(crate) accept: Option<Time>,
+    pub(crate) handshake: Option<Time>,
+    pub(crate) head: Option<Time>,
+    pub(crate) keep_alive: Option<Time>,
+    pub(crate) body: Option<Time>,
+    pub(crate) body_rate: Option<u32>,
+    pub(crate) write: Option<Time>,
+    pub(crate) ready: Option<Time>,
+    pub(crate) drain: Option<Time>,
+}
+
+/// How close to Kong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) enum Compat {
+    #[serde(rename = "kong-3.9")]
+    Kong39,
+    #[serde(rename = "kong-3.9-strict")]
+    Kong39Strict,
+}
+
+/// Whose name stands in headers and metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Branding {
+    Kong,
+    Neutral,
+}
+
+/// An address or a range of addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct Network(pub(crate) IpNet);
+
+impl TryFrom<String> for Network {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let network = text.parse().or_else(|_| text.parse().map(|address: std::net::IpAddr| address.into()));
+        network.map(Self).map_err(|_| format!("'{text}' is no address and no range such as 10.0.0.0/8"))
+    }
+}
+
+/// Keys that have an environment variable but no flag.
+const KEYS: [&str; 21] = [
+    "compat",
+    "branding",
+    "trusted_ips",
+    "strict_paths",
+    "strict_headers",
+    "reason_header",
+    "limits.head",
+    "limits.fields",
+    "limits.target",
+    "limits.connections",
+    "limits.streams",
+    "limits.pool",
+    "timeouts.accept",
+    "timeouts.handshake",
+    "timeouts.head",
+    "timeouts.keep_alive",
+    "timeouts.body",
+    "timeouts.body_rate",
+    "timeouts.write",
+    "timeouts.ready",
+    "timeouts.drain",
+];
+
+impl Settings {
+    /// The settings that `args`, the environment and the settings file give.
+    pub(crate) fn of(args: &RunArgs) -> Result<Self, Failure> {
+        let file = match &args.settings {
+            Some(path) => read(path)?,
+            None => Table::new(),
+        };
+        let merged = overlay(file, |name| std::env::var(name).ok())?;
+        let mut settings: Self = merged.try_into()?;
+        settings.flags(args.clone());
+        Ok(settings)
+    }
+
+    /// Flags win; the command line has read their environment variables already.
+    fn flags(&mut self, args: RunArgs) {
+        fn win<T>(place: &mut Option<T>, flag: Option<T>) {
+            *place = flag.or_else(|| place.take());
+        }
+        let given = |list: Vec<Address>| Some(list).filter(|list| !list.is_empty());
+        win(&mut self.config, args.config);
+        win(&mut self.listen, given(args.listen));
+        win(&mut self.listen_tls, given(args.listen_tls));
+        win(&mut self.tls_cert, args.tls_cert);
+        win(&mut self.tls_key, args.tls_key);
+        win(&mut self.admin, args.admin);
+        win(&mut self.workers, args.workers);
+        win(&mut self.router_flavor, args.router_flavor);
+        win(&mut self.allow_debug_header, args.allow_debug_header);
+        win(&mut self.access_log, args.access_log);
+        win(&mut self.log, args.log);
+        win(&mut self.log_format, args.log_format);
+    }
+}
+
+/// The settings file, checked by itself so that a mistake is told with its line.
+fn read(path: &Path) -> Result<Table, Failure> {
+    let name = path.display();
+    let text =
+        fs::read_to_string(path).map_err(|error| Failure::new(format!("cannot read {name}: {error}")))?;
+    toml::from_str::<Settings>(&text).map_err(|error| misread(path, &text, &error))?;
+    text.parse().map_err(|error: toml::de::Error| misread(path, &text, &error))
+}
+
+fn misread(path: &Path, text: &str, error: &toml::de::Error) -> Failure {
+    let message = error.message().replace('\n', ", ");
+    let Some(before) = error.span().and_then(|span| text.get(..span.start)) else {
+        return Failure::new(format!("{}: {message}", path.display()));
+    };
+    let number = before.lines().count().max(1) + usize::from(before.ends_with('\n'));
+    let line = text.lines().nth(number - 1).unwrap_or_default().trim();
+    Failure::new(format!("{}:{number}: `{line}`: {message}", path.display()))
+}
+
+/// `table` with what the environment says of the keys that have no flag.
+fn overlay(mut table: Table, lookup: impl Fn(&str) -> Option<String>) -> Result<Table, Failure> {
+    for key in KEYS {
+        let name = format!("GATEWAY_{}", key.replace('.', "_").to_uppercase());
+        let Some(text) = lookup(&name).filter(|text| !text.is_empty()) else { continue };
+        // By itself first, so that a mistake is told with the variable's name.
+        let alone: Result<Settings, _> = put(Table::new(), key, &text).try_into();
+        alone.map_err(|error| Failure::new(format!("{name}={text}: {}", error.message().trim_end())))?;
+        table = put(table, key, &text);
+    }
+    Ok(table)
+}
+
+fn put(mut table: Table, key: &str, text: &str) -> Table {
+    let value = match (key, text.parse::<i64>(), text.parse::<bool>()) {
+        ("trusted_ips", ..) => text.split(',').map(str::trim).collect::<Vec<_>>().into(),
+        (_, Ok(number), _) => number.into(),
+        (_, _, Ok(switch)) => switch.into(),
+        _ => text.into(),
+    };
+    let Some((section, key)) = key.split_once('.') else {
+        table.insert(key.to_owned(), value);
+        return table;
+    };
+    let section = table.entry(section).or_insert_with(|| Table::new().into());
+    if let Some(section) = section.as_table_mut() {
+        section.insert(key.to_owned(), value);
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::PathBuf};
+
+    use super::{KEYS, Settings, overlay, read};
+    use crate::cli::RunArgs;
+
+    fn file(name: &str, text: &str) -> PathBuf {
+        let path = std::env::temp_dir().join(format!("gateway-{}-{name}.toml", std::process::id()));
+        fs::write(&path, text).unwrap();
+        path
+    }
+
+    #[test]
+    fn a_flag_wins_over_the_environment_and_that_over_the_file() {
+        let path = file("order", "workers = 1\n[limits]\ntarget = '1KiB'\nhead = '16KiB'\n");
+        let environment = |name: &str| (name == "GATEWAY_LIMITS_TARGET").then(|| "2KiB".to_owned());
+        let mut settings: Settings = overlay(read(&path).unwrap(), environment).unwrap().try_into().unwrap();
+        settings.flags(RunArgs { workers: Some(3), ..RunArgs::default() });
+        assert_eq!(settings.workers, Some(3));
+        assert_eq!(settings.limits.target.unwrap().0, 2048);
+        assert_eq!(settings.limits.head.unwrap().0, 16 << 10);
+        fs::remove_file(path).unwrap();
+    }
+
+    #[test]
+    fn mistakes_name_file_line_and_field() {
+        for (name, text, told) in [
+            ("unknown", "workers = 2\n[limits]\nbogus = 1\n", ":3: `bogus = 1`: unknown field `bogus`"),
+            ("type", "\nworkers = 'x'\n", ":2: `workers = 'x'`: invalid type"),
+            ("value", "admin = 'nowhere'\n", ":1: `admin = 'nowhere'`: 'nowhere' is no address"),
+            ("time", "[timeouts]\nhead = '5'\n", ":2: `head = '5'`: '5' is no time"),
+            ("syntax", "workers = \n", ":1: `workers =`: "),
+        ] {
+            let path = file(name, text);
+            let failure = read(&path).unwrap_err().to_string();
+            assert!(failure.contains(told) && failure.lines().count() == 1, "{failure}");
+            fs::remove_file(path).unwrap();
+        }
+    }
+
+    #[test]
+    fn mistakes_in_the_environment_name_the_variable() {
+        let wrong = |name: &str| (name == "GATEWAY_TIMEOUTS_HEAD").then(|| "soon".to_owned());
+        let failure = overlay(toml::Table::new(), wrong).unwrap_err().to_string();
+        assert!(failure.starts_with("GATEWAY_TIMEOUTS_HEAD=soon: 'soon' is no time"), "{failure}");
+    }
+
+    #[test]
+    fn every_key_of_the_environment_is_a_setting() {
+        for key in KEYS {
+            let value = match key {
+                "compat" => "kong-3.9-strict",
+                "branding" => "neutral",
+                "trusted_ips" => "10.0.0.0/8, ::1",
+                key if key.contains("strict") || key.contains("header") => "true",
+                "limits.fields" | "limits.connections" | "limits.streams" | "limits.pool" => "7",
+                "timeouts.body_rate" => "7",
+                key if key.starts_with("timeouts") => "7s",
+                _ => "7KiB",
+            };
+            let name = format!("GATEWAY_{}", key.replace('.', "_").to_uppercase());
+            let table =
+                overlay(toml::Table::new(), |asked| (asked == name).then(|| value.to_owned())).unwrap();
+            assert!(!table.is_empty(), "{key}");
+        }
+    }
+}

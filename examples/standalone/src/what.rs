@@ -1,0 +1,52 @@
+//! What is to be served: a file, or the demo.
+
+use std::path::Path;
+
+use gateway_core::{
+    config::Config,
+    server::{Bound, Certificates},
+};
+
+use crate::{demo, failure::Failure, file, settings::Settings};
+
+/// What is to be served.
+pub(crate) struct What {
+    pub(crate) config: Config,
+    pub(crate) certificates: Certificates,
+    /// The text it was read from; none in the demo.
+    pub(crate) text: Option<String>,
+    /// The demo's upstream.
+    pub(crate) upstream: Option<Bound>,
+}
+
+impl What {
+    pub(crate) fn of(settings: &Settings) -> Result<Self, Failure> {
+        let what = match &settings.config {
+            Some(path) => Self::file(path)?,
+            None => Self::demo()?,
+        };
+        if let (Some(cert), Some(key)) = (&settings.tls_cert, &settings.tls_key) {
+            what.certificates.set_default(&file::read(cert)?, &file::read(key)?)?;
+        }
+        Ok(what)
+    }
+
+    fn file(path: &Path) -> Result<Self, Failure> {
+        let text = file::read(path)?;
+        match file::parse(&text) {
+            Ok((config, certificates)) => Ok(Self { config, certificates, text: Some(text), upstream: None }),
+            Err(refusal) => {
+                file::show(&refusal, path, &text);
+                Err(file::refused(path))
+            }
+        }
+    }
+
+    fn demo() -> Result<Self, Failure> {
+        let (address, upstream) = demo::bind()?;
+        let config = demo::config(address);
+        let certificates = Certificates::new(&Config::default())
+            .map_err(|errors| Failure::new(errors.first().map_or_else(String::new, ToString::to_string)))?;
+        Ok(Self { config, certificates, text: None, upstream: Some(upstream) })
+    }
+}

@@ -1,0 +1,134 @@
+//! What cannot be served: one clear line, exit code 1.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod kit;
+
+use std::{
+    io::Write,
+    net::{TcpListener, TcpStream},
+    process::Stdio,
+    sync::Arc,
+    time::Duration,
+};
+
+use kit::{Directory, Gateway, command, failure, kong, output, talk, upstream};
+use serde_json::Value;
+
+const TEN_MISTAKES: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/../../gateway-core/tests/data/ten-mistakes.yml");
+
+#[track_caller]
+fn one_line(args: &[&str], parts: &[&str]) {
+    let said = failure(args);
+    assert_eq!(said.lines().count(), 1, "{said}");
+    assert!(parts.iter().all(|part| said.contains(part)), "{parts:?} in {said}");
+}
+
+#[test]
+fn a_port_in_use_is_named() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    one_line(&["--listen", &address], &["gateway: cannot listen on", &address, "in use"]);
+    one_line(&["--listen", "127.0.0.1:0", "--admin", &address], &[&address, "in use"]);
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_named() {
+    let directory = Directory::new();
+    let missing = directory.path("missing.yml");
+    one_line(&[&missing], &["cannot read", &missing, "No such file"]);
+    one_line(&["check", &missing], &["cannot read", &missing]);
+    one_line(&[&directory.path("")], &["cannot read", "directory"]);
+    one_line(&["--settings", &missing], &["cannot read", &missing]);
+}
+
+#[test]
+fn wrong_settings_are_named_with_file_line_and_field() {
+    let directory = Directory::new();
+    let settings = directory.put("settings.toml", "workers = 1\n[limits]\nhaed = 1\n");
+    one_line(&["--settings", &settings], &["settings.toml:3: `haed = 1`: unknown field `haed`"]);
+    let wrong = command(&[]).env("GATEWAY_LIMITS_HEAD", "much").output().unwrap();
+    assert_eq!(wrong.status.code(), Some(1));
+    assert!(String::from_utf8(wrong.stderr).unwrap().contains("GATEWAY_LIMITS_HEAD=much: 'much' is no size"));
+}
+
+#[test]
+fn a_bad_certificate_is_named() {
+    let directory = Directory::new();
+    let (cert, key) = (directory.put("cert.pem", "no certificate"), directory.put("key.pem", "no key"));
+    let args = ["--listen-tls", "127.0.0.1:0", "--tls-cert", &cert, "--tls-key", &key];
+    one_line(&args, &["gateway: default certificate"]);
+}
+
+#[test]
+fn a_good_certificate_is_served() {
+    let directory = Directory::new();
+    let pair = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let cert = directory.put("cert.pem", &pair.cert.pem());
+    let key = directory.put("key.pem", &pair.signing_key.serialize_pem());
+    let file = directory.put("kong.yml", &kong(upstream(Duration::ZERO), "/one"));
+    let gateway =
+        Gateway::start(&[&file, "--listen-tls", "127.0.0.1:0", "--tls-cert", &cert, "--tls-key", &key]);
+
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(pair.cert.der().clone()).unwrap();
+    let client = rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    let name = "localhost".try_into().unwrap();
+    let connection = rustls::ClientConnection::new(Arc::new(client), name).unwrap();
+    let stream = TcpStream::connect(gateway.ready["listen_tls"].as_str().unwrap()).unwrap();
+    let mut stream = rustls::StreamOwned::new(connection, stream);
+    assert_eq!(talk(&mut stream, "GET", "/one", &[], "").unwrap().text, "upstream");
+}
+
+#[test]
+fn check_names_all_ten_mistakes() {
+    let said = failure(&["check", TEN_MISTAKES]);
+    let drawn = said.lines().filter(|line| line.starts_with("error: ")).count();
+    assert_eq!(drawn, 10, "{said}");
+    assert!(said.contains("ten-mistakes.yml:") && said.contains("10 problems in"), "{said}");
+
+    let json = output(&["check", TEN_MISTAKES, "--format", "json"]);
+    assert_eq!(json.status.code(), Some(1));
+    let json: Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!(json["valid"], false);
+    let problems = json["problems"].as_array().unwrap();
+    assert_eq!(problems.len(), 10);
+    assert!(
+        problems.iter().all(|problem| problem["message"].is_string() && problem["span"]["line"].is_u64())
+    );
+}
+
+#[test]
+fn a_wrong_file_is_not_served_either() {
+    let said = failure(&[TEN_MISTAKES, "--listen", "127.0.0.1:0"]);
+    assert!(said.contains("10 problems in") && said.trim_end().ends_with("is refused"), "{said}");
+}
+
+#[test]
+fn check_says_that_a_file_is_valid() {
+    let directory = Directory::new();
+    let file = directory.put("kong.yml", &kong(upstream(Duration::ZERO), "/one"));
+    let checked = output(&["check", &file]);
+    assert!(checked.status.success());
+    let said = String::from_utf8(checked.stdout).unwrap();
+    assert_eq!(said, format!("configuration at {file} is valid\n"));
+    let json: Value = serde_json::from_slice(&output(&["check", &file, "--format", "json"]).stdout).unwrap();
+    assert_eq!((&json["valid"], &json["problems"]), (&true.into(), &Value::Array(vec![])));
+}
+
+#[test]
+fn check_reads_standard_input() {
+    let mut child = command(&["check", "-"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"_format_version: '3.0'\n").unwrap();
+    let done = child.wait_with_output().unwrap();
+    assert!(done.status.success(), "{done:?}");
+}
+
+#[test]
+fn help_teaches_with_examples() {
+    for args in [&["--help"][..], &["run", "--help"], &["check", "--help"]] {
+        let help = String::from_utf8(output(args).stdout).unwrap();
+        assert!(help.contains("Examples:") && help.contains("kong.yml"), "{help}");
+    }
+    assert!(String::from_utf8(output(&["--help"]).stdout).unwrap().contains("[env: GATEWAY_WORKERS=]"));
+}

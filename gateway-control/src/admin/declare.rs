@@ -1,0 +1,171 @@
+//! `/config`: the whole configuration at once (compat A48, A49, A51).
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    body::{Body, Bytes, to_bytes},
+    extract::{FromRequest, Multipart, Request, State},
+    response::{IntoResponse, Response},
+};
+use gateway_core::config::Config;
+use http::{HeaderMap, StatusCode, header};
+use serde_json::{Map, Value, json};
+use tokio::{task::spawn_blocking, time::timeout};
+
+use super::{
+    kind::{KINDS, id_of},
+    page::Query,
+    reply::{self, Failure},
+};
+use crate::{Control, Hash, Refusal};
+
+/// The longest body that is read, bytes.
+const LONGEST: usize = 64 << 20;
+
+/// How long a change waits for the one before it.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The configuration as YAML text; secrets stay where they are.
+pub(super) async fn show(State(control): State<Arc<Control>>) -> Response {
+    reply::ok(&json!({ "config": control.config().to_yaml() }))
+}
+
+/// A new configuration in place of the one that runs.
+pub(super) async fn load(State(control): State<Arc<Control>>, request: Request) -> Response {
+    let turn = Arc::clone(control.turn()).acquire_owned();
+    let Ok(Ok(turn)) = timeout(PATIENCE, turn).await else { return busy() };
+    let query = Query::of(request.uri().query());
+    let posted = match Posted::read(request).await {
+        Ok(posted) => posted,
+        Err(failure) => return failure.into_response(),
+    };
+    let is_on = |name: &str| query.is_on(name) || posted.switches.iter().any(|switch| switch == name);
+    let (check_hash, flatten) = (is_on("check_hash"), is_on("flatten_errors"));
+    let Some(text) = posted.config else {
+        return reply::message(StatusCode::BAD_REQUEST, "expected a declarative configuration");
+    };
+    if check_hash && Hash::of(&text) == control.hash() {
+        return reply::empty(StatusCode::NOT_MODIFIED);
+    }
+    let known = Arc::clone(&control);
+    // Reading and compiling may take seconds; other requests are answered meanwhile. The turn goes
+    // along: a client that leaves does not let the next one in.
+    let loaded = spawn_blocking(move || {
+        let _turn = turn;
+        known.load(&text)
+    });
+    match loaded.await {
+        Ok(Ok(_)) => reply::json(StatusCode::CREATED, &entities(&control.config())),
+        Ok(Err(refusal)) => refused(&refusal, flatten),
+        Err(_) => reply::message(StatusCode::INTERNAL_SERVER_ERROR, "An unexpected error occurred"),
+    }
+}
+
+fn busy() -> Response {
+    let text = "Currently processing the previous configuration";
+    let mut response = reply::message(StatusCode::TOO_MANY_REQUESTS, text);
+    response.headers_mut().insert(header::RETRY_AFTER, PATIENCE.as_secs().into());
+    response
+}
+
+fn refused(refusal: &Refusal, flatten: bool) -> Response {
+    let body = if flatten { refusal.flattened_body() } else { refusal.body() };
+    reply::json(StatusCode::BAD_REQUEST, &body)
+}
+
+/// Every entity by kind and id, without the kinds that there are none of.
+fn entities(config: &Config) -> Value {
+    let by_id = KINDS.iter().map(|kind| {
+        let rows = (kind.rows)(config, None);
+        let by_id = rows.filter_map(|row| Some((id_of(&row)?.to_owned(), row)));
+        (kind.collection.to_owned(), by_id.collect::<Map<_, _>>())
+    });
+    by_id.filter(|(_, rows)| !rows.is_empty()).map(|(kind, rows)| (kind, Value::Object(rows))).collect()
+}
+
+/// What a body says.
+#[derive(Default)]
+struct Posted {
+    config: Option<String>,
+    /// Switches that are on, where they stand in the body.
+    switches: Vec<String>,
+}
+
+impl Posted {
+    async fn read(request: Request) -> Result<Self, Failure> {
+        match media_type(request.headers()).as_str() {
+            "application/x-www-form-urlencoded" => Ok(Self::form(&bytes(request).await?)),
+            "multipart/form-data" => Self::multipart(request).await,
+            "application/json" => Self::json(&bytes(request).await?),
+            "" | "text/yaml" | "text/x-yaml" | "application/yaml" | "application/x-yaml" => {
+                Self::text(&bytes(request).await?)
+            }
+            _ => Err(Failure::MediaType),
+        }
+    }
+
+    fn text(body: &[u8]) -> Result<Self, Failure> {
+        let text = String::from_utf8(body.to_vec()).map_err(|_| Failure::Encoding)?;
+        Ok(Self { config: Some(text).filter(|text| !text.is_empty()), switches: Vec::new() })
+    }
+
+    fn form(body: &[u8]) -> Self {
+        let mut posted = Self::default();
+        for (name, value) in form_urlencoded::parse(body) {
+            posted.put(&name, value.into_owned());
+        }
+        posted
+    }
+
+    async fn multipart(request: Request) -> Result<Self, Failure> {
+        let (parts, body) = request.into_parts();
+        let whole = to_bytes(body, LONGEST).await.map_err(unread)?;
+        let request = Request::from_parts(parts, Body::from(whole));
+        let mut form = Multipart::from_request(request, &()).await.map_err(|_| Failure::Incomplete)?;
+        let mut posted = Self::default();
+        while let Some(field) = form.next_field().await.map_err(|_| Failure::Incomplete)? {
+            let name = field.name().unwrap_or_default().to_owned();
+            let value = field.bytes().await.map_err(|_| Failure::Incomplete)?;
+            posted.put(&name, String::from_utf8(value.to_vec()).map_err(|_| Failure::Encoding)?);
+        }
+        Ok(posted)
+    }
+
+    /// Either the configuration itself, or its text under `config`.
+    fn json(body: &[u8]) -> Result<Self, Failure> {
+        if body.is_empty() {
+            return Ok(Self::default());
+        }
+        let fields: Map<String, Value> = serde_json::from_slice(body).map_err(|_| Failure::Json)?;
+        let Some(Value::String(_)) = fields.get("config") else { return Self::text(body) };
+        let mut posted = Self::default();
+        for (name, value) in fields {
+            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            posted.put(&name, value);
+        }
+        Ok(posted)
+    }
+
+    fn put(&mut self, name: &str, value: String) {
+        if name == "config" {
+            self.config = Some(value).filter(|text| !text.is_empty());
+        } else if value == "1" {
+            self.switches.push(name.to_owned());
+        }
+    }
+}
+
+async fn bytes(request: Request) -> Result<Bytes, Failure> {
+    to_bytes(request.into_body(), LONGEST).await.map_err(unread)
+}
+
+fn unread(error: axum::Error) -> Failure {
+    let inner = error.into_inner();
+    if inner.is::<http_body_util::LengthLimitError>() { Failure::TooLarge } else { Failure::Incomplete }
+}
+
+/// The kind of a body, without its parameters.
+fn media_type(headers: &HeaderMap) -> String {
+    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}

@@ -1,0 +1,158 @@
+//! Reading the lists of entities and single ones; writing is refused (compat A47).
+
+use std::sync::Arc;
+
+use axum::{
+    extract::{Path, State},
+    response::Response,
+    routing::get,
+};
+use gateway_core::config::Config;
+use http::{Method, Uri};
+use serde::Deserialize;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::{
+    kind::{KINDS, Kind, Parent, id_of},
+    page::{Page, Query},
+    reply::{self, Failure},
+    router::{Paths, endpoint},
+};
+use crate::Control;
+
+const LIST: &str = "GET, HEAD, OPTIONS, POST";
+const ONE: &str = "DELETE, GET, HEAD, OPTIONS, PATCH, PUT";
+
+/// Adds the paths of all kinds.
+pub(super) fn routes(mut paths: Paths) -> Paths {
+    for kind in &KINDS {
+        if let Some(path) = kind.path {
+            paths = list(paths, format!("/{path}"), List { kind, parent: None });
+            paths = one(paths, format!("/{path}/{{first}}"), List { kind, parent: None });
+        }
+        for parent in kind.parents {
+            let Some(above) = Kind::of(parent.collection).and_then(|above| above.path) else { continue };
+            let path = format!("/{above}/{{first}}/{}", parent.segment);
+            let below = List { kind, parent: Some(parent) };
+            paths = list(paths, path.clone(), below);
+            paths = one(paths, format!("{path}/{{second}}"), below);
+            // `/routes/{route}/service`: up again, where it is not a credential's consumer.
+            if let Some(path) = kind.path {
+                paths = up(paths, format!("/{path}/{{first}}/{}", parent.field), kind, parent);
+            }
+        }
+    }
+    paths
+}
+
+/// A list of entities, of all or of those of one parent.
+#[derive(Clone, Copy)]
+struct List {
+    kind: &'static Kind,
+    parent: Option<&'static Parent>,
+}
+
+/// The ids or names in a path: of the entity, or of its parent and of the entity.
+#[derive(Deserialize)]
+struct Names {
+    #[serde(default)]
+    first: String,
+    #[serde(default)]
+    second: String,
+}
+
+fn list(paths: Paths, path: String, list: List) -> Paths {
+    let read = move |State(control): State<Arc<Control>>, Path(names): Path<Names>, uri: Uri| async move {
+        list.page(&control.config(), &names, &uri)
+    };
+    let write = move || async move { list.refuse(&Method::POST, None) };
+    paths.add(path, endpoint(get(read).post(write), LIST))
+}
+
+fn one(paths: Paths, path: String, list: List) -> Paths {
+    let read = move |State(control): State<Arc<Control>>, Path(names): Path<Names>| async move {
+        list.one(&control.config(), &names)
+    };
+    let write = move |method: Method, Path(names): Path<Names>| async move {
+        list.refuse(&method, Some(list.key(&names)))
+    };
+    paths.add(path, endpoint(get(read).patch(write).put(write).delete(write), ONE))
+}
+
+fn up(paths: Paths, path: String, kind: &'static Kind, parent: &'static Parent) -> Paths {
+    let read = move |State(control): State<Arc<Control>>, Path(names): Path<Names>| async move {
+        let config = control.config();
+        let child = kind.find(&config, &names.first);
+        let id = child.as_ref().and_then(|child| child.get(parent.field)).and_then(id_of);
+        let above = Kind::of(parent.collection).zip(id).and_then(|(above, id)| above.find(&config, id));
+        above.map(|above| reply::ok(&above)).ok_or(Failure::NotFound)
+    };
+    let above = Kind::of(parent.collection);
+    let write = move |method: Method| async move {
+        above.map_or(Failure::NotFound, |kind| List { kind, parent: None }.refuse(&method, None))
+    };
+    paths.add(path, endpoint(get(read).patch(write).put(write).delete(write), ONE))
+}
+
+impl List {
+    fn page(&self, config: &Config, names: &Names, uri: &Uri) -> Result<Response, Failure> {
+        let owner = self.owner(config, names)?;
+        let mut page = Page::of(&Query::of(uri.query()))?;
+        if self.parent.is_some() {
+            page = page.forgetful();
+        }
+        let from = match &page.offset {
+            Some(key) => {
+                let id = key.as_str().and_then(|id| Uuid::parse_str(id).ok());
+                Some(id.ok_or_else(|| Failure::Offset(key.to_string()))?)
+            }
+            None => None,
+        };
+        let rows = (self.kind.rows)(config, from).filter(|row| self.belongs(row, owner.as_deref()));
+        let key = |row: &Value| row.get("id").cloned().unwrap_or_default();
+        Ok(reply::ok(&page.cut(uri.path(), rows, key)))
+    }
+
+    fn one(&self, config: &Config, names: &Names) -> Result<Response, Failure> {
+        let owner = self.owner(config, names)?;
+        let found = self.kind.find(config, self.key(names));
+        let found = found.filter(|row| self.belongs(row, owner.as_deref()));
+        found.map(|row| reply::ok(&row)).ok_or(Failure::NotFound)
+    }
+
+    /// What the path names the entity by.
+    fn key<'n>(&self, names: &'n Names) -> &'n str {
+        if self.parent.is_some() { &names.second } else { &names.first }
+    }
+
+    /// The id of the parent that the path names; none where it names none.
+    fn owner(&self, config: &Config, names: &Names) -> Result<Option<String>, Failure> {
+        let Some(parent) = self.parent else { return Ok(None) };
+        let above = Kind::of(parent.collection).ok_or(Failure::NotFound)?;
+        let owner = above.find(config, &names.first);
+        owner.as_ref().and_then(id_of).map(|id| Some(id.to_owned())).ok_or(Failure::NotFound)
+    }
+
+    fn belongs(&self, row: &Value, owner: Option<&str>) -> bool {
+        let field = self.parent.and_then(|parent| row.get(parent.field));
+        owner.is_none_or(|owner| field.and_then(id_of) == Some(owner))
+    }
+
+    /// Kong's words for a write without a database (compat A47).
+    fn refuse(&self, method: &Method, key: Option<&str>) -> Failure {
+        let verb = match *method {
+            Method::PATCH => "update",
+            Method::PUT => "create or update",
+            Method::DELETE => "remove",
+            _ => "create",
+        };
+        let collection = self.kind.collection;
+        let by_name = key.is_some_and(|key| Uuid::parse_str(key).is_err());
+        let by = match self.kind.key.filter(|_| by_name) {
+            Some(key) => format!(" by '{key}'"),
+            None => String::new(),
+        };
+        Failure::Write(format!("cannot {verb} '{collection}' entities{by} when not using a database"))
+    }
+}

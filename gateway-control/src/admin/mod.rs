@@ -1,0 +1,89 @@
+//! Kong's Admin API, as a node without a database answers it.
+//!
+//! [`Admin`] serves it on an address of its own, by a thread and runtime of its own: it answers while the
+//! workers are overloaded, and while they stop. [`router`] is the same as an axum router, to be mounted
+//! elsewhere. It has no login: bind it to loopback.
+//!
+//! | file | answers |
+//! |---|---|
+//! | `root` | `/`, `/plugins/enabled`, `/timers`, `/endpoints` |
+//! | `status` | `/status`, `/status/ready` |
+//! | `metrics` | `/metrics` |
+//! | `declare` | `/config` |
+//! | `entities` | `/services`, `/routes` and all other lists, by the table in `kind` |
+//! | `tags` | `/tags` |
+//! | `health` | `/upstreams/{upstream}/health` |
+//! | `schemas` | `/schemas` |
+
+mod declare;
+mod entities;
+mod health;
+mod kind;
+mod metrics;
+mod page;
+mod reply;
+mod root;
+mod router;
+mod schemas;
+mod status;
+mod tags;
+
+use std::{io, net::SocketAddr, sync::Arc};
+
+use gateway_core::{
+    Body,
+    server::{BindError, Bound, Running, Server, Settings, TowerServe},
+};
+use http::Request;
+use tower::ServiceExt;
+
+pub use router::{KONG_VERSION, router};
+
+use crate::Control;
+
+/// The Admin API on an address, not serving yet.
+#[derive(Debug)]
+pub struct Admin {
+    bound: Bound,
+}
+
+/// The Admin API, serving until dropped.
+#[derive(Debug)]
+pub struct AdminServer {
+    addresses: Vec<SocketAddr>,
+    _running: Running,
+}
+
+impl Admin {
+    /// Listens on `address`; port 0 takes a free one.
+    ///
+    /// # Errors
+    /// When it cannot be listened on.
+    pub fn bind(address: SocketAddr) -> Result<Self, BindError> {
+        let mut settings = Settings::default();
+        settings.workers = 1;
+        settings.max_connections = 1024;
+        Ok(Self { bound: Server::new(settings).listen(address).bind()? })
+    }
+
+    /// Serves `control` on a thread of its own.
+    ///
+    /// # Errors
+    /// When the thread or its runtime cannot be made.
+    pub fn start(self, control: Arc<Control>) -> io::Result<AdminServer> {
+        let addresses = self.bound.addresses().to_vec();
+        let router = router(control)
+            .map_request(|request: Request<Body>| request.map(axum::body::Body::new))
+            .map_response(|response| response.map(Body::new));
+        let running = self.bound.start(move |_| TowerServe(router.clone()))?;
+        Ok(AdminServer { addresses, _running: running })
+    }
+}
+
+impl AdminServer {
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.addresses.first().copied()
+    }
+}

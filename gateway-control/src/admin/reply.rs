@@ -1,0 +1,93 @@
+//! The form of every reply (compat M9), and the errors (compat A13 to A28).
+
+use axum::{
+    body::Body,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderValue, StatusCode, header};
+use serde_json::{Value, json};
+
+/// A JSON reply as Kong writes it: one line, `/` as `\/`.
+pub(super) fn json(status: StatusCode, value: &Value) -> Response {
+    // A slash stands only inside of texts.
+    let text = value.to_string().replace('/', "\\/");
+    let mut response = Response::new(Body::from(text));
+    *response.status_mut() = status;
+    let kind = HeaderValue::from_static("application/json; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response
+}
+
+/// A JSON reply with 200.
+pub(super) fn ok(value: &Value) -> Response {
+    json(StatusCode::OK, value)
+}
+
+/// A reply that only says something.
+pub(super) fn message(status: StatusCode, text: &str) -> Response {
+    json(status, &json!({ "message": text }))
+}
+
+/// A reply without a body.
+pub(super) fn empty(status: StatusCode) -> Response {
+    status.into_response()
+}
+
+/// What the Admin API refuses, with Kong's codes and words.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// A path, or an entity, that is not there (compat A24).
+    NotFound,
+    /// A path that does not know the method (compat A27).
+    MethodNotAllowed,
+    /// A `size` that is none (compat A13).
+    Size(&'static str),
+    /// An `offset` that is none (compat A14).
+    Offset(String),
+    /// `tags` that mean both AND and OR (compat A15).
+    Tags,
+    /// A write, as there is no database (compat A47).
+    Write(String),
+    /// A body that is no JSON (compat A28).
+    Json,
+    /// A body of a kind that is not read (compat A28).
+    MediaType,
+    /// A body that is too long.
+    TooLarge,
+    /// A configuration that is no UTF-8.
+    Encoding,
+    /// A body that did not come whole.
+    Incomplete,
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let refuse = |status, code: u8, name: &str, text: &str| {
+            json(status, &json!({ "code": code, "name": name, "message": text }))
+        };
+        match self {
+            Self::NotFound => message(StatusCode::NOT_FOUND, "Not found"),
+            Self::MethodNotAllowed => message(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed"),
+            Self::Size(text) => refuse(StatusCode::BAD_REQUEST, 9, "invalid size", text),
+            Self::Offset(offset) => {
+                let text = format!("'{offset}' is not a valid offset: bad json encoding");
+                refuse(StatusCode::BAD_REQUEST, 7, "invalid offset", &text)
+            }
+            Self::Tags => json(
+                StatusCode::BAD_REQUEST,
+                &json!({
+                    "code": 11,
+                    "name": "invalid options",
+                    "message": "invalid option (tags: invalid filter syntax)",
+                    "options": { "tags": "invalid filter syntax" }
+                }),
+            ),
+            Self::Write(text) => refuse(StatusCode::METHOD_NOT_ALLOWED, 12, "operation unsupported", &text),
+            Self::Json => message(StatusCode::BAD_REQUEST, "Cannot parse JSON body"),
+            Self::MediaType => message(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Unsupported media type"),
+            Self::TooLarge => message(StatusCode::PAYLOAD_TOO_LARGE, "Payload too large"),
+            Self::Encoding => message(StatusCode::BAD_REQUEST, "the configuration is not UTF-8"),
+            Self::Incomplete => message(StatusCode::BAD_REQUEST, "Bad request"),
+        }
+    }
+}

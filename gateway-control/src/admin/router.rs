@@ -1,0 +1,129 @@
+//! All paths of the Admin API, and what every reply carries.
+
+use std::{convert::Infallible, sync::Arc, time::Instant};
+
+use axum::{
+    Router,
+    extract::{Request, State},
+    middleware::{Next, from_fn_with_state},
+    response::Response,
+    routing::{MethodRouter, get, post},
+};
+use http::{HeaderName, HeaderValue, StatusCode, Uri, header, uri::PathAndQuery};
+use tower::ServiceExt;
+use tower::service_fn;
+
+use super::{declare, entities, health, metrics, reply::Failure, root, schemas, status, tags};
+use crate::Control;
+
+/// The version of Kong's whose answers these are; clients gate on it (compat M8).
+pub const KONG_VERSION: &str = "3.9.3";
+
+const READ: &str = "GET, HEAD, OPTIONS";
+const READ_AND_WRITE: &str = "GET, HEAD, OPTIONS, POST";
+const WRITE: &str = "OPTIONS, POST";
+
+/// The Admin API of `control` as an axum router.
+///
+/// ```
+/// use std::sync::Arc;
+/// use gateway_control::{Control, admin};
+/// use gateway_core::Gateway;
+/// use tower::ServiceExt;
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// let control = Arc::new(Control::new(Gateway::builder().build().unwrap()));
+/// let request = http::Request::get("/services").body(axum::body::Body::empty()).unwrap();
+/// let response = admin::router(control).oneshot(request).await.unwrap();
+/// assert_eq!(response.status(), 200);
+/// # });
+/// ```
+pub fn router(control: Arc<Control>) -> Router {
+    let paths = entities::routes(Paths::default())
+        .add("/", endpoint(get(root::node), READ))
+        .add("/endpoints", endpoint(get(root::endpoints), READ))
+        .add("/timers", endpoint(get(root::timers), READ))
+        .add("/plugins/enabled", endpoint(get(root::enabled_plugins), READ))
+        .add("/status", endpoint(get(status::status), READ))
+        .add("/status/ready", endpoint(get(status::ready).post(status::set_ready), READ_AND_WRITE))
+        .add("/metrics", endpoint(get(metrics::metrics), READ))
+        .add("/config", endpoint(get(declare::show).post(declare::load), READ_AND_WRITE))
+        .add("/tags", endpoint(get(tags::all), READ))
+        .add("/tags/{tag}", endpoint(get(tags::one), READ))
+        .add("/upstreams/{first}/health", endpoint(get(health::upstream), READ))
+        .add("/upstreams/{first}/targets/all", endpoint(get(health::all_targets), READ))
+        .add("/schemas/{entity}", endpoint(get(schemas::entity), READ))
+        .add("/schemas/{entity}/validate", endpoint(post(schemas::validate), WRITE))
+        .add("/schemas/plugins/validate", endpoint(post(schemas::validate_plugin), WRITE))
+        .add("/schemas/plugins/{name}", endpoint(get(schemas::plugin), READ));
+    let routes = paths.router.fallback(|| async { Failure::NotFound });
+    let routes = routes.layer(from_fn_with_state(Arc::clone(&control), stamp)).with_state(control);
+    // A trailing slash means nothing (compat A17); it has to go before the paths are looked at.
+    Router::new().fallback_service(service_fn(move |request: Request| {
+        let routes = routes.clone();
+        async move {
+            let response: Result<Response, Infallible> = routes.oneshot(without_slash(request)).await;
+            response
+        }
+    }))
+}
+
+/// The paths while they are put together.
+#[derive(Default)]
+pub(super) struct Paths {
+    router: Router<Arc<Control>>,
+}
+
+impl Paths {
+    pub(super) fn add(self, path: impl Into<String>, methods: MethodRouter<Arc<Control>>) -> Self {
+        Self { router: self.router.route(&path.into(), methods) }
+    }
+}
+
+/// The methods of a path, with Kong's answers to `OPTIONS` and to all others (compat A27).
+pub(super) fn endpoint(
+    methods: MethodRouter<Arc<Control>>,
+    allow: &'static str,
+) -> MethodRouter<Arc<Control>> {
+    methods
+        .options(move || async move {
+            let headers = [
+                (header::ALLOW, allow),
+                (header::ACCESS_CONTROL_ALLOW_METHODS, allow),
+                (header::ACCESS_CONTROL_ALLOW_HEADERS, "Content-Type"),
+            ];
+            (StatusCode::NO_CONTENT, headers)
+        })
+        .fallback(|| async { Failure::MethodNotAllowed })
+}
+
+/// What every reply carries (compat M9).
+async fn stamp(State(control): State<Arc<Control>>, request: Request, next: Next) -> Response {
+    let begun = Instant::now();
+    let mut response = next.run(request).await;
+    let branding = &control.gateway().settings().branding;
+    let headers = response.headers_mut();
+    headers.insert(header::SERVER, branding.server.clone());
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+    if let Ok(name) = HeaderName::try_from(format!("x-{}-admin-latency", branding.metrics)) {
+        let milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        headers.insert(name, milliseconds.into());
+    }
+    response
+}
+
+fn without_slash(mut request: Request) -> Request {
+    let path = request.uri().path();
+    let Some(shorter) = path.strip_suffix('/').filter(|shorter| !shorter.is_empty()) else { return request };
+    let target = match request.uri().query() {
+        Some(query) => format!("{shorter}?{query}"),
+        None => shorter.to_owned(),
+    };
+    if let Ok(target) = PathAndQuery::try_from(target) {
+        let mut parts = request.uri().clone().into_parts();
+        parts.path_and_query = Some(target);
+        *request.uri_mut() = Uri::from_parts(parts).unwrap_or_default();
+    }
+    request
+}

@@ -1,0 +1,58 @@
+//! `/status` and `/status/ready`.
+
+use std::sync::Arc;
+
+use axum::{
+    body::Bytes,
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use gateway_core::observe::ServerStatus;
+use http::StatusCode;
+use serde_json::json;
+
+use super::reply::{self, message};
+use crate::Control;
+
+/// The state of the node (compat A43), and how changes of its configuration went.
+pub(super) async fn status(State(control): State<Arc<Control>>) -> Response {
+    reply::ok(&json!({
+        "memory": { "lua_shared_dicts": {}, "workers_lua_vms": [] },
+        "server": server(&control),
+        "configuration_hash": control.hash().to_string(),
+        "configuration": control.loads().outcome(),
+    }))
+}
+
+/// Whether new requests should come here (compat 1.12).
+pub(super) async fn ready(State(control): State<Arc<Control>>) -> Response {
+    match control.ready() {
+        Ok(()) => message(StatusCode::OK, "ready"),
+        Err(reason) => message(StatusCode::SERVICE_UNAVAILABLE, reason),
+    }
+}
+
+/// `status=draining` sends load balancers away before a stop.
+pub(super) async fn set_ready(State(control): State<Arc<Control>>, body: Bytes) -> Response {
+    let form = form_urlencoded::parse(&body).any(|(name, value)| name == "status" && value == "draining");
+    let json = serde_json::from_slice::<serde_json::Value>(&body);
+    if form || json.is_ok_and(|body| body.get("status").is_some_and(|status| status == "draining")) {
+        control.set_draining();
+        return StatusCode::NO_CONTENT.into_response();
+    }
+    message(StatusCode::BAD_REQUEST, "status must be draining")
+}
+
+/// Connections as the server counts them, requests as the gateway does.
+pub(super) fn server(control: &Control) -> ServerStatus {
+    let mut status = control.gateway().observer().server().status();
+    if let Some(connections) = control.connections() {
+        status.connections_accepted = connections.accepted;
+        status.connections_active = connections.active;
+        status.connections_handled = connections.handled;
+        status.connections_reading = connections.reading;
+        status.connections_waiting = connections.waiting;
+        status.connections_writing = connections.writing;
+    }
+    status
+}

@@ -1,0 +1,246 @@
+//! The one who changes what a gateway serves by.
+
+use std::{
+    fmt,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+};
+
+use arc_swap::ArcSwap;
+use gateway_core::{
+    Gateway,
+    config::{Config, Options},
+    server::{Certificates, Counters, Drain, Phase, Snapshot},
+};
+use tokio::sync::Semaphore;
+use uuid::Uuid;
+
+use crate::{Hash, Loads, Refusal};
+
+/// The one who changes what a gateway serves by, and knows what else there is to tell of the node.
+///
+/// Changes come as the text of a declarative file, one at a time. Each is taken whole or refused whole.
+/// Reading and compiling block: call [`load`](Self::load) from a thread that may wait.
+pub struct Control {
+    gateway: Gateway,
+    node_id: Uuid,
+    certificates: Option<Certificates>,
+    drain: Option<Drain>,
+    counters: Vec<Arc<Counters>>,
+    listeners: Vec<String>,
+    /// Readiness was switched off by hand, or a stop is about to begin.
+    draining: AtomicBool,
+    serving: ArcSwap<Serving>,
+    /// Held while a change is made; requests never take it.
+    changing: Mutex<()>,
+    loads: Loads,
+    /// One posted configuration at a time is held in memory.
+    turn: Arc<Semaphore>,
+}
+
+/// What the node serves by now, as far as others may see it.
+struct Serving {
+    hash: Hash,
+    /// With `{vault://...}` as it was written: secrets are not shown.
+    config: Arc<Config>,
+}
+
+/// A configuration that was taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Loaded {
+    /// The digest of its text.
+    pub hash: Hash,
+    /// How many services it has.
+    pub services: usize,
+    /// How many routes.
+    pub routes: usize,
+    /// How many plugins.
+    pub plugins: usize,
+}
+
+impl Control {
+    /// Control over `gateway`, which serves by what it was built with.
+    #[must_use]
+    pub fn new(gateway: Gateway) -> Self {
+        let config = gateway.snapshot().config().clone();
+        let hash = if config == Config::default() { Hash::NONE } else { Hash::of(&config.to_yaml()) };
+        Self {
+            gateway,
+            node_id: Uuid::new_v4(),
+            certificates: None,
+            drain: None,
+            counters: Vec::new(),
+            listeners: Vec::new(),
+            draining: AtomicBool::new(false),
+            serving: ArcSwap::from_pointee(Serving { hash, config: Arc::new(config) }),
+            changing: Mutex::new(()),
+            loads: Loads::new(),
+            turn: Arc::new(Semaphore::new(1)),
+        }
+    }
+
+    /// The same, where the gateway was built from this text.
+    #[must_use]
+    pub fn serving(self, text: &str) -> Self {
+        let config = self.shown(text, self.gateway.snapshot().config().clone());
+        self.serving.store(Arc::new(Serving { hash: Hash::of(text), config }));
+        self
+    }
+
+    /// The same with certificates that change with the configuration.
+    #[must_use]
+    pub fn certificates(mut self, certificates: Certificates) -> Self {
+        self.certificates = Some(certificates);
+        self
+    }
+
+    /// The same for a node that this handle stops: it is not ready any more once a stop has begun.
+    #[must_use]
+    pub fn drain(mut self, drain: Drain) -> Self {
+        self.drain = Some(drain);
+        self
+    }
+
+    /// The same with the server's counters, to be shown.
+    #[must_use]
+    pub fn counters(mut self, counters: Vec<Arc<Counters>>) -> Self {
+        self.counters = counters;
+        self
+    }
+
+    /// The same with the addresses that the server listens on, to be shown.
+    #[must_use]
+    pub fn listeners(mut self, listeners: Vec<String>) -> Self {
+        self.listeners = listeners;
+        self
+    }
+
+    /// Serves by the declarative file `text` from now on.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it; then nothing has changed.
+    pub fn load(&self, text: &str) -> Result<Loaded, Refusal> {
+        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let loaded = self.change(text);
+        match &loaded {
+            Ok(_) => self.loads.succeed(),
+            Err(refusal) => self.loads.fail(refusal.to_string()),
+        }
+        loaded
+    }
+
+    /// As [`load`](Self::load), unless that is what it serves by already.
+    pub fn load_if_changed(&self, text: &str) -> Option<Result<Loaded, Refusal>> {
+        (Hash::of(text) != self.hash()).then(|| self.load(text))
+    }
+
+    /// Notes a change that did not get as far as a text: a file that cannot be read.
+    pub fn note_failure(&self, message: impl Into<String>) {
+        self.loads.fail(message.into());
+    }
+
+    fn change(&self, text: &str) -> Result<Loaded, Refusal> {
+        let config = Config::parse(text, self.gateway.plugins()).map_err(Refusal::Problems)?;
+        if self.certificates.is_some() {
+            Certificates::new(&config).map_err(Refusal::Certificates)?;
+        }
+        self.gateway.reload(&config).map_err(Refusal::Problems)?;
+        if let Some(certificates) = &self.certificates {
+            certificates.replace(&config).map_err(Refusal::Certificates)?;
+        }
+        let hash = Hash::of(text);
+        let loaded = Loaded {
+            hash,
+            services: config.services.len(),
+            routes: config.routes.len(),
+            plugins: config.plugins.len(),
+        };
+        self.serving.store(Arc::new(Serving { hash, config: self.shown(text, config) }));
+        Ok(loaded)
+    }
+
+    /// `config`, which was read from `text`, as others may see it.
+    fn shown(&self, text: &str, config: Config) -> Arc<Config> {
+        if !text.contains("{vault://") {
+            return Arc::new(config);
+        }
+        let options = Options::new(self.gateway.plugins()).keep_references();
+        // It has been read once; an empty one is better than one with secrets.
+        Arc::new(Config::parse(text, options).unwrap_or_default())
+    }
+
+    /// The gateway.
+    #[must_use]
+    pub const fn gateway(&self) -> &Gateway {
+        &self.gateway
+    }
+
+    /// What it serves by now, as others may see it: with `{vault://...}` as written.
+    #[must_use]
+    pub fn config(&self) -> Arc<Config> {
+        Arc::clone(&self.serving.load().config)
+    }
+
+    /// The digest of what it serves by now.
+    #[must_use]
+    pub fn hash(&self) -> Hash {
+        self.serving.load().hash
+    }
+
+    /// How changes went so far.
+    #[must_use]
+    pub const fn loads(&self) -> &Loads {
+        &self.loads
+    }
+
+    /// The node's id, another one at each start.
+    #[must_use]
+    pub const fn node_id(&self) -> Uuid {
+        self.node_id
+    }
+
+    /// Where the server listens.
+    #[must_use]
+    pub fn addresses(&self) -> &[String] {
+        &self.listeners
+    }
+
+    /// The server's counters, added up, if they are known.
+    #[must_use]
+    pub fn connections(&self) -> Option<Snapshot> {
+        (!self.counters.is_empty()).then(|| self.counters.iter().map(|counters| counters.snapshot()).sum())
+    }
+
+    pub(crate) const fn turn(&self) -> &Arc<Semaphore> {
+        &self.turn
+    }
+
+    /// Tells load balancers that ask for readiness to go elsewhere. Nothing else changes.
+    pub fn set_draining(&self) {
+        self.draining.store(true, Relaxed);
+    }
+
+    /// Why no new requests should come, if there is a reason (compat 1.12).
+    ///
+    /// # Errors
+    /// The reason, in Kong's words.
+    pub fn ready(&self) -> Result<(), &'static str> {
+        let stopping = self.drain.as_ref().is_some_and(|drain| drain.phase() != Phase::Serving);
+        if stopping || self.draining.load(Relaxed) {
+            return Err("draining");
+        }
+        if self.hash() == Hash::NONE {
+            return Err("no configuration available (empty configuration present)");
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Control {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Control").field("hash", &self.hash()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,76 @@
+//! How changes of the configuration went.
+
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use serde::Serialize;
+
+/// Counts changes that were taken and refused, and remembers the last failure.
+#[derive(Debug)]
+pub struct Loads(Mutex<Outcome>);
+
+/// What became of all changes so far.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Outcome {
+    /// Changes taken.
+    pub succeeded: u64,
+    /// Changes refused, and files that could not be read.
+    pub failed: u64,
+    /// When the configuration that runs was taken, Unix seconds.
+    pub last_success: u64,
+    /// What was wrong with the last one, if it failed.
+    pub failure: Option<Failure>,
+}
+
+/// A change that was refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Failure {
+    /// When, Unix seconds.
+    pub at: u64,
+    /// Why, one reason a line.
+    pub message: String,
+}
+
+impl Loads {
+    /// Nothing was changed yet; what runs was taken now.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(Mutex::new(Outcome { last_success: now(), ..Outcome::default() }))
+    }
+
+    /// What became of all changes so far.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        self.lock().clone()
+    }
+
+    pub(crate) fn succeed(&self) {
+        let mut outcome = self.lock();
+        outcome.succeeded += 1;
+        outcome.last_success = now();
+        outcome.failure = None;
+    }
+
+    pub(crate) fn fail(&self, message: String) {
+        let mut outcome = self.lock();
+        outcome.failed += 1;
+        outcome.failure = Some(Failure { at: now(), message });
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Outcome> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for Loads {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}

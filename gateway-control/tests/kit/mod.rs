@@ -1,0 +1,114 @@
+//! An Admin API on a free port, and a client that asks it.
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "not every test uses all; a test fails by panicking"
+)]
+
+use std::{
+    io::{Read, Write},
+    net::{SocketAddr, TcpStream},
+    sync::Arc,
+    time::Duration,
+};
+
+use gateway_control::{
+    Control,
+    admin::{Admin, AdminServer},
+};
+use gateway_core::{Gateway, config::Config, plugins};
+use serde_json::Value;
+
+pub(crate) const KONG: &str = r#"
+_format_version: "3.0"
+services:
+- name: users
+  url: http://127.0.0.1:9101/base
+  tags: [pg, a]
+  routes:
+  - name: users
+    paths: [/users]
+    plugins:
+    - name: cors
+- name: other
+  host: pool
+  tags: [pg]
+upstreams:
+- name: pool
+  targets:
+  - target: 127.0.0.1:9102
+    weight: 10
+consumers:
+- username: alice
+  tags: [a]
+  keyauth_credentials:
+  - key: wonderland
+"#;
+
+pub(crate) struct Node {
+    pub(crate) control: Arc<Control>,
+    pub(crate) address: SocketAddr,
+    _server: AdminServer,
+}
+
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    head: String,
+    pub(crate) text: String,
+}
+
+impl Node {
+    pub(crate) fn serving(text: &str) -> Self {
+        let config = Config::parse(text, &plugins::bundled()).unwrap();
+        Self::of(Control::new(Gateway::builder().config(config).build().unwrap()).serving(text))
+    }
+
+    pub(crate) fn of(control: Control) -> Self {
+        let control = Arc::new(control);
+        let server = Admin::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let server = server.start(Arc::clone(&control)).unwrap();
+        Self { control, address: server.address().unwrap(), _server: server }
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Answer {
+        self.ask("GET", path, "", "")
+    }
+
+    pub(crate) fn post(&self, path: &str, kind: &str, body: &str) -> Answer {
+        self.ask("POST", path, kind, body)
+    }
+
+    pub(crate) fn ask(&self, method: &str, path: &str, kind: &str, body: &str) -> Answer {
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let length = body.len();
+        let kind = if kind.is_empty() { String::new() } else { format!("Content-Type: {kind}\r\n") };
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n{kind}Content-Length: {length}\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        stream.write_all(body.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, text) = answer.split_once("\r\n\r\n").unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        Answer { status, head: head.to_lowercase(), text: text.to_owned() }
+    }
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error} in {:?}", self.text))
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+    }
+
+    /// Checks status and body at once.
+    #[track_caller]
+    pub(crate) fn is(&self, status: u16, json: &Value) {
+        assert_eq!((self.status, &self.json()), (status, json), "{}", self.text);
+    }
+}

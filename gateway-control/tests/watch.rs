@@ -1,0 +1,131 @@
+//! A file that is followed: replaced, rewritten, broken, mended, gone.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod kit;
+
+use std::{
+    fs,
+    path::PathBuf,
+    sync::{Arc, mpsc},
+    time::Duration,
+};
+
+use gateway_control::{Control, Loaded, Watch, WatchError};
+use gateway_core::Gateway;
+use kit::KONG;
+
+type Reports = mpsc::Receiver<Result<Loaded, WatchError>>;
+
+struct Followed {
+    directory: PathBuf,
+    file: PathBuf,
+    control: Arc<Control>,
+    reports: Reports,
+    watch: Watch,
+}
+
+impl Followed {
+    fn new() -> Self {
+        let directory = std::env::temp_dir().join(format!("gateway-watch-{}", uuid::Uuid::new_v4()));
+        fs::create_dir(&directory).unwrap();
+        let file = directory.join("kong.yml");
+        fs::write(&file, "_format_version: '3.0'\n").unwrap();
+        Self::follow(directory, file)
+    }
+
+    fn follow(directory: PathBuf, file: PathBuf) -> Self {
+        let control = Control::new(Gateway::builder().build().unwrap());
+        let control = Arc::new(control.serving(&fs::read_to_string(&file).unwrap()));
+        let (sender, reports) = mpsc::channel();
+        let report = move |result| drop(sender.send(result));
+        let watch = Watch::start(&file, Arc::clone(&control), report).unwrap();
+        Self { directory, file, control, reports, watch }
+    }
+
+    fn next(&self) -> Result<Loaded, WatchError> {
+        self.reports.recv_timeout(Duration::from_secs(20)).unwrap()
+    }
+
+    fn quiet(&self) {
+        assert!(self.reports.recv_timeout(Duration::from_millis(300)).is_err());
+    }
+}
+
+impl Drop for Followed {
+    fn drop(&mut self) {
+        fs::remove_dir_all(&self.directory).ok();
+    }
+}
+
+#[test]
+fn a_file_written_in_place_is_picked_up() {
+    let followed = Followed::new();
+    fs::write(&followed.file, KONG).unwrap();
+    assert_eq!(followed.next().unwrap().services, 2);
+    assert_eq!(followed.control.config().services.len(), 2);
+}
+
+#[test]
+fn a_file_that_is_replaced_is_picked_up_again_and_again() {
+    let followed = Followed::new();
+    for round in 1..4 {
+        let next = followed.directory.join("next");
+        fs::write(&next, format!("{KONG}\n# round {round}\n")).unwrap();
+        fs::rename(&next, &followed.file).unwrap();
+        assert_eq!(followed.next().unwrap().routes, 1);
+    }
+    assert_eq!(followed.control.loads().outcome().succeeded, 3);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_that_is_swapped_as_kubernetes_does_is_picked_up() {
+    use std::os::unix::fs::symlink;
+    let directory = std::env::temp_dir().join(format!("gateway-watch-{}", uuid::Uuid::new_v4()));
+    for (version, text) in [("v1", "_format_version: '3.0'\n"), ("v2", KONG)] {
+        fs::create_dir_all(directory.join(version)).unwrap();
+        fs::write(directory.join(version).join("kong.yml"), text).unwrap();
+    }
+    symlink("v1", directory.join("..data")).unwrap();
+    symlink("..data/kong.yml", directory.join("kong.yml")).unwrap();
+    let followed = Followed::follow(directory.clone(), directory.join("kong.yml"));
+    symlink("v2", directory.join("..new")).unwrap();
+    fs::rename(directory.join("..new"), directory.join("..data")).unwrap();
+    assert_eq!(followed.next().unwrap().services, 2);
+}
+
+#[test]
+fn a_wrong_file_is_told_once_and_the_old_one_stays() {
+    let followed = Followed::new();
+    fs::write(&followed.file, KONG).unwrap();
+    followed.next().unwrap();
+    fs::write(&followed.file, KONG.replace("paths:", "path:")).unwrap();
+    let WatchError::Refused { refusal, .. } = followed.next().unwrap_err() else { panic!("refused") };
+    assert!(refusal.to_string().contains("did you mean `paths`?"), "{refusal}");
+    assert_eq!(followed.control.config().routes.len(), 1);
+    assert!(followed.control.loads().outcome().failure.is_some());
+    fs::write(&followed.file, KONG.replace("paths:", "path:")).unwrap();
+    followed.quiet();
+    fs::write(&followed.file, format!("{KONG}\n# mended\n")).unwrap();
+    followed.next().unwrap();
+    assert_eq!(followed.control.loads().outcome().failure, None);
+}
+
+#[test]
+fn a_touched_file_changes_nothing_but_a_signal_reads_it_again() {
+    let followed = Followed::new();
+    fs::write(&followed.file, "_format_version: '3.0'\n").unwrap();
+    followed.quiet();
+    followed.watch.reload();
+    assert_eq!(followed.next().unwrap().services, 0);
+}
+
+#[test]
+fn a_file_that_is_gone_is_told_once_and_taken_when_it_is_back() {
+    let followed = Followed::new();
+    fs::remove_file(&followed.file).unwrap();
+    assert!(matches!(followed.next(), Err(WatchError::Unreadable { .. })));
+    followed.quiet();
+    fs::write(&followed.file, KONG).unwrap();
+    assert_eq!(followed.next().unwrap().services, 2);
+}

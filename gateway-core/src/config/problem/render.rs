@@ -1,0 +1,129 @@
+//! Problems drawn for people, as rustc draws its own.
+
+use std::ops::Range;
+
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
+
+use super::{Matter, Problem, Problems};
+
+/// Whether the drawing has colours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Colour {
+    /// Plain text.
+    #[default]
+    Never,
+    /// ANSI escapes.
+    Always,
+}
+
+/// The most that are drawn; the rest is counted.
+const MOST: usize = 100;
+
+/// The longest line that is shown, bytes: minified JSON is one line.
+const LONGEST_LINE: usize = 1000;
+
+impl Problems {
+    /// Draws every problem with the lines of `text` it stands on. `name` is what the text is
+    /// called, a file name.
+    #[must_use]
+    pub fn render(&self, name: &str, text: &str, colour: Colour) -> String {
+        let renderer = match colour {
+            Colour::Never => Renderer::plain(),
+            Colour::Always => Renderer::styled(),
+        };
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let mut drawing = String::new();
+        for problem in self.essential().take(MOST) {
+            drawing += &problem.draw(&renderer, name, text);
+            drawing += "\n\n";
+        }
+        drawing += &self.tally(name);
+        drawing
+    }
+
+    fn tally(&self, name: &str) -> String {
+        let count = self.essential().count();
+        let noun = if count == 1 { "problem" } else { "problems" };
+        match count.checked_sub(MOST).filter(|more| *more > 0) {
+            Some(more) => format!("{count} {noun} in {name}, the last {more} not shown\n"),
+            None => format!("{count} {noun} in {name}\n"),
+        }
+    }
+}
+
+impl Problem {
+    fn draw(&self, renderer: &Renderer, name: &str, text: &str) -> String {
+        let title = Level::ERROR.primary_title(self.title());
+        let notes = self.notes();
+        let notes = notes.iter().map(|(level, text)| level.clone().message(text.as_str()));
+        let group = match self.span.zip(self.excerpt(text)) {
+            Some((span, (line, marked))) if line.len() <= LONGEST_LINE => title.element(
+                Snippet::source(line)
+                    .line_start(span.line as usize)
+                    .path(name)
+                    .annotation(AnnotationKind::Primary.span(marked).label(self.label())),
+            ),
+            Some((span, _)) => {
+                let origin = Origin::path(name).line(span.line as usize).char_column(span.column as usize);
+                title.element(origin)
+            }
+            None => Group::with_title(title),
+        };
+        let group = group.elements(notes);
+        renderer.render(&[group])
+    }
+
+    fn title(&self) -> String {
+        let field = self.field();
+        let name = if field.is_empty() { String::new() } else { format!("{field}: ") };
+        match &self.subject {
+            Some(subject) => match &subject.name {
+                Some(of) => format!("{} `{of}`: {name}{}", subject.kind, self.message),
+                None => format!("{}: {name}{}", subject.kind, self.message),
+            },
+            None => format!("{name}{}", self.message),
+        }
+    }
+
+    fn label(&self) -> String {
+        match (&self.nearest, &self.found) {
+            (Some(nearest), _) => format!("did you mean `{nearest}`?"),
+            (None, Some(found)) => format!("found {found}"),
+            (None, None) => String::new(),
+        }
+    }
+
+    fn notes(&self) -> Vec<(Level<'static>, String)> {
+        let mut notes = Vec::new();
+        if !self.path.is_empty() {
+            notes.push((Level::NOTE.with_name("at"), self.path.to_string()));
+        }
+        if let Some(other) = &self.other {
+            let place = other.span.map_or_else(String::new, |span| format!(", line {}", span.line));
+            notes.push((Level::NOTE.with_name("first"), format!("{}{place}", other.path)));
+        }
+        // Where the nearest name is known, the others are noise.
+        if let Some(allowed) = self.allowed.as_ref().filter(|_| self.nearest.is_none()) {
+            notes.push((Level::NOTE.with_name("allowed"), allowed.clone()));
+        }
+        if let Some(id) = self.subject.as_ref().and_then(|subject| subject.id) {
+            notes.push((Level::NOTE.with_name("id"), id.to_string()));
+        }
+        if self.matter == Matter::Syntax && self.span.is_some() {
+            notes.push((Level::HELP, "nothing behind this place was read".to_owned()));
+        }
+        notes
+    }
+
+    /// The line it begins on, and the stretch to mark in it.
+    fn excerpt<'t>(&self, text: &'t str) -> Option<(&'t str, Range<usize>)> {
+        let span = self.span?;
+        let start = (span.start as usize).min(text.len());
+        let line = text.get(..start)?.rfind(['\n', '\r']).map_or(0, |at| at + 1);
+        let rest = text.get(line..)?;
+        let rest = rest.get(..rest.find(['\n', '\r']).unwrap_or(rest.len()))?;
+        let from = (start - line).min(rest.len());
+        let to = (span.end as usize).saturating_sub(line).clamp(from, rest.len());
+        Some((rest, from..to))
+    }
+}

@@ -1,0 +1,168 @@
+//! What the fields of a table must fulfil together.
+
+use serde_json::{Map, Value};
+
+/// What the fields of a table must fulfil together. Names are dotted where they lead into records.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Rule {
+    /// Not all of these are empty.
+    AtLeastOneOf(&'static [&'static str]),
+    /// Not two of these are set.
+    MutuallyExclusive(&'static [&'static str]),
+    /// All of these are set, or none.
+    MutuallyRequired(&'static [&'static str]),
+    /// No two of these are equal.
+    Distinct(&'static [&'static str]),
+    /// Where a field has one of these values, another one is bound.
+    Conditional {
+        /// The field that is looked at.
+        when: &'static str,
+        /// The values that count.
+        is: &'static [&'static str],
+        /// The field that is bound.
+        then: &'static str,
+        /// To what.
+        must: Must,
+    },
+    /// Whatever the function says.
+    With {
+        /// The fields that must be right for it to be asked; none: all of them. Other fields
+        /// may hold what is wrong with them.
+        of: &'static [&'static str],
+        /// What is wrong.
+        check: fn(&Map<String, Value>) -> Vec<Violation>,
+    },
+}
+
+/// What a conditional rule asks of a field.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Must {
+    /// It is set.
+    BeSet,
+    /// It is not set.
+    BeNull,
+    /// It is one of these texts.
+    BeOneOf(&'static [&'static str]),
+}
+
+/// A rule that is broken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// The field that is wrong, dotted; empty for the record itself; none where it is its fields
+    /// together.
+    pub field: Option<&'static str>,
+    /// What is wrong.
+    pub message: String,
+    /// Whether this only follows from another violation.
+    pub implied: bool,
+}
+
+impl Violation {
+    /// Something wrong with one field.
+    #[must_use]
+    pub fn field(name: &'static str, message: impl Into<String>) -> Self {
+        Self { field: Some(name), message: message.into(), implied: false }
+    }
+
+    /// Something wrong with the fields together.
+    #[must_use]
+    pub fn entity(message: impl Into<String>) -> Self {
+        Self { field: None, message: message.into(), implied: false }
+    }
+}
+
+impl Rule {
+    /// What is wrong with `fields`. `prefix` stands before the names of fields in messages.
+    pub(in crate::config) fn violations(&self, fields: &Map<String, Value>, prefix: &str) -> Vec<Violation> {
+        let list = |names: &[&str]| quoted(names, prefix);
+        match self {
+            Self::AtLeastOneOf(names) => {
+                let empty = names.iter().all(|name| !is_set(fields, name));
+                let message = || format!("at least one of these fields must be non-empty: {}", list(names));
+                empty.then(|| Violation::entity(message())).into_iter().collect()
+            }
+            Self::MutuallyExclusive(names) => {
+                let set = names.iter().filter(|name| is_set(fields, name)).count();
+                let sets = names.iter().map(|name| format!("('{prefix}{name}')")).collect::<Vec<_>>();
+                let message = || format!("these sets are mutually exclusive: {}", sets.join(", "));
+                (set > 1).then(|| Violation::entity(message())).into_iter().collect()
+            }
+            Self::MutuallyRequired(names) => {
+                let set = names.iter().filter(|name| is_set(fields, name)).count();
+                let message = || format!("all or none of these fields must be set: {}", list(names));
+                (set > 0 && set < names.len()).then(|| Violation::entity(message())).into_iter().collect()
+            }
+            Self::Distinct(names) => {
+                let values: Vec<_> =
+                    names.iter().filter_map(|name| at(fields, name)).filter(|v| !v.is_null()).collect();
+                let equal =
+                    values.iter().enumerate().any(|(i, value)| values.iter().skip(i + 1).any(|v| v == value));
+                let message = || format!("values of these fields must be distinct: {}", list(names));
+                equal.then(|| Violation::entity(message())).into_iter().collect()
+            }
+            Self::Conditional { when, is, then, must } => {
+                let value = at(fields, when).and_then(Value::as_str);
+                match value.filter(|value| is.contains(value)).and_then(|_| must.refusal(at(fields, then))) {
+                    Some(message) => conditional(when, then, message, prefix),
+                    None => Vec::new(),
+                }
+            }
+            Self::With { check, .. } => check(fields),
+        }
+    }
+
+    /// The fields that it looks at; none: all of them.
+    pub(in crate::config) fn inputs(&self) -> Vec<&'static str> {
+        match self {
+            Self::AtLeastOneOf(names)
+            | Self::MutuallyExclusive(names)
+            | Self::MutuallyRequired(names)
+            | Self::Distinct(names) => names.to_vec(),
+            Self::Conditional { when, then, .. } => vec![when, then],
+            Self::With { of, .. } => of.to_vec(),
+        }
+    }
+}
+
+impl Must {
+    fn refusal(self, value: Option<&Value>) -> Option<String> {
+        let value = value.filter(|value| !value.is_null());
+        match self {
+            Self::BeSet => value.is_none().then(|| "required field missing".to_owned()),
+            Self::BeNull => value.map(|_| "value must be null".to_owned()),
+            Self::BeOneOf(texts) => {
+                let fits = value.and_then(Value::as_str).is_none_or(|text| texts.contains(&text));
+                (!fits).then(|| format!("expected one of: {}", texts.join(", ")))
+            }
+        }
+    }
+}
+
+/// Kong names the field, and says at the entity that the condition failed (compat A34).
+fn conditional(when: &str, then: &'static str, message: String, prefix: &str) -> Vec<Violation> {
+    let whole = format!("failed conditional validation given value of field '{prefix}{when}'");
+    vec![Violation::field(then, message), Violation { implied: true, ..Violation::entity(whole) }]
+}
+
+fn quoted(names: &[&str], prefix: &str) -> String {
+    names.iter().map(|name| format!("'{prefix}{name}'")).collect::<Vec<_>>().join(", ")
+}
+
+/// The value at a dotted name.
+fn at<'v>(fields: &'v Map<String, Value>, name: &str) -> Option<&'v Value> {
+    let mut parts = name.split('.');
+    let first = fields.get(parts.next()?)?;
+    parts.try_fold(first, |value, part| value.get(part))
+}
+
+fn is_set(fields: &Map<String, Value>, name: &str) -> bool {
+    match at(fields, name) {
+        None | Some(Value::Null) => false,
+        Some(Value::String(text)) => !text.is_empty(),
+        Some(Value::Array(items)) => !items.is_empty(),
+        Some(Value::Object(fields)) => !fields.is_empty(),
+        Some(_) => true,
+    }
+}

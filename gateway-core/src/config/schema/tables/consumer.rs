@@ -1,0 +1,23 @@
+//! The tables of consumers and their groups.
+
+use super::{
+    super::{Field, Record, Rule, check},
+    table,
+};
+
+pub(super) fn consumer() -> Record {
+    table(vec![
+        Field::string("username").unique().doc("Unique name."),
+        Field::string("custom_id").unique().doc("Unique id in another system."),
+        Field::array("groups", Field::foreign("", "consumer_groups"))
+            .doc("Groups it is a member of, as decK writes them; read, not kept."),
+    ])
+    .rule(Rule::AtLeastOneOf(&["custom_id", "username"]))
+}
+
+pub(super) fn consumer_group() -> Record {
+    table(vec![
+        Field::string("name").required().check(check::name).unique().doc("Unique name."),
+        Field::array("consumers", Field::foreign("", "consumers")).doc("Members."),
+    ])
+}
