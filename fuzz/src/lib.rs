@@ -94,7 +94,7 @@ pub fn host(data: &[u8]) {
 }
 
 /// An entity with some of its fields out of a JSON object, the others at their defaults.
-fn patched<E: Clone + Entity>(default: E, patches: &Value, kind: &str) -> Vec<E> {
+fn patched<E: Clone + Entity>(default: &E, patches: &Value, kind: &str) -> Vec<E> {
     let patches = patches.get(kind).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     patches.iter().take(16).filter_map(|patch| default.clone().patched(patch)).collect()
 }
@@ -125,19 +125,19 @@ pub fn config(data: &[u8]) {
     let Ok(value) = serde_json::from_slice::<Value>(data) else { return };
     let upstream = Upstream::new("u");
     let mut config = Config::default();
-    for service in patched(Service::new("s", "127.0.0.1"), &value, "services") {
+    for service in patched(&Service::new("s", "127.0.0.1"), &value, "services") {
         config = config.with(service);
     }
-    for route in patched(Route::new("r").to(&Service::new("s", "h")), &value, "routes") {
+    for route in patched(&Route::new("r").to(&Service::new("s", "h")), &value, "routes") {
         config = config.with(route);
     }
-    for plugin in patched(Plugin::new("cors", serde_json::json!({})), &value, "plugins") {
+    for plugin in patched(&Plugin::new("cors", serde_json::json!({})), &value, "plugins") {
         config = config.with(plugin);
     }
-    for target in patched(Target::new(&upstream, "127.0.0.1:1"), &value, "targets") {
+    for target in patched(&Target::new(&upstream, "127.0.0.1:1"), &value, "targets") {
         config = config.with(target);
     }
-    for upstream in patched(upstream, &value, "upstreams") {
+    for upstream in patched(&upstream, &value, "upstreams") {
         config = config.with(upstream);
     }
     within(async {

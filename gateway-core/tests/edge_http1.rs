@@ -70,7 +70,7 @@ impl Range {
             match self.one(&vector).await {
                 Ok(seen) => all.push((vector, seen)),
                 Err(what) => {
-                    wrong.push(format!("{}: {:?}: {what}", vector.0, String::from_utf8_lossy(&vector.1)))
+                    wrong.push(format!("{}: {:?}: {what}", vector.0, String::from_utf8_lossy(&vector.1)));
                 }
             }
             self.vectors += 1;
