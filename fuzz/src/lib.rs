@@ -147,7 +147,12 @@ pub fn config(data: &[u8]) {
             Ok(gateway) => {
                 let change = gateway.reload(&config).expect("it was taken once");
                 assert!(change.is_empty(), "{change:?}");
-                assert!(!gateway.reload(&config.with(Route::new("one more"))).expect("one more").is_empty());
+                assert!(
+                    !gateway
+                        .reload(&config.with(Service::new("one-more", "h")))
+                        .expect("one more")
+                        .is_empty()
+                );
             }
             Err(problems) => assert!(!problems.to_string().is_empty()),
         }

@@ -320,7 +320,7 @@ fn chunks() -> Vec<Vector> {
         chunk("F9", "3 ;a\r\nabc\r\n0\r\n\r\n", 200, Keeps),
         chunk("F9", "3;\n\r\nabc\r\n0\r\n\r\n", 400, Closes),
         chunk("F9", &format!("3;{}\r\nabc\r\n0\r\n\r\n", "x".repeat(20_000)), 400, Closes),
-        chunk("F10", &format!("3\r\nabc\r\n0\r\nX: {}\r\n\r\n", "x".repeat(20_000)), 400, Closes),
+        chunk("F10", &format!("3\r\nabc\r\n0\r\nX: {}\r\n\r\n", "x".repeat(40_000)), 400, Closes),
         chunk("F10", "3\r\nabc\r\n0\r\nX : y\r\n\r\n", 400, Closes),
         chunk("F10", "3\r\nabc\r\n0\r\nX: y\r\n\r\n", 200, Keeps),
     ]
