@@ -359,7 +359,9 @@ fn the_whole_is_shown_as_yaml_and_can_be_loaded_again_a51() {
 #[test]
 fn secrets_are_shown_as_they_were_written() {
     // Every process has a PATH; what it is stands in no answer.
-    let text = format!("{KONG}keys:\n- name: k\n  kid: k\n  pem: {{private_key: '{{vault://env/path}}', public_key: p}}\n");
+    let text = format!(
+        "{KONG}keys:\n- name: k\n  kid: k\n  pem: {{private_key: '{{vault://env/path}}', public_key: p}}\n"
+    );
     let node = Node::serving(&text);
     let path = std::env::var("PATH").unwrap();
     let in_use = node.control.gateway().snapshot();
