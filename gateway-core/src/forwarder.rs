@@ -13,7 +13,7 @@ use crate::{
     plugin::{Exchange, Forward, Source},
     reply::{Refusal, message_reply, reply},
     sanitize::{self, Brand, Hop, Trust, append_via, frame_request, guard_response, set_forwarded},
-    upstream::{Backend, HostPolicy, tunnel},
+    upstream::{Backend, Held, HostPolicy, tunnel},
 };
 
 /// What forwarding takes from the node's settings.
@@ -42,45 +42,46 @@ impl Forwarder {
 
     async fn try_forward(
         &self,
-        mut request: Request<Body>,
+        request: &mut Request<Body>,
         exchange: &mut Exchange,
     ) -> Result<Response<Body>, Error> {
         let backend = self.backend.as_ref().ok_or(Reason::NoService)?;
-        let client = exchange.upgrade.is_some().then(|| hyper::upgrade::on(&mut request));
-        let mut request = self.buffered(request, exchange).await?;
-        self.complete(&mut request, exchange);
+        let client = exchange.upgrade.is_some().then(|| hyper::upgrade::on(&mut *request));
+        if self.reads_ahead(request, exchange) {
+            Box::pin(self.read_ahead(request, exchange)).await?;
+        }
+        self.complete(request, exchange);
         let mut response = backend.forward(request, self.host, exchange.shard, exchange).await?;
         let upstream = client.is_some().then(|| hyper::upgrade::on(&mut response));
+        let held = response.extensions_mut().remove::<Held>();
         let response = self.guarded(response, exchange)?;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS
             && let (Some(client), Some(upstream)) = (client, upstream)
         {
-            connect_tunnel(client, upstream, backend, exchange);
+            connect_tunnel((client, upstream), held, backend, exchange);
         }
         exchange.source = Source::Service;
         Ok(response)
     }
 
-    /// Reads a short body to its end, so that a slow client does not hold an upstream connection, and
-    /// a failed try can be repeated (deviation 18). A longer one streams, with what has been read of it in front.
-    async fn buffered(
-        &self,
-        request: Request<Body>,
-        exchange: &mut Exchange,
-    ) -> Result<Request<Body>, Error> {
+    /// Whether the body is read before it is forwarded: one that may be short, and is not here yet.
+    fn reads_ahead(&self, request: &Request<Body>, exchange: &mut Exchange) -> bool {
         let body = request.body();
         if body.is_end_stream() || body.as_bytes().is_some() {
             exchange.request_bytes = body.size_hint().exact().unwrap_or_default();
-            return Ok(request);
+            return false;
         }
-        let long = body.size_hint().lower() > self.outbound.request_buffer as u64;
-        if !self.buffering || long {
-            return Ok(request);
-        }
-        let (parts, body) = request.into_parts();
+        self.buffering && body.size_hint().lower() <= self.outbound.request_buffer as u64
+    }
+
+    /// Reads a short body to its end, so that a slow client does not hold an upstream connection, and
+    /// a failed try can be repeated (deviation 18). A longer one streams, with what has been read of it in front.
+    async fn read_ahead(&self, request: &mut Request<Body>, exchange: &mut Exchange) -> Result<(), Error> {
+        let body = std::mem::take(request.body_mut());
         let body = body.prefetch(self.outbound.request_buffer).await.map_err(unreadable)?;
         exchange.request_bytes = body.as_bytes().map_or(0, |bytes| bytes.len() as u64);
-        Ok(Request::from_parts(parts, body))
+        *request.body_mut() = body;
+        Ok(())
     }
 
     /// Writes the fields that the upstream gets from the gateway.
@@ -116,7 +117,7 @@ impl Forwarder {
 }
 
 impl Forward for Forwarder {
-    async fn forward(&self, request: Request<Body>, exchange: &mut Exchange) -> Response<Body> {
+    async fn forward(&self, request: &mut Request<Body>, exchange: &mut Exchange) -> Response<Body> {
         match self.try_forward(request, exchange).await {
             Ok(response) => response,
             Err(error) => answer(&error, exchange),
@@ -145,9 +146,16 @@ fn answer(error: &Error, exchange: &mut Exchange) -> Response<Body> {
 }
 
 /// Carries the bytes of an upgraded connection, in a task that ends with either side.
-fn connect_tunnel(client: OnUpgrade, upstream: OnUpgrade, backend: &Backend, exchange: &Exchange) {
+fn connect_tunnel(
+    (client, upstream): (OnUpgrade, OnUpgrade),
+    held: Option<Held>,
+    backend: &Backend,
+    exchange: &Exchange,
+) {
     let (idle, id) = (backend.read_timeout, exchange.request_id);
     tokio::spawn(async move {
+        // The endpoint counts the tunnel until it ends.
+        let _held = held;
         if let Err(error) = tunnel(client, upstream, idle).await {
             tracing::debug!(request_id = %id, %error, "an upgraded connection ended");
         }

@@ -7,8 +7,9 @@ pub use builder::Builder;
 
 use std::{
     convert::Infallible,
-    future::Future,
-    pin::Pin,
+    future::{Future, poll_fn},
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::{Pin, pin},
     sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
 };
@@ -24,7 +25,7 @@ use crate::{
     config::{Change, Config, Problems, Protocol},
     error::{BoxError, Reason},
     observe::Observer,
-    plugin::{Exchange, Registry},
+    plugin::{Exchange, Registry, Source},
     reply::{Asked, https_reply, reply},
     router::Head,
     sanitize::{Canonical, check_head, complete_refusal},
@@ -106,10 +107,7 @@ impl Gateway {
     /// ```
     pub fn serve(&self, worker: usize) -> impl Serve + use<> {
         let gateway = self.for_worker(worker);
-        move |connection: &Arc<ConnectInfo>, request: Request<Body>| {
-            let (gateway, connection) = (gateway.clone(), Arc::clone(connection));
-            async move { gateway.handle(&connection, request).await }
-        }
+        move |connection: &Arc<ConnectInfo>, request: Request<Body>| gateway.handle(connection, request)
     }
 
     /// The configuration that requests are served by now.
@@ -172,29 +170,51 @@ impl Gateway {
     }
 
     /// Answers a request that came on `connection`.
-    pub async fn handle(&self, connection: &Arc<ConnectInfo>, request: Request<Body>) -> Response<Body> {
-        let snapshot = self.shared.snapshot.load_full();
-        let shard = self.shard.index();
+    pub fn handle(
+        &self,
+        connection: &Arc<ConnectInfo>,
+        mut request: Request<Body>,
+    ) -> impl Future<Output = Response<Body>> + Send + use<> {
+        let gateway = self.clone();
         let mut exchange = Box::new(Exchange::new(Arc::clone(connection)));
-        exchange.shard = shard;
-        self.shared.observer.begin(shard);
-        let (mut parts, body) = request.into_parts();
-        exchange.asked = Asked::by(&parts.method, parts.version, &parts.headers);
-        let admitted = self.admit(&snapshot, &mut parts, &mut exchange);
-        let (response, entry) = match admitted {
+        // The block uses what it captures in place: an argument of an `async fn` would be stored twice.
+        async move {
+            let (response, entry) = gateway.answer(&mut request, &mut exchange).await;
+            gateway.finish(response, exchange, entry)
+        }
+    }
+
+    async fn answer(
+        &self,
+        request: &mut Request<Body>,
+        exchange: &mut Exchange,
+    ) -> (Response<Body>, Option<Arc<Entry>>) {
+        exchange.shard = self.shard.index();
+        self.shared.observer.begin(exchange.shard);
+        exchange.asked = Asked::by(request.method(), request.version(), request.headers());
+        match self.admit(request, exchange) {
             Ok(entry) => {
-                let response = entry.chain.run(Request::from_parts(parts, body), &mut exchange).await;
-                (response, Some(entry))
+                let response = contained(pin!(entry.chain.run(request, exchange))).await;
+                (response.unwrap_or_else(|| panicked(exchange)), Some(entry))
             }
             Err(refusal) => (*refusal, None),
-        };
-        self.finish(response, exchange, entry)
+        }
     }
 
     /// Checks the head, finds the route, and turns the target into the upstream's.
     fn admit(
         &self,
-        snapshot: &Snapshot,
+        request: &mut Request<Body>,
+        exchange: &mut Exchange,
+    ) -> Result<Arc<Entry>, Box<Response<Body>>> {
+        let (mut parts, body) = std::mem::take(request).into_parts();
+        let admitted = self.admit_head(&mut parts, exchange);
+        *request = Request::from_parts(parts, body);
+        admitted
+    }
+
+    fn admit_head(
+        &self,
         parts: &mut Parts,
         exchange: &mut Exchange,
     ) -> Result<Arc<Entry>, Box<Response<Body>>> {
@@ -203,8 +223,9 @@ impl Gateway {
         let canonical =
             check_head(parts, &self.shared.settings.rules).map_err(|reason| refuse(reason, exchange))?;
         canonical.apply(parts, &self.shared.settings.rules);
+        let snapshot = self.shared.snapshot.load();
         let entry =
-            self.find(snapshot, parts, &canonical, exchange).map_err(|reason| refuse(reason, exchange))?;
+            self.find(&snapshot, parts, &canonical, exchange).map_err(|reason| refuse(reason, exchange))?;
         exchange.accept(canonical);
         Self::check_scheme(&entry, exchange)?;
         Ok(entry)
@@ -253,6 +274,24 @@ impl Gateway {
 /// Whether the client asks how it was routed (compat P52).
 fn asks_for_debug(parts: &Parts) -> bool {
     parts.headers.get("kong-debug").is_some_and(|value| value == "1")
+}
+
+/// Runs a chain; nothing where it panicked. Only its own request pays, also where no server of ours, but an
+/// embedder's, would have to catch it. It is not polled again, so nobody sees what it left behind.
+async fn contained<F: Future>(mut chain: Pin<&mut F>) -> Option<F::Output> {
+    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| chain.as_mut().poll(cx))) {
+        Ok(poll) => poll.map(Some),
+        Err(_) => Poll::Ready(None),
+    })
+    .await
+}
+
+/// Answers a request in whose chain a plugin or a layer panicked.
+fn panicked(exchange: &mut Exchange) -> Response<Body> {
+    tracing::error!(request_id = %exchange.request_id, "a plugin panicked");
+    exchange.reason = Some(Reason::Internal);
+    exchange.source = Source::Exit;
+    reply(Reason::Internal, exchange.asked, exchange.request_id)
 }
 
 /// Answers a request that goes no further.

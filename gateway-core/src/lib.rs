@@ -19,6 +19,7 @@ pub mod router;
 pub mod sanitize;
 pub mod server;
 mod settings;
+mod short_writes;
 mod snapshot;
 pub mod upstream;
 

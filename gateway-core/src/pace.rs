@@ -1,4 +1,4 @@
-//! Request bodies that wait for their sender, and for how long.
+//! How long to wait for a peer, and the request bodies that do.
 //!
 //! Only waiting counts: a body that the service does not ask for, or that is there at once, has no
 //! deadline, so a slow upstream is never taken for a slow client. Once the answer has begun the two
@@ -7,7 +7,10 @@
 use std::{
     fmt,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     task::{Context, Poll, Waker},
 };
 
@@ -20,7 +23,7 @@ use crate::{
     error::{BoxError, Error, Reason},
 };
 
-/// The patience with the sender of a body; times in milliseconds.
+/// The patience with a peer; times in milliseconds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pace {
     /// How long nothing may come.
@@ -31,16 +34,77 @@ pub(crate) struct Pace {
     pub(crate) rate: u64,
 }
 
-impl Pace {
-    /// When patience ends if nothing more comes: waiting since `since`, after waits of `waited` in which
-    /// `bytes` came.
-    pub(crate) fn deadline(self, since: u64, waited: u64, bytes: u64) -> u64 {
-        let idle = since.saturating_add(self.idle);
-        let earned = bytes.saturating_mul(1000).checked_div(self.rate);
+/// Waiting for a peer, measured: this wait, and what the waits before brought.
+#[derive(Debug, Default)]
+pub(crate) struct Meter {
+    since: AtomicU64,
+    waited: AtomicU64,
+    bytes: AtomicU64,
+}
+
+/// A [`Meter`] at one moment. Times in milliseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Reading {
+    /// When the present wait began; 0 while there is none.
+    pub(crate) since: u64,
+    /// The waits before, together.
+    pub(crate) waited: u64,
+    /// The bytes that ended them.
+    pub(crate) bytes: u64,
+}
+
+impl Meter {
+    /// A wait begins, unless one has.
+    pub(crate) fn begin(&self, now: u64) {
+        if self.since.load(Relaxed) == 0 {
+            self.since.store(now, Relaxed);
+        }
+    }
+
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.since.load(Relaxed) != 0
+    }
+
+    /// The wait ends, by that many bytes.
+    pub(crate) fn end(&self, now: u64, bytes: u64, pace: Pace) {
+        let reading = self.read().after(now, bytes, pace);
+        self.since.store(0, Relaxed);
+        self.waited.store(reading.waited, Relaxed);
+        self.bytes.store(reading.bytes, Relaxed);
+    }
+
+    /// Forgets everything.
+    pub(crate) fn reset(&self) {
+        [&self.since, &self.waited, &self.bytes].into_iter().for_each(|value| value.store(0, Relaxed));
+    }
+
+    pub(crate) fn read(&self) -> Reading {
+        let [since, waited, bytes] =
+            [&self.since, &self.waited, &self.bytes].map(|value| value.load(Relaxed));
+        Reading { since, waited, bytes }
+    }
+}
+
+impl Reading {
+    /// When patience ends, if nothing more comes until then; never while there is no wait.
+    pub(crate) fn deadline(self, pace: Pace) -> Option<u64> {
+        if self.since == 0 {
+            return None;
+        }
+        let idle = self.since.saturating_add(pace.idle);
+        let earned = self.bytes.saturating_mul(1000).checked_div(pace.rate);
         let slow = earned.map(|earned| {
-            since.saturating_add(earned.max(self.grace).saturating_sub(waited)).saturating_add(1)
+            self.since.saturating_add(earned.max(pace.grace).saturating_sub(self.waited)).saturating_add(1)
         });
-        slow.map_or(idle, |slow| slow.min(idle))
+        Some(slow.map_or(idle, |slow| slow.min(idle)))
+    }
+
+    /// What it is after the present wait ended. A peer that was fast earns no more than one idle time
+    /// ahead: past speed is no excuse for hours of drops.
+    pub(crate) fn after(self, now: u64, bytes: u64, pace: Pace) -> Self {
+        let waited = self.waited.saturating_add(now.saturating_sub(self.since));
+        let most = waited.saturating_add(pace.idle).saturating_mul(pace.rate) / 1000;
+        Self { since: 0, waited, bytes: self.bytes.saturating_add(bytes).min(most) }
     }
 }
 
@@ -48,28 +112,15 @@ impl Pace {
 #[derive(Debug, Default)]
 struct Wait {
     id: u32,
-    /// When it began to wait; 0 while it does not.
-    since: u64,
-    /// The waits before this one, together.
-    waited: u64,
-    bytes: u64,
+    meter: Meter,
     answered: bool,
     late: bool,
     waker: Option<Waker>,
 }
 
 impl Wait {
-    /// When patience ends, if nothing comes until then.
     fn deadline(&self, pace: Pace) -> Option<u64> {
-        let waits = self.since != 0 && !self.answered;
-        waits.then(|| pace.deadline(self.since, self.waited, self.bytes))
-    }
-
-    fn stop(&mut self, now: u64) {
-        if self.since != 0 {
-            self.waited += now.saturating_sub(self.since);
-            self.since = 0;
-        }
+        if self.answered || self.late { None } else { self.meter.read().deadline(pace) }
     }
 }
 
@@ -125,7 +176,7 @@ impl Waits {
     pub(crate) fn expire(&self, now: u64) -> (usize, Option<u64>) {
         let (mut late, mut next) = (0, None::<u64>);
         for wait in &mut self.entries().waits {
-            let Some(deadline) = wait.deadline(self.pace).filter(|_| !wait.late) else { continue };
+            let Some(deadline) = wait.deadline(self.pace) else { continue };
             if deadline > now {
                 next = Some(next.map_or(deadline, |next| next.min(deadline)));
                 continue;
@@ -145,14 +196,13 @@ pub(crate) struct Paced {
     incoming: Incoming,
     waits: Arc<Waits>,
     ticket: Ticket,
-    bytes: u64,
     waiting: bool,
 }
 
 impl Paced {
     pub(crate) fn new(incoming: Incoming, waits: Arc<Waits>) -> Self {
         let ticket = waits.open();
-        Self { incoming, waits, ticket, bytes: 0, waiting: false }
+        Self { incoming, waits, ticket, waiting: false }
     }
 
     pub(crate) const fn ticket(&self) -> Ticket {
@@ -166,39 +216,34 @@ impl Paced {
         match Pin::new(&mut self.incoming).poll_frame(cx) {
             Poll::Pending => self.wait(cx),
             Poll::Ready(frame) => {
-                self.count(&frame);
+                if std::mem::take(&mut self.waiting) {
+                    self.end_wait(&frame);
+                }
                 Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
             }
         }
     }
 
     fn wait(&mut self, cx: &Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let bytes = self.bytes;
+        self.waiting = true;
         let late = self.waits.with(self.ticket, |wait| {
-            wait.bytes = bytes;
-            if wait.since == 0 {
-                wait.since = clock::now();
-            }
+            wait.meter.begin(clock::now());
             match &mut wait.waker {
                 Some(waker) => waker.clone_from(cx.waker()),
                 none => *none = Some(cx.waker().clone()),
             }
             wait.late
         });
-        self.waiting = true;
         if late == Some(true) {
             return Poll::Ready(Some(Err(Error::from(Reason::ClientTimeout).into())));
         }
         Poll::Pending
     }
 
-    fn count<E>(&mut self, frame: &Option<Result<Frame<Bytes>, E>>) {
-        if let Some(data) = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref()) {
-            self.bytes += data.len() as u64;
-        }
-        if std::mem::take(&mut self.waiting) {
-            self.waits.with(self.ticket, |wait| wait.stop(clock::now()));
-        }
+    fn end_wait<E>(&self, frame: &Option<Result<Frame<Bytes>, E>>) {
+        let data = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref());
+        let bytes = data.map_or(0, Bytes::len) as u64;
+        self.waits.with(self.ticket, |wait| wait.meter.end(clock::now(), bytes, self.waits.pace));
     }
 
     pub(crate) fn is_end_stream(&self) -> bool {
@@ -218,46 +263,59 @@ impl Drop for Paced {
 
 impl fmt::Debug for Paced {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Paced").field("bytes", &self.bytes).finish_non_exhaustive()
+        f.debug_struct("Paced").field("waiting", &self.waiting).finish_non_exhaustive()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Pace, Wait, Waits};
+    use super::{Meter, Pace, Reading, Waits};
 
     const PACE: Pace = Pace { idle: 30_000, grace: 5_000, rate: 240 };
 
     #[test]
     fn nothing_for_the_idle_time_is_too_long() {
-        let wait = Wait { since: 1_000, bytes: 1 << 30, ..Wait::default() };
-        assert_eq!(wait.deadline(PACE), Some(31_000));
+        let reading = Reading { since: 1_000, bytes: 1 << 30, waited: 0 };
+        assert_eq!(reading.deadline(PACE), Some(31_000));
     }
 
     #[test]
     fn a_drip_ends_when_its_bytes_do_not_pay_for_the_waiting() {
-        let fresh = Wait { since: 1_000, ..Wait::default() };
+        let fresh = Reading { since: 1_000, ..Reading::default() };
         assert_eq!(fresh.deadline(PACE), Some(6_001));
-        let dripping = Wait { since: 1_000, waited: 4_000, bytes: 4, ..Wait::default() };
+        let dripping = Reading { since: 1_000, waited: 4_000, bytes: 4 };
         assert_eq!(dripping.deadline(PACE), Some(2_001));
-        let paying = Wait { since: 1_000, waited: 8_000, bytes: 2_400, ..Wait::default() };
+        let paying = Reading { since: 1_000, waited: 8_000, bytes: 2_400 };
         assert_eq!(paying.deadline(PACE), Some(3_001));
     }
 
     #[test]
-    fn no_deadline_without_waiting_or_after_the_answer_began() {
-        assert_eq!(Wait::default().deadline(PACE), None);
-        assert_eq!(Wait { since: 1, answered: true, ..Wait::default() }.deadline(PACE), None);
+    fn no_deadline_without_waiting_and_none_by_rate_when_that_is_off() {
+        assert_eq!(Reading::default().deadline(PACE), None);
         let off = Pace { rate: 0, ..PACE };
-        assert_eq!(Wait { since: 1_000, ..Wait::default() }.deadline(off), Some(31_000));
+        assert_eq!(Reading { since: 1_000, ..Reading::default() }.deadline(off), Some(31_000));
+    }
+
+    #[test]
+    fn a_meter_adds_up_its_waits_and_forgets_speed_long_past() {
+        let meter = Meter::default();
+        meter.begin(1_000);
+        meter.begin(1_500);
+        meter.end(2_000, 100, PACE);
+        assert_eq!(meter.read(), Reading { since: 0, waited: 1_000, bytes: 100 });
+        meter.begin(3_000);
+        meter.end(3_100, 1 << 30, PACE);
+        assert_eq!(meter.read(), Reading { since: 0, waited: 1_100, bytes: 31_100 * 240 / 1000 });
+        meter.reset();
+        assert_eq!(meter.read(), Reading::default());
     }
 
     #[test]
     fn a_late_body_is_told_once_and_the_next_deadline_is_known() {
         let waits = Waits::new(PACE);
         let (first, second) = (waits.open(), waits.open());
-        waits.with(first, |wait| wait.since = 1_000);
-        waits.with(second, |wait| wait.since = 2_000);
+        waits.with(first, |wait| wait.meter.begin(1_000));
+        waits.with(second, |wait| wait.meter.begin(2_000));
         assert_eq!(waits.expire(6_001), (1, Some(7_001)));
         assert_eq!(waits.expire(6_001), (0, Some(7_001)));
         waits.answered(second);

@@ -1,4 +1,5 @@
 //! Every slow state ends within its patience and a second (stock hyper leaves most of them open).
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failure here is the test's")]
 
 mod server_kit;
 
@@ -233,6 +234,55 @@ async fn an_http2_client_that_opens_its_window_a_byte_at_a_time_is_cut() {
         sleep(Duration::from_millis(20)).await;
         assert!(begin.elapsed() < PATIENCE + Duration::from_secs(1));
     }
+}
+
+#[tokio::test]
+async fn one_stopped_http2_answer_beside_a_running_one_is_reset_alone() {
+    let server = server();
+    let mut client = server.connect().await;
+    let heads = [head(1, "GET", "/big", true), head(3, "GET", "/big", true)].concat();
+    client.send([hello_http2(&[(4, 0)]), frame(4, 1, 0, &[]), heads].concat()).await;
+    for _ in 0..20 {
+        client.send(frame(8, 0, 3, &1000_u32.to_be_bytes())).await;
+        sleep(PATIENCE / 6).await;
+    }
+    let mut read = Vec::new();
+    while matches!(client.0.try_read_buf(&mut read), Ok(1..)) {}
+    let resets = server_kit::frames(&read).into_iter().filter(|(kind, ..)| *kind == 3);
+    assert_eq!(resets.map(|(_, _, stream, _)| stream).collect::<Vec<_>>(), [1]);
+    let now = server.running.snapshot();
+    assert_eq!((now.timed_out(Timeout::Write), now.active), (1, 1));
+}
+
+#[tokio::test]
+async fn an_http2_client_that_opens_its_window_fairly_stays() {
+    let server = server();
+    let mut client = server.connect().await;
+    client.send([hello_http2(&[(4, 0)]), frame(4, 1, 0, &[]), head(1, "GET", "/big", true)].concat()).await;
+    // The answer is one chunk of 64 MiB: it is never whole, but it moves.
+    for _ in 0..30 {
+        client.send(frame(8, 0, 1, &1000_u32.to_be_bytes())).await;
+        sleep(PATIENCE / 6).await;
+    }
+    assert_eq!(server.running.snapshot().timed_out(Timeout::Write), 0);
+    assert_eq!(server.running.snapshot().active, 1);
+}
+
+#[tokio::test]
+async fn a_client_that_reads_slowly_but_fairly_gets_its_answer() {
+    let server = server();
+    let mut client = server.connect().await;
+    client.send("GET /big HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    let mut read = 0;
+    while read < 64 << 20 {
+        // Some 160 MB/s at most: the socket is full nearly all the time.
+        sleep(Duration::from_millis(5)).await;
+        let mut buf = vec![0; 800 << 10];
+        let len = tokio::io::AsyncReadExt::read(&mut client.0, &mut buf).await.unwrap();
+        assert_ne!(len, 0, "closed after {read}");
+        read += len;
+    }
+    assert_eq!(server.running.snapshot().timed_out(Timeout::Write), 0);
 }
 
 #[tokio::test]

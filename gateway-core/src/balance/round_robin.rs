@@ -13,6 +13,16 @@ use super::{Balancer, Pick};
 ///
 /// The whole turn is laid out once, so a pick is one addition and one look-up. Each shard
 /// has its own place in the turn: workers do not share a cache line.
+///
+/// ```
+/// use gateway_core::balance::{Balancer, Pick, RoundRobin};
+///
+/// let balancer = RoundRobin::new(&[2, 1], 1);
+/// let turn: Vec<_> = (0..3).filter_map(|_| balancer.pick(&Pick::any(0))).collect();
+/// assert_eq!(turn, [0, 1, 0]);
+/// // The first one has been tried already.
+/// assert_eq!(balancer.pick(&Pick::but(0, &|index| index == 0)), Some(1));
+/// ```
 #[derive(Debug)]
 pub struct RoundRobin {
     turn: Box<[u32]>,

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::Reference;
+use super::{Reference, derived_id};
 
 /// A certificate chain and its key, PEM.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +25,23 @@ pub struct Certificate {
     pub created_at: u64,
     /// Unix seconds.
     pub updated_at: u64,
+}
+
+impl Certificate {
+    /// A chain and its key, both PEM. The identity comes from the chain.
+    #[must_use]
+    pub fn new(cert: &str, key: &str) -> Self {
+        Self {
+            id: derived_id("certificates", cert),
+            cert: cert.to_owned(),
+            key: key.to_owned(),
+            cert_alt: None,
+            key_alt: None,
+            tags: None,
+            created_at: 0,
+            updated_at: 0,
+        }
+    }
 }
 
 /// A TLS server name and the certificate that serves it.
@@ -61,4 +78,20 @@ pub struct CaCertificate {
     pub created_at: u64,
     /// Unix seconds.
     pub updated_at: u64,
+}
+
+impl CaCertificate {
+    /// An anchor, PEM. The identity comes from its text; `cert_digest` stays empty, as it is Kong's to
+    /// compute and nothing here depends on it.
+    #[must_use]
+    pub fn new(cert: &str) -> Self {
+        Self {
+            id: derived_id("ca_certificates", cert),
+            cert: cert.to_owned(),
+            cert_digest: String::new(),
+            tags: None,
+            created_at: 0,
+            updated_at: 0,
+        }
+    }
 }

@@ -16,6 +16,7 @@ use crate::{
     Body,
     error::{BoxError, Error, Reason},
     plugin::{Exchange, Source},
+    sanitize::append_via,
     snapshot::Entry,
 };
 
@@ -42,7 +43,8 @@ impl Gateway {
         response.map(|body| Body::new(Counted { body, ending }))
     }
 
-    /// The gateway's own fields (compat P31, B 3.1).
+    /// The gateway's own fields (compat P31, B 3.1). The forwarder has put `Via` on the upstream's answers; an
+    /// upstream error has it too (compat E19).
     fn stamp(&self, headers: &mut HeaderMap, exchange: &Exchange) {
         let settings = &self.shared.settings;
         let branding = &settings.branding;
@@ -58,6 +60,9 @@ impl Gateway {
             let responded = exchange.timings.responded.unwrap_or_else(|| exchange.started.elapsed());
             headers.insert(&branding.upstream_latency, milliseconds(responded.saturating_sub(forwarded)));
             headers.insert(&branding.proxy_latency, milliseconds(forwarded));
+        }
+        if exchange.source == Source::Error {
+            append_via(headers, exchange.answered_in, branding.brand());
         }
         if !headers.contains_key(SERVER) {
             headers.insert(SERVER, branding.server.clone());

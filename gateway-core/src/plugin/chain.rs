@@ -19,10 +19,11 @@ use crate::Body;
 
 /// What stands at the inner end of a chain.
 pub trait Forward: Clone + Send + Sync + 'static {
-    /// Answers a request that every plugin has let through.
+    /// Answers a request that every plugin has let through, and takes it out of `request`: it stands in one
+    /// place from the connection to the upstream, since each move of it would be a copy.
     fn forward(
         &self,
-        request: Request<Body>,
+        request: &mut Request<Body>,
         exchange: &mut Exchange,
     ) -> impl Future<Output = Response<Body>> + Send;
 }
@@ -95,13 +96,13 @@ impl<F: Forward> Chain<F> {
         Self { handlers: handlers.into(), inner }
     }
 
-    /// Answers `request`.
-    pub async fn run(&self, mut request: Request<Body>, exchange: &mut Exchange) -> Response<Body> {
+    /// Answers `request`, which is taken.
+    pub async fn run(&self, request: &mut Request<Body>, exchange: &mut Exchange) -> Response<Body> {
         if self.handlers.is_empty() {
             return self.run_inner(request, exchange).await;
         }
         let mut chosen = Chosen::new();
-        let reply = self.on_request(&mut request, exchange, &mut chosen).await;
+        let reply = self.on_request(request, exchange, &mut chosen).await;
         let mut response = match reply {
             Some(reply) => reply,
             None => self.run_inner(request, exchange).await,
@@ -129,11 +130,13 @@ impl<F: Forward> Chain<F> {
         reply
     }
 
-    async fn run_inner(&self, request: Request<Body>, exchange: &mut Exchange) -> Response<Body> {
+    async fn run_inner(&self, request: &mut Request<Body>, exchange: &mut Exchange) -> Response<Body> {
         match &self.inner {
             Inner::Forwarder(forwarder) => forwarder.forward(request, exchange).await,
             Inner::Layer { services, rest } => match services.resolve(consumer(exchange)) {
-                Some((_, service)) => through(service.clone(), request, exchange).await,
+                Some((_, service)) => {
+                    Box::pin(through(service.clone(), std::mem::take(request), exchange)).await
+                }
                 None => Box::pin(rest.run(request, exchange)).await,
             },
         }
@@ -251,7 +254,7 @@ mod tests {
     struct Mirror;
 
     impl Forward for Mirror {
-        async fn forward(&self, request: Request<Body>, _: &mut Exchange) -> Response<Body> {
+        async fn forward(&self, request: &mut Request<Body>, _: &mut Exchange) -> Response<Body> {
             let mut response = Response::new(Body::empty());
             for value in request.headers().get_all("x-trail") {
                 response.headers_mut().append("x-seen", value.clone());
@@ -280,8 +283,8 @@ mod tests {
     async fn run(links: Vec<Link>, stop: &'static str) -> (Vec<String>, Vec<String>) {
         let nowhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let mut exchange = Exchange::new(Arc::new(ConnectInfo::new(nowhere, nowhere)));
-        let request = Request::builder().header("x-stop", stop).body(Body::empty()).unwrap();
-        let response = Chain::new(links, Mirror).run(request, &mut exchange).await;
+        let mut request = Request::builder().header("x-stop", stop).body(Body::empty()).unwrap();
+        let response = Chain::new(links, Mirror).run(&mut request, &mut exchange).await;
         let all = |name: &str| {
             let values = response.headers().get_all(name);
             values.iter().map(|value| value.to_str().unwrap().to_owned()).collect()

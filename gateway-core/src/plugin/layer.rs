@@ -55,7 +55,7 @@ impl<F: Forward> Service<Request<Body>> for Rest<F> {
         Box::pin(async move {
             let carried = request.extensions_mut().remove::<Carried>().unwrap_or_default();
             let mut exchange = carried.take();
-            let response = chain.run(request, &mut exchange).await;
+            let response = chain.run(&mut request, &mut exchange).await;
             carried.put(exchange);
             Ok(response)
         })

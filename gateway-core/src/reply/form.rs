@@ -85,7 +85,11 @@ impl Asked {
         if !message.is_http1() && content_type.is_some_and(is_grpc) {
             return Self { accept: Some(Form::Grpc), content_type: None, message };
         }
-        let accept = headers.contains_key(ACCEPT).then(|| Form::best(headers.get_all(ACCEPT).iter()));
+        // What nearly every program sends is not taken apart: this runs for each request.
+        let accept = headers.get(ACCEPT).map(|first| match first.as_bytes() {
+            b"*/*" | b"application/json" => Form::Json,
+            _ => Form::best(headers.get_all(ACCEPT).iter()),
+        });
         let content_type = content_type.map(|value| Form::best(std::iter::once(value)));
         Self { accept, content_type, message }
     }

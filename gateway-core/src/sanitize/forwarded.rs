@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use bytes::BytesMut;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Version,
-    header::{InvalidHeaderValue, VIA},
+    header::{Entry, InvalidHeaderValue, VIA},
 };
 
 use super::{
@@ -97,7 +97,7 @@ pub struct Forward<'a> {
 pub fn set_forwarded(headers: &mut HeaderMap, forward: &Forward<'_>) {
     const FIELDS: usize = 9;
     headers.reserve(FIELDS);
-    let mut texts = Texts(BytesMut::with_capacity(forward.text_length(headers)));
+    let mut texts = Texts(BytesMut::with_capacity(forward.text_length()));
     let client = forward.client_value(&mut texts);
     set_via(headers, forward, &mut texts);
     set_forwarded_for(headers, forward, &client, &mut texts);
@@ -127,28 +127,21 @@ pub fn set_forwarded(headers: &mut HeaderMap, forward: &Forward<'_>) {
 /// Appends the gateway to the `Via` of a response that came in `version` (compat P31).
 pub fn append_via(headers: &mut HeaderMap, version: Version, brand: &Brand) {
     let via = brand.via(version);
-    let value = match headers.get(VIA) {
-        None => Some(via.clone()),
-        Some(_) => Texts(BytesMut::new()).append(headers, &VIA, via),
-    };
+    if let Entry::Vacant(vacant) = headers.entry(VIA) {
+        vacant.insert(via.clone());
+        return;
+    }
+    let value = Texts(BytesMut::new()).append(headers, &VIA, via);
     put(headers, VIA, value);
 }
 
 impl Forward<'_> {
-    /// Room for every text that [`set_forwarded`] makes.
-    fn text_length(&self, headers: &HeaderMap) -> usize {
+    /// Room for every text of an ordinary request; lists that grow get room of their own.
+    fn text_length(&self) -> usize {
         const ADDRESS: usize = 39;
-        const SEPARATOR: usize = 2;
-        let listed = |name: HeaderName| -> usize {
-            headers.get_all(name).iter().map(|value| value.len() + SEPARATOR).sum()
-        };
-        let appended = |listed: usize, own: usize| if listed == 0 { 0 } else { listed + own };
-        let via = appended(listed(VIA), self.brand.via(self.version).len());
-        let addresses = appended(listed(X_FORWARDED_FOR), self.connection.peer_value().len());
         let client = if self.client_is_peer() { 0 } else { ADDRESS };
-        let host = self.host.port().map_or(0, |_| self.host.name().len());
         let prefix = self.prefix.map_or(0, str::len);
-        via + addresses + client + host + prefix + self.path.len() + self.request_id.len()
+        client + self.host.name().len() + prefix + self.path.len() + self.request_id.len()
     }
 
     fn client_is_peer(&self) -> bool {
@@ -176,7 +169,11 @@ impl Forward<'_> {
 
 fn set_via(headers: &mut HeaderMap, forward: &Forward<'_>, texts: &mut Texts) {
     let via = forward.brand.via(forward.version);
-    let value = if headers.contains_key(VIA) { texts.append(headers, &VIA, via) } else { Some(via.clone()) };
+    if let Entry::Vacant(vacant) = headers.entry(VIA) {
+        vacant.insert(via.clone());
+        return;
+    }
+    let value = texts.append(headers, &VIA, via);
     put(headers, VIA, value);
 }
 
@@ -187,12 +184,16 @@ fn set_forwarded_for(
     client: &Option<HeaderValue>,
     texts: &mut Texts,
 ) {
-    let value = if headers.contains_key(X_FORWARDED_FOR) {
-        texts.append(headers, &X_FORWARDED_FOR, forward.connection.peer_value())
-    } else {
-        client.clone()
-    };
-    put(headers, X_FORWARDED_FOR, value);
+    match (headers.entry(X_FORWARDED_FOR), client) {
+        (Entry::Vacant(vacant), Some(client)) => {
+            vacant.insert(client.clone());
+        }
+        (Entry::Vacant(_), None) => {}
+        (Entry::Occupied(_), _) => {
+            let value = texts.append(headers, &X_FORWARDED_FOR, forward.connection.peer_value());
+            put(headers, X_FORWARDED_FOR, value);
+        }
+    }
 }
 
 fn put(headers: &mut HeaderMap, name: HeaderName, value: Option<HeaderValue>) {

@@ -27,6 +27,9 @@ pub(super) struct Length {
 /// `Ok(None)` without the field, `Err` where it is no length or the fields differ
 /// (RFC 9112 section 6.3, rule 5).
 pub(super) fn content_length(headers: &HeaderMap) -> Result<Option<Length>, NotALength> {
+    if let Some(bytes) = plain_length(headers) {
+        return Ok(Some(Length { bytes, canonical: true }));
+    }
     let mut found: Option<Length> = None;
     for field in headers.get_all(CONTENT_LENGTH) {
         for text in field.as_bytes().split(|byte| *byte == b',') {
@@ -40,6 +43,20 @@ pub(super) fn content_length(headers: &HeaderMap) -> Result<Option<Length>, NotA
         }
     }
     Ok(found)
+}
+
+/// The length where it is said once and plainly, as it nearly always is.
+fn plain_length(headers: &HeaderMap) -> Option<u64> {
+    const LONGEST: usize = 18;
+    let mut fields = headers.get_all(CONTENT_LENGTH).iter();
+    let (Some(field), None) = (fields.next(), fields.next()) else { return None };
+    let text = field.as_bytes();
+    let plain = matches!(text, [b'1'..=b'9', ..] | b"0") && text.len() <= LONGEST;
+    let digit = |byte: &u8| byte.is_ascii_digit().then(|| u64::from(byte - b'0'));
+    if !plain {
+        return None;
+    }
+    text.iter().try_fold(0, |length, byte| Some(length * 10 + digit(byte)?))
 }
 
 /// A `Content-Length` that says nothing.
@@ -73,7 +90,9 @@ pub enum Hop {
 /// gets no fields, but keeps a `Content-Length: 0`. Nothing is written where nothing changes.
 pub fn frame_request<B: Body>(headers: &mut HeaderMap, body: &B, hop: Hop) {
     let size = if body.is_end_stream() { Some(0) } else { body.size_hint().exact() };
-    if let Some(size) = size {
+    if size == Some(0) && !headers.contains_key(CONTENT_LENGTH) {
+        headers.remove(TRANSFER_ENCODING);
+    } else if let Some(size) = size {
         headers.remove(TRANSFER_ENCODING);
         let said = content_length(headers);
         let right = match &said {

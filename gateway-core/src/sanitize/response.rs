@@ -1,6 +1,6 @@
 //! The head of an upstream's response, checked before a client sees any of it.
 
-use http::{StatusCode, Version, response::Parts};
+use http::{HeaderMap, HeaderValue, StatusCode, Version, header::CONTENT_TYPE, response::Parts};
 use hyper::ext::ReasonPhrase;
 
 use super::{
@@ -12,7 +12,8 @@ use super::{
 use crate::error::Reason;
 
 /// Checks the head of an upstream's response and takes off what ends at this hop
-/// ([`strip_response`](super::strip_response)) and the reason phrase, which may say anything. The
+/// ([`strip_response`](super::strip_response)) and the reason phrase, which may say anything. Text without
+/// a charset is said to be UTF-8 (compat P31). The
 /// version becomes HTTP/1.1, so that an old upstream does not close the client's connection; the
 /// answer is the version it came in, for `Via`.
 ///
@@ -36,6 +37,7 @@ pub fn guard_response(
     let switched = check_status(parts, asked)?;
     check_framing(parts, survey)?;
     survey.strip_response(&mut parts.headers, trailers);
+    name_charset(&mut parts.headers);
     if let Some(upgrade) = switched {
         upgrade.confirm(&mut parts.headers);
     }
@@ -52,6 +54,23 @@ fn check_status<'a>(parts: &Parts, asked: Option<&'a Upgrade>) -> Result<Option<
         }
         (status, _) if (200..600).contains(&status.as_u16()) => Ok(None),
         _ => Err(Reason::BadResponse),
+    }
+}
+
+/// Names the charset of a text that names none: the types are those of nginx's `charset_types`, of which
+/// `text/plain` was observed (compat P31).
+fn name_charset(headers: &mut HeaderMap) {
+    const NAMED: [(&str, &str); 5] = [
+        ("text/html", "text/html; charset=UTF-8"),
+        ("text/plain", "text/plain; charset=UTF-8"),
+        ("text/xml", "text/xml; charset=UTF-8"),
+        ("application/javascript", "application/javascript; charset=UTF-8"),
+        ("application/rss+xml", "application/rss+xml; charset=UTF-8"),
+    ];
+    let Some(value) = headers.get_mut(CONTENT_TYPE) else { return };
+    let bare = |(bare, _): &&(&str, &str)| value.as_bytes().eq_ignore_ascii_case(bare.as_bytes());
+    if let Some((_, named)) = NAMED.iter().find(bare) {
+        *value = HeaderValue::from_static(named);
     }
 }
 
@@ -108,6 +127,21 @@ mod tests {
         }
         for status in [200, 204, 304, 418, 599] {
             assert!(guarded(status, &[("content-length", "0")], None).is_ok(), "{status}");
+        }
+    }
+
+    #[test]
+    fn compat_p31_text_without_a_charset_gets_one() {
+        for (received, sent) in [
+            ("text/plain", "text/plain; charset=UTF-8"),
+            ("TEXT/HTML", "text/html; charset=UTF-8"),
+            ("text/plain; charset=latin1", "text/plain; charset=latin1"),
+            ("text/plain;format=flowed", "text/plain;format=flowed"),
+            ("application/json", "application/json"),
+            ("text/css", "text/css"),
+        ] {
+            let parts = guarded(200, &[("content-type", received)], None).unwrap();
+            assert_eq!(parts.headers["content-type"], sent);
         }
     }
 

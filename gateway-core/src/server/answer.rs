@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::{Buf, Bytes};
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response, StatusCode, header::CONNECTION};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 use pin_project_lite::pin_project;
@@ -17,6 +17,7 @@ use pin_project_lite::pin_project;
 use super::{
     serve::Serve,
     state::{ConnState, InFlight},
+    streams::StreamSlot,
 };
 use crate::{Body, BoxError, ConnectInfo, pace::Paced};
 
@@ -57,7 +58,7 @@ impl<F: Future<Output = Response<Body>>> Future for Answer<F> {
             Some(future) => catch_unwind(AssertUnwindSafe(|| future.poll(cx))).ok(),
             None => None,
         };
-        let response = match polled {
+        let mut response = match polled {
             Some(poll) => ready!(poll),
             None => {
                 if let Some(in_flight) = this.in_flight {
@@ -69,8 +70,18 @@ impl<F: Future<Output = Response<Body>>> Future for Answer<F> {
         let mut in_flight = this.in_flight.take();
         if let Some(in_flight) = &mut in_flight {
             in_flight.answered();
+            if in_flight.state.is_leaving() && !in_flight.is_http2() {
+                close_after(&mut response);
+            }
         }
         Poll::Ready(Ok(response.map(|body| Reply { body, in_flight })))
+    }
+}
+
+/// hyper closes after an answer that says so (RFC 9112 9.6), unless the connection becomes a tunnel.
+fn close_after(response: &mut Response<Body>) {
+    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
 }
 
@@ -82,15 +93,14 @@ pub(super) struct Reply {
 
 impl Reply {
     fn chunk(&self, bytes: Bytes) -> Chunk {
-        let http2 = self.in_flight.as_ref().filter(|in_flight| in_flight.is_http2());
-        let state = http2.map(|in_flight| {
-            let state = &in_flight.state;
-            state.chunk_out();
+        let waiting = self.in_flight.as_ref().and_then(|in_flight| {
+            let (state, stream) = (Arc::clone(&in_flight.state), in_flight.stream()?);
+            state.chunk_out(stream);
             // The peer may say something for each chunk, and open its window as it reads.
             state.earn(4 + u32::try_from(bytes.len() / 2048).unwrap_or(u32::MAX / 2));
-            Arc::clone(state)
+            Some((state, stream))
         });
-        Chunk { bytes, state }
+        Chunk { bytes, waiting }
     }
 }
 
@@ -129,7 +139,7 @@ impl HttpBody for Reply {
 /// there a peer can stop one answer, or all, by its flow-control window.
 pub(super) struct Chunk {
     bytes: Bytes,
-    state: Option<Arc<ConnState>>,
+    waiting: Option<(Arc<ConnState>, StreamSlot)>,
 }
 
 impl Buf for Chunk {
@@ -143,17 +153,23 @@ impl Buf for Chunk {
 
     fn advance(&mut self, count: usize) {
         self.bytes.advance(count);
+        if let Some((state, stream)) = &self.waiting {
+            state.chunk_moved(*stream, count);
+        }
     }
 
     fn copy_to_bytes(&mut self, len: usize) -> Bytes {
+        if let Some((state, stream)) = &self.waiting {
+            state.chunk_moved(*stream, len);
+        }
         self.bytes.copy_to_bytes(len)
     }
 }
 
 impl Drop for Chunk {
     fn drop(&mut self) {
-        if let Some(state) = &self.state {
-            state.chunk_sent();
+        if let Some((state, stream)) = &self.waiting {
+            state.chunk_gone(*stream);
         }
     }
 }

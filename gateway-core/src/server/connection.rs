@@ -1,40 +1,35 @@
 //! One connection: TLS or not, which HTTP, and its life until the end.
 
 use std::{
-    convert::Infallible,
     future::poll_fn,
     io,
-    net::SocketAddr,
     pin::Pin,
     sync::{Arc, atomic::Ordering::Relaxed},
-    task::Poll,
     time::Duration,
 };
 
-use http::{Request, Response};
-use hyper::{
-    body::Incoming,
-    server::conn::{http1, http2},
-    service::{Service, service_fn},
-};
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioIo;
 use tokio::{
-    io::{AsyncRead, AsyncWrite, AsyncWriteExt},
+    io::{AsyncRead, AsyncWrite},
     time::timeout,
 };
 use tracing::debug;
 
 use super::{
-    answer::{Answer, Reply, answer},
+    certificates::Certificates,
     counters::{Counters, Refusal, Timeout},
     deadline::{Times, Wire},
     drain::{Drain, Entered, Phase},
+    farewell::{TIMED_OUT, refuse, say},
     frames::Frames,
+    protocol::{http1_builder, http2_builder, is_protocol_error, service},
     serve::Serve,
     settings::{Limits, Settings},
     state::ConnState,
+    streams::StreamExecutor,
     timed_io::{TimedIo, Transport},
-    tls::Certificates,
+    tls,
     watchdog::{Conn, End, watch},
 };
 use crate::ConnectInfo;
@@ -73,14 +68,7 @@ struct Shared {
     linger: Duration,
     limits: Limits,
     http1: http1::Builder,
-    http2: http2::Builder<TokioExecutor>,
 }
-
-/// The answer to a connection over the limit.
-pub(super) const UNAVAILABLE: &[u8] =
-    b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 1\r\ncontent-length: 0\r\n\r\n";
-/// The answer to a head that does not come to its end (RFC 9110 15.5.9).
-const TIMED_OUT: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
 impl Connections {
     /// Connections with these settings, stopped by `drain`.
@@ -97,7 +85,6 @@ impl Connections {
             linger: timeouts.linger,
             limits: settings.limits.clone(),
             http1: http1_builder(&settings.limits),
-            http2: http2_builder(&settings.limits),
         }))
     }
 
@@ -124,16 +111,16 @@ impl Connections {
     }
 
     /// Serves one connection over TLS, by the protocol that ALPN settles: `h2` or `http/1.1`, the latter
-    /// also without ALPN. Over the limit it is closed.
+    /// also without ALPN; `info` gets what the handshake settled. Over the limit it is closed.
     pub async fn serve_tls<T: Transport>(
         &self,
         transport: T,
-        (peer, local): (SocketAddr, SocketAddr),
+        info: ConnectInfo,
         certificates: &Certificates,
         serve: impl Serve,
     ) {
         if let Some(entered) = self.admit() {
-            self.tls(transport, ConnectInfo::new(peer, local), certificates, serve, entered).await;
+            self.tls(transport, info, certificates, serve, entered).await;
         }
     }
 
@@ -160,8 +147,8 @@ impl Connections {
         let Some(wire) = wire else { return };
         // Boxed one by one, so that an idle connection does not carry the larger of them.
         match wire {
-            Wire::Http1 => Box::pin(self.http1(io, info, serve, &state)).await,
-            Wire::Http2 => Box::pin(self.http2(io, info, serve, &state)).await,
+            Wire::Http1 => Box::pin(self.http1(io, info, serve, state)).await,
+            Wire::Http2 => Box::pin(self.http2(io, info, serve, state)).await,
         }
     }
 
@@ -179,22 +166,23 @@ impl Connections {
             Some(Ok(stream)) => stream,
             Some(Err(error)) => {
                 debug!(peer = %info.peer(), %error, "TLS handshake failed");
-                return self.0.counters.refuse(super::tls::refusal(&error));
+                return self.0.counters.refuse(tls::refusal(&error));
             }
+            None if self.0.drain.phase() == Phase::Stopped => return,
             None => return self.0.counters.time_out(Timeout::Handshake, 1),
         };
         state.begin_http();
-        let tls = super::tls::info(stream.get_ref().1);
+        let tls = tls::info(stream.get_ref().1);
         let wire = if tls.alpn.as_deref() == Some(b"h2") { Wire::Http2 } else { Wire::Http1 };
         let info = info.with_tls(tls);
         match wire {
-            Wire::Http1 => Box::pin(self.http1(stream, info, serve, &state)).await,
-            Wire::Http2 => Box::pin(self.http2(stream, info, serve, &state)).await,
+            Wire::Http1 => Box::pin(self.http1(stream, info, serve, state)).await,
+            Wire::Http2 => Box::pin(self.http2(stream, info, serve, state)).await,
         }
     }
 
     fn open<T: Transport>(&self, transport: T, entered: Entered) -> (TimedIo<T>, Arc<ConnState>) {
-        let state = Arc::new(ConnState::new(Arc::clone(&self.0.counters), self.0.times.body(), entered));
+        let state = Arc::new(ConnState::new(Arc::clone(&self.0.counters), &self.0.times, entered));
         (TimedIo::new(transport, Arc::clone(&state)), state)
     }
 
@@ -207,29 +195,35 @@ impl Connections {
         }
     }
 
-    /// Looks at the first bytes. A connection that has not said a word is closed when a stop begins.
+    /// Looks at the first bytes. A connection that has not said a word is closed a moment after a stop
+    /// has begun.
     async fn choose<T: Transport>(&self, io: &mut TimedIo<T>) -> Option<Wire> {
-        let mut bell = self.0.drain.bell();
-        let chosen = timeout(
-            self.0.silence,
-            poll_fn(|cx| {
-                let wire = io.poll_wire(cx);
-                let stop = match bell.listen(cx.waker()) {
-                    Phase::Serving => false,
-                    Phase::Draining => io.first_bytes().is_empty(),
-                    Phase::Stopped => true,
-                };
-                if wire.is_pending() && stop { Poll::Ready(None) } else { wire.map(Some) }
-            }),
-        )
-        .await;
-        match chosen {
-            Ok(wire) => wire?.ok(),
-            Err(_elapsed) => {
-                self.say_nothing_came(io).await;
-                None
-            }
+        tokio::select! {
+            biased;
+            wire = timeout(self.0.silence, poll_fn(|cx| io.poll_wire(cx))) => return self.chosen(io, wire.ok()).await,
+            () = self.left_behind() => {}
         }
+        if io.first_bytes().is_empty() {
+            return None;
+        }
+        let wire = self.within(self.0.silence, poll_fn(|cx| io.poll_wire(cx))).await;
+        self.chosen(io, wire).await
+    }
+
+    async fn left_behind(&self) {
+        self.0.drain.reached(Phase::Draining).await;
+        self.within(self.0.linger, std::future::pending::<()>()).await;
+    }
+
+    async fn chosen<T: Transport>(
+        &self,
+        io: &mut TimedIo<T>,
+        wire: Option<io::Result<Wire>>,
+    ) -> Option<Wire> {
+        if wire.is_none() && self.0.drain.phase() != Phase::Stopped {
+            self.say_nothing_came(io).await;
+        }
+        wire?.ok()
     }
 
     async fn say_nothing_came<T: Transport>(&self, io: &mut TimedIo<T>) {
@@ -241,53 +235,71 @@ impl Connections {
         }
     }
 
-    async fn http1<I, S>(&self, io: I, info: ConnectInfo, serve: S, state: &Arc<ConnState>)
+    /// Not an `async fn`: that would keep room for the arguments beside the connection made of them,
+    /// as long as the connection lives.
+    fn http1<I, S>(
+        &self,
+        io: I,
+        info: ConnectInfo,
+        serve: S,
+        state: Arc<ConnState>,
+    ) -> impl Future<Output = ()> + Send
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
         S: Serve,
     {
-        let mut conn = self
-            .0
-            .http1
-            .serve_connection(TokioIo::new(io), service(serve, info, Arc::clone(state), 0))
-            .with_upgrades();
-        match watch(Pin::new(&mut conn), state, &self.0.times, self.0.drain.bell()).await {
-            End::Done(result) => self.note(result, Wire::Http1),
-            End::Late(Timeout::Head) => {
-                if let Some(parts) = conn.into_parts() {
-                    say(&mut parts.io.into_inner(), TIMED_OUT, self.0.linger).await;
-                }
+        let service = service(serve, info, Arc::clone(&state), 0);
+        let mut conn = self.0.http1.serve_connection(TokioIo::new(io), service).with_upgrades();
+        async move {
+            let farewell = match self.watch(&mut conn, &state).await {
+                End::Done(Err(error)) if error.is_parse() => Some(&b""[..]),
+                End::Late(Timeout::Head) => Some(TIMED_OUT),
+                _ => None,
+            };
+            if let Some((parts, farewell)) = conn.into_parts().zip(farewell) {
+                Box::pin(say(parts.io.into_inner(), farewell, self.0.linger)).await;
             }
-            End::Late(_) => state.abort(),
-            End::Cut => {}
         }
     }
 
-    async fn http2<I, S>(&self, io: I, info: ConnectInfo, serve: S, state: &Arc<ConnState>)
+    fn http2<I, S>(
+        &self,
+        io: I,
+        info: ConnectInfo,
+        serve: S,
+        state: Arc<ConnState>,
+    ) -> impl Future<Output = ()> + Send
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
         S: Serve,
     {
         let limits = &self.0.limits;
-        let io = Frames::new(io, Arc::clone(state), limits.control_burst, limits.control_rate);
-        let service = service(serve, info, Arc::clone(state), limits.cancel_window.max(1));
-        let mut conn = self.0.http2.serve_connection(TokioIo::new(io), service);
-        match watch(Pin::new(&mut conn), state, &self.0.times, self.0.drain.bell()).await {
-            End::Done(result) => self.note(result, Wire::Http2),
-            End::Late(_) => state.abort(),
-            End::Cut => {}
+        let io = Frames::new(io, Arc::clone(&state), limits.control_burst, limits.control_rate);
+        let service = service(serve, info, Arc::clone(&state), limits.cancel_window.max(1));
+        let builder = http2_builder(limits, StreamExecutor(Arc::clone(&state)));
+        let mut conn = builder.serve_connection(TokioIo::new(io), service);
+        async move { drop(self.watch(&mut conn, &state).await) }
+    }
+
+    /// Runs a connection to its end, and draws the consequences that do not depend on the protocol.
+    async fn watch<C: Conn + Unpin>(&self, conn: &mut C, state: &Arc<ConnState>) -> End {
+        let end = watch(Pin::new(conn), state, &self.0.times, self.0.drain.bell()).await;
+        match &end {
+            End::Done(Err(error)) => self.note(error, C::WIRE),
+            End::Late(Timeout::Write) => state.abort(),
+            _ => {}
         }
+        end
     }
 
     /// Counts what hyper refused before the service saw it.
-    fn note(&self, result: hyper::Result<()>, wire: Wire) {
-        let Err(error) = result else { return };
+    fn note(&self, error: &hyper::Error, wire: Wire) {
         debug!(%error, ?wire, "connection ended");
         if error.is_parse_too_large() {
             self.0.counters.refuse(Refusal::TooLarge);
         } else if error.is_parse() {
             self.0.counters.refuse(Refusal::BadRequest);
-        } else if wire == Wire::Http2 && is_protocol_error(&error) {
+        } else if wire == Wire::Http2 && is_protocol_error(error) {
             self.0.counters.refuse(Refusal::Http2);
         }
     }
@@ -297,80 +309,4 @@ impl Connections {
 /// the shortest way to try a service. A real server makes [`Connections`] once.
 pub async fn serve_connection<T: Transport>(transport: T, info: ConnectInfo, serve: impl Serve) {
     Connections::new(&Settings::default(), &Drain::new()).serve(transport, info, serve).await;
-}
-
-fn service<S: Serve>(
-    serve: S,
-    info: ConnectInfo,
-    state: Arc<ConnState>,
-    cancel_window: u32,
-) -> impl Service<Request<Incoming>, Response = Response<Reply>, Error = Infallible, Future = Answer<S::Future>>
-+ Send {
-    let info = Arc::new(info);
-    service_fn(move |request| answer(&serve, &info, &state, cancel_window, request))
-}
-
-/// None of hyper's leniencies is used, and none of its timers: the watchdog covers them.
-fn http1_builder(limits: &Limits) -> http1::Builder {
-    let mut builder = http1::Builder::new();
-    builder.half_close(false).max_buf_size(limits.head.max(8192)).max_headers(limits.fields);
-    builder
-}
-
-fn http2_builder(limits: &Limits) -> http2::Builder<TokioExecutor> {
-    let mut builder = http2::Builder::new(TokioExecutor::new());
-    builder
-        .max_concurrent_streams(limits.streams)
-        .max_header_list_size(limits.header_list)
-        .max_local_error_reset_streams(limits.local_resets)
-        .max_pending_accept_reset_streams(limits.pending_resets)
-        .max_send_buf_size(limits.send_buffer);
-    builder
-}
-
-impl<I, S> Conn for http1::UpgradeableConnection<TokioIo<I>, S>
-where
-    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    S: Service<Request<Incoming>, Response = Response<Reply>, Error = Infallible>,
-{
-    const WIRE: Wire = Wire::Http1;
-
-    fn leave(self: Pin<&mut Self>) {
-        self.graceful_shutdown();
-    }
-}
-
-impl<I, S> Conn for http2::Connection<TokioIo<I>, S, TokioExecutor>
-where
-    I: AsyncRead + AsyncWrite + Unpin,
-    S: Service<Request<Incoming>, Response = Response<Reply>, Error = Infallible>,
-    S::Future: Future<Output = Result<Response<Reply>, Infallible>> + Send + 'static,
-{
-    const WIRE: Wire = Wire::Http2;
-
-    fn leave(self: Pin<&mut Self>) {
-        self.graceful_shutdown();
-    }
-}
-
-fn is_protocol_error(error: &hyper::Error) -> bool {
-    let source = std::error::Error::source(error);
-    !source.is_some_and(<dyn std::error::Error>::is::<io::Error>)
-        && !error.is_canceled()
-        && !error.is_incomplete_message()
-}
-
-/// Says something past hyper, and closes.
-async fn say(io: &mut (impl AsyncWrite + Unpin), bytes: &[u8], patience: Duration) {
-    let farewell = async {
-        io.write_all(bytes).await?;
-        io.shutdown().await
-    };
-    // One that does not take it is closed all the same.
-    let _ = timeout(patience, farewell).await;
-}
-
-/// Refuses a connection in clear as far as that goes at once.
-pub(super) async fn refuse(mut transport: impl Transport) {
-    say(&mut transport, UNAVAILABLE, Duration::from_millis(100)).await;
 }

@@ -3,7 +3,10 @@
 use std::cmp::min;
 
 use super::{counters::Timeout, settings::Timeouts};
-use crate::{clock::millis, pace::Pace};
+use crate::{
+    clock::millis,
+    pace::{Pace, Reading},
+};
 
 /// [`Timeouts`] in the clock's unit.
 #[derive(Clone, Copy, Debug)]
@@ -32,13 +35,10 @@ pub(super) struct Look {
     pub(super) opened: u64,
     pub(super) read_at: u64,
     pub(super) head_since: u64,
-    pub(super) blocked_since: u64,
-    pub(super) blocked_ms: u64,
-    pub(super) blocked_bytes: u64,
+    pub(super) blocked: Reading,
+    pub(super) stalled: Reading,
     pub(super) in_flight: u32,
     pub(super) idle_since: u64,
-    pub(super) unsent: u32,
-    pub(super) sent_at: u64,
 }
 
 /// What the watchdog itself remembers.
@@ -46,7 +46,7 @@ pub(super) struct Look {
 pub(super) struct Memory {
     /// When it looked last.
     pub(super) looked_at: u64,
-    /// When it told the connection to go; 0 while it may stay.
+    /// When the connection began to leave; 0 while it may stay.
     pub(super) leaving_since: u64,
 }
 
@@ -62,7 +62,7 @@ pub(super) struct Due {
 pub(super) enum What {
     /// Look again.
     Look,
-    /// It was told to go and has nothing more to do: cut it.
+    /// It leaves and has nothing more to do: tell it, or cut it if it was told.
     Leave,
     /// The patience is over.
     Late(Timeout),
@@ -91,6 +91,10 @@ impl Times {
         self.body
     }
 
+    pub(super) const fn write(&self) -> Pace {
+        self.write
+    }
+
     /// The nearest deadline.
     pub(super) fn due(&self, wire: Wire, look: &Look, memory: Memory) -> Due {
         let write = self.write_due(look);
@@ -101,13 +105,17 @@ impl Times {
         }
     }
 
+    /// Whether an HTTP/1 client that has no request in progress has begun one, or did something within
+    /// the linger, so that one may be on its way.
+    pub(super) fn is_expected(&self, look: &Look, now: u64) -> bool {
+        let last = look.opened.max(look.idle_since);
+        look.in_flight == 0 && (look.head_since != 0 || now.saturating_sub(last) < self.linger)
+    }
+
     /// The peer takes nothing, or too little: of the bytes at the socket, or of HTTP/2 chunks that wait
     /// for its window.
     fn write_due(&self, look: &Look) -> Option<u64> {
-        let blocked = (look.blocked_since != 0)
-            .then(|| self.write.deadline(look.blocked_since, look.blocked_ms, look.blocked_bytes));
-        let stalled = (look.unsent > 0).then(|| look.sent_at.saturating_add(self.write.idle));
-        [blocked, stalled].into_iter().flatten().min()
+        [look.blocked, look.stalled].into_iter().filter_map(|reading| reading.deadline(self.write)).min()
     }
 
     fn request_due(&self, wire: Wire, look: &Look, memory: Memory, writing: bool) -> Due {
@@ -133,7 +141,10 @@ impl Times {
 #[cfg(test)]
 mod tests {
     use super::{Due, Look, Memory, Times, What, Wire};
-    use crate::server::{Timeout, Timeouts};
+    use crate::{
+        pace::Reading,
+        server::{Timeout, Timeouts},
+    };
 
     fn due(wire: Wire, look: Look) -> Due {
         Times::new(&Timeouts::default()).due(wire, &look, Memory::default())
@@ -163,12 +174,13 @@ mod tests {
     #[test]
     fn an_answer_that_is_not_taken_is_late_by_time_and_by_rate() {
         let running = Look { read_at: 7_000, in_flight: 1, ..Look::default() };
-        let rate = Look { blocked_since: 8_000, blocked_ms: 4_500, blocked_bytes: 10, ..running };
+        let blocked = |waited, bytes| Reading { since: 8_000, waited, bytes };
+        let rate = Look { blocked: blocked(4_500, 10), ..running };
         assert_eq!(due(Wire::Http1, rate), late(8_501, Timeout::Write));
-        let idle = Look { blocked_since: 8_000, blocked_bytes: 1 << 20, read_at: 40_000, ..running };
+        let idle = Look { blocked: blocked(0, 1 << 20), read_at: 40_000, ..running };
         assert_eq!(due(Wire::Http1, idle), late(38_000, Timeout::Write));
-        let stalled = Look { unsent: 1, sent_at: 9_000, read_at: 40_000, ..running };
-        assert_eq!(due(Wire::Http2, stalled), late(39_000, Timeout::Write));
+        let stalled = Look { stalled: blocked(0, 1 << 20), read_at: 40_000, ..running };
+        assert_eq!(due(Wire::Http2, stalled), late(38_000, Timeout::Write));
     }
 
     #[test]
@@ -179,7 +191,7 @@ mod tests {
         assert_eq!(times.due(Wire::Http2, &idle, memory), Due { at: 71_500, what: What::Leave });
         let busy = Look { in_flight: 1, read_at: 71_000, ..idle };
         assert_eq!(times.due(Wire::Http2, &busy, memory).what, What::Look);
-        let unsent = Look { unsent: 1, sent_at: 71_000, ..idle };
+        let unsent = Look { stalled: Reading { since: 71_000, ..Reading::default() }, ..idle };
         assert_eq!(times.due(Wire::Http2, &unsent, memory).what, What::Look);
     }
 }

@@ -1,26 +1,25 @@
 //! Sockets that listen, and the loop that accepts.
 
 use std::{
-    future::poll_fn,
     io,
     net::{SocketAddr, TcpListener as StdListener},
     pin::pin,
     sync::atomic::Ordering::Relaxed,
-    task::Poll,
     time::Duration,
 };
 
 use rustix::io::Errno;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tracing::warn;
 
 use super::{
-    connection::{Connections, refuse},
+    certificates::Certificates,
+    connection::Connections,
     drain::Phase,
+    farewell::refuse,
     serve::Serve,
-    settings::PortUse,
-    tls::Certificates,
+    settings::{PortUse, Settings},
 };
 use crate::ConnectInfo;
 
@@ -55,29 +54,27 @@ impl BindError {
     }
 }
 
-/// Binds `address` once for each of `workers`; the kernel spreads connections over them. Port 0 takes
+/// Binds `address` once for each worker; the kernel spreads connections over them. Port 0 takes
 /// a free port, the same for all.
 ///
 /// `SO_REUSEPORT` would let a second gateway of the same user listen too, and steal half of the
 /// connections; so [`PortUse::Exclusive`] first binds without it.
 pub(super) fn bind(
     address: SocketAddr,
-    workers: usize,
-    backlog: u32,
-    port_use: PortUse,
+    settings: &Settings,
 ) -> Result<(SocketAddr, Vec<StdListener>), BindError> {
     let fail = |source| BindError::new(address, source);
-    if port_use == PortUse::Exclusive && address.port() != 0 {
-        drop(open(address, backlog, PortUse::Exclusive).map_err(fail)?);
+    if settings.port_use == PortUse::Exclusive && address.port() != 0 {
+        drop(open(address, settings, PortUse::Exclusive).map_err(fail)?);
     }
-    let first = open(address, backlog, PortUse::Shared).map_err(fail)?;
+    let first = open(address, settings, PortUse::Shared).map_err(fail)?;
     let local = first.local_addr().map_err(fail)?;
-    let more = (1..workers).map(|_| open(local, backlog, PortUse::Shared));
+    let more = (1..settings.workers).map(|_| open(local, settings, PortUse::Shared));
     let listeners = std::iter::once(Ok(first)).chain(more).collect::<Result<_, _>>();
     Ok((local, listeners.map_err(fail)?))
 }
 
-fn open(address: SocketAddr, backlog: u32, port_use: PortUse) -> io::Result<StdListener> {
+fn open(address: SocketAddr, settings: &Settings, port_use: PortUse) -> io::Result<StdListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if address.is_ipv6() {
         // So that 0.0.0.0 and [::] can stand beside each other.
@@ -87,12 +84,17 @@ fn open(address: SocketAddr, backlog: u32, port_use: PortUse) -> io::Result<StdL
     if port_use == PortUse::Shared {
         socket.set_reuse_port(true)?;
     }
-    // Accepted sockets inherit it, which saves a call for each.
+    // Accepted sockets inherit these, which saves two calls for each.
     socket.set_tcp_nodelay(true)?;
+    socket.set_tcp_keepalive(&keep_alive(settings.tcp_keep_alive))?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
-    socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
+    socket.listen(i32::try_from(settings.backlog).unwrap_or(i32::MAX))?;
     Ok(socket.into())
+}
+
+fn keep_alive(time: Duration) -> TcpKeepalive {
+    TcpKeepalive::new().with_time(time).with_interval(time / 4).with_retries(3)
 }
 
 /// Accepts until a stop begins, and then what the kernel has accepted already.
@@ -126,14 +128,17 @@ pub(super) async fn accept(
             () = tokio::time::sleep(pause) => {}
         }
     }
-    let waiting = || {
-        poll_fn(|cx| match listener.poll_accept(cx) {
-            Poll::Ready(accepted) => Poll::Ready(accepted.ok()),
-            Poll::Pending => Poll::Ready(None),
-        })
-    };
-    while let Some(accepted) = waiting().await {
-        begin(accepted);
+    accept_the_rest(listener, begin);
+}
+
+/// Takes what waits in the kernel's queue. Asked without tokio, which would answer by the events that it
+/// has seen, and a connection may be in the queue before its event is.
+fn accept_the_rest(listener: TcpListener, begin: impl Fn((TcpStream, SocketAddr))) {
+    let Ok(listener) = listener.into_std() else { return };
+    while let Ok((stream, peer)) = listener.accept() {
+        if let Ok(stream) = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream)) {
+            begin((stream, peer));
+        }
     }
 }
 
@@ -198,7 +203,7 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::{Pause, bind, is_of_one_connection};
-    use crate::server::PortUse;
+    use crate::server::{PortUse, Settings};
     use std::{io, time::Duration};
 
     #[test]
@@ -218,11 +223,13 @@ mod tests {
 
     #[test]
     fn workers_share_a_port_and_a_second_server_is_refused_by_its_address() {
-        let (address, listeners) = bind("127.0.0.1:0".parse().unwrap(), 3, 16, PortUse::Exclusive).unwrap();
+        let mut settings = Settings { workers: 3, ..Settings::default() };
+        let (address, listeners) = bind("127.0.0.1:0".parse().unwrap(), &settings).unwrap();
         assert_eq!(listeners.len(), 3);
-        let error = bind(address, 1, 16, PortUse::Exclusive).unwrap_err();
+        let error = bind(address, &settings).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
         assert_eq!(error.to_string(), format!("cannot listen on {address}: the port is in use"));
-        assert!(bind(address, 1, 16, PortUse::Shared).is_ok());
+        settings.port_use = PortUse::Shared;
+        assert!(bind(address, &settings).is_ok());
     }
 }

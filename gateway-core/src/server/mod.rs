@@ -10,25 +10,31 @@
 //! - [`Drain`] stops either of them.
 //! - [`Counters`] tell what happened.
 //!
-//! The files, in the order of a connection's life: `listener` accepts, `connection` settles TLS and the
-//! version of HTTP, `timed_io` and `answer` write down progress in `state`, `deadline` says whose patience
-//! ends when, `watchdog` sees to it, `frames` counts what an HTTP/2 client may say without asking for anything.
+//! The files, in the order of a connection's life: `listener` accepts, `connection` settles TLS (`tls`,
+//! `certificates`) and the version of HTTP, `timed_io` and `answer` write down progress in `state` and
+//! `streams`, `deadline` says whose patience ends when, `watchdog` sees to it, `frames` counts what an
+//! HTTP/2 client may say without asking for anything.
 
 mod answer;
+mod certificates;
 mod connection;
 mod counters;
 mod deadline;
 mod drain;
+mod farewell;
 mod frames;
 mod listener;
+mod protocol;
 mod runner;
 mod serve;
 mod settings;
 mod state;
+mod streams;
 mod timed_io;
 mod tls;
 mod watchdog;
 
+pub use certificates::{CertificateError, Certificates};
 pub use connection::{Connections, serve_connection};
 pub use counters::{Counters, Refusal, Snapshot, Timeout};
 pub use drain::{Drain, Phase};
@@ -37,4 +43,3 @@ pub use runner::{Bound, Running, Server};
 pub use serve::{Serve, TowerFuture, TowerServe};
 pub use settings::{Limits, PortUse, Settings, Timeouts};
 pub use timed_io::Transport;
-pub use tls::{CertificateError, Certificates};

@@ -18,13 +18,13 @@ use tokio::{
 use tracing::{error, info};
 
 use super::{
+    certificates::Certificates,
     connection::Connections,
     counters::{Counters, Snapshot},
     drain::{Drain, Phase},
     listener::{self, BindError},
     serve::Serve,
     settings::Settings,
-    tls::Certificates,
 };
 
 /// A server being put together: settings and addresses.
@@ -74,12 +74,12 @@ impl Server {
     /// # Errors
     /// The first address that cannot be listened on; then none is.
     pub fn bind(self) -> Result<Bound, BindError> {
-        let settings = self.settings;
-        let count = settings.workers.max(1);
-        let mut workers: Vec<Vec<Socket>> = std::iter::repeat_with(Vec::new).take(count).collect();
+        let mut settings = self.settings;
+        settings.workers = settings.workers.max(1);
+        let mut workers: Vec<Vec<Socket>> = std::iter::repeat_with(Vec::new).take(settings.workers).collect();
         let mut addresses = Vec::with_capacity(self.addresses.len());
         for (address, certificates) in self.addresses {
-            let (local, listeners) = listener::bind(address, count, settings.backlog, settings.port_use)?;
+            let (local, listeners) = listener::bind(address, &settings)?;
             addresses.push(local);
             for (sockets, listener) in workers.iter_mut().zip(listeners) {
                 sockets.push(Socket { listener, certificates: certificates.clone() });

@@ -26,6 +26,10 @@ pub struct Settings {
     /// Whether another process may listen on the same address too (`SO_REUSEPORT` lets processes of one
     /// user do that). Default: [`PortUse::Exclusive`].
     pub port_use: PortUse,
+    /// After how much silence the kernel asks whether the peer is still there; it gives up after three
+    /// unanswered questions. Finds dead peers of tunnels and streams, for which silence is no fault.
+    /// Default: 60 s.
+    pub tcp_keep_alive: Duration,
     /// How long running requests and tunnels may go on after a stop is asked for. Default: 30 s.
     pub grace: Duration,
     /// Limits of one connection.
@@ -106,6 +110,7 @@ impl Default for Settings {
             backlog: 4096,
             max_connections: default_connections(),
             port_use: PortUse::default(),
+            tcp_keep_alive: Duration::from_secs(60),
             grace: Duration::from_secs(30),
             limits: Limits::default(),
             timeouts: Timeouts::default(),

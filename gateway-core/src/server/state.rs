@@ -9,13 +9,14 @@ use std::sync::{
 };
 
 use super::{
-    counters::{Counters, Refusal},
-    deadline::Look,
+    counters::{Counters, Refusal, Timeout},
+    deadline::{Look, Times},
     drain::Entered,
+    streams::{StreamSlot, Streams},
 };
 use crate::{
     clock,
-    pace::{Pace, Ticket, Waits},
+    pace::{Meter, Pace, Ticket, Waits},
 };
 
 /// What is known of a connection. Times are those of [`clock`], 0 for "not".
@@ -23,21 +24,21 @@ use crate::{
 pub(super) struct ConnState {
     pub(super) counters: Arc<Counters>,
     pub(super) waits: Arc<Waits>,
+    write_pace: Pace,
     opened: u64,
     read_at: AtomicU64,
     /// The first byte of a head that is not complete yet.
     head_since: AtomicU64,
-    /// The peer takes nothing since then.
-    blocked_since: AtomicU64,
-    /// The blocks before, together, and the bytes that ended them.
-    blocked_ms: AtomicU64,
-    blocked_bytes: AtomicU64,
+    /// Bytes that the socket does not take, in the present exchange.
+    blocked: Meter,
     requests: AtomicU64,
     in_flight: AtomicU32,
     idle_since: AtomicU64,
-    /// Chunks of HTTP/2 answers handed out and not sent yet, and the last change of that.
+    /// Chunks of HTTP/2 answers handed out and not sent yet; the wait for the peer's window since there
+    /// is one.
     unsent: AtomicU32,
-    sent_at: AtomicU64,
+    stalled: Meter,
+    pub(super) streams: Streams,
     /// HTTP/2 streams of the present window that ended, and ended without an answer.
     ended: AtomicU32,
     cancelled: AtomicU32,
@@ -45,33 +46,35 @@ pub(super) struct ConnState {
     credit: AtomicU32,
     condemned: AtomicBool,
     abort: AtomicBool,
+    leaving: AtomicBool,
     _entered: Entered,
 }
 
 impl ConnState {
-    pub(super) fn new(counters: Arc<Counters>, pace: Pace, entered: Entered) -> Self {
+    pub(super) fn new(counters: Arc<Counters>, times: &Times, entered: Entered) -> Self {
         let now = clock::now();
         counters.active.fetch_add(1, Relaxed);
         counters.handled.fetch_add(1, Relaxed);
         Self {
             counters,
-            waits: Arc::new(Waits::new(pace)),
+            waits: Arc::new(Waits::new(times.body())),
+            write_pace: times.write(),
             opened: now,
             read_at: AtomicU64::new(now),
             head_since: AtomicU64::default(),
-            blocked_since: AtomicU64::default(),
-            blocked_ms: AtomicU64::default(),
-            blocked_bytes: AtomicU64::default(),
+            blocked: Meter::default(),
             requests: AtomicU64::default(),
             in_flight: AtomicU32::default(),
             idle_since: AtomicU64::default(),
             unsent: AtomicU32::default(),
-            sent_at: AtomicU64::default(),
+            stalled: Meter::default(),
+            streams: Streams::default(),
             ended: AtomicU32::default(),
             cancelled: AtomicU32::default(),
             credit: AtomicU32::default(),
             condemned: AtomicBool::default(),
             abort: AtomicBool::default(),
+            leaving: AtomicBool::default(),
             _entered: entered,
         }
     }
@@ -87,18 +90,15 @@ impl ConnState {
 
     /// Bytes went out.
     pub(super) fn on_write(&self, bytes: usize) {
-        let since = self.blocked_since.load(Relaxed);
-        if since != 0 {
-            self.blocked_ms.fetch_add(clock::now().saturating_sub(since), Relaxed);
-            self.blocked_bytes.fetch_add(bytes as u64, Relaxed);
-            self.blocked_since.store(0, Relaxed);
+        if self.blocked.is_waiting() {
+            self.blocked.end(clock::now(), bytes as u64, self.write_pace);
         }
     }
 
     /// Bytes could not go out.
     pub(super) fn on_blocked(&self) {
-        if self.blocked_since.load(Relaxed) == 0 {
-            self.blocked_since.store(clock::now(), Relaxed);
+        if !self.blocked.is_waiting() {
+            self.blocked.begin(clock::now());
         }
     }
 
@@ -107,9 +107,13 @@ impl ConnState {
         self.head_since.store(0, Relaxed);
     }
 
-    /// A head is incomplete, and no request runs.
-    pub(super) fn is_reading_head(&self) -> bool {
-        self.head_since.load(Relaxed) != 0 && self.in_flight.load(Relaxed) == 0
+    /// From here on HTTP/1 answers say that the connection closes.
+    pub(super) fn leave(&self) {
+        self.leaving.store(true, Relaxed);
+    }
+
+    pub(super) fn is_leaving(&self) -> bool {
+        self.leaving.load(Relaxed)
     }
 
     /// The values that deadlines depend on.
@@ -118,13 +122,10 @@ impl ConnState {
             opened: self.opened,
             read_at: self.read_at.load(Relaxed),
             head_since: self.head_since.load(Relaxed),
-            blocked_since: self.blocked_since.load(Relaxed),
-            blocked_ms: self.blocked_ms.load(Relaxed),
-            blocked_bytes: self.blocked_bytes.load(Relaxed),
+            blocked: self.blocked.read(),
             in_flight: self.in_flight.load(Relaxed),
             idle_since: self.idle_since.load(Relaxed),
-            unsent: self.unsent.load(Relaxed),
-            sent_at: self.sent_at.load(Relaxed),
+            stalled: self.stalled.read(),
         }
     }
 
@@ -149,15 +150,41 @@ impl ConnState {
         self.credit.fetch_add(credit, Relaxed);
     }
 
-    pub(super) fn chunk_out(&self) {
+    pub(super) fn chunk_out(&self, slot: StreamSlot) {
+        let now = clock::now();
+        self.streams.chunk_out(slot, now);
         if self.unsent.fetch_add(1, Relaxed) == 0 {
-            self.sent_at.store(clock::now(), Relaxed);
+            self.stalled.reset();
+            self.stalled.begin(now);
         }
     }
 
-    pub(super) fn chunk_sent(&self) {
-        self.sent_at.store(clock::now(), Relaxed);
-        self.unsent.fetch_sub(1, Relaxed);
+    /// A part of some chunk is on its way.
+    pub(super) fn chunk_moved(&self, slot: StreamSlot, bytes: usize) {
+        let now = clock::now();
+        self.streams.chunk_moved(slot, now, bytes as u64, self.write_pace);
+        self.stalled.end(now, bytes as u64, self.write_pace);
+        self.stalled.begin(now);
+    }
+
+    pub(super) fn chunk_gone(&self, slot: StreamSlot) {
+        self.streams.chunk_gone(slot);
+        if self.unsent.fetch_sub(1, Relaxed) == 1 {
+            self.stalled.reset();
+        }
+    }
+
+    /// Ends what waits too long within the connection; gives how many answers, and when the next may.
+    pub(super) fn expire(&self, now: u64) -> (usize, Option<u64>) {
+        if self.unsent.load(Relaxed) > 0 {
+            // On a runtime of several threads the reset of one chunk may hit the begin of the next.
+            self.stalled.begin(now);
+        }
+        let (bodies, next_body) = self.waits.expire(now);
+        let (answers, next_answer) = self.streams.expire(now, self.write_pace);
+        self.counters.time_out(Timeout::Body, bodies as u64);
+        self.counters.time_out(Timeout::Write, answers as u64);
+        (answers, [next_body, next_answer].into_iter().flatten().min())
     }
 
     fn begin(&self) {
@@ -168,8 +195,9 @@ impl ConnState {
         }
         if self.in_flight.fetch_add(1, Relaxed) == 0 {
             self.counters.busy.fetch_add(1, Relaxed);
-            self.blocked_ms.store(0, Relaxed);
-            self.blocked_bytes.store(0, Relaxed);
+            if !self.blocked.is_waiting() {
+                self.blocked.reset();
+            }
         }
     }
 
@@ -212,12 +240,14 @@ pub(super) struct InFlight {
     window: u32,
     body: Option<Ticket>,
     answered: bool,
+    stream: Option<StreamSlot>,
 }
 
 impl InFlight {
     pub(super) fn begin(state: &Arc<ConnState>, window: u32, body: Option<Ticket>) -> Self {
         state.begin();
-        Self { state: Arc::clone(state), window, body, answered: false }
+        let stream = (window > 0).then(|| state.streams.open());
+        Self { state: Arc::clone(state), window, body, answered: false, stream }
     }
 
     /// The service has answered.
@@ -233,14 +263,19 @@ impl InFlight {
     }
 
     pub(super) const fn is_http2(&self) -> bool {
-        self.window > 0
+        self.stream.is_some()
+    }
+
+    pub(super) const fn stream(&self) -> Option<StreamSlot> {
+        self.stream
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        if self.is_http2() {
+        if let Some(stream) = self.stream {
             self.state.count_stream(self.answered, self.window);
+            self.state.streams.close(stream);
         }
         self.state.end();
     }

@@ -14,6 +14,7 @@ use tokio::{
 };
 
 use super::{deadline::Wire, state::ConnState};
+use crate::short_writes;
 
 /// A byte stream that HTTP can be served on.
 pub trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
@@ -78,14 +79,26 @@ impl<T: Transport> TimedIo<T> {
         }
     }
 
-    fn replay(&mut self, buf: &mut ReadBuf<'_>) -> bool {
-        let Some(rest @ [_, ..]) = self.first.get(self.replayed.into()..self.len.into()) else {
-            return false;
-        };
+    /// Gives the first bytes again, and in the same breath what came after them: hyper doubles its read
+    /// buffer when a head comes in two reads, and keeps it so for the connection's life.
+    fn replay(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) {
+        let rest = self.first.get(self.replayed.into()..self.len.into()).unwrap_or_default();
         let take = rest.len().min(buf.remaining());
         buf.put_slice(rest.get(..take).unwrap_or_default());
         self.replayed += u8::try_from(take).unwrap_or_default();
-        true
+        if buf.remaining() > 0 {
+            // An error comes again with the next read, or is the end of the stream then.
+            let _ = self.read(cx, buf);
+        }
+    }
+
+    fn read(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.transport).poll_read(cx, buf))?;
+        if buf.filled().len() > before {
+            self.state.on_read();
+        }
+        Poll::Ready(Ok(()))
     }
 
     fn written(&self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
@@ -104,15 +117,11 @@ impl<T: Transport> AsyncRead for TimedIo<T> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.replayed < self.len && self.replay(buf) {
+        if self.replayed < self.len {
+            self.replay(cx, buf);
             return Poll::Ready(Ok(()));
         }
-        let before = buf.filled().len();
-        ready!(Pin::new(&mut self.transport).poll_read(cx, buf))?;
-        if buf.filled().len() > before {
-            self.state.on_read();
-        }
-        Poll::Ready(Ok(()))
+        self.read(cx, buf)
     }
 }
 
@@ -127,7 +136,7 @@ impl<T: Transport> AsyncWrite for TimedIo<T> {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let result = Pin::new(&mut self.transport).poll_write_vectored(cx, bufs);
+        let result = short_writes::poll_write(Pin::new(&mut self.transport), cx, bufs);
         self.written(result)
     }
 

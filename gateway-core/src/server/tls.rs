@@ -1,204 +1,22 @@
-//! Certificates by server name, swapped while connections go on.
+//! The handshake: what is spoken, what it settled, why it failed.
 
-use std::{
-    collections::HashMap,
-    fmt, io,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-};
+use std::{io, sync::Arc};
 
-use arc_swap::ArcSwap;
 use rustls::{
-    ProtocolVersion, ServerConfig, ServerConnection, SignatureAlgorithm,
+    ProtocolVersion, ServerConfig, ServerConnection,
     crypto::{CryptoProvider, aws_lc_rs},
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
-    server::{ClientHello, ResolvesServerCert},
-    sign::CertifiedKey,
+    server::ResolvesServerCert,
     version::{TLS12, TLS13},
 };
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio_rustls::{Accept, TlsAcceptor};
-use tracing::warn;
-use uuid::Uuid;
 
 use super::counters::Refusal;
-use crate::{
-    TlsInfo,
-    config::{Certificate, Config, Sni},
-};
+use crate::TlsInfo;
 
-/// The certificates that TLS listeners present; clones are the same store. A change is used by the
-/// next handshake, connections that are open stay as they are.
-///
-/// Looked up as Kong does: the name itself, `*.` in place of its first label, `.*` in place of its last,
-/// `*`, and then the default, if one was set. A name without any is refused with an alert.
-///
-/// Spoken are TLS 1.2 and 1.3, and `h2` and `http/1.1` by ALPN. Early data is not taken, as it can be replayed.
-///
-/// ```
-/// use gateway_core::{config::Config, server::Certificates};
-///
-/// let certificates = Certificates::new(&Config::default()).unwrap();
-/// assert!(certificates.is_empty());
-/// ```
-#[derive(Clone)]
-pub struct Certificates {
-    resolver: Arc<Resolver>,
-    acceptor: TlsAcceptor,
-}
-
-/// A certificate or a name that cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[error("{entity}: {problem}")]
-pub struct CertificateError {
-    /// The entity and its field, `certificates[<id>].key`.
-    pub entity: String,
-    /// What is wrong with it.
-    pub problem: String,
-}
-
-/// The chains of one certificate entity, by preference: those of the cheaper key first.
-type Chains = Vec<Arc<CertifiedKey>>;
-
-#[derive(Debug, Default)]
-struct Names {
-    by_name: HashMap<Box<str>, Arc<Chains>, foldhash::fast::RandomState>,
-    default: Option<Arc<Chains>>,
-}
-
-#[derive(Debug)]
-struct Resolver {
-    names: ArcSwap<Names>,
-    /// Whether it was already said that a name has no certificate, since the last change.
-    warned: AtomicBool,
-}
-
-impl Certificates {
-    /// The certificates and names of `config`.
-    ///
-    /// # Errors
-    /// Every entity that cannot be used, with what is wrong.
-    pub fn new(config: &Config) -> Result<Self, Vec<CertificateError>> {
-        let resolver = Arc::new(Resolver {
-            names: ArcSwap::from_pointee(Names::read(config, None)?),
-            warned: AtomicBool::new(false),
-        });
-        let acceptor = server_config(Arc::clone(&resolver))
-            .map_err(|error| vec![CertificateError { entity: "tls".into(), problem: error.to_string() }])?;
-        Ok(Self { resolver, acceptor: TlsAcceptor::from(Arc::new(acceptor)) })
-    }
-
-    /// Puts those of `config` in place of all but the default.
-    ///
-    /// # Errors
-    /// As for [`new`](Self::new); then what was there before goes on.
-    pub fn replace(&self, config: &Config) -> Result<(), Vec<CertificateError>> {
-        let default = self.resolver.names.load().default.clone();
-        self.put(Names::read(config, default)?);
-        Ok(())
-    }
-
-    /// Sets what is presented where no name matches, and to clients that send none: a chain, leaf first,
-    /// and its key, both PEM.
-    ///
-    /// # Errors
-    /// What is wrong with them; then nothing changes.
-    pub fn set_default(&self, cert: &str, key: &str) -> Result<(), CertificateError> {
-        let chain = chain("default certificate", ("cert", cert), ("key", key), &provider())?;
-        let by_name = self.resolver.names.load().by_name.clone();
-        self.put(Names { by_name, default: Some(Arc::new(vec![Arc::new(chain)])) });
-        Ok(())
-    }
-
-    /// Whether every handshake would be refused.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        let names = self.resolver.names.load();
-        names.by_name.is_empty() && names.default.is_none()
-    }
-
-    fn put(&self, names: Names) {
-        self.resolver.names.store(Arc::new(names));
-        self.resolver.warned.store(false, Ordering::Relaxed);
-    }
-
-    pub(super) fn accept<I: AsyncRead + AsyncWrite + Unpin>(&self, io: I) -> Accept<I> {
-        self.acceptor.accept(io)
-    }
-}
-
-impl fmt::Debug for Certificates {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = self.resolver.names.load();
-        f.debug_struct("Certificates")
-            .field("names", &names.by_name.keys())
-            .field("default", &names.default.is_some())
-            .finish_non_exhaustive()
-    }
-}
-
-impl Names {
-    fn read(config: &Config, default: Option<Arc<Chains>>) -> Result<Self, Vec<CertificateError>> {
-        let (mut problems, mut chains) = (Vec::new(), HashMap::new());
-        let provider = provider();
-        for certificate in config.certificates.values() {
-            match read_certificate(certificate, &provider) {
-                Ok(read) => drop(chains.insert(certificate.id, Arc::new(read))),
-                Err(problem) => problems.push(problem),
-            }
-        }
-        let mut by_name = HashMap::default();
-        for sni in config.snis.values() {
-            match chains.get(&sni.certificate.id) {
-                Some(chains) => drop(by_name.insert(canonical(&sni.name), Arc::clone(chains))),
-                // Its own problem is in the list already.
-                None if config.certificates.contains_key(&sni.certificate.id) => {}
-                None => problems.push(dangling(sni)),
-            }
-        }
-        if problems.is_empty() { Ok(Self { by_name, default }) } else { Err(problems) }
-    }
-
-    fn find(&self, name: Option<&str>) -> Option<&Arc<Chains>> {
-        let named = name.and_then(|name| {
-            let get = |name: &str| self.by_name.get(name);
-            let suffix = || get(&format!("*{}", name.get(name.find('.')?..)?));
-            let prefix = || get(&format!("{}*", name.get(..=name.rfind('.')?)?));
-            get(name).or_else(suffix).or_else(prefix)
-        });
-        named.or_else(|| self.by_name.get("*")).or(self.default.as_ref())
-    }
-}
-
-impl ResolvesServerCert for Resolver {
-    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        let name = hello.server_name().map(canonical);
-        let names = self.names.load();
-        let Some(chains) = names.find(name.as_deref()) else {
-            if !self.warned.swap(true, Ordering::Relaxed) {
-                warn!(
-                    sni = name.as_deref(),
-                    "TLS handshakes are refused: no certificate for this name, and no default"
-                );
-            }
-            return None;
-        };
-        let fits = |chain: &&Arc<CertifiedKey>| chain.key.choose_scheme(hello.signature_schemes()).is_some();
-        chains.iter().find(fits).or_else(|| chains.first()).cloned()
-    }
-}
-
-fn canonical(name: &str) -> Box<str> {
-    name.trim_end_matches('.').to_ascii_lowercase().into()
-}
-
-fn provider() -> CryptoProvider {
+pub(super) fn provider() -> CryptoProvider {
     aws_lc_rs::default_provider()
 }
 
-fn server_config(resolver: Arc<Resolver>) -> Result<ServerConfig, rustls::Error> {
+pub(super) fn server_config(resolver: Arc<dyn ResolvesServerCert>) -> Result<ServerConfig, rustls::Error> {
     let mut config = ServerConfig::builder_with_provider(Arc::new(provider()))
         .with_protocol_versions(&[&TLS13, &TLS12])?
         .with_no_client_auth()
@@ -209,63 +27,6 @@ fn server_config(resolver: Arc<Resolver>) -> Result<ServerConfig, rustls::Error>
     config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
     config.ticketer = aws_lc_rs::Ticketer::new()?;
     Ok(config)
-}
-
-fn read_certificate(
-    certificate: &Certificate,
-    provider: &CryptoProvider,
-) -> Result<Chains, CertificateError> {
-    let entity = entity("certificates", certificate.id);
-    let Certificate { cert, key, cert_alt, key_alt, .. } = certificate;
-    let mut chains = vec![chain(&entity, ("cert", cert), ("key", key), provider)?];
-    match (cert_alt, key_alt) {
-        (Some(cert), Some(key)) => {
-            chains.push(chain(&entity, ("cert_alt", cert), ("key_alt", key), provider)?);
-        }
-        (None, None) => {}
-        (Some(_), None) => return Err(problem(&entity, "key_alt", "missing, but cert_alt is given")),
-        (None, Some(_)) => return Err(problem(&entity, "cert_alt", "missing, but key_alt is given")),
-    }
-    // An RSA signature costs about twenty of the others.
-    chains.sort_by_key(|chain| chain.key.algorithm() == SignatureAlgorithm::RSA);
-    Ok(chains.into_iter().map(Arc::new).collect())
-}
-
-fn chain(
-    entity: &str,
-    (cert_field, cert): (&str, &str),
-    (key_field, key): (&str, &str),
-    provider: &CryptoProvider,
-) -> Result<CertifiedKey, CertificateError> {
-    let certs: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(cert.as_bytes()).collect();
-    let certs = certs.map_err(|error| problem(entity, cert_field, format!("not PEM: {error}")))?;
-    if certs.is_empty() {
-        return Err(problem(entity, cert_field, "holds no PEM certificate"));
-    }
-    let private = PrivateKeyDer::from_pem_slice(key.as_bytes())
-        .map_err(|error| problem(entity, key_field, format!("holds no PEM private key: {error}")))?;
-    CertifiedKey::from_der(certs, private, provider).map_err(|error| match error {
-        rustls::Error::InconsistentKeys(_) => {
-            problem(entity, key_field, format!("does not belong to the first certificate of {cert_field}"))
-        }
-        rustls::Error::InvalidCertificate(error) => {
-            problem(entity, cert_field, format!("cannot be read: {error}"))
-        }
-        error => problem(entity, key_field, format!("cannot be used: {error}")),
-    })
-}
-
-fn entity(kind: &str, id: Uuid) -> String {
-    format!("{kind}[{id}]")
-}
-
-fn problem(entity: &str, field: &str, problem: impl Into<String>) -> CertificateError {
-    CertificateError { entity: format!("{entity}.{field}"), problem: problem.into() }
-}
-
-fn dangling(sni: &Sni) -> CertificateError {
-    let entity = format!("{} \"{}\"", entity("snis", sni.id), sni.name);
-    problem(&entity, "certificate", format!("there is no certificate {}", sni.certificate.id))
 }
 
 /// What the handshake settled.
@@ -302,75 +63,5 @@ pub(super) fn refusal(error: &io::Error) -> Refusal {
         Some(Error::General(_)) => Refusal::NoCertificate,
         Some(_) => Refusal::BadHandshake,
         None => Refusal::HandshakeClosed,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Certificates, Names};
-    use crate::config::Config;
-    use serde_json::json;
-
-    const CERTIFICATE: &str = "51e77dc2-8f3e-4afa-9d0e-0e3bbbcfd515";
-
-    fn config(cert: &str, key: &str, names: &[&str]) -> Config {
-        let mut config = Config::default().with(
-            serde_json::from_value::<crate::config::Certificate>(json!({
-                "id": CERTIFICATE, "cert": cert, "key": key, "created_at": 0, "updated_at": 0,
-            }))
-            .unwrap(),
-        );
-        for (number, name) in names.iter().enumerate() {
-            config = config.with(
-                serde_json::from_value::<crate::config::Sni>(json!({
-                    "id": uuid::Uuid::from_u128(number as u128), "name": name,
-                    "certificate": { "id": CERTIFICATE }, "created_at": 0, "updated_at": 0,
-                }))
-                .unwrap(),
-            );
-        }
-        config
-    }
-
-    fn pair() -> (String, String) {
-        let pair = rcgen::generate_simple_self_signed(vec!["a.example".into()]).unwrap();
-        (pair.cert.pem(), pair.signing_key.serialize_pem())
-    }
-
-    #[test]
-    fn names_match_as_kong_matches_them() {
-        let (cert, key) = pair();
-        let find = |names: &[&str], name| {
-            Names::read(&config(&cert, &key, names), None).unwrap().find(name).is_some()
-        };
-        assert!(find(&["A.example."], Some("a.example")));
-        assert!(find(&["*.example"], Some("a.example")));
-        assert!(!find(&["*.example"], Some("b.a.example")));
-        assert!(find(&["a.*"], Some("a.example")));
-        assert!(!find(&["a.*"], Some("b.example")));
-        assert!(!find(&["a.example"], None));
-        assert!(find(&["*"], None));
-        assert!(find(&["*"], Some("localhost")));
-    }
-
-    #[test]
-    fn problems_name_the_entity_and_the_last_good_stays() {
-        let (cert, key) = pair();
-        let store = Certificates::new(&config(&cert, &key, &["*"])).unwrap();
-        let (_, stranger) = pair();
-        let problem = |cert: &str, key: &str| {
-            let errors = store.replace(&config(cert, key, &[])).unwrap_err();
-            assert_eq!(errors.len(), 1);
-            errors.first().unwrap().to_string()
-        };
-        let at = |field: &str| format!("certificates[{CERTIFICATE}].{field}: ");
-        assert!(problem(&cert, &stranger).starts_with(&(at("key") + "does not belong")));
-        assert!(problem("x", &key).starts_with(&(at("cert") + "holds no PEM certificate")));
-        assert!(problem(&cert, "x").starts_with(&(at("key") + "holds no PEM private key")));
-        assert!(!store.is_empty());
-        store.replace(&Config::default()).unwrap();
-        assert!(store.is_empty());
-        store.set_default(&cert, &key).unwrap();
-        assert!(!store.is_empty());
     }
 }

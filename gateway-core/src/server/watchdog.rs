@@ -45,26 +45,26 @@ pub(super) async fn watch<C: Conn>(
     mut bell: Bell,
 ) -> End {
     let mut timer = pin!(sleep(Duration::ZERO));
-    let mut dog = Watchdog { state, times, memory: Memory::default(), armed: 0, task: None };
+    let mut dog = Watchdog { state, times, memory: Memory::default(), told: false, armed: 0, task: None };
     poll_fn(|cx| {
         let phase = bell.listen(cx.waker());
         if phase == Phase::Stopped {
             return Poll::Ready(End::Cut);
         }
+        if phase == Phase::Draining {
+            dog.begin_to_leave();
+        }
         if let Poll::Ready(result) = conn.as_mut().poll(cx) {
             return Poll::Ready(End::Done(result));
         }
         // Only now, as the poll may have found a request that came before the stop.
-        if phase == Phase::Draining && dog.may_leave(C::WIRE) {
+        if phase == Phase::Draining && dog.may_tell(C::WIRE) {
             conn.as_mut().leave();
             if let Poll::Ready(result) = conn.as_mut().poll(cx) {
                 return Poll::Ready(End::Done(result));
             }
         }
-        match dog.poll::<C>(conn.as_mut(), timer.as_mut(), cx) {
-            Poll::Ready(end) => Poll::Ready(end),
-            Poll::Pending => Poll::Pending,
-        }
+        dog.poll::<C>(conn.as_mut(), timer.as_mut(), cx)
     })
     .await
 }
@@ -73,6 +73,8 @@ struct Watchdog<'a> {
     state: &'a Arc<ConnState>,
     times: &'a Times,
     memory: Memory,
+    /// Whether the connection was told to go.
+    told: bool,
     /// When the timer fires; 0 before it was set.
     armed: u64,
     /// The task that the timer wakes.
@@ -80,13 +82,21 @@ struct Watchdog<'a> {
 }
 
 impl Watchdog<'_> {
-    /// Whether to tell the connection to go; true once only. An HTTP/1 head that has begun may end first.
-    fn may_leave(&mut self, wire: Wire) -> bool {
-        let waits = wire == Wire::Http1 && self.state.is_reading_head();
-        let now = self.memory.leaving_since == 0 && !waits;
-        if now {
+    fn begin_to_leave(&mut self) {
+        if self.memory.leaving_since == 0 {
             self.memory.leaving_since = clock::now();
+            self.state.leave();
         }
+    }
+
+    /// Whether to tell the connection to go now that a stop has begun; true once only.
+    ///
+    /// An HTTP/1 client learns of it by its next answer. One that spoke a moment ago is about to speak
+    /// again, and to close under its request would lose that; so it gets the linger to do so.
+    fn may_tell(&mut self, wire: Wire) -> bool {
+        let now =
+            !self.told && (wire == Wire::Http2 || !self.times.is_expected(&self.state.look(), clock::now()));
+        self.told |= now;
         now
     }
 
@@ -106,8 +116,12 @@ impl Watchdog<'_> {
             }
             let now = clock::now();
             self.memory.looked_at = now;
-            let (late, next) = self.state.waits.expire(now);
-            self.state.counters.time_out(Timeout::Body, late as u64);
+            let (answers, next) = self.state.expire(now);
+            if answers > 0 {
+                // They may have been what the connection waits for: look again when they have gone.
+                self.arm(now + 10, now, timer.as_mut());
+                continue;
+            }
             let due = self.times.due(C::WIRE, &self.state.look(), self.memory);
             if due.at > now {
                 self.arm(next.map_or(due.at, |next| next.min(due.at)), now, timer.as_mut());

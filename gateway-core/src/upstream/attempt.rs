@@ -2,14 +2,15 @@
 
 use std::{
     error::Error as _,
-    pin::{Pin, pin},
+    io,
+    pin::pin,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use http::{HeaderValue, Request, Response, header::HOST};
 use hyper::{body::Incoming, client::conn::TrySendError};
-use tokio::time::{Sleep, sleep};
+use tokio::time::sleep;
 
 use super::{
     Backend, Endpoint,
@@ -26,10 +27,18 @@ use crate::{
 /// A try that failed.
 pub(crate) struct Failure {
     pub(crate) error: Error,
-    /// The request, where not a byte of it was written.
-    pub(crate) unwritten: Option<Request<Body>>,
+    /// What is left of the request.
+    pub(crate) request: Left,
     /// Whether the endpoint may merely have closed a connection that had been idle.
     pub(crate) stale: bool,
+}
+
+/// What a failed try leaves of its request.
+pub(crate) enum Left {
+    /// All of it: it was never taken.
+    Whole,
+    /// What it was taken for, where not a byte of it was written.
+    Taken(Option<Box<Request<Body>>>),
 }
 
 /// Whether an idle connection may serve a try.
@@ -39,86 +48,99 @@ pub(crate) enum Reuse {
     Never,
 }
 
-/// Sends `request` to `endpoint` and waits for the head of its response.
-pub(crate) async fn attempt(
-    backend: &Backend,
-    endpoint: &Arc<Endpoint>,
-    shard: usize,
-    request: Request<Body>,
-    upload: Option<&Upload>,
-    reuse: Reuse,
-) -> Result<(Response<Incoming>, Lease), Failure> {
-    let in_flight = endpoint.enter();
-    let host = backend.transport.config().and_then(|_| request.headers().get(HOST).cloned());
-    let connection = match open(backend, endpoint, shard, server_name(host.as_ref()), reuse).await {
-        Ok(connection) => connection,
-        Err(error) => return Err(Failure { error, unwritten: Some(request), stale: false }),
-    };
-    let mut lease = Lease { connection, in_flight, shard };
-    match send(backend, &mut lease.connection, request, upload).await {
-        Ok(response) => Ok((response, lease)),
-        Err(mut failure) => {
-            failure.stale = lease.connection.reused() && failure.error.reason() == Reason::Reset;
-            Err(failure)
-        }
-    }
+/// One try.
+#[derive(Clone, Copy)]
+pub(crate) struct Attempt<'a> {
+    pub(crate) backend: &'a Backend,
+    pub(crate) endpoint: &'a Arc<Endpoint>,
+    pub(crate) shard: usize,
+    pub(crate) reuse: Reuse,
 }
 
-/// An idle connection that fits, or a new one.
-async fn open(
-    backend: &Backend,
-    endpoint: &Arc<Endpoint>,
-    shard: usize,
-    sni: &str,
-    reuse: Reuse,
-) -> Result<Connection, Error> {
-    let key = Key { transport: &backend.transport, sni };
-    if reuse == Reuse::Allowed {
-        while let Some(mut idle) = endpoint.pool().take(shard, key) {
-            if idle.sender.ready().await.is_ok() {
-                return Ok(idle);
+impl Attempt<'_> {
+    /// Sends `request`, which is taken unless no connection can be had, and waits for the head of its
+    /// response.
+    pub(crate) async fn run(
+        self,
+        request: &mut Request<Body>,
+        upload: Option<&Arc<Upload>>,
+    ) -> Result<(Response<Incoming>, Lease), Failure> {
+        let in_flight = self.endpoint.enter();
+        let connection = match self.idle(request) {
+            Some(connection) => connection,
+            None => Box::pin(self.connect(request.headers().get(HOST).cloned())).await?,
+        };
+        let mut lease = Lease { connection, in_flight, shard: self.shard, upload: upload.cloned() };
+        if let Some(upload) = upload {
+            upload.begin();
+        }
+        lease.connection.awaiting.begin();
+        let sending = lease.connection.sender.try_send_request(std::mem::take(request));
+        match answered(self.backend, sending, upload.map(AsRef::as_ref)).await {
+            Ok(response) => Ok((response, lease)),
+            Err(mut failure) => {
+                failure.stale = lease.connection.reused() && failure.error.reason() == Reason::Reset;
+                Err(failure)
             }
         }
     }
-    connect(endpoint, key, backend.connect_timeout).await
-}
 
-/// The name to ask for in the handshake: the host that the request is for, as in Kong. None in clear.
-fn server_name(host: Option<&HeaderValue>) -> &str {
-    let host = host.and_then(|host| host.to_str().ok()).unwrap_or_default();
-    match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-        _ => host,
+    /// An idle connection that fits. One that is not ready has not come to rest after its last exchange,
+    /// and is of no use.
+    fn idle(self, request: &Request<Body>) -> Option<Connection> {
+        if self.reuse == Reuse::Never {
+            return None;
+        }
+        self.endpoint.pool().take(self.shard, self.key(request))
+    }
+
+    async fn connect(self, host: Option<HeaderValue>) -> Result<Connection, Failure> {
+        let key = Key { transport: &self.backend.transport, sni: self.server_name(host.as_ref()) };
+        let opening = connect(self.endpoint, key, self.backend.connect_timeout);
+        opening.await.map_err(|error| Failure { error, request: Left::Whole, stale: false })
+    }
+
+    fn key<'r>(&'r self, request: &'r Request<Body>) -> Key<'r> {
+        Key { transport: &self.backend.transport, sni: self.server_name(request.headers().get(HOST)) }
+    }
+
+    /// The name to ask for in the handshake: the host that the request is for, as in Kong. None in clear.
+    fn server_name<'r>(&self, host: Option<&'r HeaderValue>) -> &'r str {
+        if self.backend.transport.config().is_none() {
+            return "";
+        }
+        let host = host.and_then(|host| host.to_str().ok()).unwrap_or_default();
+        match host.rsplit_once(':') {
+            Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+            _ => host,
+        }
     }
 }
 
-async fn send(
+/// The head of the response, unless patience ends first.
+async fn answered(
     backend: &Backend,
-    connection: &mut Connection,
-    request: Request<Body>,
+    sending: impl Future<Output = Sent>,
     upload: Option<&Upload>,
 ) -> Result<Response<Incoming>, Failure> {
-    let sending = connection.sender.try_send_request(request);
-    let limit = backend.read_timeout;
-    let mut timer = pin!(sleep(limit));
+    let mut timer = pin!(sleep(backend.read_timeout));
     let mut sending = pin!(sending);
     loop {
         tokio::select! {
             biased;
             sent = &mut sending => return sent.map_err(|error| classify(error, upload)),
             () = &mut timer => match patience(backend, upload) {
-                Patience::Left(rest) => rearm(timer.as_mut(), rest),
+                Patience::Left(rest) => timer.as_mut().reset(tokio::time::Instant::now() + rest),
                 Patience::Over(reason) => {
-                    return Err(Failure { error: reason.into(), unwritten: None, stale: false });
+                    return Err(Failure { error: reason.into(), request: Left::Taken(None), stale: false });
                 }
             },
         }
     }
 }
 
-fn rearm(timer: Pin<&mut Sleep>, rest: Duration) {
-    timer.reset(tokio::time::Instant::now() + rest);
-}
+/// What hyper says of a request it was given.
+type Sent = Result<Response<Incoming>, TrySendError<Request<Body>>>;
 
 /// Whether a try that has taken long may take longer.
 enum Patience {
@@ -142,7 +164,7 @@ fn patience(backend: &Backend, upload: Option<&Upload>) -> Patience {
 
 /// Whose fault it is that the exchange broke off.
 fn classify(mut failed: TrySendError<Request<Body>>, upload: Option<&Upload>) -> Failure {
-    let unwritten = failed.take_message();
+    let unwritten = failed.take_message().map(Box::new);
     let error = failed.into_error();
     let broken = upload.is_some_and(|upload| upload.progress() == Progress::Broken);
     let reason = if broken || error.is_user() {
@@ -150,16 +172,19 @@ fn classify(mut failed: TrySendError<Request<Body>>, upload: Option<&Upload>) ->
     } else if error.is_parse() {
         Reason::BadResponse
     } else {
-        Reason::Reset
+        named_reason(&error).unwrap_or(Reason::Reset)
     };
-    Failure { error: Error::new(reason, error), unwritten, stale: false }
+    Failure { error: Error::new(reason, error), request: Left::Taken(unwritten), stale: false }
 }
 
-/// The reason with which the request's body ended, where it named one: the client was too slow.
+/// The reason that the request's body or the connection's stream gave for ending: the client was too slow,
+/// the interim responses too many.
 fn named_reason(error: &hyper::Error) -> Option<Reason> {
     let mut cause = error.source();
     while let Some(error) = cause {
-        if let Some(named) = error.downcast_ref::<Error>() {
+        let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        let named = error.downcast_ref::<Error>().or_else(|| inner?.downcast_ref());
+        if let Some(named) = named {
             return Some(named.reason());
         }
         cause = error.source();

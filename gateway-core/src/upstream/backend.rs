@@ -2,16 +2,17 @@
 
 use std::{sync::Arc, time::Duration};
 
-use http::{HeaderValue, Request, Response, header::HOST};
+use http::{HeaderValue, Request, Response, StatusCode, header::HOST};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use smallvec::SmallVec;
 
 use super::{
     Endpoint, Transport, Upstream,
-    attempt::{Failure, Reuse, attempt},
+    attempt::{Attempt, Failure, Left, Reuse},
     download::{Lease, download},
     replay::Replay,
+    tunnel::Held,
     upload::{Upload, Watched},
 };
 use crate::{
@@ -74,41 +75,43 @@ impl Backend {
     }
 
     /// Forwards `request`, whose head is ready to be written but for `Host`, and gives the response as the
-    /// upstream sent it. An endpoint that fails in transport is followed by the next one; a
-    /// request that may have been acted on is not sent twice unless its method is idempotent.
+    /// upstream sent it. The request is taken. An endpoint that fails in transport is followed by the next
+    /// one; a request that may have been acted on is not sent twice unless its method is idempotent.
     ///
     /// # Errors
     /// With the reason of the last try.
     pub async fn forward(
         &self,
-        request: Request<Body>,
+        request: &mut Request<Body>,
         host: HostPolicy,
         shard: usize,
         exchange: &mut Exchange,
     ) -> Result<Response<Body>, Error> {
-        let (request, upload) = watch(request);
-        let replay = (self.retries > 0).then(|| Replay::of(&request)).flatten();
+        let upload = watch(request);
+        // Even without retries: a connection that had been idle may turn out to be closed.
+        let replay = Replay::of(request);
         let tries = Tries { backend: self, host, shard, upload, replay };
         let outcome = tries.run(request, exchange).await;
         exchange.request_bytes = tries.upload.as_deref().map_or(exchange.request_bytes, Upload::bytes);
         let (response, lease) = outcome?;
-        let (parts, incoming) = response.into_parts();
-        if parts.status == http::StatusCode::SWITCHING_PROTOCOLS {
+        let (mut parts, incoming) = response.into_parts();
+        if parts.status == StatusCode::SWITCHING_PROTOCOLS {
+            parts.extensions.insert(Held::new(lease));
             return Ok(Response::from_parts(parts, Body::empty()));
         }
-        let body = download(incoming, lease, self.read_timeout).await?;
+        let body = download(incoming, lease, self.read_timeout)?;
         Ok(Response::from_parts(parts, body))
     }
 }
 
 /// Puts a watch on a body that is still arriving.
-fn watch(request: Request<Body>) -> (Request<Body>, Option<Arc<Upload>>) {
+fn watch(request: &mut Request<Body>) -> Option<Arc<Upload>> {
     if request.body().is_end_stream() || request.body().as_bytes().is_some() {
-        return (request, None);
+        return None;
     }
-    let (parts, body) = request.into_parts();
-    let (watched, upload) = Watched::new(body);
-    (Request::from_parts(parts, Body::new(watched)), Some(upload))
+    let (watched, upload) = Watched::new(std::mem::take(request.body_mut()));
+    *request.body_mut() = Body::new(watched);
+    Some(upload)
 }
 
 /// The tries of one request.
@@ -123,20 +126,19 @@ struct Tries<'a> {
 impl Tries<'_> {
     async fn run(
         &self,
-        mut request: Request<Body>,
+        request: &mut Request<Body>,
         exchange: &mut Exchange,
     ) -> Result<(Response<Incoming>, Lease), Error> {
         let mut tried = SmallVec::<[Arc<Endpoint>; 2]>::new();
         let mut reuse = Reuse::Allowed;
         exchange.timings.forwarded = Some(exchange.started.elapsed());
         loop {
-            let endpoint = self.backend.upstream.pick(self.shard, &tried).await?;
+            let endpoint = self.pick(&tried).await?;
             exchange.endpoint = Some(endpoint.address());
             exchange.tries += 1;
-            self.set_host(&mut request, &endpoint);
-            let sent =
-                attempt(self.backend, &endpoint, self.shard, request, self.upload.as_deref(), reuse).await;
-            let failure = match sent {
+            self.set_host(request, &endpoint);
+            let attempt = Attempt { backend: self.backend, endpoint: &endpoint, shard: self.shard, reuse };
+            let failure = match attempt.run(request, self.upload.as_ref()).await {
                 Ok(answered) => {
                     exchange.timings.responded = Some(exchange.started.elapsed());
                     return Ok(answered);
@@ -150,7 +152,14 @@ impl Tries<'_> {
             } else {
                 tried.push(endpoint);
             }
-            request = self.again(failure, exchange.tries)?;
+            self.restore(request, failure, exchange.tries)?;
+        }
+    }
+
+    async fn pick(&self, tried: &[Arc<Endpoint>]) -> Result<Arc<Endpoint>, Error> {
+        match self.backend.upstream.try_pick(self.shard, tried) {
+            Some(picked) => picked,
+            None => Box::pin(self.backend.upstream.pick(self.shard, tried)).await,
         }
     }
 
@@ -161,13 +170,30 @@ impl Tries<'_> {
         }
     }
 
-    /// The request for one more try.
-    fn again(&self, failure: Failure, tries: u32) -> Result<Request<Body>, Error> {
-        let spent = tries > self.backend.retries || failure.error.reason() == Reason::BadRequestBody;
-        let next = failure.unwritten.or_else(|| self.replay.as_ref().map(Replay::request));
-        match next {
-            Some(request) if !spent => Ok(request),
-            _ => Err(failure.error),
+    /// Makes `request` whole again for one more try. None follows a bad response, whose request has been
+    /// acted on, nor a failure of the client's.
+    fn restore(&self, request: &mut Request<Body>, failure: Failure, tries: u32) -> Result<(), Error> {
+        let reason = failure.error.reason();
+        let last = !reason.blames_upstream() || reason == Reason::BadResponse;
+        let spent = tries > self.backend.retries || last;
+        let whole = match failure.request {
+            Left::Whole => true,
+            Left::Taken(None) => false,
+            Left::Taken(Some(unwritten)) => {
+                *request = *unwritten;
+                true
+            }
+        };
+        if spent {
+            return Err(failure.error);
+        }
+        match &self.replay {
+            _ if whole => Ok(()),
+            Some(replay) => {
+                *request = replay.request();
+                Ok(())
+            }
+            None => Err(failure.error),
         }
     }
 }

@@ -14,11 +14,13 @@ use tokio_rustls::TlsConnector;
 
 use super::{
     Endpoint,
-    pool::{Connection, Key},
+    interim::{Awaiting, Bounded},
+    pool::{Connection, Driver, Key},
 };
 use crate::{
     Body,
     error::{Error, Reason},
+    short_writes::ShortWrites,
 };
 
 /// Opens a connection and hands it to a task of the current runtime, which drives it until it closes.
@@ -30,7 +32,7 @@ pub(crate) async fn connect(endpoint: &Endpoint, key: Key<'_>, limit: Duration) 
         let stream = TcpStream::connect(endpoint.address()).await.map_err(refusal)?;
         stream.set_nodelay(true).map_err(refusal)?;
         match key.transport.config() {
-            None => speak(stream, key).await,
+            None => speak(ShortWrites(stream), key).await,
             Some(config) => {
                 let name = server_name(key.sni)?;
                 let stream = TlsConnector::from(Arc::clone(config)).connect(name, stream).await;
@@ -46,15 +48,17 @@ where
     I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let mut builder = http1::Builder::new();
-    builder.max_headers(200).max_buf_size(64 * 1024);
+    builder.max_headers(200).max_header_size(64 * 1024).max_buf_size(64 * 1024);
+    let awaiting = Awaiting::default();
+    let stream = Bounded::new(stream, awaiting.clone());
     let (sender, connection) = builder
         .handshake::<_, Body>(TokioIo::new(stream))
         .await
         .map_err(|error| Error::new(Reason::ConnectFailed, error))?;
-    // Its owner is the pool, or the exchange that borrows it: the task ends when the sender goes.
-    // What goes wrong here reaches the exchange through the sender.
-    tokio::spawn(connection.with_upgrades());
-    Ok(Connection::new(sender, key))
+    // Its owner is the pool, or the exchange that borrows it: the task ends with it. What goes wrong
+    // here reaches the exchange through the sender.
+    let driver = Driver::new(&tokio::spawn(connection.with_upgrades()));
+    Ok(Connection::new(sender, driver, awaiting, key))
 }
 
 fn server_name(name: &str) -> Result<ServerName<'static>, Error> {

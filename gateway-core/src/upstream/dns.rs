@@ -3,7 +3,7 @@
 use std::{
     fmt,
     future::Future,
-    net::IpAddr,
+    net::{IpAddr, SocketAddr},
     pin::Pin,
     sync::OnceLock,
     time::{Duration, Instant},
@@ -11,7 +11,8 @@ use std::{
 
 use hickory_resolver::{
     TokioResolver,
-    net::NetError,
+    config::{ConnectionConfig, LookupIpStrategy, NameServerConfig, ResolverConfig},
+    net::{NetError, runtime::TokioRuntimeProvider},
     proto::rr::{RData, rdata::SRV},
 };
 
@@ -46,10 +47,22 @@ pub struct Resolution {
     pub weight: Option<u16>,
 }
 
-/// The system's name servers and hosts file, through hickory: SRV records first, then A, then
-/// AAAA, as Kong orders them.
+/// Name servers and the hosts file, through hickory: SRV records before A before AAAA, as Kong orders them.
+///
+/// ```
+/// use gateway_core::upstream::{Dns, Resolve};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// let localhost = Dns::system().resolve("localhost").await.unwrap();
+/// assert!(localhost.addresses.iter().all(|found| found.ip.is_loopback()));
+/// # });
+/// ```
 #[derive(Debug, Default)]
-pub struct Dns(OnceLock<TokioResolver>);
+pub struct Dns {
+    /// Empty: the system's.
+    servers: Vec<SocketAddr>,
+    resolver: OnceLock<TokioResolver>,
+}
 
 impl Dns {
     /// A resolver as `/etc/resolv.conf` and `/etc/hosts` describe it; they are read at the first look-up.
@@ -58,12 +71,27 @@ impl Dns {
         Self::default()
     }
 
+    /// A resolver that asks these servers in place of the system's. `/etc/hosts` goes first here too.
+    #[must_use]
+    pub fn servers(servers: impl IntoIterator<Item = SocketAddr>) -> Self {
+        Self { servers: servers.into_iter().collect(), resolver: OnceLock::new() }
+    }
+
     fn resolver(&self) -> Result<&TokioResolver, NetError> {
-        match self.0.get() {
+        match self.resolver.get() {
             Some(resolver) => Ok(resolver),
             None => {
-                let resolver = TokioResolver::builder_tokio()?.build()?;
-                Ok(self.0.get_or_init(|| resolver))
+                let mut builder = if self.servers.is_empty() {
+                    TokioResolver::builder_tokio()?
+                } else {
+                    TokioResolver::builder_with_config(
+                        server_config(&self.servers),
+                        TokioRuntimeProvider::default(),
+                    )
+                };
+                builder.options_mut().ip_strategy = LookupIpStrategy::Ipv4thenIpv6;
+                let resolver = builder.build()?;
+                Ok(self.resolver.get_or_init(|| resolver))
             }
         }
     }
@@ -107,14 +135,27 @@ impl Dns {
 impl Resolve for Dns {
     fn resolve<'a>(&'a self, name: &'a str) -> Resolving<'a> {
         Box::pin(async move {
-            // A name of one label is a local one; it has no SRV records worth the wait.
-            let services = if name.contains('.') { self.services(name).await } else { None };
-            match services {
-                Some(resolved) => Ok(resolved),
-                None => self.addresses(name).await,
+            // A name of one label is a local one, without SRV records.
+            if !name.contains('.') {
+                return self.addresses(name).await;
             }
+            // Both at once: a server that leaves one question open does not hold up the other's answer twice.
+            let (services, addresses) = tokio::join!(self.services(name), self.addresses(name));
+            services.map_or(addresses, Ok)
         })
     }
+}
+
+fn server_config(servers: &[SocketAddr]) -> ResolverConfig {
+    let server = |address: &SocketAddr| {
+        let port = |mut connection: ConnectionConfig| {
+            connection.port = address.port();
+            connection
+        };
+        let connections = [ConnectionConfig::udp(), ConnectionConfig::tcp()].map(port);
+        NameServerConfig::new(address.ip(), true, connections.into())
+    };
+    ResolverConfig::from_name_servers(servers.iter().map(server).collect())
 }
 
 fn ttl(valid_until: Instant) -> Duration {

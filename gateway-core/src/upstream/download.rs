@@ -1,9 +1,10 @@
 //! The response's body on its way down: timed, and giving its connection back at the end.
 
 use std::{
-    future::{Future, poll_fn},
+    future::Future,
     pin::Pin,
-    task::{Context, Poll, ready},
+    sync::Arc,
+    task::{Context, Poll, Waker, ready},
     time::{Duration, Instant},
 };
 
@@ -12,7 +13,11 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Sleep, sleep};
 
-use super::{endpoint::InFlight, pool::Connection};
+use super::{
+    endpoint::InFlight,
+    pool::Connection,
+    upload::{Progress, Upload},
+};
 use crate::{
     Body,
     error::{BoxError, Error, Reason},
@@ -24,11 +29,17 @@ pub(crate) struct Lease {
     pub(crate) connection: Connection,
     pub(crate) in_flight: InFlight,
     pub(crate) shard: usize,
+    /// The request's body, where it is streamed.
+    pub(crate) upload: Option<Arc<Upload>>,
 }
 
 impl Lease {
-    /// Ends a complete exchange.
+    /// Ends an exchange whose response is complete. A connection on which the request is not complete, as
+    /// after an early 413, is closed.
     pub(crate) fn give_back(self) {
+        if self.upload.is_some_and(|upload| upload.progress() != Progress::Done) {
+            return;
+        }
         self.in_flight.endpoint().give_back(self.shard, self.connection, Instant::now());
     }
 }
@@ -38,16 +49,14 @@ impl Lease {
 ///
 /// # Errors
 /// If the first bytes are broken already, while the client has seen nothing yet.
-pub(crate) async fn download(
-    mut incoming: Incoming,
-    lease: Lease,
-    read_timeout: Duration,
-) -> Result<Body, Error> {
+pub(crate) fn download(mut incoming: Incoming, lease: Lease, read_timeout: Duration) -> Result<Body, Error> {
     if incoming.is_end_stream() {
         lease.give_back();
         return Ok(Body::empty());
     }
-    let first = poll_fn(|cx| Poll::Ready(Pin::new(&mut incoming).poll_frame(cx))).await;
+    // Nobody is woken by this look; the stream polls again before it waits.
+    let mut context = Context::from_waker(Waker::noop());
+    let first = Pin::new(&mut incoming).poll_frame(&mut context);
     match first {
         Poll::Ready(Some(Ok(frame))) if incoming.is_end_stream() && frame.is_data() => {
             lease.give_back();

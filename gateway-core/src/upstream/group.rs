@@ -31,6 +31,22 @@ use crate::{
 /// What its names resolve to is looked up by a task of its own, from the first request on and
 /// again as each answer runs out; a failed look-up keeps the last good answer. The task ends
 /// with the upstream.
+///
+/// ```
+/// use std::sync::Arc;
+/// use gateway_core::upstream::{Dns, Group, Member, PoolLimits, Upstream};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// let members = [Member::new("127.0.0.1", 8001), Member::new("127.0.0.1", 8002)];
+/// let upstream =
+///     Upstream::new(Group::new("users", members), None, Arc::new(Dns::system()), 1, PoolLimits::default());
+///
+/// let first = upstream.pick(0, &[]).await.unwrap();
+/// // Say it failed: the next try goes to another one.
+/// let second = upstream.pick(0, &[Arc::clone(&first)]).await.unwrap();
+/// assert_ne!(first.address(), second.address());
+/// # });
+/// ```
 pub struct Upstream {
     group: Group,
     set: ArcSwap<Set>,
@@ -122,7 +138,7 @@ impl Upstream {
     }
 
     /// `pick`, unless the first look-up is not over yet.
-    fn try_pick(
+    pub(super) fn try_pick(
         self: &Arc<Self>,
         shard: usize,
         tried: &[Arc<Endpoint>],
@@ -173,6 +189,7 @@ impl Upstream {
         let mut wanted: Vec<_> = self.names().map(Arc::clone).collect();
         wanted.sort();
         wanted.dedup();
+        names.retain(|name, _| wanted.binary_search(name).is_ok());
         for batch in wanted.chunks(PARALLEL_LOOKUPS) {
             for (name, found) in self.look_up(batch).await {
                 match found {

@@ -7,8 +7,9 @@ use std::{
 };
 
 use hyper::client::conn::http1::SendRequest;
+use tokio::task::{AbortHandle, JoinHandle};
 
-use super::{Endpoint, Transport};
+use super::{Endpoint, Transport, interim::Awaiting};
 use crate::Body;
 
 /// Bounds of a [`Pool`]; the defaults are Kong's upstream keep-alive settings.
@@ -37,17 +38,20 @@ pub(crate) struct Key<'a> {
     pub(crate) sni: &'a str,
 }
 
-/// An open connection, idle or lent out.
+/// An open connection, idle or lent out. It closes when this goes.
 pub(crate) struct Connection {
     pub(crate) sender: SendRequest<Body>,
+    pub(crate) awaiting: Awaiting,
+    _driver: Driver,
     transport: u64,
     sni: Box<str>,
     requests: u32,
 }
 
 impl Connection {
-    pub(crate) fn new(sender: SendRequest<Body>, key: Key<'_>) -> Self {
-        Self { sender, transport: key.transport.id(), sni: key.sni.into(), requests: 0 }
+    pub(crate) fn new(sender: SendRequest<Body>, driver: Driver, awaiting: Awaiting, key: Key<'_>) -> Self {
+        let (transport, sni) = (key.transport.id(), key.sni.into());
+        Self { sender, awaiting, _driver: driver, transport, sni, requests: 0 }
     }
 
     /// Whether it has served a request before: then a failure may mean no more than that the
@@ -58,6 +62,22 @@ impl Connection {
 
     fn fits(&self, key: Key<'_>) -> bool {
         self.transport == key.transport.id() && *self.sni == *key.sni
+    }
+}
+
+/// The task that drives a connection, ended at once when the connection is dropped: an exchange that is
+/// given up leaves no upload or download behind.
+pub(crate) struct Driver(AbortHandle);
+
+impl Driver {
+    pub(crate) fn new<T>(task: &JoinHandle<T>) -> Self {
+        Self(task.abort_handle())
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 
@@ -90,7 +110,7 @@ impl Pool {
             let (_, connection) = shard.idle.get(at)?;
             if connection.sender.is_closed() {
                 shard.idle.remove(at);
-            } else if connection.fits(key) {
+            } else if connection.sender.is_ready() && connection.fits(key) {
                 return shard.idle.remove(at).map(|(_, connection)| connection);
             }
         }

@@ -1,7 +1,7 @@
 //! What is kept of a request so that it can be sent once more.
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Uri};
+use http::{HeaderName, HeaderValue, Method, Request, Uri};
 
 use crate::Body;
 
@@ -10,7 +10,8 @@ use crate::Body;
 pub(crate) struct Replay {
     method: Method,
     uri: Uri,
-    headers: HeaderMap,
+    /// As a list: it is made for each request and read for few.
+    headers: Vec<(HeaderName, HeaderValue)>,
     body: Bytes,
 }
 
@@ -26,7 +27,8 @@ impl Replay {
             None => return None,
         };
         let (method, uri) = (request.method().clone(), request.uri().clone());
-        Some(Self { method, uri, headers: request.headers().clone(), body })
+        let field = |(name, value): (&HeaderName, &HeaderValue)| (name.clone(), value.clone());
+        Some(Self { method, uri, headers: request.headers().iter().map(field).collect(), body })
     }
 
     /// The request again.
@@ -34,7 +36,9 @@ impl Replay {
         let mut request = Request::new(Body::from(self.body.clone()));
         *request.method_mut() = self.method.clone();
         *request.uri_mut() = self.uri.clone();
-        *request.headers_mut() = self.headers.clone();
+        for (name, value) in &self.headers {
+            request.headers_mut().append(name.clone(), value.clone());
+        }
         request
     }
 }

@@ -1,6 +1,7 @@
 //! What an upstream is made of, as its configuration says it.
 
 use std::{
+    borrow::Cow,
     net::{IpAddr, Ipv6Addr},
     sync::Arc,
 };
@@ -10,6 +11,13 @@ use http::HeaderValue;
 use crate::config;
 
 /// A group of targets under one name.
+///
+/// ```
+/// use gateway_core::upstream::{Group, Member};
+///
+/// let group = Group::new("users", [Member::new("10.0.0.1", 80).weighing(300), Member::new("10.0.0.2", 80)]);
+/// assert_eq!(group.targets[0].weight, 300);
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Group {
@@ -34,10 +42,25 @@ pub struct Member {
 }
 
 impl Member {
-    /// A member with the default weight.
+    /// A member with the default weight, 100.
     #[must_use]
     pub fn new(host: &str, port: u16) -> Self {
         Self { host: host.into(), port, weight: 100 }
+    }
+
+    /// The same with another weight; 0: it gets nothing.
+    #[must_use]
+    pub fn weighing(mut self, weight: u16) -> Self {
+        self.weight = weight;
+        self
+    }
+
+    /// The host as it stands in a URI: an IPv6 address in brackets (RFC 3986 3.2.2).
+    fn bracketed(&self) -> Cow<'_, str> {
+        match self.host.parse::<Ipv6Addr>() {
+            Ok(_) => Cow::Owned(format!("[{}]", self.host)),
+            Err(_) => Cow::Borrowed(&self.host),
+        }
     }
 
     /// The address, where the host is one.
@@ -51,6 +74,12 @@ impl Member {
 }
 
 impl Group {
+    /// A group of members that are called by their own hosts.
+    #[must_use]
+    pub fn new(name: &str, targets: impl IntoIterator<Item = Member>) -> Self {
+        Self { name: name.into(), targets: targets.into_iter().collect(), host_header: None }
+    }
+
     /// The group of one that a service's host and port make.
     #[must_use]
     pub fn of_service(service: &config::Service) -> Self {
@@ -78,7 +107,8 @@ impl Group {
     /// `Host` for a member, in clear and over TLS: the port is left out where it is the scheme's own
     /// (compat P36).
     pub(crate) fn hosts(&self, member: &Member, port: u16) -> Hosts {
-        let name = self.host_header.as_deref().unwrap_or(&member.host);
+        let name = self.host_header.as_deref().map_or_else(|| member.bracketed(), Cow::Borrowed);
+        let name = name.as_ref();
         let with_port = || value(&format!("{name}:{port}"));
         match port {
             80 => Hosts { clear: value(name), tls: with_port() },
@@ -134,5 +164,7 @@ mod tests {
         let group = Group { host_header: None, ..group };
         assert_eq!(group.hosts(&member, 80).clear, "127.0.0.1");
         assert_eq!(group.hosts(&member, 80).tls, "127.0.0.1:80");
+        assert_eq!(group.hosts(&Member::new("::1", 81), 81).clear, "[::1]:81");
+        assert_eq!(group.hosts(&Member::new("[::1]", 443), 443).tls, "[::1]");
     }
 }

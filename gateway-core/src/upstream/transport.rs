@@ -25,6 +25,17 @@ use crate::{
 
 /// What a connection to an endpoint speaks. Connections are pooled by it: two services that
 /// differ in any TLS setting never share one.
+///
+/// ```
+/// use gateway_core::upstream::{TlsSettings, Transport};
+///
+/// assert_eq!(Transport::clear(), Transport::clear());
+///
+/// let unverified = TlsSettings { verify: false, ..TlsSettings::default() };
+/// let transport = Transport::tls(&unverified).unwrap();
+/// assert_eq!(transport, transport.clone());
+/// assert_ne!(transport, Transport::tls(&unverified).unwrap(), "each has connections of its own");
+/// ```
 #[derive(Clone)]
 pub struct Transport {
     id: u64,
@@ -42,6 +53,13 @@ pub struct TlsSettings {
     pub anchors: Vec<Arc<CaCertificate>>,
     /// The certificate shown to the endpoint.
     pub client: Option<Arc<Certificate>>,
+}
+
+/// Verified by the system's anchors, whatever the length of the chain; no certificate shown.
+impl Default for TlsSettings {
+    fn default() -> Self {
+        Self { verify: true, depth: None, anchors: Vec::new(), client: None }
+    }
 }
 
 impl Transport {

@@ -60,6 +60,11 @@ impl Upload {
         now.saturating_duration_since(progress)
     }
 
+    /// A try begins: the time before it was not the upstream's.
+    pub(crate) fn begin(&self) {
+        self.took(0);
+    }
+
     fn set(&self, progress: Progress) {
         self.state.store(progress as u8, Ordering::Release);
     }

@@ -56,6 +56,8 @@ fn a20_names_are_unique() {
     let all = messages(body);
     assert_eq!(all.len(), 1);
     assert!(all[0].1.starts_with("uniqueness violation: 'targets' entity with upstream, target set to "));
+    let body = "keys:\n- {kid: k, pem: {public_key: p}}\n- {name: other, kid: k, pem: {public_key: p}}";
+    one(body, "", "uniqueness violation: 'keys' entity with kid set to 'k' already declared");
     let body = "consumers:\n- {username: a, keyauth_credentials: [{key: k}]}\n- {username: b, keyauth_credentials: [{key: k}]}";
     one(body, "", "uniqueness violation: 'keyauth_credentials' entity with key set to 'k' already declared");
 }
@@ -355,13 +357,14 @@ fn a49_the_flat_list_for_tools() {
             "message": "unknown field",
             "path": "services[0].prot",
             "matter": "field",
-            "span": {"line": 3, "column": 22, "start": 53, "end": 57},
+            "span": {"line": 3, "column": 22, "start": 54, "end": 58},
             "entity_type": "service",
             "entity_name": "s",
             "entity_id": null,
             "found": null,
             "allowed": list[0]["allowed"],
-            "nearest": "port",
+            "nearest": "protocol",
+            "implied": false,
         })
     );
     assert!(list[0]["allowed"].as_str().is_some_and(|names| names.contains("protocol")));

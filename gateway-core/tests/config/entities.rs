@@ -1,7 +1,8 @@
 //! What the format can say: nesting, references, shorthands, vaults, typed entities.
 
 use gateway_core::config::{
-    Algorithm, Config, Consumer, Options, Plugin, Protocol, Route, Service, Target, Upstream, schema,
+    Algorithm, Config, Consumer, Options, Plugin, Protocol, Route, Service, Target, Upstream,
+    schema::{self, PluginSchemas},
 };
 use serde_json::json;
 
@@ -118,6 +119,29 @@ fn secrets_come_from_the_environment() {
 }
 
 #[test]
+fn patterns_in_the_paths_of_older_files_get_their_mark() {
+    let paths = |version: &str| {
+        let file = format!(
+            "_format_version: '{version}'\nservices:\n- {{name: s, host: h, routes: [{{paths: ['/a-b', '/a/(\\d+)$']}}]}}"
+        );
+        let config = parse(&file).expect("right");
+        config.routes.values().next().and_then(|route| route.paths.clone()).unwrap_or_default()
+    };
+    assert_eq!(paths("1.1"), ["/a-b", "~/a/(\\d+)$"]);
+    assert_eq!(paths("2.1"), ["/a-b", "~/a/(\\d+)$"]);
+    assert_eq!(paths("3.0"), ["/a-b", "/a/(\\d+)$"]);
+}
+
+#[test]
+fn there_is_an_end_to_the_list_of_problems() {
+    let bad = format!(
+        "_format_version: '3.0'\n_ignore:\n- &bad {{a: 1, b: 2, c: 3}}\nservices:\n{}",
+        "- *bad\n".repeat(9000)
+    );
+    assert_eq!(refused(&bad).len(), 10_000);
+}
+
+#[test]
 fn references_can_be_kept() {
     let text =
         "_format_version: '3.0'\ncertificates:\n- {cert: '{vault://env/cert}', key: '{vault://env/key}'}";
@@ -139,6 +163,26 @@ fn json_is_read_too() {
 }
 
 #[test]
+fn what_follows_from_a_typo_is_no_further_problem_for_a_reader() {
+    let problems =
+        refused("_format_version: '3.0'\nservices:\n- {name: s, hots: h, routes: [{name: r, path: [/]}]}");
+    let essential: Vec<_> = problems.essential().map(|problem| problem.path.to_string()).collect();
+    assert_eq!(essential, ["services[0].hots", "services[0].routes[0].path"]);
+    assert_eq!(
+        problems.fields()["services"][0]["host"],
+        "required field missing",
+        "Kong says it all the same"
+    );
+}
+
+#[test]
+fn what_is_not_there_does_not_clash() {
+    let problems = refused("_format_version: '3.0'\nplugins:\n- {}\n- {}\nconsumers:\n- {}\n- {}");
+    assert!(problems.iter().all(|problem| !problem.message.contains("uniqueness")), "{problems}");
+    assert_eq!(problems.len(), 4);
+}
+
+#[test]
 fn a_key_given_twice_is_refused() {
     let problems = refused("_format_version: '3.0'\nservices:\n- name: a\n  host: h\n  host: i\n");
     assert_eq!(problems.to_string(), "5:3: services[0].host: field given twice");
@@ -150,6 +194,28 @@ fn keys_and_certificates_must_be_what_they_say() {
     one("keys:\n- {kid: a, jwk: '{\"kid\":\"b\"}'}", "", "kid in jwk.kid must be equal to keys.kid");
     one("ca_certificates:\n- {cert: x}", "cert", "invalid certificate: no PEM certificate found");
     one("vaults:\n- {name: aws, prefix: my-aws}", "name", "vault 'aws' is not installed");
+}
+
+#[test]
+fn one_entity_can_be_checked_alone() {
+    let check = |collection: &str, entity| Config::check_entity(collection, &entity, &Tables::new());
+    let plugin =
+        check("plugins", json!({"name": "cors", "route": {"id": "3b3a6e0d-8f7e-4f8a-9a55-3f6f0a8b0c01"}}));
+    let plugin = plugin.expect("a collection").expect("right");
+    assert_eq!(plugin["route"], json!({"id": "3b3a6e0d-8f7e-4f8a-9a55-3f6f0a8b0c01"}));
+    assert_eq!(plugin["config"]["credentials"], false);
+    let route = check("routes", json!({"name": "r", "service": {"name": "s"}, "paths": ["/a", "x"]}));
+    let violation = route.expect("a collection").expect_err("wrong").schema_violation();
+    assert_eq!(
+        violation,
+        json!({
+            "code": 2,
+            "name": "schema violation",
+            "message": "schema violation (paths.2: should start with: / (fixed path) or ~/ (regex path))",
+            "fields": {"paths": [null, "should start with: / (fixed path) or ~/ (regex path)"]},
+        })
+    );
+    assert!(check("nothing", json!({})).is_none());
 }
 
 #[test]
@@ -170,4 +236,17 @@ fn tables_are_there_for_every_list_and_every_field_has_a_doc() {
     assert_eq!(service["properties"]["port"]["maximum"], 65535);
     assert_eq!(service["required"], json!(["host"]));
     assert!(schema::entity("nothing").is_none());
+    let kong = schema::entity("upstreams").expect("there").kong_schema();
+    let slots =
+        kong["fields"].as_array().into_iter().flatten().find_map(|field| field.get("slots")).expect("there");
+    assert_eq!(slots["between"], json!([10, 65536]));
+    assert_eq!(slots["default"], 10_000);
+    let cors = Tables::new().schema("cors").expect("there").kong_plugin_schema();
+    assert_eq!(
+        cors["fields"][0],
+        json!({"consumer": {"type": "foreign", "reference": "consumers", "eq": null}})
+    );
+    assert_eq!(cors["fields"][4]["config"]["fields"][0]["origins"]["elements"], json!({"type": "string"}));
+    let file = schema::file_schema();
+    assert_eq!(file["$defs"]["services"]["properties"]["routes"]["items"]["$ref"], "#/$defs/routes");
 }

@@ -25,6 +25,19 @@ fn they_are_drawn_as_expected() {
 }
 
 #[test]
+fn of_a_very_long_line_only_the_place_is_shown() {
+    let services = "{\"name\":\"s\",\"host\":\"h\"},".repeat(100);
+    let text = format!("{{\"_format_version\":\"3.0\",\"services\":[{services}{{}}]}}");
+    let problems = refused(&text);
+    let drawn = problems.render("f.json", &text, Colour::Never);
+    let last =
+        problems.iter().find(|problem| problem.path.to_string() == "services[100].host").expect("there");
+    let column = last.span.expect("placed").column;
+    assert!(drawn.contains(&format!("--> f.json:1:{column}")), "{column}: {drawn}");
+    assert!(drawn.lines().all(|line| line.len() < 1000));
+}
+
+#[test]
 fn colours_are_escapes_and_nothing_else() {
     let problems = refused(TEXT);
     assert!(problems.render("f", TEXT, Colour::Always).contains("\u{1b}["));

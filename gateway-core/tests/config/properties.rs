@@ -1,9 +1,10 @@
 //! What holds for every text.
 
-use gateway_core::config::Colour;
+use gateway_core::config::{Colour, Config, Consumer, Plugin, Route, Service, Target, Upstream};
+use indexmap::IndexMap;
 use proptest::prelude::*;
 
-use crate::parse;
+use crate::{Tables, parse};
 
 const SHOP: &str = include_str!("../data/kong.yml");
 
@@ -17,8 +18,69 @@ fn read(text: &str) {
     }
 }
 
+fn texts() -> impl Strategy<Value = String> {
+    prop_oneof!["[ -~é\\n\t]{1,20}", any::<String>().prop_filter("not empty", |text| !text.is_empty())]
+}
+
+fn tags() -> impl Strategy<Value = Option<Vec<String>>> {
+    prop::option::of(
+        prop::collection::btree_set("[ -+.0-~é]{1,12}", 0..4).prop_map(|tags| tags.into_iter().collect()),
+    )
+}
+
+fn services() -> impl Strategy<Value = Service> {
+    ("[a-zA-Z0-9._~-]{1,8}", any::<u16>(), 1..1000_u32, tags()).prop_map(|(name, port, timeout, tags)| {
+        let mut service = Service::new(&name, "h.internal");
+        (service.port, service.read_timeout, service.tags) = (port, timeout, tags);
+        service
+    })
+}
+
+fn routes() -> impl Strategy<Value = Route> {
+    let headers = prop::option::of(prop::collection::hash_map(
+        "[a-z-]{1,8}",
+        prop::collection::vec(texts(), 1..3),
+        0..3,
+    ));
+    ("[a-zA-Z0-9._~-]{1,8}", "/[a-z0-9_(-]{0,9}", headers, any::<bool>(), any::<i32>()).prop_map(
+        |(name, path, headers, strip, priority)| {
+            let mut route = Route::new(&name);
+            route.paths = Some(vec![path]);
+            route.headers = headers.map(|headers| {
+                headers.into_iter().filter(|(name, _)| name != "host").collect::<IndexMap<_, _>>()
+            });
+            (route.strip_path, route.regex_priority) = (strip, priority.into());
+            route
+        },
+    )
+}
+
+fn configs() -> impl Strategy<Value = Config> {
+    let entities = (services(), prop::collection::vec(routes(), 0..4), texts(), 0..=65535_u16, texts());
+    entities.prop_map(|(service, routes, username, weight, header)| {
+        let pool = Upstream::new("pool.internal");
+        let mut target = Target::new(&pool, "10.0.0.1:80");
+        target.weight = weight;
+        let consumer = Consumer::new(&username);
+        let plugin = Plugin::new("correlation-id", serde_json::json!({ "header_name": header }))
+            .on_consumer(&consumer);
+        let config = Config::default().with(pool).with(target).with(consumer).with(plugin);
+        let config = routes.into_iter().fold(config, |config, route| config.with(route.to(&service)));
+        config.with(service)
+    })
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+    #[test]
+    fn a_configuration_written_out_reads_back_the_same(config in configs()) {
+        let config = config.check(&Tables::new()).map_err(|problems| TestCaseError::fail(problems.to_string()))?;
+        let yaml = config.to_yaml();
+        let read = parse(&yaml).map_err(|problems| TestCaseError::fail(format!("{problems}\n{yaml}")))?;
+        prop_assert_eq!(&read, &config);
+        let json = config.to_value().to_string();
+        let read = parse(&json).map_err(|problems| TestCaseError::fail(format!("{problems}\n{json}")))?;
+        prop_assert_eq!(&read, &config);
+    }
 
     #[test]
     fn any_text_is_read_without_a_panic(text in any::<String>()) {

@@ -1,5 +1,6 @@
 //! What the tests of the server share: a server on a free port, and clients that speak raw bytes.
 #![allow(dead_code, unreachable_pub, reason = "each test uses its own part")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failure here is the test's")]
 
 use std::{
     net::SocketAddr,
@@ -7,17 +8,27 @@ use std::{
     time::{Duration, Instant},
 };
 
+use gateway_core::config::{Certificate, Config, Sni};
 use gateway_core::{
     Body, ConnectInfo,
     server::{Certificates, Drain, Running, Serve, Server, Settings, Snapshot, Timeouts},
 };
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
+use rustls::{
+    DigitallySignedStruct, SignatureScheme,
+    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    crypto::aws_lc_rs,
+    pki_types::{CertificateDer, ServerName, UnixTime},
+};
+use serde_json::json;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
     time::{sleep, timeout},
 };
+use tokio_rustls::TlsConnector;
+pub use tokio_rustls::client::TlsStream;
 
 /// Every patience in the tests of timeouts.
 pub const PATIENCE: Duration = Duration::from_millis(300);
@@ -65,7 +76,9 @@ pub fn start_tls(settings: Settings, certificates: &Certificates, serve: impl Se
 
 impl TestServer {
     pub async fn connect(&self) -> Client {
-        Client(TcpStream::connect(self.address).await.unwrap())
+        let stream = TcpStream::connect(self.address).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        Client(stream)
     }
 
     pub fn drain(&self) -> Drain {
@@ -87,7 +100,7 @@ impl TestServer {
 }
 
 /// Answers by path: `/` at once, `/slow` after 300 ms, `/big` with 64 MiB, `/echo` with the request's body
-/// once that is whole, `/never`, and panics at `/panic`.
+/// once that is whole, `/tunnel` with 101 and an echo, `/never`, and panics at `/panic`.
 pub fn tester() -> impl Serve {
     |_: &Arc<ConnectInfo>, request: Request<Body>| test_answer(request)
 }
@@ -97,6 +110,7 @@ async fn test_answer(request: Request<Body>) -> Response<Body> {
         "/slow" => sleep(Duration::from_millis(300)).await,
         "/never" => std::future::pending().await,
         "/panic" => panic!("as the test wants"),
+        "/tunnel" => return tunnel(request),
         "/big" => return Response::new(Body::from(vec![b'x'; 64 << 20])),
         "/echo" => {
             return match request.into_body().collect().await {
@@ -114,6 +128,22 @@ async fn test_answer(request: Request<Body>) -> Response<Body> {
         _ => {}
     }
     Response::new(Body::from("hello"))
+}
+
+fn tunnel(mut request: Request<Body>) -> Response<Body> {
+    let upgrade = hyper::upgrade::on(&mut request);
+    tokio::spawn(async move {
+        let mut io = hyper_util::rt::TokioIo::new(upgrade.await.unwrap());
+        let mut buf = [0; 64];
+        while let Ok(len @ 1..) = io.read(&mut buf).await {
+            io.write_all(&buf[..len]).await.unwrap();
+        }
+    });
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    response.headers_mut().insert("connection", "upgrade".parse().unwrap());
+    response.headers_mut().insert("upgrade", "echo".parse().unwrap());
+    response
 }
 
 pub struct Client(pub TcpStream);
@@ -237,4 +267,79 @@ where
 {
     let status = response.status();
     (status, response.into_body().collect().await.unwrap().to_bytes().len())
+}
+
+/// A certificate for `name`, signed by itself, and its key, PEM.
+pub fn self_signed(name: &str) -> (String, String) {
+    let pair = rcgen::generate_simple_self_signed(vec![name.into()]).unwrap();
+    (pair.cert.pem(), pair.signing_key.serialize_pem())
+}
+
+/// A configuration with a certificate of its own for each name.
+pub fn certified(names: &[&str]) -> Config {
+    names.iter().enumerate().fold(Config::default(), |config, (number, name)| {
+        let (cert, key) = self_signed(&name.replace('*', "any"));
+        let id = uuid::Uuid::from_u128(number as u128 + 1);
+        let certificate = json!({ "id": id, "cert": cert, "key": key, "created_at": 0, "updated_at": 0 });
+        let sni = json!({
+            "id": id, "name": name, "certificate": { "id": id }, "created_at": 0, "updated_at": 0,
+        });
+        let certificate: Certificate = serde_json::from_value(certificate).unwrap();
+        config.with(certificate).with(serde_json::from_value::<Sni>(sni).unwrap())
+    })
+}
+
+/// Connects with TLS, asking for `name` and offering `alpn`; takes whatever certificate comes.
+pub async fn connect_tls(
+    address: SocketAddr,
+    name: &'static str,
+    alpn: Option<&[u8]>,
+) -> std::io::Result<TlsStream<TcpStream>> {
+    let mut config = rustls::ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(AnyCertificate))
+        .with_no_client_auth();
+    config.alpn_protocols = alpn.map(<[u8]>::to_vec).into_iter().collect();
+    let stream = TcpStream::connect(address).await?;
+    TlsConnector::from(Arc::new(config)).connect(name.try_into().unwrap(), stream).await
+}
+
+#[derive(Debug)]
+struct AnyCertificate;
+
+impl ServerCertVerifier for AnyCertificate {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        aws_lc_rs::default_provider().signature_verification_algorithms.supported_schemes()
+    }
 }

@@ -55,7 +55,8 @@ impl<'n, 'o> Reader<'n, 'o> {
         }
     }
 
-    fn entity(&mut self, kind: EntityKind, node: &'n Node, parent: Parent) {
+    /// One entity, which stands where the path leads.
+    pub(super) fn entity(&mut self, kind: EntityKind, node: &'n Node, parent: Parent) {
         let node = match short_form(kind, node, parent) {
             Some(written_out) => Cow::Owned(written_out),
             None => Cow::Borrowed(node),

@@ -1,4 +1,4 @@
-//! What entities say of each other: ids, references, keys.
+//! What entities say of each other: ids and references.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -9,7 +9,7 @@ use foldhash::fast::RandomState;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::{Row, record::NAMED};
+use super::{Row, unique::plain, value::NAMED};
 use crate::config::{
     derived_id,
     problem::{Matter, Path, Problem, Step},
@@ -18,7 +18,13 @@ use crate::config::{
 
 /// Gives every entity its id, turns names into ids, and finds what is missing or there twice.
 pub(super) fn link(rows: &mut [Row<'_>], problems: &mut Vec<Problem>) {
-    let mut linker = Linker { ids: HashMap::default(), names: HashMap::default(), suggested: 0, problems };
+    let mut linker = Linker {
+        ids: HashMap::default(),
+        names: HashMap::default(),
+        equals: HashMap::default(),
+        suggested: 0,
+        problems,
+    };
     for at in 0..rows.len() {
         linker.identify(rows, at);
     }
@@ -30,12 +36,15 @@ pub(super) fn link(rows: &mut [Row<'_>], problems: &mut Vec<Problem>) {
     memberships(rows);
 }
 
-struct Linker<'p> {
+/// What is known of all entities.
+pub(super) struct Linker<'p> {
     ids: HashMap<(EntityKind, Uuid), usize, RandomState>,
     names: HashMap<(EntityKind, String), Uuid, RandomState>,
+    /// How many entities have the same content, by the id of the first.
+    equals: HashMap<(EntityKind, Uuid), usize, RandomState>,
     /// How often a nearest name was looked for: each time costs a look at all of them.
     suggested: usize,
-    problems: &'p mut Vec<Problem>,
+    pub(super) problems: &'p mut Vec<Problem>,
 }
 
 /// How often a nearest name is looked for.
@@ -68,23 +77,20 @@ impl Linker<'_> {
     }
 
     /// An id that stays the same as long as the entity does, wherever it stands in the file.
-    fn of_content(&self, row: &Row<'_>) -> Uuid {
-        let mut content = Value::Object(row.fields.clone()).to_string();
-        loop {
-            let id = derived_id(row.kind.collection(), &content);
-            if !self.ids.contains_key(&(row.kind, id)) {
-                return id;
-            }
-            content.push('+');
-        }
+    fn of_content(&mut self, row: &Row<'_>) -> Uuid {
+        let content = Value::Object(row.fields.clone()).to_string();
+        let first = derived_id(row.kind.collection(), &content);
+        let count = self.equals.entry((row.kind, first)).or_default();
+        *count += 1;
+        if *count == 1 { first } else { derived_id(row.kind.collection(), &format!("{content}#{count}")) }
     }
 
     /// Takes the id of a row; refuses one that the file gives twice.
-    fn claim(&mut self, rows: &[Row<'_>], at: usize, given: bool) {
+    pub(super) fn claim(&mut self, rows: &[Row<'_>], at: usize, given: bool) {
         let Some(row) = rows.get(at) else { return };
         let before = self.ids.insert((row.kind, row.id), at);
-        if before.is_some() && given {
-            self.twice(row, "id", "primary key", &row.id.to_string());
+        if let Some(before) = before.and_then(|before| rows.get(before)).filter(|_| given) {
+            self.twice(row, before, "id", "primary key", &row.id.to_string());
         }
     }
 
@@ -105,7 +111,21 @@ impl Linker<'_> {
                 _ => {}
             }
         }
+        self.anchors(row, &fields);
         row.fields = fields;
+    }
+
+    /// The trust anchors of a service, which are given by id alone.
+    fn anchors(&mut self, row: &Row<'_>, fields: &Map<String, Value>) {
+        const FIELD: &str = "ca_certificates";
+        let anchors = fields.get(FIELD).and_then(Value::as_array).into_iter().flatten();
+        for (index, id) in anchors.enumerate().filter_map(|(index, id)| Some((index, id.as_str()?))) {
+            let key = Uuid::parse_str(id).ok().map(|id| (EntityKind::CaCertificates, id));
+            if key.is_some_and(|key| !self.ids.contains_key(&key)) {
+                let problem = self.lost(row, FIELD, Some(index), EntityKind::CaCertificates, id);
+                self.problems.push(problem);
+            }
+        }
     }
 
     fn resolve(
@@ -154,63 +174,10 @@ impl Linker<'_> {
         problem
             .near(name, self.names.keys().filter(|(other, _)| *other == kind).map(|(_, name)| name.as_str()))
     }
-
-    /// Ids made of references and fields, unique together: targets, plugins, acls.
-    fn natural(&mut self, rows: &mut [Row<'_>]) {
-        let mut seen: HashSet<(EntityKind, String), RandomState> = HashSet::default();
-        for at in 0..rows.len() {
-            let Some(row) = rows.get_mut(at).filter(|row| !row.kind.natural().is_empty()) else { continue };
-            let key = natural_key(row.kind, &row.fields);
-            let known = row.id != Uuid::nil();
-            if !known {
-                row.id = derived_id(row.kind.collection(), &key);
-            }
-            if !seen.insert((row.kind, key)) {
-                self.twice_in_all(row);
-            } else if !known {
-                self.claim(rows, at, true);
-            }
-        }
-    }
-
-    /// Fields of which no two entities may have the same value.
-    fn unique(&mut self, rows: &[Row<'_>]) {
-        let mut seen: HashSet<(EntityKind, &str, &str), RandomState> = HashSet::default();
-        for row in rows {
-            for field in row.kind.record().fields.iter().filter(|field| field.unique) {
-                let Some(value) = row.fields.get(field.name.as_ref()).and_then(Value::as_str) else {
-                    continue;
-                };
-                if !seen.insert((row.kind, &field.name, value)) {
-                    self.twice(row, &field.name, &field.name, value);
-                }
-            }
-        }
-    }
-
-    fn twice(&mut self, row: &Row<'_>, field: &str, called: &str, value: &str) {
-        let collection = row.kind.collection();
-        let message = format!(
-            "uniqueness violation: '{collection}' entity with {called} set to '{value}' already declared"
-        );
-        let span = row.node.get(field).map_or(row.node.span, |node| node.span);
-        self.problems.push(about(row, row.path.clone(), span, message, Matter::Unique));
-    }
-
-    fn twice_in_all(&mut self, row: &Row<'_>) {
-        let set = |name: &&&str| row.fields.get(**name).is_some_and(|value| !value.is_null());
-        let names: Vec<_> = row.kind.natural().iter().filter(set).copied().collect();
-        let values: Vec<_> = names.iter().map(|name| plain(row.fields.get(*name))).collect();
-        let own = row
-            .kind
-            .natural()
-            .iter()
-            .find(|name| row.node.get(name).is_some_and(|node| node.as_str().is_some()));
-        self.twice(row, own.copied().unwrap_or_default(), &names.join(", "), &values.join(", "));
-    }
 }
 
-fn about(
+/// A problem of one entity.
+pub(super) fn about(
     row: &Row<'_>,
     path: Path,
     span: Option<crate::config::Span>,
@@ -231,20 +198,6 @@ const fn is_credential(kind: EntityKind) -> bool {
             | EntityKind::KeyauthCredentials
             | EntityKind::Oauth2Credentials
     )
-}
-
-/// The fields that are unique together, as one text.
-fn natural_key(kind: EntityKind, fields: &Map<String, Value>) -> String {
-    let parts = kind.natural().iter().map(|name| plain(fields.get(*name)));
-    parts.collect::<Vec<_>>().join(":")
-}
-
-fn plain(value: Option<&Value>) -> String {
-    match value {
-        Some(Value::String(text)) => text.clone(),
-        Some(Value::Object(reference)) => plain(reference.get("id").or(reference.get(NAMED))),
-        _ => String::new(),
-    }
 }
 
 /// Moves the groups that consumers name into the groups.

@@ -5,19 +5,25 @@
 
 mod entity;
 mod file;
+mod legacy;
 mod link;
 mod options;
 mod plugin;
 mod record;
+mod rules;
 mod secret;
+mod shorthand;
+mod single;
 mod typed;
+mod unique;
+mod value;
 
 use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-pub use options::Options;
+pub use options::{Environment, Options};
 
 use super::{
     Config,
@@ -55,7 +61,8 @@ impl Config {
     /// # Errors
     /// Every problem of the file, not only the first.
     pub fn parse<'a>(text: &str, options: impl Into<Options<'a>>) -> Result<Self, Problems> {
-        let (root, problems) = document::load(text).map_err(|problem| Problems::new(vec![*problem]))?;
+        let (mut root, problems) = document::load(text).map_err(|problem| Problems::new(vec![*problem]))?;
+        legacy::migrate(&mut root);
         decode(&root, problems, &options.into())
     }
 
@@ -80,11 +87,15 @@ impl Config {
 fn decode(root: &Node, problems: Vec<Problem>, options: &Options<'_>) -> Result<Config, Problems> {
     let (mut rows, mut problems) = file::read(root, problems, options);
     link::link(&mut rows, &mut problems);
+    problems.truncate(MOST_PROBLEMS);
     if problems.is_empty() {
         return typed::config(rows).map_err(|problem| Problems::new(vec![*problem]));
     }
     Err(Problems::new(problems))
 }
+
+/// The most problems that are told: more would be noise, and aliases can make very many.
+const MOST_PROBLEMS: usize = 10_000;
 
 /// One entity on its way from the tree to its type.
 struct Row<'n> {

@@ -2,6 +2,9 @@
 
 use crate::config::schema::PluginSchemas;
 
+/// Values of variables by name.
+pub type Environment<'a> = dyn Fn(&str) -> Option<String> + 'a;
+
 /// What reading a configuration needs to know: which plugins there are, and where secrets come
 /// from.
 ///
@@ -15,7 +18,7 @@ use crate::config::schema::PluginSchemas;
 #[derive(Clone, Copy)]
 pub struct Options<'a> {
     pub(super) plugins: &'a dyn PluginSchemas,
-    pub(super) environment: Option<&'a dyn Fn(&str) -> Option<String>>,
+    pub(super) environment: Option<&'a Environment<'a>>,
 }
 
 impl<'a> Options<'a> {
@@ -27,7 +30,7 @@ impl<'a> Options<'a> {
 
     /// The same, with another environment for `{vault://env/...}`.
     #[must_use]
-    pub fn environment(mut self, lookup: &'a dyn Fn(&str) -> Option<String>) -> Self {
+    pub fn environment(mut self, lookup: &'a Environment<'a>) -> Self {
         self.environment = Some(lookup);
         self
     }

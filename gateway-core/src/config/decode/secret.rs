@@ -4,12 +4,12 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use super::Options;
+use super::{Environment, Options};
 use crate::config::document::Node;
 
 /// Looks references up.
 pub(super) struct Secrets<'a> {
-    environment: Option<&'a dyn Fn(&str) -> Option<String>>,
+    environment: Option<&'a Environment<'a>>,
     /// What each vault puts before the names of variables.
     vaults: HashMap<String, String>,
 }
@@ -34,11 +34,7 @@ impl<'a> Secrets<'a> {
         self.look_up(reference, environment).map(Some).map_err(refuse)
     }
 
-    fn look_up(
-        &self,
-        reference: &str,
-        environment: &dyn Fn(&str) -> Option<String>,
-    ) -> Result<String, String> {
+    fn look_up(&self, reference: &str, environment: &Environment<'_>) -> Result<String, String> {
         let inside = reference.trim_start_matches("{vault://").trim_end_matches('}');
         let inside = inside.split_once(['?', '#']).map_or(inside, |(path, _)| path);
         let mut parts = inside.splitn(3, '/').filter(|part| !part.is_empty());

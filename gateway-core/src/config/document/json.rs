@@ -1,6 +1,9 @@
 //! JSON with places. YAML would read most of it, but not surrogate pairs, tabs or `\/`.
 
-use super::{Data, Entry, Node, position::Lines};
+use super::{
+    Data, Entry, Node,
+    position::{Lines, narrow},
+};
 use crate::config::problem::Problem;
 
 /// The tree of `text` where it is JSON, with the keys that are given twice; otherwise nothing.
@@ -40,14 +43,14 @@ impl Reader<'_> {
 
     fn value(&mut self, depth: usize) -> Option<Node> {
         let first = self.peek()?;
-        let start = self.at;
+        let span = self.lines.at_byte(self.at);
         let data = match first {
             b'{' if depth < self.deepest => self.map(depth)?,
             b'[' if depth < self.deepest => self.list(depth)?,
             b'"' => Data::String(self.string()?),
             _ => self.word()?,
         };
-        Some(Node { span: Some(self.lines.span_of_bytes(start, self.at)), data })
+        Some(Node { span: Some(span.up_to(narrow(self.at))), data })
     }
 
     fn map(&mut self, depth: usize) -> Option<Data> {
@@ -59,9 +62,9 @@ impl Reader<'_> {
                 self.take(b',')?;
             }
             self.space();
-            let start = self.at;
+            let start = self.lines.at_byte(self.at);
             let key = self.string()?;
-            let key_span = Some(self.lines.span_of_bytes(start, self.at));
+            let key_span = Some(start.up_to(narrow(self.at)));
             self.take(b':')?;
             let value = self.value(depth + 1)?;
             if !seen.insert(key.clone()) {

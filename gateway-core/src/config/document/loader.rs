@@ -45,7 +45,8 @@ struct Loader<'t> {
 
 /// A list or a map that is still open.
 struct Frame {
-    at: Mark,
+    /// Where it begins.
+    at: Span,
     anchor: usize,
     kind: Open,
     /// Values inside so far, aliases expanded.
@@ -112,13 +113,14 @@ impl<'t> Loader<'t> {
         if self.frames.len() >= DEEPEST {
             return Err(self.refuse(at, format!("nested deeper than {DEEPEST}")));
         }
+        let at = self.lines.span(place(at.start), place(at.start));
         self.frames.push(Frame { at, anchor, kind, size: 1 });
         Ok(())
     }
 
     fn close(&mut self, end: Mark) -> Result<(), Box<Problem>> {
         let Some(frame) = self.frames.pop() else { return Ok(()) };
-        let span = self.lines.span(place(frame.at.start), place(end.end));
+        let span = frame.at.up_to(self.lines.span(place(end.end), place(end.end)).end);
         let data = match frame.kind {
             Open::List(items) => Data::List(items),
             Open::Map { entries, merged, .. } => Data::Map(self.finish(entries, merged)),

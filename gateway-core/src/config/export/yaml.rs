@@ -72,8 +72,11 @@ fn scalar(text: &mut String, value: &Value, indent: Option<usize>) {
         Value::String(value) => string(text, value, indent),
         Value::Array(_) => text.push_str("[]"),
         Value::Object(_) => text.push_str("{}"),
-        // JSON's `1e300` would be a text to some readers of YAML 1.1, `1.0e300` is none.
-        Value::Number(number) => text.push_str(&number.to_string()),
+        // A number of YAML 1.1 with an exponent has a fraction, too.
+        Value::Number(number) => match number.to_string() {
+            digits if digits.contains('.') => text.push_str(&digits),
+            digits => text.push_str(&digits.replacen('e', ".0e", 1)),
+        },
         other => text.push_str(&other.to_string()),
     }
 }
@@ -88,11 +91,7 @@ fn string(text: &mut String, value: &str, indent: Option<usize>) {
         Some(indent) => {
             text.push_str(if value.ends_with('\n') { "|" } else { "|-" });
             for line in value.lines() {
-                if line.is_empty() {
-                    text.push('\n')
-                } else {
-                    start(text, indent.max(2))
-                }
+                start(text, if line.is_empty() { 0 } else { indent.max(2) });
                 text.push_str(line);
             }
         }
@@ -159,6 +158,7 @@ mod tests {
             any::<bool>().prop_map(Value::from),
             any::<i64>().prop_map(Value::from),
             (-1e9..1e9_f64).prop_map(Value::from),
+            prop::num::f64::NORMAL.prop_map(Value::from),
             any::<String>().prop_map(Value::from),
             "[a-z~:#\\- \n|>\"'%@`{}\\[\\],&*!?0-9.]{0,12}".prop_map(Value::from),
         ];

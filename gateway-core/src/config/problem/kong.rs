@@ -52,6 +52,19 @@ impl Problems {
         json!({ "code": 14, "name": NAME, "message": message, "fields": fields, "flattened_errors": errors })
     }
 
+    /// The body of Kong's 400 for one entity, code 2 (compat A18, A19).
+    #[must_use]
+    pub fn schema_violation(&self) -> Value {
+        let mut texts: Vec<_> = self.list.iter().map(Problem::in_words).collect();
+        texts.sort();
+        let count = match texts.len() {
+            1 => "schema violation".to_owned(),
+            count => format!("{count} schema violations"),
+        };
+        let message = format!("{count} ({})", texts.join("; "));
+        json!({ "code": 2, "name": "schema violation", "message": message, "fields": self.fields() })
+    }
+
     /// One object an entity: its type, name, id, tags, itself, and its errors.
     #[must_use]
     pub fn flattened_errors(&self) -> Value {
@@ -92,15 +105,21 @@ impl Problem {
         let mut steps = self.path.steps().to_vec();
         match self.matter {
             Matter::Syntax => steps.push(Step::field("error")),
-            Matter::Entity | Matter::Implied => steps.push(Step::field(ENTITY)),
+            Matter::Entity => steps.push(Step::field(ENTITY)),
             _ => {}
         }
         steps
     }
 
+    /// The field and what is wrong with it.
+    fn in_words(&self) -> String {
+        let field = self.field();
+        if field.is_empty() { self.message.clone() } else { format!("{}: {}", field.dotted(), self.message) }
+    }
+
     fn flat(&self) -> Value {
         match self.matter {
-            Matter::Entity | Matter::Implied | Matter::Unique | Matter::Reference => {
+            Matter::Entity | Matter::Unique | Matter::Reference => {
                 json!({ "type": "entity", "message": self.message })
             }
             _ => json!({ "type": "field", "field": self.field().dotted(), "message": self.message }),
@@ -134,7 +153,7 @@ impl Tree {
     }
 
     fn put(&mut self, problem: &Problem) {
-        let list = matches!(problem.matter, Matter::Entity | Matter::Implied | Matter::Reference);
+        let list = matches!(problem.matter, Matter::Entity | Matter::Reference);
         match self {
             Self::Messages(messages) => messages.push(problem.message.clone()),
             Self::Empty if list => *self = Self::Messages(vec![problem.message.clone()]),

@@ -35,6 +35,19 @@ pub struct Problem {
     pub allowed: Option<String>,
     /// The nearest name that exists, where a name was mistyped.
     pub nearest: Option<String>,
+    /// The other party, where two entities clash.
+    pub other: Option<Other>,
+    /// Whether it only follows from another problem: Kong lists it, a reader has no use for it.
+    pub implied: bool,
+}
+
+/// The other party of a clash: the entity that was there first.
+#[derive(Clone, Debug)]
+pub struct Other {
+    /// Where it stands in the configuration.
+    pub path: Path,
+    /// Where it stands in the text.
+    pub span: Option<Span>,
 }
 
 /// What sort of mistake a problem is.
@@ -48,8 +61,6 @@ pub enum Matter {
     Field,
     /// Fields of one entity together.
     Entity,
-    /// What another problem brings with it: Kong lists it, a reader has no use for it.
-    Implied,
     /// The same key in two entities.
     Unique,
     /// A reference to an entity that is not there.
@@ -91,6 +102,8 @@ impl Problem {
             found: None,
             allowed: None,
             nearest: None,
+            other: None,
+            implied: false,
         }
     }
 
@@ -159,6 +172,12 @@ impl Problem {
     }
 }
 
+impl From<Vec<Problem>> for Problems {
+    fn from(list: Vec<Problem>) -> Self {
+        Self::new(list)
+    }
+}
+
 impl Problems {
     pub(super) fn new(mut list: Vec<Problem>) -> Self {
         // Stable: problems without a place keep their order behind those with one.
@@ -173,7 +192,7 @@ impl Problems {
 
     /// Those that a reader has to mend: without the ones that others bring with them.
     pub fn essential(&self) -> impl Iterator<Item = &Problem> {
-        self.list.iter().filter(|problem| problem.matter != Matter::Implied)
+        self.list.iter().filter(|problem| !problem.implied)
     }
 
     /// How many there are.
@@ -186,12 +205,6 @@ impl Problems {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
-    }
-}
-
-impl From<Vec<Problem>> for Problems {
-    fn from(list: Vec<Problem>) -> Self {
-        Self::new(list)
     }
 }
 
@@ -238,7 +251,7 @@ impl Error for Problems {}
 impl Serialize for Problem {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let subject = self.subject.as_deref();
-        let mut problem = serializer.serialize_struct("Problem", 10)?;
+        let mut problem = serializer.serialize_struct("Problem", 11)?;
         problem.serialize_field("message", &self.message)?;
         problem.serialize_field("path", &self.path.to_string())?;
         problem.serialize_field("matter", &self.matter)?;
@@ -249,6 +262,7 @@ impl Serialize for Problem {
         problem.serialize_field("found", &self.found)?;
         problem.serialize_field("allowed", &self.allowed)?;
         problem.serialize_field("nearest", &self.nearest)?;
+        problem.serialize_field("implied", &self.implied)?;
         problem.end()
     }
 }
@@ -265,10 +279,20 @@ fn entity_kind(collection: &'static str) -> &'static str {
     super::schema::EntityKind::named(collection).map_or(collection, super::schema::EntityKind::singular)
 }
 
-/// The one of `names` that `name` was probably meant to be.
+/// The one of `names` that `name` was probably meant to be: one that begins so, or else one that
+/// looks much like it.
 fn nearest<'n>(name: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
     const CLOSE: f64 = 0.75;
-    let scored = names.into_iter().map(|other| (other, strsim::jaro_winkler(name, other)));
+    const TELLING: usize = 3;
+    if name.len() < TELLING {
+        return None;
+    }
+    let score = |other: &str| {
+        // What begins so stands above what only looks alike; the shorter the better.
+        let begins = || 2.0 + 1.0 / (1.0 + other.len() as f64);
+        if other.starts_with(name) { begins() } else { strsim::jaro_winkler(name, other) }
+    };
+    let scored = names.into_iter().map(|other| (other, score(other)));
     scored.filter(|(_, score)| *score >= CLOSE).max_by(|a, b| a.1.total_cmp(&b.1)).map(|(other, _)| other)
 }
 
@@ -280,7 +304,9 @@ mod tests {
     fn a_typo_finds_the_name_that_was_meant() {
         let names = ["name", "paths", "strip_path", "methods"];
         assert_eq!(nearest("path", names), Some("paths"));
+        assert_eq!(nearest("prot", ["port", "protocol"]), Some("protocol"));
         assert_eq!(nearest("strippath", names), Some("strip_path"));
         assert_eq!(nearest("zzz", names), None);
+        assert_eq!(nearest("n", names), None, "one letter tells nothing");
     }
 }

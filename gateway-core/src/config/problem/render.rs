@@ -1,6 +1,8 @@
 //! Problems drawn for people, as rustc draws its own.
 
-use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use std::ops::Range;
+
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
 use super::{Matter, Problem, Problems};
 
@@ -16,6 +18,9 @@ pub enum Colour {
 
 /// The most that are drawn; the rest is counted.
 const MOST: usize = 100;
+
+/// The longest line that is shown, bytes: minified JSON is one line.
+const LONGEST_LINE: usize = 1000;
 
 impl Problems {
     /// Draws every problem with the lines of `text` it stands on. `name` is what the text is
@@ -51,17 +56,20 @@ impl Problem {
         let title = Level::ERROR.primary_title(self.title());
         let notes = self.notes();
         let notes = notes.iter().map(|(level, text)| level.clone().message(text.as_str()));
-        let group = match self.excerpt(text) {
-            Some((lines, first, span)) => title
-                .element(
-                    Snippet::source(lines)
-                        .line_start(first)
-                        .path(name)
-                        .annotation(AnnotationKind::Primary.span(span).label(self.label())),
-                )
-                .elements(notes),
-            None => title.elements(notes),
+        let group = match self.span.zip(self.excerpt(text)) {
+            Some((span, (line, marked))) if line.len() <= LONGEST_LINE => title.element(
+                Snippet::source(line)
+                    .line_start(span.line as usize)
+                    .path(name)
+                    .annotation(AnnotationKind::Primary.span(marked).label(self.label())),
+            ),
+            Some((span, _)) => {
+                let origin = Origin::path(name).line(span.line as usize).char_column(span.column as usize);
+                title.element(origin)
+            }
+            None => Group::with_title(title),
         };
+        let group = group.elements(notes);
         renderer.render(&[group])
     }
 
@@ -90,20 +98,25 @@ impl Problem {
         if !self.path.is_empty() {
             notes.push((Level::NOTE.with_name("at"), self.path.to_string()));
         }
-        if let Some(allowed) = &self.allowed {
+        if let Some(other) = &self.other {
+            let place = other.span.map_or_else(String::new, |span| format!(", line {}", span.line));
+            notes.push((Level::NOTE.with_name("first"), format!("{}{place}", other.path)));
+        }
+        // Where the nearest name is known, the others are noise.
+        if let Some(allowed) = self.allowed.as_ref().filter(|_| self.nearest.is_none()) {
             notes.push((Level::NOTE.with_name("allowed"), allowed.clone()));
         }
         if let Some(id) = self.subject.as_ref().and_then(|subject| subject.id) {
             notes.push((Level::NOTE.with_name("id"), id.to_string()));
         }
-        if self.matter == Matter::Syntax {
+        if self.matter == Matter::Syntax && self.span.is_some() {
             notes.push((Level::HELP, "nothing behind this place was read".to_owned()));
         }
         notes
     }
 
-    /// The line it begins on, that line's number, and the stretch to mark in it.
-    fn excerpt<'t>(&self, text: &'t str) -> Option<(&'t str, usize, std::ops::Range<usize>)> {
+    /// The line it begins on, and the stretch to mark in it.
+    fn excerpt<'t>(&self, text: &'t str) -> Option<(&'t str, Range<usize>)> {
         let span = self.span?;
         let start = (span.start as usize).min(text.len());
         let line = text.get(..start)?.rfind(['\n', '\r']).map_or(0, |at| at + 1);
@@ -111,6 +124,6 @@ impl Problem {
         let rest = rest.get(..rest.find(['\n', '\r']).unwrap_or(rest.len()))?;
         let from = (start - line).min(rest.len());
         let to = (span.end as usize).saturating_sub(line).clamp(from, rest.len());
-        Some((rest, span.line as usize, from..to))
+        Some((rest, from..to))
     }
 }

@@ -174,6 +174,12 @@ impl Field {
 
 /// What else it says.
 impl Field {
+    /// What may stand there, and what it means.
+    pub(in crate::config) fn allowed(&self) -> String {
+        let kind = self.kind.allowed();
+        if self.doc.is_empty() { kind } else { format!("{kind}: {}", self.doc) }
+    }
+
     /// The same, refused where absent.
     #[must_use]
     pub fn required(mut self) -> Self {

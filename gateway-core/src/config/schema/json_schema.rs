@@ -2,7 +2,48 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Field, Kind, Record};
+use super::{EntityKind, Field, Kind, Record};
+
+/// A JSON Schema (draft 2020-12) of declarative files, for editors: completion and docs for every
+/// field of every entity, nested or not. Plugins' own `config` is open in it.
+#[must_use]
+pub fn file_schema() -> Value {
+    let lists = EntityKind::ALL.iter().map(|kind| (kind.collection().to_owned(), list_of(*kind)));
+    let mut properties: Map<_, _> = lists.collect();
+    properties.insert("_format_version".to_owned(), json!({ "enum": ["1.1", "2.1", "3.0"] }));
+    for free in ["_transform", "_comment", "_ignore", "_info", "_workspace"] {
+        properties.insert(free.to_owned(), json!({}));
+    }
+    let definitions = EntityKind::ALL.iter().map(|kind| (kind.collection().to_owned(), definition(*kind)));
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "type": "object",
+        "required": ["_format_version"],
+        "properties": properties,
+        "additionalProperties": false,
+        "$defs": definitions.collect::<Map<_, _>>(),
+    })
+}
+
+fn list_of(kind: EntityKind) -> Value {
+    json!({ "type": "array", "items": { "$ref": format!("#/$defs/{}", kind.collection()) } })
+}
+
+/// One entity, with the lists that can be nested in it.
+fn definition(kind: EntityKind) -> Value {
+    let mut schema = kind.record().json_schema();
+    for (list, child, _) in kind.nested() {
+        schema["properties"][*list] = list_of(*child);
+    }
+    // An entity around it may give the reference; a shorthand may give what is required.
+    if let Some(schema) = schema.as_object_mut() {
+        schema.remove("required");
+    }
+    if kind == EntityKind::Snis {
+        return json!({ "anyOf": [{ "type": "string" }, schema] });
+    }
+    schema
+}
 
 impl Record {
     /// The table as a JSON Schema (draft 2020-12): types, ranges, defaults and docs. The rules

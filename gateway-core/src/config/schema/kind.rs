@@ -38,6 +38,15 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Whether it is a reference, or a list of them.
+    pub(in crate::config) fn refers(&self) -> bool {
+        match self {
+            Self::Foreign(_) => true,
+            Self::Array(element) | Self::Set(element) => element.kind.refers(),
+            _ => false,
+        }
+    }
+
     /// What Kong says where something else stands there.
     pub(in crate::config) const fn expected(&self) -> &'static str {
         match self {
@@ -61,12 +70,12 @@ impl Kind {
             Self::Integer(least, most) => format!("a whole number from {least} to {most}"),
             Self::Number(least, most) if *least == f64::MIN && *most == f64::MAX => "a number".to_owned(),
             Self::Number(least, most) => format!("a number from {least} to {most}"),
-            Self::String => "a text; quote words that YAML reads as something else".to_owned(),
+            Self::String => "a text".to_owned(),
             Self::OneOf(texts) => texts.join(", "),
             Self::Array(element) | Self::Set(element) => {
-                format!("a list, each element {}", element.kind.allowed())
+                format!("a list, each element {}", element.allowed())
             }
-            Self::Map { values, .. } => format!("a map, each value {}", values.kind.allowed()),
+            Self::Map { values, .. } => format!("a map, each value {}", values.allowed()),
             Self::Record(record) => format!("a map of {}", record.names().collect::<Vec<_>>().join(", ")),
             Self::Foreign(collection) => format!("the name or the id of an entity in {collection}"),
             Self::Any => "anything".to_owned(),

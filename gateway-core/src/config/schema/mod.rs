@@ -18,6 +18,7 @@ mod check;
 mod field;
 mod json_schema;
 mod kind;
+mod kong_schema;
 mod rule;
 mod tables;
 
@@ -26,12 +27,19 @@ use std::borrow::Cow;
 use serde_json::{Map, Value};
 
 pub use field::{Auto, Check, Field};
+pub use json_schema::file_schema;
 pub use kind::Kind;
 pub use rule::{Must, Rule, Violation};
 pub use tables::entity;
 
 pub(super) use check::{digest_of, is_reference};
 pub(super) use tables::EntityKind;
+
+/// From the fields given, defaults for others.
+pub type DependentDefaults = fn(&Map<String, Value>) -> Vec<(&'static str, Value)>;
+
+/// From the value of a shorthand, dotted names of fields and their values.
+pub type Expand = fn(&Value) -> Vec<(&'static str, Value)>;
 
 /// The fields of one entity, or of one plugin's `config`.
 #[derive(Clone, Debug, Default)]
@@ -44,7 +52,7 @@ pub struct Record {
     /// Fields that stand for others and do not come back: a service's `url`.
     pub shorthands: Vec<Shorthand>,
     /// Defaults that hang on the fields given. They go before the fields' own.
-    pub dependent_defaults: Option<fn(&Map<String, Value>) -> Vec<(&'static str, Value)>>,
+    pub dependent_defaults: Option<DependentDefaults>,
     /// For the `config` of a plugin: where such a plugin may be put.
     pub placement: Placement,
 }
@@ -56,7 +64,7 @@ pub struct Shorthand {
     /// The field.
     pub field: Field,
     /// What its value stands for: dotted names of fields and their values.
-    pub expand: fn(&Value) -> Vec<(&'static str, Value)>,
+    pub expand: Expand,
 }
 
 /// Where a plugin may be put.
@@ -111,10 +119,7 @@ impl Record {
 
     /// The same with defaults that hang on the fields given.
     #[must_use]
-    pub fn dependent_defaults(
-        mut self,
-        defaults: fn(&Map<String, Value>) -> Vec<(&'static str, Value)>,
-    ) -> Self {
+    pub fn dependent_defaults(mut self, defaults: DependentDefaults) -> Self {
         self.dependent_defaults = Some(defaults);
         self
     }

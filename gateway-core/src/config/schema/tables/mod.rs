@@ -98,7 +98,7 @@ entity_kinds! {
     Plugins: "plugins", "plugin", key None,
         natural ["name", "service", "route", "consumer", "consumer_group"], nested [], plugin::plugin;
     KeySets: "key_sets", "key_set", key Some("name"), natural [], nested [("keys", Keys, "set")], vault::key_set;
-    Keys: "keys", "key", key Some("name"), natural [], nested [], vault::key;
+    Keys: "keys", "key", key Some("name"), natural ["kid", "set"], nested [], vault::key;
 }
 
 impl EntityKind {
