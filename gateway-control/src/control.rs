@@ -48,11 +48,13 @@ struct Serving {
 }
 
 /// A configuration that was taken.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Loaded {
     /// The digest of its text.
     pub hash: Hash,
+    /// What it is, as others may see it.
+    pub config: Arc<Config>,
     /// How many services it has.
     pub services: usize,
     /// How many routes.
@@ -152,14 +154,10 @@ impl Control {
             certificates.replace(&config).map_err(Refusal::Certificates)?;
         }
         let hash = Hash::of(text);
-        let loaded = Loaded {
-            hash,
-            services: config.services.len(),
-            routes: config.routes.len(),
-            plugins: config.plugins.len(),
-        };
-        self.serving.store(Arc::new(Serving { hash, config: self.shown(text, config) }));
-        Ok(loaded)
+        let [services, routes, plugins] = [config.services.len(), config.routes.len(), config.plugins.len()];
+        let config = self.shown(text, config);
+        self.serving.store(Arc::new(Serving { hash, config: Arc::clone(&config) }));
+        Ok(Loaded { hash, config, services, routes, plugins })
     }
 
     /// `config`, which was read from `text`, as others may see it.

@@ -83,7 +83,8 @@ impl Watch {
         let path = path.into();
         let watcher = watch_directory(&path, commands.clone())
             .map_err(|error| warn!(%error, path = %path.display(), "the directory is looked at every 2 s"));
-        let mut follower = Follower { seen: Seen::now(&path), refused: None, path, control, report };
+        let last = Found::Content(control.hash());
+        let mut follower = Follower { seen: Seen(None), last, path, control, report };
         let work = move || {
             let _watcher = watcher;
             follower.run(&received);
@@ -138,13 +139,13 @@ struct Follower<R> {
     path: PathBuf,
     control: Arc<Control>,
     seen: Seen,
-    /// What was told to be wrong last: it is not told twice.
-    refused: Option<Complaint>,
+    /// What was found last: it is not told twice, and does not undo what others have changed since.
+    last: Found,
     report: R,
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Complaint {
+enum Found {
     Content(Hash),
     Unreadable(io::ErrorKind),
 }
@@ -160,6 +161,8 @@ enum Cause {
 
 impl<R: Fn(Result<Loaded, WatchError>)> Follower<R> {
     fn run(&mut self, commands: &mpsc::Receiver<Command>) {
+        // What changed between the first reading and the watching.
+        self.read(Cause::Change);
         loop {
             match commands.recv_timeout(LOOK) {
                 Ok(Command::Look) => match settle(commands) {
@@ -186,34 +189,27 @@ impl<R: Fn(Result<Loaded, WatchError>)> Follower<R> {
             Ok(text) => text,
             Err(error) => return self.unreadable(error, cause),
         };
-        let hash = Hash::of(&text);
-        let complained = self.refused == Some(Complaint::Content(hash));
-        if cause == Cause::Change && (complained || hash == self.control.hash()) {
-            // Back to what runs: an older complaint is settled.
-            self.refused = self.refused.take().filter(|_| complained);
+        if !self.is_news(Found::Content(Hash::of(&text)), cause) {
             return;
         }
-        match self.control.load(&text) {
-            Ok(loaded) => {
-                self.refused = None;
-                (self.report)(Ok(loaded));
-            }
-            Err(refusal) => {
-                self.refused = Some(Complaint::Content(hash));
-                (self.report)(Err(WatchError::Refused { path: self.path.clone(), text, refusal }));
-            }
-        }
+        let path = || self.path.clone();
+        let loaded = self.control.load(&text);
+        (self.report)(loaded.map_err(|refusal| WatchError::Refused { path: path(), text, refusal }));
     }
 
     fn unreadable(&mut self, source: io::Error, cause: Cause) {
-        let complaint = Some(Complaint::Unreadable(source.kind()));
-        if cause == Cause::Change && self.refused == complaint {
+        if !self.is_news(Found::Unreadable(source.kind()), cause) {
             return;
         }
-        self.refused = complaint;
         let error = WatchError::Unreadable { path: self.path.clone(), source };
         self.control.note_failure(error.to_string());
         (self.report)(Err(error));
+    }
+
+    fn is_news(&mut self, found: Found, cause: Cause) -> bool {
+        let same = self.last == found;
+        self.last = found;
+        !same || cause == Cause::Demand
     }
 }
 

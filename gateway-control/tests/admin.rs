@@ -316,6 +316,36 @@ fn a_posted_configuration_is_served_at_once_a46() {
 }
 
 #[test]
+fn configurations_posted_at_once_are_taken_one_after_the_other() {
+    let node = Node::serving(ROUTELESS);
+    std::thread::scope(|scope| {
+        for number in 0..8 {
+            let node = &node;
+            let text = KONG.replace("/users]", &format!("/users-{number}]"));
+            scope.spawn(move || {
+                let posted = node.post("/config", "text/yaml", &text);
+                assert_eq!(posted.status, 201);
+                let paths = format!("\\/users-{number}");
+                assert!(posted.text.contains(&paths), "each answer is of its own text: {}", posted.text);
+            });
+        }
+    });
+    assert_eq!(node.control.loads().outcome().succeeded, 8);
+    let shown = node.get("/config").json()["config"].to_string();
+    let served = node.control.gateway().snapshot().config().to_yaml();
+    let own = (0..8).map(|number| format!("/users-{number}\n")).find(|path| served.contains(path));
+    assert!(own.is_some_and(|path| shown.contains(path.trim())), "what is shown is what is served: {shown}");
+}
+
+#[test]
+fn a_body_that_is_too_long_is_refused() {
+    let node = Node::serving(KONG);
+    let long = " ".repeat((64 << 20) + 1);
+    node.post("/config", "text/yaml", &long).is(413, &json!({ "message": "Payload too large" }));
+    assert_eq!(node.control.loads().outcome().failed, 0);
+}
+
+#[test]
 fn a_bad_configuration_is_refused_with_all_reasons_a49() {
     let node = Node::serving(KONG);
     let bad = "_format_version: '3.0'\nservices:\n- name: users\nroutes:\n- name: r\n  paths: [x]\n";

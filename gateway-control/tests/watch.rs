@@ -112,6 +112,29 @@ fn a_wrong_file_is_told_once_and_the_old_one_stays() {
 }
 
 #[test]
+fn what_changed_before_the_watching_is_not_missed() {
+    let mut followed = Followed::new();
+    fs::write(&followed.file, KONG).unwrap();
+    followed.next().unwrap();
+    let control =
+        Arc::new(Control::new(Gateway::builder().build().unwrap()).serving("_format_version: '3.0'"));
+    let (sender, reports) = mpsc::channel();
+    let report = move |result| drop(sender.send(result));
+    followed.watch = Watch::start(&followed.file, control, report).unwrap();
+    followed.reports = reports;
+    assert_eq!(followed.next().unwrap().services, 2);
+}
+
+#[test]
+fn another_file_does_not_undo_what_was_posted() {
+    let followed = Followed::new();
+    followed.control.load(KONG).unwrap();
+    fs::write(followed.directory.join("other"), "x").unwrap();
+    followed.quiet();
+    assert_eq!(followed.control.config().services.len(), 2);
+}
+
+#[test]
 fn a_touched_file_changes_nothing_but_a_signal_reads_it_again() {
     let followed = Followed::new();
     fs::write(&followed.file, "_format_version: '3.0'\n").unwrap();

@@ -38,7 +38,7 @@ impl Banner {
         info!(
             config = self.file.as_ref().map(|file| file.display().to_string()),
             listen = addresses("", &self.clear),
-            listen_tls = addresses("", &self.tls),
+            listen_tls = (!self.tls.is_empty()).then(|| addresses("", &self.tls)),
             admin = self.admin.map(|admin| admin.to_string()),
             workers = self.workers,
             services,

@@ -11,15 +11,15 @@ use crate::address::Address;
 
 const EXAMPLES: &str = "\
 Examples:
-  gateway                                  a demo with an upstream of its own, and three things to try
-  gateway kong.yml                         serve a declarative file; a change of it is picked up live
-  gateway kong.yml --admin 127.0.0.1:8001  the same with Kong's Admin API, status and metrics
+  gateway                                  a demo, and three things to try
+  gateway kong.yml                         serve a file; a change of it is picked up
+  gateway kong.yml --admin 127.0.0.1:8001  with Kong's Admin API, status and metrics
   gateway kong.yml --listen :80 --listen-tls :443
-  gateway check kong.yml                   name all mistakes of a file, serve nothing
-  GATEWAY_WORKERS=2 gateway kong.yml       each option is an environment variable too
+  gateway check kong.yml                   name all mistakes, serve nothing
+  GATEWAY_WORKERS=2 gateway kong.yml       each option is a variable too
 
-An option wins over its environment variable, that over the settings file, that over the default.
-SIGTERM and SIGINT stop gracefully, a second one stops at once. SIGHUP reads the file again.";
+An option wins over its variable, that over the settings file, that over the default.
+SIGTERM and SIGINT stop gracefully, a second one at once. SIGHUP reads the file again.";
 
 const CHECK_EXAMPLES: &str = "\
 Examples:

@@ -15,6 +15,7 @@ pub(crate) fn gateway(settings: &Settings) -> GatewaySettings {
     gateway.shards = workers(settings);
     gateway.debug_header = settings.allow_debug_header.unwrap_or(false);
     gateway.reason_header = settings.reason_header.unwrap_or(false);
+    set(&mut gateway.tls_verify, settings.tls_verify);
     if settings.branding == Some(Branding::Neutral) {
         gateway.branding = Names::neutral();
     }

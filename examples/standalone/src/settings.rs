@@ -34,6 +34,7 @@ pub(crate) struct Settings {
     pub(crate) trusted_ips: Option<Vec<Network>>,
     pub(crate) strict_paths: Option<bool>,
     pub(crate) strict_headers: Option<bool>,
+    pub(crate) tls_verify: Option<bool>,
     pub(crate) reason_header: Option<bool>,
     pub(crate) access_log: Option<String>,
     pub(crate) log: Option<String>,
@@ -99,12 +100,13 @@ impl TryFrom<String> for Network {
 }
 
 /// Keys that have an environment variable but no flag.
-const KEYS: [&str; 21] = [
+const KEYS: [&str; 22] = [
     "compat",
     "branding",
     "trusted_ips",
     "strict_paths",
     "strict_headers",
+    "tls_verify",
     "reason_header",
     "limits.head",
     "limits.fields",
@@ -256,13 +258,24 @@ mod tests {
     }
 
     #[test]
+    fn the_page_of_settings_is_true() {
+        let page = include_str!("../../../docs/settings.md");
+        let example = page.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+        let settings: Settings = toml::from_str(example).unwrap();
+        assert_eq!(settings.limits.target.unwrap().0, 16 << 10);
+        for key in KEYS {
+            assert!(page.contains(&format!("| `{key}` |")), "{key}");
+        }
+    }
+
+    #[test]
     fn every_key_of_the_environment_is_a_setting() {
         for key in KEYS {
             let value = match key {
                 "compat" => "kong-3.9-strict",
                 "branding" => "neutral",
                 "trusted_ips" => "10.0.0.0/8, ::1",
-                key if key.contains("strict") || key.contains("header") => "true",
+                key if key.contains("strict") || key.contains("header") || key == "tls_verify" => "true",
                 "limits.fields" | "limits.connections" | "limits.streams" | "limits.pool" => "7",
                 "timeouts.body_rate" => "7",
                 key if key.starts_with("timeouts") => "7s",

@@ -55,7 +55,7 @@ pub(super) async fn load(State(control): State<Arc<Control>>, request: Request) 
         known.load(&text)
     });
     match loaded.await {
-        Ok(Ok(_)) => reply::json(StatusCode::CREATED, &entities(&control.config())),
+        Ok(Ok(loaded)) => reply::json(StatusCode::CREATED, &entities(&loaded.config)),
         Ok(Err(refusal)) => refused(&refusal, flatten),
         Err(_) => reply::message(StatusCode::INTERNAL_SERVER_ERROR, "An unexpected error occurred"),
     }

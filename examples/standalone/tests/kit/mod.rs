@@ -80,7 +80,7 @@ impl Gateway {
     pub(crate) fn line(&self, wanted: impl Fn(&Value) -> bool) -> Value {
         let end = Instant::now() + PATIENCE;
         loop {
-            let line = self.lines.recv_timeout(end - Instant::now()).expect("the line comes");
+            let line = self.lines.recv_timeout(end - Instant::now()).unwrap();
             let line: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("no JSON: {line}"));
             if wanted(&line) {
                 return line;
