@@ -10,7 +10,7 @@ use std::{
 
 use http::{HeaderValue, Request, Response, header::HOST};
 use hyper::{body::Incoming, client::conn::TrySendError};
-use tokio::time::sleep;
+use tokio::time::sleep_until;
 
 use super::{
     Backend, Endpoint,
@@ -55,6 +55,8 @@ pub(crate) struct Attempt<'a> {
     pub(crate) endpoint: &'a Arc<Endpoint>,
     pub(crate) shard: usize,
     pub(crate) reuse: Reuse,
+    /// When it began; the clock is not read twice for it.
+    pub(crate) begun: Instant,
 }
 
 impl Attempt<'_> {
@@ -66,9 +68,12 @@ impl Attempt<'_> {
         upload: Option<&Arc<Upload>>,
     ) -> Result<(Response<Incoming>, Lease), Failure> {
         let in_flight = self.endpoint.enter();
-        let connection = match self.idle(request) {
-            Some(connection) => connection,
-            None => Box::pin(self.connect(request.headers().get(HOST).cloned())).await?,
+        let (connection, begun) = match self.idle(request) {
+            Some(connection) => (connection, self.begun),
+            None => {
+                let connection = Box::pin(self.connect(request.headers().get(HOST).cloned())).await?;
+                (connection, Instant::now())
+            }
         };
         let mut lease = Lease { connection, in_flight, shard: self.shard, upload: upload.cloned() };
         if let Some(upload) = upload {
@@ -76,7 +81,7 @@ impl Attempt<'_> {
         }
         lease.connection.awaiting.begin();
         let sending = lease.connection.sender.try_send_request(std::mem::take(request));
-        match answered(self.backend, sending, upload.map(AsRef::as_ref)).await {
+        match answered(self.backend, sending, upload.map(AsRef::as_ref), begun).await {
             Ok(response) => Ok((response, lease)),
             Err(mut failure) => {
                 failure.stale = lease.connection.reused() && failure.error.reason() == Reason::Reset;
@@ -122,8 +127,9 @@ async fn answered(
     backend: &Backend,
     sending: impl Future<Output = Sent>,
     upload: Option<&Upload>,
+    begun: Instant,
 ) -> Result<Response<Incoming>, Failure> {
-    let mut timer = pin!(sleep(backend.read_timeout));
+    let mut timer = pin!(sleep_until((begun + backend.read_timeout).into()));
     let mut sending = pin!(sending);
     loop {
         tokio::select! {

@@ -1,6 +1,9 @@
 //! Where the requests of a service go, and the loop that gets them there.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use http::{HeaderValue, Request, Response, StatusCode, header::HOST};
 use http_body::Body as _;
@@ -131,13 +134,15 @@ impl Tries<'_> {
     ) -> Result<(Response<Incoming>, Lease), Error> {
         let mut tried = SmallVec::<[Arc<Endpoint>; 2]>::new();
         let mut reuse = Reuse::Allowed;
-        exchange.timings.forwarded = Some(exchange.started.elapsed());
+        let mut begun = Instant::now();
+        exchange.timings.forwarded = Some(begun.saturating_duration_since(exchange.started));
         loop {
             let endpoint = self.pick(&tried).await?;
             exchange.endpoint = Some(endpoint.address());
             exchange.tries += 1;
             self.set_host(request, &endpoint);
-            let attempt = Attempt { backend: self.backend, endpoint: &endpoint, shard: self.shard, reuse };
+            let attempt =
+                Attempt { backend: self.backend, endpoint: &endpoint, shard: self.shard, reuse, begun };
             let failure = match attempt.run(request, self.upload.as_ref()).await {
                 Ok(answered) => {
                     exchange.timings.responded = Some(exchange.started.elapsed());
@@ -153,6 +158,7 @@ impl Tries<'_> {
                 tried.push(endpoint);
             }
             self.restore(request, failure, exchange.tries)?;
+            begun = Instant::now();
         }
     }
 

@@ -5,7 +5,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, Waker, ready},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -40,7 +40,7 @@ impl Lease {
         if self.upload.is_some_and(|upload| upload.progress() != Progress::Done) {
             return;
         }
-        self.in_flight.endpoint().give_back(self.shard, self.connection, Instant::now());
+        self.in_flight.endpoint().give_back(self.shard, self.connection);
     }
 }
 

@@ -3,14 +3,14 @@
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex, PoisonError, Weak},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use hyper::client::conn::http1::SendRequest;
 use tokio::task::{AbortHandle, JoinHandle};
 
 use super::{Endpoint, Transport, interim::Awaiting};
-use crate::Body;
+use crate::{Body, clock};
 
 /// Bounds of a [`Pool`]; the defaults are Kong's upstream keep-alive settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,7 +92,8 @@ pub(crate) struct Pool {
 
 #[derive(Default)]
 struct Shard {
-    idle: VecDeque<(Instant, Connection)>,
+    /// With when each came to rest, in milliseconds of the coarse clock; the oldest first.
+    idle: VecDeque<(u64, Connection)>,
     swept: bool,
 }
 
@@ -123,9 +124,9 @@ impl Pool {
     }
 
     /// Closes what has been idle for too long; whether any are left.
-    fn sweep(&self, shard: usize, now: Instant) -> bool {
+    fn sweep(&self, shard: usize, now: u64) -> bool {
         let Some(mut shard) = self.lock(shard) else { return false };
-        let old = |since: Instant| now.saturating_duration_since(since) >= self.limits.idle_timeout;
+        let old = |since: u64| now.saturating_sub(since) >= clock::millis(self.limits.idle_timeout);
         while shard
             .idle
             .front()
@@ -145,7 +146,7 @@ impl Pool {
 
 impl Endpoint {
     /// Gives a connection back after a complete exchange.
-    pub(crate) fn give_back(self: &Arc<Self>, shard: usize, mut connection: Connection, now: Instant) {
+    pub(crate) fn give_back(self: &Arc<Self>, shard: usize, mut connection: Connection) {
         connection.requests += 1;
         let pool = self.pool();
         if connection.sender.is_closed() || connection.requests >= pool.limits.requests {
@@ -155,7 +156,7 @@ impl Endpoint {
         if idle.idle.len() >= pool.limits.idle {
             return;
         }
-        idle.idle.push_back((now, connection));
+        idle.idle.push_back((clock::now(), connection));
         if !std::mem::replace(&mut idle.swept, true) {
             tokio::spawn(sweep(Arc::downgrade(self), shard, pool.limits.idle_timeout));
         }
@@ -167,7 +168,7 @@ async fn sweep(endpoint: Weak<Endpoint>, shard: usize, every: Duration) {
     loop {
         tokio::time::sleep(every / 2).await;
         let Some(endpoint) = endpoint.upgrade() else { return };
-        if !endpoint.pool().sweep(shard, Instant::now()) {
+        if !endpoint.pool().sweep(shard, clock::now()) {
             return;
         }
     }

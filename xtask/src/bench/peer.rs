@@ -48,7 +48,16 @@ pub(crate) static PEERS: &[Peer] = &[
     Peer {
         name: GATEWAY,
         program: "target/release/gateway",
-        arguments: &["run", "{peers}/kong.yml", "--listen", "127.0.0.1:18080", "--workers", "1"],
+        arguments: &[
+            "run",
+            "{peers}/kong.yml",
+            "--listen",
+            "127.0.0.1:18080",
+            "--workers",
+            "1",
+            "--access-log",
+            "off",
+        ],
         port: 18080,
         work: Work::Gateway,
         version: Version::Argument("--version"),
