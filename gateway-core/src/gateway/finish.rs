@@ -8,7 +8,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Response, header::SERVER};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version,
+    header::{CONTENT_LENGTH, SERVER},
+};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use super::{Gateway, Shared};
@@ -38,6 +41,9 @@ impl Gateway {
         if let Some(bytes) = in_memory(response.body()) {
             ending.exchange.response_bytes = bytes;
             ending.end();
+            if bytes == 0 && tells_length_of_absent(&response, ending.exchange.version) {
+                *response.body_mut() = Body::new(Absent);
+            }
             return response;
         }
         response.map(|body| Body::new(Counted { body, ending }))
@@ -76,6 +82,25 @@ impl Gateway {
         if settings.debug_header && exchange.debug {
             debug_fields(headers, exchange);
         }
+    }
+}
+
+/// Whether it is a 304 with the length that a 200 would have (compat P31). hyper's HTTP/1 takes that off where
+/// it knows the body to be empty.
+fn tells_length_of_absent(response: &Response<Body>, version: Version) -> bool {
+    let told = || response.headers().contains_key(CONTENT_LENGTH);
+    response.status() == StatusCode::NOT_MODIFIED && version <= Version::HTTP_11 && told()
+}
+
+/// A body that has nothing, and does not say so beforehand.
+struct Absent;
+
+impl HttpBody for Absent {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        Poll::Ready(None)
     }
 }
 

@@ -37,5 +37,5 @@ pub use metrics::Metrics;
 pub use node::{NodeState, TargetHealth, TargetState};
 pub use observer::Observer;
 pub use route::{PerConsumer, RouteMetrics};
-pub use server::{ConnectionGuard, ServerCounters, ServerStatus};
+pub use server::{ServerCounters, ServerStatus};
 pub use sink::Sink;

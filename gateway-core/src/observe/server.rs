@@ -1,13 +1,11 @@
-//! Connections and requests of the whole node.
+//! Requests of the whole node, beside the connections that the server counts.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering::Relaxed},
-};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use serde::Serialize;
 
-/// Counts connections and requests, per worker. Long-lived, as [`Metrics`](super::Metrics) is.
+/// Counts requests, per worker. Long-lived, as [`Metrics`](super::Metrics) is. Connections are the
+/// [server](crate::server)'s to count, or the embedder's, whose listener it is.
 #[derive(Debug)]
 pub struct ServerCounters {
     shards: Box<[Cell]>,
@@ -17,9 +15,6 @@ pub struct ServerCounters {
 #[derive(Debug, Default)]
 #[repr(align(128))]
 struct Cell {
-    accepted: AtomicU64,
-    refused: AtomicU64,
-    closed: AtomicU64,
     begun: AtomicU64,
     finished: AtomicU64,
 }
@@ -29,20 +24,6 @@ impl ServerCounters {
     #[must_use]
     pub fn new(shards: usize) -> Self {
         Self { shards: (0..shards.max(1)).map(|_| Cell::default()).collect() }
-    }
-
-    /// Counts a connection that was accepted; dropping the guard counts its end.
-    #[must_use]
-    pub fn connection(self: &Arc<Self>, shard: usize) -> ConnectionGuard {
-        self.on(shard, |cell| &cell.accepted);
-        ConnectionGuard { counters: Arc::clone(self), shard }
-    }
-
-    /// Counts a connection that was accepted and closed at once, because of a limit.
-    pub fn refused(&self, shard: usize) {
-        self.on(shard, |cell| &cell.accepted);
-        self.on(shard, |cell| &cell.refused);
-        self.on(shard, |cell| &cell.closed);
     }
 
     /// Counts a request whose head has been read. [`Observer::finish`](super::Observer::finish) counts its end.
@@ -60,40 +41,20 @@ impl ServerCounters {
         }
     }
 
-    /// The sums, as `GET /status` shows them.
+    /// The sums, as `GET /status` shows them; who serves the connections fills in theirs.
     #[must_use]
     pub fn status(&self) -> ServerStatus {
         let sum = |counter: fn(&Cell) -> &AtomicU64| -> u64 {
             self.shards.iter().map(|cell| counter(cell).load(Relaxed)).sum()
         };
-        // Ends are read before beginnings, so that a difference is never below what it is.
-        let (closed, finished) = (sum(|cell| &cell.closed), sum(|cell| &cell.finished));
-        let (refused, begun) = (sum(|cell| &cell.refused), sum(|cell| &cell.begun));
-        let accepted = sum(|cell| &cell.accepted);
-        let active = accepted.saturating_sub(closed);
-        let writing = begun.saturating_sub(finished);
+        // Ends are read before beginnings, so that the difference is never below what it is.
+        let finished = sum(|cell| &cell.finished);
+        let begun = sum(|cell| &cell.begun);
         ServerStatus {
-            connections_accepted: accepted,
-            connections_active: active,
-            connections_handled: accepted.saturating_sub(refused),
-            connections_reading: 0,
-            connections_waiting: active.saturating_sub(writing),
-            connections_writing: writing,
+            connections_writing: begun.saturating_sub(finished),
             total_requests: begun,
+            ..ServerStatus::default()
         }
-    }
-}
-
-/// An open connection, as far as the counters go.
-#[derive(Debug)]
-pub struct ConnectionGuard {
-    counters: Arc<ServerCounters>,
-    shard: usize,
-}
-
-impl Drop for ConnectionGuard {
-    fn drop(&mut self) {
-        self.counters.on(self.shard, |cell| &cell.closed);
     }
 }
 
@@ -107,7 +68,7 @@ pub struct ServerStatus {
     pub connections_active: u64,
     /// Connections ever accepted and not refused by a limit.
     pub connections_handled: u64,
-    /// Connections on which a head is being read. Not told apart from waiting ones: always 0.
+    /// Connections on which a head is being read.
     pub connections_reading: u64,
     /// Connections without a request under way.
     pub connections_waiting: u64,
@@ -119,29 +80,22 @@ pub struct ServerStatus {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::ServerCounters;
 
     #[test]
     fn status_is_what_is_open_and_what_has_been() {
-        let counters = Arc::new(ServerCounters::new(2));
-        let open = counters.connection(0);
-        drop(counters.connection(1));
-        counters.refused(5);
+        let counters = ServerCounters::new(2);
         counters.begin(0);
-        counters.begin(0);
+        counters.begin(5);
         counters.finish(0);
         let status = serde_json::to_value(counters.status()).unwrap();
         assert_eq!(
             status,
             serde_json::json!({
-                "connections_accepted": 3, "connections_active": 1, "connections_handled": 2,
+                "connections_accepted": 0, "connections_active": 0, "connections_handled": 0,
                 "connections_reading": 0, "connections_waiting": 0, "connections_writing": 1,
                 "total_requests": 2
             })
         );
-        drop(open);
-        assert_eq!(counters.status().connections_active, 0);
     }
 }
