@@ -3,7 +3,7 @@
 //! Each vector says its row of the list of attacks, what is sent, the status that answers it, and whether the
 //! connection goes on. After each one a plain request has to be answered right, on a new connection and on the
 //! same one where that goes on, so that nothing stays behind in either direction.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 #[path = "common/wire.rs"]
 mod wire;
@@ -70,7 +70,7 @@ impl Range {
             match self.one(&vector).await {
                 Ok(seen) => all.push((vector, seen)),
                 Err(what) => {
-                    wrong.push(format!("{}: {:?}: {what}", vector.0, String::from_utf8_lossy(&vector.1)))
+                    wrong.push(format!("{}: {:?}: {what}", vector.0, String::from_utf8_lossy(&vector.1)));
                 }
             }
             self.vectors += 1;
@@ -320,7 +320,7 @@ fn chunks() -> Vec<Vector> {
         chunk("F9", "3 ;a\r\nabc\r\n0\r\n\r\n", 200, Keeps),
         chunk("F9", "3;\n\r\nabc\r\n0\r\n\r\n", 400, Closes),
         chunk("F9", &format!("3;{}\r\nabc\r\n0\r\n\r\n", "x".repeat(20_000)), 400, Closes),
-        chunk("F10", &format!("3\r\nabc\r\n0\r\nX: {}\r\n\r\n", "x".repeat(20_000)), 400, Closes),
+        chunk("F10", &format!("3\r\nabc\r\n0\r\nX: {}\r\n\r\n", "x".repeat(40_000)), 400, Closes),
         chunk("F10", "3\r\nabc\r\n0\r\nX : y\r\n\r\n", 400, Closes),
         chunk("F10", "3\r\nabc\r\n0\r\nX: y\r\n\r\n", 200, Keeps),
     ]

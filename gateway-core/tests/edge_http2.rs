@@ -1,6 +1,6 @@
 //! HTTP/2 at the edge of the whole gateway, HTTP/1.1 behind it: what a client can still send after h2 has looked
 //! at it, in raw frames, and what clients of good manners may rely on.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 #[path = "common/frames.rs"]
 mod frames;

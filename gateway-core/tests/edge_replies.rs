@@ -1,6 +1,6 @@
 //! What clients get to see: the gateway's own answers and the fields that it adds to an upstream's, through the
 //! whole gateway and on the wire (`docs/compat/proxy.md`).
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 #[path = "common/wire.rs"]
 mod wire;

@@ -1,6 +1,6 @@
 //! The gateway as a part of somebody else's program: within axum, as a bare Tower service, with the embedder's
 //! own layers and plugins, and with plugins that panic.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 #[path = "common/wire.rs"]
 mod wire;
@@ -127,7 +127,7 @@ impl Handler for Says {
 fn says() -> Custom {
     let configure = |config: &serde_json::Value| {
         let text =
-            config["text"].as_str().filter(|text| !text.is_empty()).ok_or("text: must not be empty")?;
+            config["text"].as_str().filter(|text| *text != "nothing").ok_or("text: has to say something")?;
         Ok(Says(text.to_owned()))
     };
     Custom::new("says", 10, configure).taking(vec![Field::string("text").required()])
@@ -164,10 +164,10 @@ async fn as_a_service_without_server_or_socket_own_plugins_answer() {
 
 #[test]
 fn a_config_that_a_plugin_of_ones_own_refuses_is_refused() {
-    let bad = Config::default().with(Plugin::new("says", serde_json::json!({ "text": "" })));
+    let bad = Config::default().with(Plugin::new("says", serde_json::json!({ "text": "nothing" })));
     let registry = || plugins::bundled().with(says());
     let problems = Gateway::builder().config(bad).plugins(registry()).build().err().unwrap();
-    assert!(problems.to_string().contains("must not be empty"), "{problems}");
+    assert!(problems.to_string().contains("has to say something"), "{problems}");
     let absent = Config::default().with(Plugin::new("nobody", serde_json::json!({})));
     let problems = Gateway::builder().config(absent).plugins(registry()).build().err().unwrap();
     assert!(problems.to_string().contains("plugin 'nobody' not enabled"), "A37: {problems}");

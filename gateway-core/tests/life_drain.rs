@@ -1,5 +1,5 @@
 //! The end of a gateway's life: what has been accepted is answered, what is idle goes, what is new is refused.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 #[path = "common/frames.rs"]
 mod frames;
@@ -54,7 +54,7 @@ async fn requests_in_flight_finish_and_idle_connections_close() {
     half.send("GET /half HTTP/1.1\r\nhost: a\r\n").await;
     let mut upload = edge.client().await;
     upload.send("POST /upload HTTP/1.1\r\nhost: a\r\ncontent-length: 6\r\n\r\nabc").await;
-    let silent = edge.client().await;
+    let mut silent = edge.client().await;
     eventually("twenty requests upstream", || upstream.count() >= 30).await;
     eventually("an upload", || edge.running.snapshot().writing == 21 && edge.running.snapshot().active == 33)
         .await;
@@ -64,8 +64,8 @@ async fn requests_in_flight_finish_and_idle_connections_close() {
     for mut client in idle {
         assert_eq!(client.closes().await.unwrap(), b"");
     }
-    assert_eq!(Client::new(silent.into_inner()).closes().await.unwrap(), b"");
-    assert!(began.elapsed() < wire::SLOW, "idle ones do not wait for the others: {:?}", began.elapsed());
+    // A client that has just been answered may be asking again: it is given the linger, 500 ms, and no more.
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
     half.send("\r\n").await;
     upload.send("def").await;
     for (path, mut client) in [("/half", half), ("/upload", upload)] {
@@ -82,6 +82,8 @@ async fn requests_in_flight_finish_and_idle_connections_close() {
         assert_eq!(answer.field("connection"), Some("close"));
         assert_eq!(client.closes().await.unwrap(), b"");
     }
+    // One that has not said a word is given a moment, as its first request may be on its way.
+    assert_eq!(silent.closes().await.unwrap(), b"");
     assert!(TcpStream::connect(edge.address).await.is_err(), "nobody listens any more");
     assert!(ends(edge).await < Duration::from_secs(1), "with the last request, long before the grace");
     assert_eq!(upstream.take().iter().filter(|seen| !seen.broken).count(), 32);

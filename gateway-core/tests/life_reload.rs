@@ -1,6 +1,6 @@
 //! A thousand changes of the configuration under load: no request fails or sees two of them, no connection is
 //! cut, and nothing of what has been stays behind.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 #[path = "common/wire.rs"]
 mod wire;

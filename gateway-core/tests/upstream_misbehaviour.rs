@@ -26,7 +26,7 @@ async fn stage(script: Script) -> (Edge, Scripted) {
     })
     .await;
     let mut service = service(upstream.address);
-    (service.retries, service.read_timeout) = (0, 300);
+    (service.retries, service.read_timeout) = (0, 500);
     (Edge::new(config(service)), upstream)
 }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Reference, derived_id};
+use super::{Reference, derived_id, schema::digest_of};
 
 /// A certificate chain and its key, PEM.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,14 +81,14 @@ pub struct CaCertificate {
 }
 
 impl CaCertificate {
-    /// An anchor, PEM. The identity comes from its text; `cert_digest` stays empty, as it is Kong's to
-    /// compute and nothing here depends on it.
+    /// An anchor, PEM. The identity comes from its text. Text that is no certificate is refused, with its
+    /// place, by the gateway that is built or reloaded with it.
     #[must_use]
     pub fn new(cert: &str) -> Self {
         Self {
             id: derived_id("ca_certificates", cert),
             cert: cert.to_owned(),
-            cert_digest: String::new(),
+            cert_digest: digest_of(cert).unwrap_or_default(),
             tags: None,
             created_at: 0,
             updated_at: 0,

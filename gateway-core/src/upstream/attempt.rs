@@ -183,6 +183,10 @@ fn named_reason(error: &hyper::Error) -> Option<Reason> {
     let mut cause = error.source();
     while let Some(error) = cause {
         let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        if inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()).is_some() {
+            // In TLS 1.3 the other end refuses our certificate after our handshake is over.
+            return Some(Reason::TlsHandshake);
+        }
         let named = error.downcast_ref::<Error>().or_else(|| inner?.downcast_ref());
         if let Some(named) = named {
             return Some(named.reason());
