@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{Arc, mpsc},
     thread::{self, JoinHandle},
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
@@ -184,8 +184,7 @@ impl<R: Fn(Result<Loaded, WatchError>)> Follower<R> {
     }
 
     fn read(&mut self, cause: Cause) {
-        self.seen = Seen::now(&self.path);
-        let text = match fs::read_to_string(&self.path) {
+        let text = match self.steady_text() {
             Ok(text) => text,
             Err(error) => return self.unreadable(error, cause),
         };
@@ -195,6 +194,23 @@ impl<R: Fn(Result<Loaded, WatchError>)> Follower<R> {
         let path = || self.path.clone();
         let loaded = self.control.load(&text);
         (self.report)(loaded.map_err(|refusal| WatchError::Refused { path: path(), text, refusal }));
+    }
+
+    /// The text once it stands still: a file that is being written is not judged half-way.
+    fn steady_text(&mut self) -> io::Result<String> {
+        let begun = Instant::now();
+        loop {
+            self.seen = Seen::now(&self.path);
+            let text = fs::read_to_string(&self.path);
+            let known = text.as_ref().is_ok_and(|text| self.last == Found::Content(Hash::of(text)));
+            if known || begun.elapsed() > PATIENCE {
+                return text;
+            }
+            thread::sleep(SETTLE);
+            if Seen::now(&self.path) == self.seen {
+                return text;
+            }
+        }
     }
 
     fn unreadable(&mut self, source: io::Error, cause: Cause) {
@@ -221,7 +237,7 @@ enum Settled {
 
 /// Waits until nothing has happened for a while.
 fn settle(commands: &mpsc::Receiver<Command>) -> Settled {
-    let begun = std::time::Instant::now();
+    let begun = Instant::now();
     while begun.elapsed() < PATIENCE {
         match commands.recv_timeout(SETTLE) {
             Ok(Command::Look) => {}

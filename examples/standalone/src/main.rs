@@ -7,6 +7,7 @@ mod cli;
 mod demo;
 mod failure;
 mod file;
+mod listeners;
 mod log;
 mod node;
 mod run;

@@ -1,7 +1,6 @@
 //! `gateway run`: everything put together, from the start to the end.
 
 use std::{
-    net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -12,19 +11,20 @@ use gateway_control::{
 };
 use gateway_core::{
     Gateway,
-    server::{Bound, Certificates, Phase, Running, Server},
+    server::{Phase, Running},
 };
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::{runtime, time::sleep};
 use tracing::{error, info, warn};
 
 use crate::{
-    address::Address,
     banner::{self, Banner},
     cli::{LogFormat, RunArgs},
     demo,
     failure::Failure,
-    file, log, node,
+    file,
+    listeners::Listeners,
+    log, node,
     settings::Settings,
     signals::{Signals, Wish},
     what::What,
@@ -169,51 +169,5 @@ fn report(result: Result<Loaded, WatchError>, format: LogFormat) {
             error!(file = %path.display(), problems, "the changed file is refused, what ran before goes on");
         }
         Err(problem) => error!(%problem, "what ran before goes on"),
-    }
-}
-
-/// Where the node listens.
-struct Listeners {
-    clear: Vec<SocketAddr>,
-    tls: Vec<SocketAddr>,
-}
-
-impl Listeners {
-    fn of(settings: &Settings) -> Self {
-        let plain = |list: &Option<Vec<Address>>| list.iter().flatten().map(|address| address.0).collect();
-        let (mut clear, tls): (Vec<_>, Vec<_>) = (plain(&settings.listen), plain(&settings.listen_tls));
-        if clear.is_empty() && tls.is_empty() {
-            // A demo is nobody else's business.
-            let host = if settings.config.is_some() { [0, 0, 0, 0] } else { [127, 0, 0, 1] };
-            clear.push((host, 8000).into());
-        }
-        Self { clear, tls }
-    }
-
-    fn bind(&self, settings: &Settings, certificates: &Certificates) -> Result<Bound, Failure> {
-        let mut server = Server::new(node::server(settings));
-        for address in &self.clear {
-            server = server.listen(*address);
-        }
-        for address in &self.tls {
-            server = server.listen_tls(*address, certificates);
-        }
-        if !self.tls.is_empty() && certificates.is_empty() {
-            warn!("there is no certificate yet: every TLS handshake will be refused");
-        }
-        Ok(server.bind()?)
-    }
-
-    fn banner(&self, settings: &Settings, bound: &Bound) -> Banner {
-        let (clear, tls) = bound.addresses().split_at(self.clear.len().min(bound.addresses().len()));
-        Banner {
-            file: settings.config.clone(),
-            clear: clear.to_vec(),
-            tls: tls.to_vec(),
-            admin: None,
-            workers: node::server(settings).workers,
-            counts: [0; 3],
-            took: Duration::ZERO,
-        }
     }
 }
