@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{ById, Snapshot, UpstreamKey, compile::Compiler};
 use crate::{
+    BoxError,
     config::{Certificate, Config, Problem, Service, Target, Upstream},
     upstream::{Backend, Group, TlsSettings, Transport, Upstream as Endpoints},
 };
@@ -36,9 +37,8 @@ impl Compiler<'_> {
                 tracing::warn!(service = %service.id, ?protocol, "services of this protocol are not forwarded to yet");
                 continue;
             }
-            match self.backend(service, index) {
-                Ok(backend) => drop(self.backends.insert(service.id, backend)),
-                Err(problem) => self.problems.push(problem),
+            if let Some(backend) = self.backend(service, index) {
+                self.backends.insert(service.id, backend);
             }
         }
     }
@@ -47,7 +47,7 @@ impl Compiler<'_> {
         &mut self,
         service: &Service,
         index: &Index<'_>,
-    ) -> Result<(Option<TlsSettings>, Transport, Arc<Backend>), Problem> {
+    ) -> Option<(Option<TlsSettings>, Transport, Arc<Backend>)> {
         let (upstream, endpoints) = self.endpoints(service, index);
         let settings = service.protocol.is_tls().then(|| self.tls_settings(service, upstream.as_deref()));
         let transport = self.transport(service, settings.as_ref())?;
@@ -57,7 +57,7 @@ impl Compiler<'_> {
             Some((_, _, same)) if **same == backend => Arc::clone(same),
             _ => Arc::new(backend),
         };
-        Ok((settings, transport, backend))
+        Some((settings, transport, backend))
     }
 
     /// The endpoints of a service: its upstream's, or those of its host alone.
@@ -113,20 +113,19 @@ impl Compiler<'_> {
     }
 
     /// The transport of before, where no setting differs: its open connections stay usable.
-    fn transport(&self, service: &Service, settings: Option<&TlsSettings>) -> Result<Transport, Problem> {
-        let Some(settings) = settings else { return Ok(Transport::clear()) };
+    fn transport(&mut self, service: &Service, settings: Option<&TlsSettings>) -> Option<Transport> {
+        let Some(settings) = settings else { return Some(Transport::clear()) };
         let before: Option<&Snapshot> = self.previous;
-        match before.and_then(|previous| previous.backends.get(&service.id)) {
-            Some((Some(same), transport, _)) if same == settings => Ok(transport.clone()),
-            _ => Transport::tls(settings).map_err(|error| {
-                Problem::in_entity(
-                    "services",
-                    service.id,
-                    service.name.as_deref(),
-                    "client_certificate",
-                    error.to_string(),
-                )
-            }),
+        if let Some((Some(same), transport, _)) =
+            before.and_then(|previous| previous.backends.get(&service.id))
+            && same == settings
+        {
+            return Some(transport.clone());
         }
+        let refused = |error: BoxError| {
+            let (id, name) = (service.id, service.name.as_deref());
+            Problem::in_entity("services", id, name, "client_certificate", error.to_string())
+        };
+        Transport::tls(settings).map_err(|error| self.problems.push(refused(error))).ok()
     }
 }

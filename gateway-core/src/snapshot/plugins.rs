@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::{ById, compile::Compiler};
 use crate::{
     config::{Plugin, Problem, Protocol, Route},
-    plugin::{ByConsumer, Configured, Link, Scope, Scoped},
+    plugin::{self, ByConsumer, Configured, Link, Scope, Scoped},
 };
 
 /// The configurations of one plugin, by where they apply.
@@ -35,19 +35,13 @@ impl Compiler<'_> {
     /// Configures every plugin that is switched on, and sorts them into families.
     pub(super) fn families(&mut self) -> Vec<Family> {
         let mut families = BTreeMap::<&str, Family>::new();
-        let config = self.config;
+        let (config, environment) = (self.config, self.environment);
         for entity in config.plugins.values().filter(|plugin| plugin.enabled && speaks_http(plugin)) {
-            let Some(plugin) = self.environment.registry.get(&entity.name) else {
+            let Some(plugin) = environment.registry.get(&entity.name) else {
                 self.problems.push(not_enabled(entity));
                 continue;
             };
-            let configured = match self.configured(entity) {
-                Ok(configured) => configured,
-                Err(problem) => {
-                    self.problems.push(problem);
-                    continue;
-                }
-            };
+            let Some(configured) = self.configured(entity, plugin.as_ref()) else { continue };
             self.plugins.insert(entity.id, (Arc::clone(entity), configured.clone()));
             let family = families.entry(&entity.name).or_insert_with(|| Family {
                 name: entity.name.as_str().into(),
@@ -60,19 +54,16 @@ impl Compiler<'_> {
     }
 
     /// The handler of before, where the entity is the same: what it has counted or cached goes on.
-    fn configured(&self, entity: &Arc<Plugin>) -> Result<Configured, Problem> {
+    fn configured(&mut self, entity: &Arc<Plugin>, plugin: &dyn plugin::Plugin) -> Option<Configured> {
         let before = self.previous.and_then(|previous| previous.plugins.get(&entity.id));
         if let Some((same, configured)) = before
             && (Arc::ptr_eq(same, entity) || same == entity)
         {
-            return Ok(configured.clone());
+            return Some(configured.clone());
         }
-        let Some(plugin) = self.environment.registry.get(&entity.name) else {
-            return Err(not_enabled(entity));
-        };
-        plugin.configure(&entity.config).map_err(|message| {
-            Problem::in_entity("plugins", entity.id, Some(&entity.name), "config", message)
-        })
+        let refused =
+            |message| Problem::in_entity("plugins", entity.id, Some(&entity.name), "config", message);
+        plugin.configure(&entity.config).map_err(|message| self.problems.push(refused(message))).ok()
     }
 }
 
