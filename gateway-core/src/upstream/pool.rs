@@ -12,7 +12,7 @@ use tokio::task::{AbortHandle, JoinHandle};
 use super::{Endpoint, Transport, interim::Awaiting};
 use crate::{Body, clock};
 
-/// Bounds of a [`Pool`]; the defaults are Kong's upstream keep-alive settings.
+/// Bounds of the idle connections of one endpoint; the defaults are Kong's upstream keep-alive settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PoolLimits {
