@@ -49,6 +49,8 @@ use crate::{
 /// ```
 pub struct Upstream {
     group: Group,
+    /// Whether any target is a name; asked on every request, so not worked out there.
+    named: bool,
     set: ArcSwap<Set>,
     resolver: Arc<dyn Resolve>,
     task: OnceLock<Task>,
@@ -100,6 +102,7 @@ impl Upstream {
             set: ArcSwap::from_pointee(Set::empty()),
             task: OnceLock::new(),
             resolved: Notify::new(),
+            named: group.targets.iter().any(|member| member.ip().is_none()),
             group,
             resolver,
             shards,
@@ -171,7 +174,7 @@ impl Upstream {
 
     /// Starts the task that looks up names, if there are any and it is not running yet.
     fn keep_resolved(self: &Arc<Self>) {
-        if self.task.get().is_none() && self.names().next().is_some() {
+        if self.named && self.task.get().is_none() {
             self.task.get_or_init(|| Task(tokio::spawn(keep_resolved(Arc::downgrade(self))).abort_handle()));
         }
     }
