@@ -1,10 +1,15 @@
 //! Where a message's body ends: the fields that say so, and those we write ourselves.
 
 use http::{
-    HeaderMap, HeaderValue,
+    HeaderMap, HeaderValue, Version,
     header::{CONTENT_LENGTH, TRANSFER_ENCODING},
 };
 use http_body::Body;
+
+/// Whether the version multiplexes streams and has an `:authority`.
+pub(super) const fn multiplexed(version: Version) -> bool {
+    matches!(version, Version::HTTP_2 | Version::HTTP_3)
+}
 
 /// Whether the transfer coding is the one that a gateway can take off: a single `chunked`
 /// (rows F2, F3; deviation 7). True where the field is absent.

@@ -5,7 +5,7 @@ use std::{fmt, fmt::Write as _, net::Ipv6Addr};
 use bytes::Bytes;
 use http::{HeaderValue, Version, header::HOST, request::Parts, uri::Authority};
 
-use super::{Compat, request::multiplexed};
+use super::{Compat, framing::multiplexed};
 use crate::error::Reason;
 
 /// A host and, if given, its port, in canonical form: lower case, without the final dot

@@ -9,7 +9,7 @@ use http::{
 
 use super::{
     Compat, Host, Strictness, Trailers, Upgrade,
-    framing::{content_length, is_only_chunked},
+    framing::{content_length, is_only_chunked, multiplexed},
     headers::{Survey, wants_trailers},
     host::host_of,
     names::Marks,
@@ -150,11 +150,6 @@ pub fn complete_refusal(reason: Reason, headers: &mut HeaderMap) {
         headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
         headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
     }
-}
-
-/// Whether the version multiplexes streams and has an `:authority`.
-pub(super) const fn multiplexed(version: Version) -> bool {
-    matches!(version, Version::HTTP_2 | Version::HTTP_3)
 }
 
 /// Deviation 5, row T5: what nginx's parser takes as a method.
