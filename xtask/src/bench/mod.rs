@@ -16,6 +16,7 @@ mod report;
 mod results;
 mod stage;
 pub(crate) mod stats;
+mod verdict;
 mod wrk;
 
 use std::path::Path;
