@@ -8,6 +8,7 @@ mod headers;
 pub(crate) mod http;
 mod machine;
 mod measure;
+mod page;
 mod peer;
 mod plot;
 mod proc;

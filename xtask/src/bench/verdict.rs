@@ -1,12 +1,23 @@
 //! Whether a run shows what the project wants of its own figures.
 
 use crate::bench::goals::Goal;
+use crate::bench::peer::GATEWAY;
 use crate::bench::report::Report;
 use crate::bench::stats::Spread;
 
+impl Report {
+    /// The lines about wanted figures, which are the gateway's alone.
+    pub(crate) fn goals(&self) -> Vec<String> {
+        if self.subject != GATEWAY {
+            return Vec::new();
+        }
+        self.measurement.goals.iter().filter_map(|goal| goal.judged(self)).collect()
+    }
+}
+
 impl Goal {
     /// Wanted and found, as one line; `None` if the run did not measure it.
-    pub(crate) fn judged(&self, report: &Report) -> Option<String> {
+    fn judged(&self, report: &Report) -> Option<String> {
         match *self {
             Goal::Ratio { peer, most, or_within } => {
                 let ratio = report.against(peer, |ours, theirs| ours / theirs)?.median;
