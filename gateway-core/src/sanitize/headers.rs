@@ -16,15 +16,15 @@ use crate::error::Reason;
 /// What happens to fields that are legal but that an upstream may take for something else.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Strictness {
-    /// They pass, as in Kong (deviation 13).
+    /// They pass, as in Kong (compat D13).
     #[default]
     Compatible,
     /// `Forwarded`, `Proxy-Authorization`, `X-Original-URL`, `X-Rewrite-URL` and every name with a
-    /// `_` are dropped (rows H2, H3).
+    /// `_` are dropped (docs/threat-model.md, H2 and H3).
     Strict,
 }
 
-/// What happens where Kong 3.9 is laxer than it should be (deviations 1, 3 and 14).
+/// What happens where Kong 3.9 is laxer than it should be (compat D1, D3 and D14).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Compat {
     /// Hosts have one form, an absolute target agrees with `Host`, and a client cannot say who it is.
@@ -41,7 +41,7 @@ pub enum Trailers {
     /// It cannot take them: `Trailer` is dropped (compat P31).
     #[default]
     Drop,
-    /// It speaks HTTP/2 or has said `TE: trailers`: `Trailer` stays (deviation 16).
+    /// It speaks HTTP/2 or has said `TE: trailers`: `Trailer` stays (compat D16).
     Forward,
 }
 
@@ -70,7 +70,7 @@ pub fn strip_response(headers: &mut HeaderMap, trailers: Trailers) {
 }
 
 /// Takes out of trailers what may not stand there: framing, routing, authentication, cookies and
-/// everything that the gateway itself sets (RFC 9110 section 6.5.1; row F10).
+/// everything that the gateway itself sets (RFC 9110 section 6.5.1; docs/threat-model.md, F10).
 pub fn clean_trailers(trailers: &mut HeaderMap) {
     const FORBIDDEN: [&str; 16] = [
         "authorization",
@@ -342,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn section_2_6_crumbs_and_lengths_become_one() {
+    fn x1_crumbs_and_lengths_become_one() {
         assert_eq!(request("cookie: a=1 | cookie: b=2 | cookie: c=3"), map("cookie: a=1; b=2; c=3"));
         assert_eq!(request("content-length: 3 | content-length: 3"), map("content-length: 3"));
         assert_eq!(request("content-length: 003"), map("content-length: 3"));
@@ -371,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn section_2_8_a_coding_wins_over_a_length() {
+    fn u1_a_coding_wins_over_a_length() {
         assert_eq!(response("content-length: 3 | transfer-encoding: chunked", Trailers::Drop), map(""));
         assert_eq!(response("content-length: 3, 3", Trailers::Drop), map("content-length: 3"));
     }

@@ -9,7 +9,7 @@ use super::{Compat, framing::multiplexed};
 use crate::error::Reason;
 
 /// A host and, if given, its port, in canonical form: lower case, without the final dot
-/// (RFC 9110 section 4.2.3, deviation 1), an IPv6 address in brackets and in its shortest form,
+/// (RFC 9110 section 4.2.3, compat D1), an IPv6 address in brackets and in its shortest form,
 /// the port without leading zeros. A port that is the scheme's own stays: `preserve_host` sends
 /// what the client sent (compat P36).
 ///
@@ -90,8 +90,8 @@ impl Host {
 
 /// Which host `parts` is for, and whether its `Host` field has to be rewritten to say so.
 ///
-/// HTTP/2: `:authority` wins (deviation 4, RFC 9113 section 8.3.1). HTTP/1: the `Host` field,
-/// and a target in absolute form has to agree with it (deviation 3).
+/// HTTP/2: `:authority` wins (compat D4, RFC 9113 section 8.3.1). HTTP/1: the `Host` field,
+/// and a target in absolute form has to agree with it (compat D3).
 pub(super) fn host_of(parts: &Parts, compat: Compat) -> Result<(Host, bool), Reason> {
     let mut fields = parts.headers.get_all(HOST).into_iter();
     let (field, None) = (fields.next(), fields.next()) else { return Err(Reason::BadHost) };

@@ -36,7 +36,7 @@ pub fn canonical_path(path: &str) -> Result<Cow<'_, str>, Reason> {
 }
 
 /// Refuses the canonical path whose meaning differs among servers: `%2F` or `%5C` (a raw `\`
-/// has become one), and a `..` next to a `;` (deviation 10, `strict_paths`).
+/// has become one), and a `..` next to a `;` (compat D10, `strict_paths`).
 ///
 /// # Errors
 /// [`Reason::BadPath`].
