@@ -75,7 +75,7 @@ impl Forwarder {
     }
 
     /// Reads a short body to its end, so that a slow client does not hold an upstream connection, and
-    /// a failed try can be repeated (deviation 18). A longer one streams, with what has been read of it in front.
+    /// a failed try can be repeated (compat D18). A longer one streams, with what has been read of it in front.
     async fn read_ahead(&self, request: &mut Request<Body>, exchange: &mut Exchange) -> Result<(), Error> {
         let body = std::mem::take(request.body_mut());
         let body = body.prefetch(self.outbound.request_buffer).await.map_err(unreadable)?;

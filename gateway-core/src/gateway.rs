@@ -1,14 +1,16 @@
 //! The one public object: requests in, responses out.
 
+mod admit;
 mod builder;
+mod contain;
 mod finish;
+mod shard;
 
 pub use builder::Builder;
 
 use std::{
     convert::Infallible,
-    future::{Future, poll_fn},
-    panic::{AssertUnwindSafe, catch_unwind},
+    future::Future,
     pin::{Pin, pin},
     sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
@@ -16,19 +18,20 @@ use std::{
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use http::{Request, Response, request::Parts};
+use http::{Request, Response};
 use http_body::Body as HttpBody;
 use tower_service::Service;
 
+use contain::{contained, panicked};
+use shard::Shard;
+
 use crate::{
     Body, ConnectInfo, Settings,
-    config::{Change, Config, Problems, Protocol},
-    error::{BoxError, Reason},
+    config::{Change, Config, Problems},
+    error::BoxError,
     observe::Observer,
-    plugin::{Exchange, Registry, Source},
-    reply::{Asked, https_reply, reply},
-    router::Head,
-    sanitize::{Canonical, check_head, complete_refusal},
+    plugin::{Exchange, Registry},
+    reply::Asked,
     server::Serve,
     snapshot::{Entry, Environment, Snapshot, compile},
 };
@@ -68,15 +71,6 @@ struct Shared {
     environment: Environment,
     settings: Settings,
     observer: Observer,
-}
-
-/// Which share of pools and counters a clone uses.
-#[derive(Clone, Copy)]
-enum Shard {
-    /// That of a worker with a runtime of its own.
-    Worker(usize),
-    /// That of the thread it happens to run on.
-    Thread,
 }
 
 impl Gateway {
@@ -200,125 +194,6 @@ impl Gateway {
             Err(refusal) => (*refusal, None),
         }
     }
-
-    /// Checks the head, finds the route, and turns the target into the upstream's.
-    fn admit(
-        &self,
-        request: &mut Request<Body>,
-        exchange: &mut Exchange,
-    ) -> Result<Arc<Entry>, Box<Response<Body>>> {
-        let (mut parts, body) = std::mem::take(request).into_parts();
-        let admitted = self.admit_head(&mut parts, exchange);
-        *request = Request::from_parts(parts, body);
-        admitted
-    }
-
-    fn admit_head(
-        &self,
-        parts: &mut Parts,
-        exchange: &mut Exchange,
-    ) -> Result<Arc<Entry>, Box<Response<Body>>> {
-        exchange.receive(parts, &self.shared.environment.outbound.trust);
-        exchange.debug = self.shared.settings.debug_header && asks_for_debug(parts);
-        let canonical =
-            check_head(parts, &self.shared.settings.rules).map_err(|reason| refuse(reason, exchange))?;
-        canonical.apply(parts, &self.shared.settings.rules);
-        let snapshot = self.shared.snapshot.load();
-        let entry =
-            self.find(&snapshot, parts, &canonical, exchange).map_err(|reason| refuse(reason, exchange))?;
-        exchange.accept(canonical);
-        Self::check_scheme(&entry, exchange)?;
-        Ok(entry)
-    }
-
-    /// The route of a request; its target becomes what the route's service is asked for.
-    fn find(
-        &self,
-        snapshot: &Snapshot,
-        parts: &mut Parts,
-        canonical: &Canonical,
-        exchange: &mut Exchange,
-    ) -> Result<Arc<Entry>, Reason> {
-        let head = Head {
-            scheme: exchange.client.scheme,
-            method: &parts.method,
-            host: canonical.host.name(),
-            port: canonical.host.port().unwrap_or_else(|| exchange.client.scheme.default_port()),
-            path: parts.uri.path(),
-            headers: &parts.headers,
-            sni: exchange.connection.tls().and_then(|tls| tls.sni.as_deref()),
-        };
-        let found = snapshot.router().find(&head).ok_or(Reason::NoRoute)?;
-        let entry = Arc::clone(found.value);
-        exchange.matched = Some(Arc::clone(&entry.matched));
-        exchange.stripped = if entry.route().strip_path { found.matched } else { 0 };
-        if let Some(target) = entry.target(&parts.uri, exchange.stripped) {
-            parts.uri = target;
-        }
-        Ok(entry)
-    }
-
-    /// An https route tells a request in clear where to go (compat P15).
-    fn check_scheme(entry: &Entry, exchange: &mut Exchange) -> Result<(), Box<Response<Body>>> {
-        if entry.clear || exchange.client.scheme == Protocol::Https {
-            return Ok(());
-        }
-        exchange.reason = Some(Reason::HttpsRequired);
-        let status = entry.route().https_redirect_status_code;
-        let reply =
-            https_reply(status, exchange.host.name(), &exchange.uri, exchange.asked, exchange.request_id);
-        Err(Box::new(reply))
-    }
-}
-
-/// Whether the client asks how it was routed (compat P52).
-fn asks_for_debug(parts: &Parts) -> bool {
-    parts.headers.get("kong-debug").is_some_and(|value| value == "1")
-}
-
-/// Runs a chain; nothing where it panicked. Only its own request pays, also where no server of ours, but an
-/// embedder's, would have to catch it. It is not polled again, so nobody sees what it left behind.
-async fn contained<F: Future>(mut chain: Pin<&mut F>) -> Option<F::Output> {
-    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| chain.as_mut().poll(cx))) {
-        Ok(poll) => poll.map(Some),
-        Err(_) => Poll::Ready(None),
-    })
-    .await
-}
-
-/// Answers a request in whose chain a plugin or a layer panicked.
-fn panicked(exchange: &mut Exchange) -> Response<Body> {
-    tracing::error!(request_id = %exchange.request_id, "a plugin panicked");
-    exchange.reason = Some(Reason::Internal);
-    exchange.source = Source::Exit;
-    reply(Reason::Internal, exchange.asked, exchange.request_id)
-}
-
-/// Answers a request that goes no further.
-fn refuse(reason: Reason, exchange: &mut Exchange) -> Box<Response<Body>> {
-    exchange.reason = Some(reason);
-    let mut response = reply(reason, exchange.asked, exchange.request_id);
-    complete_refusal(reason, response.headers_mut());
-    Box::new(response)
-}
-
-impl Shard {
-    fn index(self) -> usize {
-        match self {
-            Self::Worker(index) => index,
-            Self::Thread => thread_index(),
-        }
-    }
-}
-
-/// A number for the current thread, counted up from 0.
-fn thread_index() -> usize {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    thread_local! {
-        static INDEX: usize = NEXT.fetch_add(1, Ordering::Relaxed);
-    }
-    INDEX.with(|index| *index)
 }
 
 impl<B> Service<Request<B>> for Gateway

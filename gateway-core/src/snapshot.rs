@@ -2,11 +2,14 @@
 
 mod backends;
 mod compile;
+mod compiler;
 mod entry;
+mod environment;
 mod plugins;
 
-pub(crate) use compile::{Environment, compile};
+pub(crate) use compile::compile;
 pub(crate) use entry::Entry;
+pub(crate) use environment::Environment;
 
 use std::{collections::HashMap, fmt, sync::Arc};
 
@@ -14,7 +17,7 @@ use foldhash::fast::RandomState;
 use uuid::Uuid;
 
 use crate::{
-    config::Config,
+    config::{Config, Plugin},
     plugin::Configured,
     router::Router,
     upstream::{Backend, TlsSettings, Transport, Upstream},
@@ -23,13 +26,22 @@ use crate::{
 /// A map by entity.
 type ById<T> = HashMap<Uuid, T, RandomState>;
 
+/// Endpoints, as one snapshot hands them to the next.
+type Upstreams = HashMap<UpstreamKey, Arc<Upstream>, RandomState>;
+
+/// Backends by service, with the settings and the transport that may be shared with the next snapshot.
+type Backends = ById<(Option<TlsSettings>, Transport, Arc<Backend>)>;
+
+/// Plugins, as one snapshot hands them to the next.
+type Plugins = ById<(Arc<Plugin>, Configured)>;
+
 /// A configuration, compiled. Immutable: a change makes the next one, which shares what did not change.
 pub struct Snapshot {
     config: Config,
     router: Router<Arc<Entry>>,
-    upstreams: HashMap<UpstreamKey, Arc<Upstream>, RandomState>,
-    backends: ById<(Option<TlsSettings>, Transport, Arc<Backend>)>,
-    plugins: ById<(Arc<crate::config::Plugin>, Configured)>,
+    upstreams: Upstreams,
+    backends: Backends,
+    plugins: Plugins,
 }
 
 /// What a group of endpoints belongs to, over all changes.

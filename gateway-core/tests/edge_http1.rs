@@ -1,6 +1,6 @@
 //! HTTP/1 at the edge of the whole gateway: raw bytes in, and what an upstream with a parser of its own gets.
 //!
-//! Each vector says its row of the list of attacks, what is sent, the status that answers it, and whether the
+//! Each vector says its row of docs/threat-model.md, what is sent, the status that answers it, and whether the
 //! connection goes on. After each one a plain request has to be answered right, on a new connection and on the
 //! same one where that goes on, so that nothing stays behind in either direction.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
@@ -613,38 +613,38 @@ async fn h1_to_h4_fields_that_end_here_or_that_nobody_may_say() {
 }
 
 #[tokio::test]
-async fn section_2_7_handshakes_that_are_none() {
+async fn w1_handshakes_that_are_none() {
     let mut range = Range::open().await;
     let key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
     let asks = "Connection: Upgrade\r\nUpgrade: websocket\r\n";
     range
         .shoot(vec![
-            get("2.7", "/x", &format!("{asks}{key}Sec-WebSocket-Version: 8\r\n"), 426, Keeps),
-            get("2.7", "/x", &format!("{asks}{key}"), 426, Keeps),
-            get("2.7", "/x", &format!("{asks}Sec-WebSocket-Version: 13\r\n"), 400, Closes),
+            get("W1", "/x", &format!("{asks}{key}Sec-WebSocket-Version: 8\r\n"), 426, Keeps),
+            get("W1", "/x", &format!("{asks}{key}"), 426, Keeps),
+            get("W1", "/x", &format!("{asks}Sec-WebSocket-Version: 13\r\n"), 400, Closes),
             get(
-                "2.7",
+                "W1",
                 "/x",
                 &format!("{asks}Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: x\r\n"),
                 400,
                 Closes,
             ),
-            post("2.7", &format!("{asks}{key}Sec-WebSocket-Version: 13\r\n"), "", 400, Closes),
+            post("W1", &format!("{asks}{key}Sec-WebSocket-Version: 13\r\n"), "", 400, Closes),
             get(
-                "2.7",
+                "W1",
                 "/x",
                 &format!("{asks}{key}Sec-WebSocket-Version: 13\r\nContent-Length: 3\r\n"),
                 400,
                 Closes,
             ),
             raw(
-                "2.7",
+                "W1",
                 format!("GET /x HTTP/1.0\r\nHost: a\r\n{asks}{key}Sec-WebSocket-Version: 13\r\n\r\n"),
                 400,
                 Closes,
             ),
             // An upstream that does not switch: a plain answer, and the connection goes on.
-            get("2.7", "/x", &format!("Connection: Upgrade\r\nUpgrade: foo\r\n{key}"), 200, Keeps),
+            get("W1", "/x", &format!("Connection: Upgrade\r\nUpgrade: foo\r\n{key}"), 200, Keeps),
         ])
         .await;
 }

@@ -1,5 +1,5 @@
 //! The request edge behind hyper, with raw bytes over real sockets: what hyper refuses and what the
-//! layer refuses add up to the rows of the project's list of attacks.
+//! layer refuses add up to the rows of docs/threat-model.md.
 
 // A helper of a test may fail as the test itself does.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
@@ -72,7 +72,7 @@ fn status(answer: &str) -> u16 {
 async fn each_row_gets_its_status_over_http_1() {
     for (row, bytes, expected) in [
         (
-            "F1, deviation 6",
+            "F1, D6",
             "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
             200,
         ),
@@ -116,9 +116,9 @@ async fn each_row_gets_its_status_over_http_1() {
         ("T6, P9", "GET /%00 HTTP/1.1\r\nHost: a\r\n\r\n", 400),
         ("T6, P9", "GET /a b HTTP/1.1\r\nHost: a\r\n\r\n", 400),
         ("T6", "GET /<a> HTTP/1.1\r\nHost: a\r\n\r\n", 400),
-        ("2.7", "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n", 426),
-        ("2.7", "POST / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n", 400),
-        ("2.7", "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n", 200),
+        ("W1", "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n", 426),
+        ("W1", "POST / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n", 400),
+        ("W1", "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n", 200),
     ] {
         let answer = exchange(bytes.as_bytes()).await;
         assert_eq!(status(&answer), expected, "{row}: {bytes:?} -> {answer:?}");
@@ -173,7 +173,7 @@ async fn over_http_2(uri: &str, fields: &[(&'static str, &'static str)]) -> (u16
 }
 
 #[tokio::test]
-async fn row_t3_and_section_2_6_over_http_2() {
+async fn row_t3_and_x1_over_http_2() {
     let (status, seen) =
         over_http_2("http://a/x", &[("host", "b"), ("cookie", "a=1"), ("cookie", "b=2")]).await;
     let mut lines: Vec<&str> = seen.lines().collect();

@@ -1,5 +1,5 @@
 //! Bodies on their way through: streamed with back-pressure, framed for each hop, and the client's own faults
-//! (compat P31, P35; deviations 16 and 18; reliability goal G4).
+//! (compat P31, P35; D16, D18; docs/threat-model.md, 3).
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;

@@ -1,5 +1,5 @@
 //! Host names: looked up before the first answer, kept when a look-up fails, followed when they move
-//! (compat P4, A 2.2; reliability 2.8).
+//! (compat P4, S2, S11).
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;

@@ -1,4 +1,4 @@
-//! What an upstream may do wrong, and what the client gets to see (reliability 2.8, goal G6; deviation 19).
+//! What an upstream may do wrong, and what the client gets to see (docs/threat-model.md, U1; compat D19, D32).
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;

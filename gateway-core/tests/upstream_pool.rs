@@ -1,4 +1,4 @@
-//! The idle connections of an endpoint: bounded, timed, and gone with it (reliability 2.9).
+//! The idle connections of an endpoint: bounded, timed, and gone with it (compat S13).
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;

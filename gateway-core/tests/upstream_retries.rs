@@ -1,5 +1,5 @@
 //! Which failures are tried again, as Kong does it: on the next target, never a request that may have been acted
-//! on unless its method is idempotent (compat P5, P6, P37; reliability 2.9, goal G12).
+//! on unless its method is idempotent (compat P5, P6, P37; RFC 9110 9.2.2).
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;

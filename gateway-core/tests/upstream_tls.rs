@@ -1,4 +1,4 @@
-//! TLS to upstreams: who is believed, what is shown, and which connections may be shared (reliability 2.8, 2.9).
+//! TLS to upstreams: who is believed, what is shown, and which connections may be shared (docs/threat-model.md, 4 and 7; compat D31).
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;

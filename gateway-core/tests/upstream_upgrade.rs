@@ -1,4 +1,4 @@
-//! WebSockets through the gateway (RFC 6455, RFC 9110 7.8; reliability 2.7).
+//! WebSockets through the gateway (RFC 6455, RFC 9110 7.8; docs/threat-model.md, W1).
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;

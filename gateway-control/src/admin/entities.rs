@@ -16,8 +16,8 @@ use uuid::Uuid;
 use super::{
     kind::{KINDS, Kind, Parent, id_of},
     page::{Page, Query},
+    paths::{Paths, endpoint},
     reply::{self, Failure},
-    router::{Paths, endpoint},
 };
 use crate::Control;
 

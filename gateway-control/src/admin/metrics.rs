@@ -12,7 +12,7 @@ use gateway_core::{
 };
 use http::header;
 
-use super::{health, router::KONG_VERSION, status};
+use super::{health, status, version::KONG_VERSION};
 use crate::Control;
 
 pub(super) async fn metrics(State(control): State<Arc<Control>>) -> impl IntoResponse {

@@ -21,12 +21,14 @@ mod health;
 mod kind;
 mod metrics;
 mod page;
+mod paths;
 mod reply;
 mod root;
 mod router;
 mod schemas;
 mod status;
 mod tags;
+mod version;
 
 use std::{io, net::SocketAddr, sync::Arc};
 
@@ -37,7 +39,8 @@ use gateway_core::{
 use http::Request;
 use tower::ServiceExt;
 
-pub use router::{KONG_VERSION, router};
+pub use router::router;
+pub use version::KONG_VERSION;
 
 use crate::Control;
 

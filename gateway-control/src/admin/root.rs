@@ -6,7 +6,7 @@ use axum::{extract::State, response::Response};
 use gateway_core::plugin::Registry;
 use serde_json::{Map, Value, json};
 
-use super::{kind::KINDS, reply, router::KONG_VERSION};
+use super::{kind::KINDS, reply, version::KONG_VERSION};
 use crate::Control;
 
 /// What clients look at before anything else (compat A42, M8).

@@ -7,17 +7,18 @@ use axum::{
     extract::{Request, State},
     middleware::{Next, from_fn_with_state},
     response::Response,
-    routing::{MethodRouter, get, post},
+    routing::{get, post},
 };
-use http::{HeaderName, HeaderValue, StatusCode, Uri, header, uri::PathAndQuery};
-use tower::ServiceExt;
-use tower::service_fn;
+use http::{HeaderName, HeaderValue, Uri, header, uri::PathAndQuery};
+use tower::{ServiceExt, service_fn};
 
-use super::{declare, entities, health, metrics, reply::Failure, root, schemas, status, tags};
+use super::{
+    declare, entities, health, metrics,
+    paths::{Paths, endpoint},
+    reply::Failure,
+    root, schemas, status, tags,
+};
 use crate::Control;
-
-/// The version of Kong's whose answers these are; clients gate on it (compat M8).
-pub const KONG_VERSION: &str = "3.9.3";
 
 const READ: &str = "GET, HEAD, OPTIONS";
 const READ_AND_WRITE: &str = "GET, HEAD, OPTIONS, POST";
@@ -56,7 +57,7 @@ pub fn router(control: Arc<Control>) -> Router {
         .add("/schemas/{entity}/validate", endpoint(post(schemas::validate), WRITE))
         .add("/schemas/plugins/validate", endpoint(post(schemas::validate_plugin), WRITE))
         .add("/schemas/plugins/{name}", endpoint(get(schemas::plugin), READ));
-    let routes = paths.router.fallback(|| async { Failure::NotFound });
+    let routes = paths.into_router().fallback(|| async { Failure::NotFound });
     let routes = routes.layer(from_fn_with_state(Arc::clone(&control), stamp)).with_state(control);
     // A trailing slash means nothing (compat A17); it has to go before the paths are looked at.
     Router::new().fallback_service(service_fn(move |request: Request| {
@@ -66,35 +67,6 @@ pub fn router(control: Arc<Control>) -> Router {
             response
         }
     }))
-}
-
-/// The paths while they are put together.
-#[derive(Default)]
-pub(super) struct Paths {
-    router: Router<Arc<Control>>,
-}
-
-impl Paths {
-    pub(super) fn add(self, path: impl Into<String>, methods: MethodRouter<Arc<Control>>) -> Self {
-        Self { router: self.router.route(&path.into(), methods) }
-    }
-}
-
-/// The methods of a path, with Kong's answers to `OPTIONS` and to all others (compat A27).
-pub(super) fn endpoint(
-    methods: MethodRouter<Arc<Control>>,
-    allow: &'static str,
-) -> MethodRouter<Arc<Control>> {
-    methods
-        .options(move || async move {
-            let headers = [
-                (header::ALLOW, allow),
-                (header::ACCESS_CONTROL_ALLOW_METHODS, allow),
-                (header::ACCESS_CONTROL_ALLOW_HEADERS, "Content-Type"),
-            ];
-            (StatusCode::NO_CONTENT, headers)
-        })
-        .fallback(|| async { Failure::MethodNotAllowed })
 }
 
 /// What every reply carries (compat M9).

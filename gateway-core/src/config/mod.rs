@@ -25,6 +25,7 @@ mod decode;
 mod document;
 mod entities;
 mod export;
+mod healthchecks;
 mod id;
 mod plugin;
 mod problem;
@@ -32,6 +33,7 @@ mod protocol;
 mod route;
 pub mod schema;
 mod service;
+mod target;
 mod upstream;
 mod vault;
 
@@ -40,14 +42,16 @@ pub use consumer::{Consumer, ConsumerGroup, Credential, CredentialKind};
 pub use decode::{Environment, Options};
 pub use document::Span;
 pub use entities::{Change, Config, Entities, Entity};
+pub use healthchecks::{
+    ActiveChecks, ActiveHealthy, ActiveUnhealthy, CheckType, Healthchecks, PassiveChecks, PassiveHealthy,
+    PassiveUnhealthy,
+};
 pub use id::{Reference, derived_id};
 pub use plugin::Plugin;
 pub use problem::{Colour, Matter, Other, Path, Problem, Problems, Step, Subject};
 pub use protocol::Protocol;
 pub use route::{Address, PathHandling, Route};
 pub use service::Service;
-pub use upstream::{
-    ActiveChecks, ActiveHealthy, ActiveUnhealthy, Algorithm, CheckType, HashOn, Healthchecks, PassiveChecks,
-    PassiveHealthy, PassiveUnhealthy, Target, Upstream,
-};
+pub use target::Target;
+pub use upstream::{Algorithm, HashOn, Upstream};
 pub use vault::{Key, KeySet, Pem, Vault};

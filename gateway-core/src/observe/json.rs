@@ -4,7 +4,7 @@
 ///
 /// Beyond what JSON demands it escapes DEL, the C1 controls, Unicode's line ends and its invisible and
 /// bidirectional marks: nothing that a client sends can move a terminal's cursor, begin a line or show
-/// text in another order (reliability H7). Bytes that are not UTF-8 become U+FFFD.
+/// text in another order (docs/threat-model.md, H7). Bytes that are not UTF-8 become U+FFFD.
 pub(super) fn push_string(out: &mut Vec<u8>, text: &[u8]) {
     out.push(b'"');
     if text.iter().all(|byte| PLAIN.contains(byte) && *byte != b'"' && *byte != b'\\') {

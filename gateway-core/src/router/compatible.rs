@@ -8,7 +8,8 @@ use super::{
     pattern::Pattern,
     predicate::Predicates,
     priority::{PathKind, Priority},
-    rule::{Paths, Rule, RuleError, read},
+    rule::{Paths, Rule},
+    rule_error::{RuleError, read},
 };
 use crate::config::{Protocol, Route};
 

@@ -41,7 +41,7 @@ fn split_port(text: &str) -> (&str, Option<&str>) {
 }
 
 impl Name {
-    /// Reads a name; case and a final dot do not count (deviation 1).
+    /// Reads a name; case and a final dot do not count (compat D1).
     pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
         let text = text.to_ascii_lowercase();
         let name = if text.len() > 1 { text.strip_suffix('.').unwrap_or(&text) } else { &text };

@@ -37,6 +37,7 @@
 //! | `priority` | the order of its rules |
 //! | `host`, `path`, `pattern`, `predicate` | what one rule asks for, and how it is written in a route |
 //! | `rule` | these together |
+//! | `rule_error` | what cannot be read of a route |
 //! | `index`, `trie` | rules found by host, then by path |
 //! | `router` | routes, their values, and the index over them |
 //! | `join` | the path that goes to the upstream |
@@ -58,6 +59,7 @@ mod priority;
 #[expect(clippy::module_inception, reason = "the room is named after its main noun")]
 mod router;
 mod rule;
+mod rule_error;
 #[cfg(test)]
 mod tests;
 mod trie;
@@ -69,7 +71,7 @@ use crate::config::Protocol;
 pub use join::{Joined, join};
 pub use pattern::Captures;
 pub use router::{Match, Router};
-pub use rule::RuleError;
+pub use rule_error::RuleError;
 
 /// What of a request takes part in routing.
 #[derive(Clone, Copy, Debug)]

@@ -7,7 +7,7 @@ use super::{
     Head,
     host::Name,
     pattern::PATTERN_LIMIT,
-    rule::{RuleError, read},
+    rule_error::{RuleError, read},
 };
 use crate::config::Route;
 

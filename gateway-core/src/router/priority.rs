@@ -19,7 +19,7 @@ use crate::config::Route;
 /// | `regex_priority` << 19 | `regex_priority` |
 /// | 0 to 18 | `length` |
 ///
-/// One thing is not copied (deviation 23): in Kong `regex_priority` runs into the bits of headers and fields and
+/// One thing is not copied (compat D23): in Kong `regex_priority` runs into the bits of headers and fields and
 /// comes round at 8192. Here it is a number of its own, so 8192 stands above 5, -1 below 0, and it only ever decides
 /// between rules that are equal in all above it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,7 +31,7 @@ pub(super) struct Priority {
     headers: u8,
     regex_priority: i64,
     length: usize,
-    /// Equal so far: the larger id wins (deviation 22).
+    /// Equal so far: the larger id wins (compat D22).
     id: Uuid,
 }
 

@@ -9,7 +9,7 @@ use super::{
     compatible::compile,
     index::{Found, Index},
     pattern::Captures,
-    rule::RuleError,
+    rule_error::RuleError,
 };
 use crate::config::Route;
 

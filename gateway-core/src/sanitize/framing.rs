@@ -1,13 +1,18 @@
 //! Where a message's body ends: the fields that say so, and those we write ourselves.
 
 use http::{
-    HeaderMap, HeaderValue,
+    HeaderMap, HeaderValue, Version,
     header::{CONTENT_LENGTH, TRANSFER_ENCODING},
 };
 use http_body::Body;
 
+/// Whether the version multiplexes streams and has an `:authority`.
+pub(super) const fn multiplexed(version: Version) -> bool {
+    matches!(version, Version::HTTP_2 | Version::HTTP_3)
+}
+
 /// Whether the transfer coding is the one that a gateway can take off: a single `chunked`
-/// (rows F2, F3; deviation 7). True where the field is absent.
+/// (docs/threat-model.md, F2 and F3; compat D7). True where the field is absent.
 pub(super) fn is_only_chunked(headers: &HeaderMap) -> bool {
     let mut codings = headers.get_all(TRANSFER_ENCODING).into_iter();
     match (codings.next(), codings.next()) {
@@ -18,7 +23,7 @@ pub(super) fn is_only_chunked(headers: &HeaderMap) -> bool {
 }
 
 /// The length that all `Content-Length` fields agree on, and whether it is spelled in one field of
-/// plain digits (row F5).
+/// plain digits (docs/threat-model.md, F5).
 pub(super) struct Length {
     pub(super) bytes: u64,
     pub(super) canonical: bool,

@@ -32,7 +32,7 @@ pub const X_CREDENTIAL_IDENTIFIER: HeaderName = HeaderName::from_static("x-crede
 /// `true` where the consumer is the anonymous one.
 pub const X_ANONYMOUS_CONSUMER: HeaderName = HeaderName::from_static("x-anonymous-consumer");
 
-/// What plugins tell the upstream about the caller. A client may not say it (deviation 14), and
+/// What plugins tell the upstream about the caller. A client may not say it (compat D14), and
 /// neither any other name that begins with `x-consumer-`.
 pub const IDENTITY: [HeaderName; 6] = [
     X_CONSUMER_ID,
@@ -104,7 +104,7 @@ impl Marks {
     }
 }
 
-/// Whether `strict_headers` drops the field (deviation 13; rows H2, H3).
+/// Whether `strict_headers` drops the field (compat D13; docs/threat-model.md, H2 and H3).
 pub(super) fn is_risky(name: &HeaderName) -> bool {
     let name = name.as_str();
     matches!(name, "forwarded" | "proxy-authorization" | "x-original-url" | "x-rewrite-url")
@@ -112,7 +112,7 @@ pub(super) fn is_risky(name: &HeaderName) -> bool {
 }
 
 /// Whether `Connection` cannot take the field off: those that frame the message, and those that
-/// the gateway and its plugins set (deviation 15; CVE-2021-32813, CVE-2024-45410).
+/// the gateway and its plugins set (compat D15; CVE-2021-32813, CVE-2024-45410).
 pub(super) fn is_protected(name: &str) -> bool {
     const NAMES: [&str; 8] = [
         "host",

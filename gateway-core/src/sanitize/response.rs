@@ -26,8 +26,8 @@ use crate::error::Reason;
 ///
 /// # Errors
 /// [`Reason::BadResponse`]: a status outside 200 to 599 but for the right 101, HTTP/0.9, a transfer
-/// coding other than one `chunked`, a `Content-Length` that is none or differs from another (row
-/// 2.8, deviation 19).
+/// coding other than one `chunked`, a `Content-Length` that is none or differs from another
+/// (docs/threat-model.md, U1; compat D19).
 pub fn guard_response(
     parts: &mut Parts,
     asked: Option<&Upgrade>,
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn section_2_8_and_deviation_19_bad_answers_are_refused() {
+    fn u1_and_deviation_19_bad_answers_are_refused() {
         for (status, fields) in [
             (999, &[][..]),
             (600, &[]),
@@ -146,13 +146,13 @@ mod tests {
     }
 
     #[test]
-    fn section_2_8_both_framings_leave_none() {
+    fn u1_both_framings_leave_none() {
         let parts = guarded(200, &[("content-length", "x"), ("transfer-encoding", "chunked")], None).unwrap();
         assert!(parts.headers.is_empty());
     }
 
     #[test]
-    fn section_2_8_the_reason_phrase_is_dropped_and_the_hop_ends() {
+    fn u1_the_reason_phrase_is_dropped_and_the_hop_ends() {
         let mut response =
             Response::builder().version(Version::HTTP_10).header("connection", "close, x").header("x", "y");
         response.extensions_mut().unwrap().insert(ReasonPhrase::from_static(b"<b>"));
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn section_2_7_the_right_101_passes() {
+    fn w1_the_right_101_passes() {
         let request = Request::get("/")
             .header("host", "a")
             .header("connection", "upgrade")

@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn section_2_7_bad_handshakes_are_refused() {
+    fn w1_bad_handshakes_are_refused() {
         let post = asked(|request| *request.method_mut() = http::Method::POST);
         assert_eq!(post.unwrap_err(), Reason::BadRequest);
         let old = asked(|request| *request.version_mut() = http::Version::HTTP_10);
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn section_2_7_other_upgrades_are_no_upgrade() {
+    fn w1_other_upgrades_are_no_upgrade() {
         assert!(asked(set("upgrade", "h2c")).unwrap().is_none());
         assert!(asked(set("upgrade", "websocket, h2c")).unwrap().is_none());
         assert!(asked(set("connection", "keep-alive")).unwrap().is_none());

@@ -27,7 +27,7 @@ use super::{
     serve::Serve,
     settings::{Limits, Settings},
     state::ConnState,
-    streams::StreamExecutor,
+    stream_executor::StreamExecutor,
     timed_io::{TimedIo, Transport},
     tls,
     watchdog::{Conn, End, watch},

@@ -29,6 +29,7 @@ mod runner;
 mod serve;
 mod settings;
 mod state;
+mod stream_executor;
 mod streams;
 mod timed_io;
 mod tls;

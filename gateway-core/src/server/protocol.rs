@@ -17,7 +17,7 @@ use super::{
     serve::Serve,
     settings::Limits,
     state::ConnState,
-    streams::StreamExecutor,
+    stream_executor::StreamExecutor,
     watchdog::Conn,
 };
 use crate::ConnectInfo;

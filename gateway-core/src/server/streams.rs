@@ -8,10 +8,8 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use hyper::rt::Executor;
 use tokio::task::AbortHandle;
 
-use super::state::ConnState;
 use crate::pace::{Pace, Reading};
 
 #[derive(Debug, Default)]
@@ -66,7 +64,8 @@ impl Streams {
         StreamSlot(free)
     }
 
-    fn attach(&self, task: AbortHandle) {
+    /// The task of the place that was opened last.
+    pub(super) fn attach(&self, task: AbortHandle) {
         let mut slots = self.lock();
         if let Some(slot) = slots.opened.take().and_then(|opened| slots.slots.get_mut(opened)) {
             slot.task = Some(task);
@@ -118,19 +117,6 @@ impl Streams {
         // Without the lock: a task that ends closes its slot.
         late.iter().for_each(AbortHandle::abort);
         (late.len(), next)
-    }
-}
-
-/// Runs the streams of one connection as tasks that [`Streams`] can end.
-#[derive(Clone, Debug)]
-pub(super) struct StreamExecutor(pub(super) std::sync::Arc<ConnState>);
-
-impl<F> Executor<F> for StreamExecutor
-where
-    F: Future<Output: Send> + Send + 'static,
-{
-    fn execute(&self, stream: F) {
-        self.0.streams.attach(tokio::spawn(stream).abort_handle());
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{ById, Snapshot, UpstreamKey, compile::Compiler};
+use super::{ById, Snapshot, UpstreamKey, compiler::Compiler};
 use crate::{
     BoxError,
     config::{Certificate, Config, Problem, Service, Target, Upstream},

@@ -1,32 +1,14 @@
 //! From a configuration to a snapshot, with every problem on the way.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
-use super::{
-    ById, Entry, Snapshot,
-    backends::Index,
-    plugins::{Family, Plugins},
-};
+use super::{Entry, Environment, Snapshot, backends::Index, compiler::Compiler, plugins::Family};
 use crate::{
     config::{Config, Problem, Problems, Route},
-    forwarder::{Forwarder, Outbound},
-    observe::Metrics,
-    plugin::{Chain, Link, Matched, Registry},
+    forwarder::Forwarder,
+    plugin::{Chain, Link, Matched},
     router::Router,
-    upstream::{Backend, PoolLimits, Resolve, TlsSettings, Transport},
 };
-
-/// What compiling takes besides a configuration: the owners of what outlives a snapshot.
-#[derive(Clone, Debug)]
-pub(crate) struct Environment {
-    pub(crate) registry: Arc<Registry>,
-    pub(crate) resolver: Arc<dyn Resolve>,
-    pub(crate) metrics: Arc<Metrics>,
-    pub(crate) outbound: Arc<Outbound>,
-    pub(crate) shards: usize,
-    pub(crate) pool: PoolLimits,
-    pub(crate) tls_verify: bool,
-}
 
 /// Compiles `config`. What is equal in `previous` is shared with it: endpoints, connections, handlers.
 ///
@@ -38,15 +20,7 @@ pub(crate) fn compile(
     previous: Option<&Snapshot>,
     environment: &Environment,
 ) -> Result<Snapshot, Problems> {
-    let mut compiler = Compiler {
-        config: &config,
-        previous,
-        environment,
-        problems: Vec::new(),
-        upstreams: HashMap::default(),
-        backends: ById::default(),
-        plugins: ById::default(),
-    };
+    let mut compiler = Compiler::new(&config, previous, environment);
     compiler.backends(&Index::new(&config));
     let families = compiler.families();
     let router = compiler.router(&families);
@@ -55,18 +29,6 @@ pub(crate) fn compile(
         Some(router) if problems.is_empty() => Ok(Snapshot { config, router, upstreams, backends, plugins }),
         _ => Err(Problems::from(problems)),
     }
-}
-
-/// A snapshot in the making.
-pub(super) struct Compiler<'a> {
-    pub(super) config: &'a Config,
-    pub(super) previous: Option<&'a Snapshot>,
-    pub(super) environment: &'a Environment,
-    pub(super) problems: Vec<Problem>,
-    pub(super) upstreams:
-        HashMap<super::UpstreamKey, Arc<crate::upstream::Upstream>, foldhash::fast::RandomState>,
-    pub(super) backends: ById<(Option<TlsSettings>, Transport, Arc<Backend>)>,
-    pub(super) plugins: Plugins,
 }
 
 impl Compiler<'_> {

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use uuid::Uuid;
 
-use super::{ById, compile::Compiler};
+use super::compiler::Compiler;
 use crate::{
     config::{Plugin, Problem, Protocol, Route},
     plugin::{self, ByConsumer, Configured, Link, Scope, Scoped},
@@ -121,6 +121,3 @@ fn not_enabled(entity: &Plugin) -> Problem {
         format!("plugin '{}' not enabled; add it to the 'plugins' configuration property", entity.name);
     Problem::in_entity("plugins", entity.id, Some(&entity.name), "name", message)
 }
-
-/// Plugins by id, as one snapshot hands them to the next.
-pub(super) type Plugins = ById<(Arc<Plugin>, Configured)>;

@@ -14,7 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::error::{Error, Reason};
 
-/// Interim responses to one request; one more is a bad response (reliability 2.8).
+/// Interim responses to one request; one more is a bad response (compat D32).
 const MOST: u8 = 16;
 
 /// A connection's stream that reads along while a response is awaited, up to the first bytes of the

@@ -47,6 +47,7 @@ mod target;
 mod transport;
 mod tunnel;
 mod upload;
+mod verify;
 
 pub use backend::{Backend, HostPolicy};
 pub use dns::{Dns, Resolution, Resolve, Resolved, Resolving};

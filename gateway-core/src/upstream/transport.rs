@@ -3,21 +3,18 @@
 use std::{
     fmt,
     sync::{
-        Arc, OnceLock,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
 };
 
 use rustls::{
-    ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
-    client::{
-        WebPkiServerVerifier,
-        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
-    },
-    crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature},
-    pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject},
+    ClientConfig,
+    crypto::aws_lc_rs,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
 };
 
+use super::verify;
 use crate::{
     config::{CaCertificate, Certificate},
     error::BoxError,
@@ -108,7 +105,11 @@ fn client_config(settings: &TlsSettings) -> Result<ClientConfig, BoxError> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let builder =
         ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
-    let verifier = verifier(settings, &provider)?;
+    let verifier = if settings.verify {
+        verify::by_anchors(&settings.anchors, settings.depth, provider)?
+    } else {
+        verify::by_signature_alone(&provider)
+    };
     let builder = builder.dangerous().with_custom_certificate_verifier(verifier);
     let mut config = match &settings.client {
         Some(certificate) => {
@@ -121,124 +122,4 @@ fn client_config(settings: &TlsSettings) -> Result<ClientConfig, BoxError> {
     };
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
-}
-
-fn verifier(
-    settings: &TlsSettings,
-    provider: &Arc<CryptoProvider>,
-) -> Result<Arc<dyn ServerCertVerifier>, BoxError> {
-    if !settings.verify {
-        return Ok(Arc::new(Unverified(Arc::clone(provider))));
-    }
-    let anchors =
-        if settings.anchors.is_empty() { system_anchors() } else { own_anchors(&settings.anchors)? };
-    let inner = WebPkiServerVerifier::builder_with_provider(anchors, Arc::clone(provider)).build()?;
-    Ok(match settings.depth {
-        Some(depth) => Arc::new(Shallow { inner, depth: usize::from(depth) }),
-        None => inner,
-    })
-}
-
-fn own_anchors(anchors: &[Arc<CaCertificate>]) -> Result<Arc<RootCertStore>, BoxError> {
-    let mut store = RootCertStore::empty();
-    for anchor in anchors {
-        store.add(CertificateDer::from_pem_slice(anchor.cert.as_bytes())?)?;
-    }
-    Ok(Arc::new(store))
-}
-
-/// The system's anchors, read once a process. Those that do not parse are left out, as
-/// every TLS library does with them.
-fn system_anchors() -> Arc<RootCertStore> {
-    static STORE: OnceLock<Arc<RootCertStore>> = OnceLock::new();
-    let read = || {
-        let mut store = RootCertStore::empty();
-        store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        Arc::new(store)
-    };
-    Arc::clone(STORE.get_or_init(read))
-}
-
-/// Checks the handshake's signatures, not who made the certificate.
-#[derive(Debug)]
-struct Unverified(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Unverified {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, cert, signature, &self.0.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, cert, signature, &self.0.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
-}
-
-/// Refuses chains with more intermediates than `depth` (Kong's `tls_verify_depth`).
-#[derive(Debug)]
-struct Shallow {
-    inner: Arc<WebPkiServerVerifier>,
-    depth: usize,
-}
-
-impl ServerCertVerifier for Shallow {
-    fn verify_server_cert(
-        &self,
-        leaf: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        name: &ServerName<'_>,
-        ocsp: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        if intermediates.len() > self.depth {
-            return Err(rustls::CertificateError::UnknownIssuer.into());
-        }
-        self.inner.verify_server_cert(leaf, intermediates, name, ocsp, now)
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.inner.verify_tls12_signature(message, cert, signature)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.inner.verify_tls13_signature(message, cert, signature)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.inner.supported_verify_schemes()
-    }
 }

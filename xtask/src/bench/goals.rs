@@ -1,7 +1,4 @@
-//! What the project wants of its own figures, and whether a run shows it.
-
-use crate::bench::report::Report;
-use crate::bench::stats::Spread;
+//! What the project wants of its own figures.
 
 /// One wanted figure of the subject.
 pub(crate) enum Goal {
@@ -9,32 +6,4 @@ pub(crate) enum Goal {
     Ratio { peer: &'static str, most: f64, or_within: Option<f64> },
     /// The median of a column is at most this.
     Most { column: usize, most: f64 },
-}
-
-impl Goal {
-    /// Wanted and found, as one line; `None` if the run did not measure it.
-    pub(crate) fn judged(&self, report: &Report) -> Option<String> {
-        match *self {
-            Goal::Ratio { peer, most, or_within } => {
-                let ratio = report.against(peer, |ours, theirs| ours / theirs)?.median;
-                let excess = report.against(peer, |ours, theirs| ours - theirs)?.median;
-                let met = ratio <= most || or_within.is_some_and(|grace| excess <= grace);
-                let grace = or_within.map_or_else(String::new, |grace| format!(" or within {grace}"));
-                let title = report.key_title();
-                Some(format!(
-                    "{title} against {peer}: wanted <= {most:.2}{grace}, found {ratio:.2}: {}",
-                    word(met)
-                ))
-            }
-            Goal::Most { column, most } => {
-                let Spread { median, .. } = report.subject_spread(column)?;
-                let title = report.title(column);
-                Some(format!("{title}: wanted <= {most}, found {median:.2}: {}", word(median <= most)))
-            }
-        }
-    }
-}
-
-fn word(met: bool) -> &'static str {
-    if met { "met" } else { "NOT met" }
 }

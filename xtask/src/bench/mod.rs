@@ -8,6 +8,7 @@ mod headers;
 pub(crate) mod http;
 mod machine;
 mod measure;
+mod page;
 mod peer;
 mod plot;
 mod proc;
@@ -16,6 +17,7 @@ mod report;
 mod results;
 mod stage;
 pub(crate) mod stats;
+mod verdict;
 mod wrk;
 
 use std::path::Path;

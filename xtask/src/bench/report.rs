@@ -1,10 +1,7 @@
-//! The rounds of all proxies and the Markdown page made of them.
-
-use std::fmt::Write as _;
+//! The rounds of all proxies and the table made of them.
 
 use crate::bench::machine::Machine;
 use crate::bench::measure::Measurement;
-use crate::bench::peer::GATEWAY;
 use crate::bench::stats::Spread;
 
 /// One proxy's rounds; every round is a number for each column.
@@ -77,39 +74,6 @@ impl Report {
         let ratio = if series.name == self.subject { None } else { self.against(series.name, |a, b| a / b) };
         std::iter::once(series.name.to_owned()).chain(cells).chain([cell(ratio, 2)]).collect()
     }
-
-    /// The lines about wanted figures, which are the gateway's alone.
-    pub(crate) fn goals(&self) -> Vec<String> {
-        if self.subject != GATEWAY {
-            return Vec::new();
-        }
-        self.measurement.goals.iter().filter_map(|goal| goal.judged(self)).collect()
-    }
-
-    /// The whole page.
-    pub(crate) fn page(&self, plot: &str) -> String {
-        let mut page = format!("# {}\n\n", self.measurement.title);
-        let _ = writeln!(page, "{}\n\n{}\n\n![{}]({plot})\n", self.setting, self.table(), self.key_title());
-        list(&mut page, "Wanted", &self.goals());
-        list(&mut page, "Left out", &self.skipped);
-        list(&mut page, "Machine", &self.machine.facts());
-        let versions: Vec<String> =
-            self.series.iter().map(|series| format!("{}: {}", series.name, series.version)).collect();
-        list(&mut page, "Versions", &versions);
-        page.push_str("How to read this: `benches/README.md`.\n");
-        page
-    }
-}
-
-fn list(page: &mut String, title: &str, lines: &[String]) {
-    if lines.is_empty() {
-        return;
-    }
-    let _ = writeln!(page, "## {title}\n");
-    for line in lines {
-        let _ = writeln!(page, "- {line}");
-    }
-    page.push('\n');
 }
 
 /// `median [min-max]`, or a dash for nothing.
@@ -147,6 +111,7 @@ fn rule(column: usize, width: usize) -> String {
 mod tests {
     use super::*;
     use crate::bench::measure::Kind;
+    use crate::bench::peer::GATEWAY;
 
     #[test]
     fn a_table_is_aligned_and_has_its_rule_below_the_head() {

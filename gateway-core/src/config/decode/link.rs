@@ -1,30 +1,25 @@
 //! What entities say of each other: ids and references.
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Arc,
-};
+use std::collections::{HashMap, HashSet};
 
 use foldhash::fast::RandomState;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::{Row, unique::plain, value::NAMED};
+use super::{
+    Row,
+    linker::{Linker, about},
+    reference::{NAMED, plain},
+};
 use crate::config::{
     derived_id,
-    problem::{Matter, Path, Problem, Step},
+    problem::{Matter, Problem, Step},
     schema::{EntityKind, Kind},
 };
 
 /// Gives every entity its id, turns names into ids, and finds what is missing or there twice.
 pub(super) fn link(rows: &mut [Row<'_>], problems: &mut Vec<Problem>) {
-    let mut linker = Linker {
-        ids: HashMap::default(),
-        names: HashMap::default(),
-        equals: HashMap::default(),
-        suggested: 0,
-        problems,
-    };
+    let mut linker = Linker::new(problems);
     for at in 0..rows.len() {
         linker.identify(rows, at);
     }
@@ -34,17 +29,6 @@ pub(super) fn link(rows: &mut [Row<'_>], problems: &mut Vec<Problem>) {
     linker.natural(rows);
     linker.unique(rows);
     memberships(rows);
-}
-
-/// What is known of all entities.
-pub(super) struct Linker<'p> {
-    ids: HashMap<(EntityKind, Uuid), usize, RandomState>,
-    names: HashMap<(EntityKind, String), Uuid, RandomState>,
-    /// How many entities have the same content, by the id of the first.
-    equals: HashMap<(EntityKind, Uuid), usize, RandomState>,
-    /// How often a nearest name was looked for: each time costs a look at all of them.
-    suggested: usize,
-    pub(super) problems: &'p mut Vec<Problem>,
 }
 
 /// How often a nearest name is looked for.
@@ -83,15 +67,6 @@ impl Linker<'_> {
         let count = self.equals.entry((row.kind, first)).or_default();
         *count += 1;
         if *count == 1 { first } else { derived_id(row.kind.collection(), &format!("{content}#{count}")) }
-    }
-
-    /// Takes the id of a row; refuses one that the file gives twice.
-    pub(super) fn claim(&mut self, rows: &[Row<'_>], at: usize, given: bool) {
-        let Some(row) = rows.get(at) else { return };
-        let before = self.ids.insert((row.kind, row.id), at);
-        if let Some(before) = before.and_then(|before| rows.get(before)).filter(|_| given) {
-            self.twice(row, before, "id", "primary key", &row.id.to_string());
-        }
     }
 
     /// Turns the names in a row's references into ids.
@@ -174,19 +149,6 @@ impl Linker<'_> {
         problem
             .near(name, self.names.keys().filter(|(other, _)| *other == kind).map(|(_, name)| name.as_str()))
     }
-}
-
-/// A problem of one entity.
-pub(super) fn about(
-    row: &Row<'_>,
-    path: Path,
-    span: Option<crate::config::Span>,
-    message: String,
-    matter: Matter,
-) -> Problem {
-    let mut problem = Problem::new(path, span, message).about(matter);
-    problem.subject = Some(Arc::new(row.subject()));
-    problem
 }
 
 const fn is_credential(kind: EntityKind) -> bool {

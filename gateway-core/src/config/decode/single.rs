@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::{Options, entity::Reader, record::Decoder, secret::Secrets, value::NAMED};
+use super::{Options, entity::Reader, record::Decoder, reference::NAMED, secret::Secrets};
 use crate::config::{
     Config,
     document::{Data, Node},

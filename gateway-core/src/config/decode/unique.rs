@@ -6,16 +6,8 @@ use foldhash::fast::RandomState;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::{
-    Row,
-    link::{Linker, about},
-    value::NAMED,
-};
-use crate::config::{
-    derived_id,
-    problem::{Matter, Other},
-    schema::EntityKind,
-};
+use super::{Row, linker::Linker, reference::plain};
+use crate::config::{derived_id, schema::EntityKind};
 
 impl Linker<'_> {
     /// Ids made of references and fields, unique together: targets, plugins, acls.
@@ -56,19 +48,6 @@ impl Linker<'_> {
         }
     }
 
-    /// Two entities clash; the one that was there first is named.
-    pub(super) fn twice(&mut self, row: &Row<'_>, before: &Row<'_>, field: &str, called: &str, value: &str) {
-        let collection = row.kind.collection();
-        let message = format!(
-            "uniqueness violation: '{collection}' entity with {called} set to '{value}' already declared"
-        );
-        let span = row.node.get(field).map_or(row.node.span, |node| node.span);
-        let mut problem = about(row, row.path.clone(), span, message, Matter::Unique);
-        let span = before.node.get(field).map_or(before.node.span, |node| node.span);
-        problem.other = Some(Other { path: before.path.clone(), span });
-        self.problems.push(problem);
-    }
-
     fn twice_in_all(&mut self, row: &Row<'_>, before: &Row<'_>) {
         let set = |name: &&&str| row.fields.get(**name).is_some_and(|value| !value.is_null());
         let names: Vec<_> = row.kind.natural().iter().filter(set).copied().collect();
@@ -91,13 +70,4 @@ fn natural_key(kind: EntityKind, fields: &Map<String, Value>) -> Option<String> 
         (!part.is_empty() || !required(name)).then_some(part)
     });
     Some(parts.collect::<Option<Vec<_>>>()?.join(":"))
-}
-
-/// A text, or the id or name in a reference.
-pub(super) fn plain(value: Option<&Value>) -> String {
-    match value {
-        Some(Value::String(text)) => text.clone(),
-        Some(Value::Object(reference)) => plain(reference.get("id").or(reference.get(NAMED))),
-        _ => String::new(),
-    }
 }

@@ -4,15 +4,15 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
-use super::record::{Around, Decoder};
+use super::{
+    record::{Around, Decoder},
+    reference::NAMED,
+};
 use crate::config::{
     document::{Data, Entry, Node},
     problem::Step,
     schema::{Field, Kind, is_reference},
 };
-
-/// The key under which the name of a referenced entity waits for its id.
-pub(super) const NAMED: &str = "$name";
 
 impl Decoder<'_> {
     /// One value, of its kind and within its checks.

@@ -1,4 +1,4 @@
-//! Which of two routes wins (R2 to R7, P43, P44, deviations 21 to 23).
+//! Which of two routes wins (R2 to R7, P43, P44, D21 to D23).
 
 use super::*;
 

@@ -1,0 +1,101 @@
+//! The beginning of an exchange: a head that is canonical, and its route; or an answer at once.
+
+use std::sync::Arc;
+
+use http::{Request, Response, request::Parts};
+
+use super::Gateway;
+use crate::{
+    Body,
+    config::Protocol,
+    error::Reason,
+    plugin::Exchange,
+    reply::{https_reply, reply},
+    router::Head,
+    sanitize::{Canonical, check_head, complete_refusal},
+    snapshot::{Entry, Snapshot},
+};
+
+impl Gateway {
+    /// Checks the head, finds the route, and turns the target into the upstream's.
+    pub(super) fn admit(
+        &self,
+        request: &mut Request<Body>,
+        exchange: &mut Exchange,
+    ) -> Result<Arc<Entry>, Box<Response<Body>>> {
+        let (mut parts, body) = std::mem::take(request).into_parts();
+        let admitted = self.admit_head(&mut parts, exchange);
+        *request = Request::from_parts(parts, body);
+        admitted
+    }
+
+    fn admit_head(
+        &self,
+        parts: &mut Parts,
+        exchange: &mut Exchange,
+    ) -> Result<Arc<Entry>, Box<Response<Body>>> {
+        exchange.receive(parts, &self.shared.environment.outbound.trust);
+        exchange.debug = self.shared.settings.debug_header && asks_for_debug(parts);
+        let canonical =
+            check_head(parts, &self.shared.settings.rules).map_err(|reason| refuse(reason, exchange))?;
+        canonical.apply(parts, &self.shared.settings.rules);
+        let snapshot = self.shared.snapshot.load();
+        let entry =
+            self.find(&snapshot, parts, &canonical, exchange).map_err(|reason| refuse(reason, exchange))?;
+        exchange.accept(canonical);
+        Self::check_scheme(&entry, exchange)?;
+        Ok(entry)
+    }
+
+    /// The route of a request; its target becomes what the route's service is asked for.
+    fn find(
+        &self,
+        snapshot: &Snapshot,
+        parts: &mut Parts,
+        canonical: &Canonical,
+        exchange: &mut Exchange,
+    ) -> Result<Arc<Entry>, Reason> {
+        let head = Head {
+            scheme: exchange.client.scheme,
+            method: &parts.method,
+            host: canonical.host.name(),
+            port: canonical.host.port().unwrap_or_else(|| exchange.client.scheme.default_port()),
+            path: parts.uri.path(),
+            headers: &parts.headers,
+            sni: exchange.connection.tls().and_then(|tls| tls.sni.as_deref()),
+        };
+        let found = snapshot.router().find(&head).ok_or(Reason::NoRoute)?;
+        let entry = Arc::clone(found.value);
+        exchange.matched = Some(Arc::clone(&entry.matched));
+        exchange.stripped = if entry.route().strip_path { found.matched } else { 0 };
+        if let Some(target) = entry.target(&parts.uri, exchange.stripped) {
+            parts.uri = target;
+        }
+        Ok(entry)
+    }
+
+    /// An https route tells a request in clear where to go (compat P15).
+    fn check_scheme(entry: &Entry, exchange: &mut Exchange) -> Result<(), Box<Response<Body>>> {
+        if entry.clear || exchange.client.scheme == Protocol::Https {
+            return Ok(());
+        }
+        exchange.reason = Some(Reason::HttpsRequired);
+        let status = entry.route().https_redirect_status_code;
+        let reply =
+            https_reply(status, exchange.host.name(), &exchange.uri, exchange.asked, exchange.request_id);
+        Err(Box::new(reply))
+    }
+}
+
+/// Whether the client asks how it was routed (compat P52).
+fn asks_for_debug(parts: &Parts) -> bool {
+    parts.headers.get("kong-debug").is_some_and(|value| value == "1")
+}
+
+/// Answers a request that goes no further.
+fn refuse(reason: Reason, exchange: &mut Exchange) -> Box<Response<Body>> {
+    exchange.reason = Some(reason);
+    let mut response = reply(reason, exchange.asked, exchange.request_id);
+    complete_refusal(reason, response.headers_mut());
+    Box::new(response)
+}
