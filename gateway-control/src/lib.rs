@@ -6,7 +6,7 @@
 //! - [`admin`] answers Kong's Admin API as a node without a database does.
 //!
 //! A change goes one way: text, checked entities, the next snapshot, one swap. What is refused leaves the node as
-//! it was, and is told in Kong's words, all of it ([`Refusal`]). [`Loads`] remembers how the last ones went, [`Hash`]
+//! it was, and is told in Kong's words, all of it ([`Refusal`]). [`Loads`] remembers how the last ones went, [`Hash`](struct@Hash)
 //! names the text that runs.
 //!
 //! Nothing here is on the path of a request. It knows no flags and no other node, and writes nothing to disk.
