@@ -23,6 +23,7 @@ use http_body::Body as HttpBody;
 use tower_service::Service;
 
 use contain::{contained, panicked};
+use finish::Ending;
 use shard::Shard;
 
 use crate::{
@@ -30,10 +31,10 @@ use crate::{
     config::{Change, Config, Problems},
     error::BoxError,
     observe::Observer,
-    plugin::{Exchange, Registry},
+    plugin::Registry,
     reply::Asked,
     server::Serve,
-    snapshot::{Entry, Environment, Snapshot, compile},
+    snapshot::{Environment, Snapshot, compile},
 };
 
 /// An API gateway as a [`tower::Service`](Service).
@@ -170,29 +171,24 @@ impl Gateway {
         mut request: Request<Body>,
     ) -> impl Future<Output = Response<Body>> + Send + use<> {
         let gateway = self.clone();
-        let mut exchange = Box::new(Exchange::new(Arc::clone(connection)));
+        // From here on the exchange ends in every case: with its last byte, or when this is dropped.
+        let mut ending = Ending::new(&self.shared, self.shard.index(), connection);
         // The block uses what it captures in place: an argument of an `async fn` would be stored twice.
         async move {
-            let (response, entry) = gateway.answer(&mut request, &mut exchange).await;
-            gateway.finish(response, exchange, entry)
+            let response = gateway.answer(&mut request, &mut ending).await;
+            gateway.finish(response, ending)
         }
     }
 
-    async fn answer(
-        &self,
-        request: &mut Request<Body>,
-        exchange: &mut Exchange,
-    ) -> (Response<Body>, Option<Arc<Entry>>) {
-        exchange.shard = self.shard.index();
-        self.shared.observer.begin(exchange.shard);
+    async fn answer(&self, request: &mut Request<Body>, ending: &mut Ending) -> Response<Body> {
+        let exchange = &mut *ending.exchange;
         exchange.asked = Asked::by(request.method(), request.version(), request.headers());
-        match self.admit(request, exchange) {
-            Ok(entry) => {
-                let response = contained(pin!(entry.chain.run(request, exchange))).await;
-                (response.unwrap_or_else(|| panicked(exchange)), Some(entry))
-            }
-            Err(refusal) => (*refusal, None),
-        }
+        let entry = match self.admit(request, exchange) {
+            Ok(entry) => ending.entry.insert(entry),
+            Err(refusal) => return *refusal,
+        };
+        let response = contained(pin!(entry.chain.run(request, exchange))).await;
+        response.unwrap_or_else(|| panicked(exchange))
     }
 }
 

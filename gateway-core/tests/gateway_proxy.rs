@@ -7,6 +7,7 @@ use bytes::Bytes;
 use gateway_core::{
     Body, ConnectInfo, Gateway,
     config::{Config, Route, Service},
+    observe::{AccessLog, Sink},
 };
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
@@ -115,4 +116,46 @@ async fn a_refused_connection_is_502_with_its_reason() {
     let (head, text) = ask(&to(address), request).await;
     assert_eq!(head.status, 502);
     assert!(text.contains("An invalid response was received from the upstream server"), "{text}");
+}
+
+/// Keeps what is logged.
+#[derive(Clone, Default)]
+struct Lines(Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl std::io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_before_the_answer_is_counted_and_logged() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut service = Service::new("silent", "127.0.0.1");
+    service.port = silent.local_addr().unwrap().port();
+    let mut route = Route::new("silent").to(&service);
+    route.paths = Some(vec!["/".into()]);
+    let lines = Lines::default();
+    let log = AccessLog::start(Sink::Writer(Box::new(lines.clone())), 1).unwrap();
+    let gateway = Gateway::builder()
+        .config(Config::default().with(service).with(route))
+        .access_log(log)
+        .build()
+        .unwrap();
+    let request = Request::get("/left").header("host", "a").body(Body::empty()).unwrap();
+    let connection = Arc::new(ConnectInfo::unknown());
+    let answer = gateway.handle(&connection, request);
+    assert!(tokio::time::timeout(Duration::from_millis(100), answer).await.is_err());
+    let status = gateway.observer().server().status();
+    assert_eq!((status.total_requests, status.connections_writing), (1, 0));
+    drop(gateway);
+    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    for part in ["\"uri\":\"/left\"", "\"status\":499", "\"reason\":\"client_closed\"", "\"tries\":1"] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
 }

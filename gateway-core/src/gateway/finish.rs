@@ -16,7 +16,7 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use super::{Gateway, Shared};
 use crate::{
-    Body,
+    Body, ConnectInfo,
     error::{BoxError, Error, Reason},
     plugin::{Exchange, Source},
     sanitize::append_via,
@@ -29,15 +29,9 @@ const X_GATEWAY_REASON: HeaderName = HeaderName::from_static("x-gateway-reason")
 impl Gateway {
     /// Completes the head of an answer. The exchange is over with the last byte of its body; for one that
     /// is wholly in memory that is now.
-    pub(super) fn finish(
-        &self,
-        mut response: Response<Body>,
-        mut exchange: Box<Exchange>,
-        entry: Option<Arc<Entry>>,
-    ) -> Response<Body> {
-        exchange.status = response.status();
-        self.stamp(response.headers_mut(), &exchange);
-        let mut ending = Ending { shared: Arc::clone(&self.shared), exchange, entry, ended: false };
+    pub(super) fn finish(&self, mut response: Response<Body>, mut ending: Ending) -> Response<Body> {
+        ending.exchange.status = response.status();
+        self.stamp(response.headers_mut(), &ending.exchange);
         if let Some(bytes) = in_memory(response.body()) {
             ending.exchange.response_bytes = bytes;
             ending.end();
@@ -144,15 +138,25 @@ fn milliseconds(duration: Duration) -> HeaderValue {
     small.map_or_else(|| HeaderValue::from(value), HeaderValue::from_static)
 }
 
-/// What is due once an exchange is over, whatever way it ends.
-struct Ending {
+/// What is due once an exchange is over, whatever way it ends: counting, the plugins' log phase, the log.
+pub(super) struct Ending {
     shared: Arc<Shared>,
-    exchange: Box<Exchange>,
-    entry: Option<Arc<Entry>>,
+    pub(super) exchange: Box<Exchange>,
+    pub(super) entry: Option<Arc<Entry>>,
     ended: bool,
 }
 
 impl Ending {
+    /// An exchange begins on the worker `shard`.
+    pub(super) fn new(shared: &Arc<Shared>, shard: usize, connection: &Arc<ConnectInfo>) -> Self {
+        let mut exchange = Box::new(Exchange::new(Arc::clone(connection)));
+        exchange.shard = shard;
+        // Until there is an answer, the end can only be that the client leaves; nginx logs it so.
+        exchange.status = StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST);
+        shared.observer.begin(shard);
+        Self { shared: Arc::clone(shared), exchange, entry: None, ended: false }
+    }
+
     fn end(&mut self) {
         if std::mem::replace(&mut self.ended, true) {
             return;
@@ -175,7 +179,7 @@ impl Ending {
     }
 }
 
-/// A client that goes away before the last byte ends its exchange too.
+/// A client that goes away, before the answer or before its last byte, ends its exchange too.
 impl Drop for Ending {
     fn drop(&mut self) {
         if !self.ended {
