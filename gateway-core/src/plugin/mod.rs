@@ -2,7 +2,6 @@
 //!
 //! A [`Plugin`] takes one configuration and gives a [`Handler`], ready to run on many
 //! requests at once, or a Tower layer that stands in the chain at the plugin's priority.
-//! Native Rust plugins, WASM plugins and closures are all the same here.
 
 mod chain;
 mod exchange;
