@@ -88,7 +88,7 @@ impl Gateway {
         Self { shared: Arc::clone(&self.shared), shard: Shard::Worker(index) }
     }
 
-    /// The gateway as the service of a worker's connections, without a box around each answer.
+    /// The gateway as the service of a worker's connections.
     ///
     /// ```no_run
     /// use gateway_core::{Gateway, server::{Server, Settings}};
@@ -102,7 +102,11 @@ impl Gateway {
     /// ```
     pub fn serve(&self, worker: usize) -> impl Serve + use<> {
         let gateway = self.for_worker(worker);
-        move |connection: &Arc<ConnectInfo>, request: Request<Body>| gateway.handle(connection, request)
+        // In a box: hyper keeps room for one answer in each connection as long as it lives, so an idle one
+        // would hold 2.4 KB for nothing, and every answer would be copied into that room.
+        move |connection: &Arc<ConnectInfo>, request: Request<Body>| {
+            Box::pin(gateway.handle(connection, request))
+        }
     }
 
     /// The configuration that requests are served by now.
