@@ -184,6 +184,20 @@ async fn a_preserved_host_that_is_no_servers_name_is_no_fault_of_the_upstreams()
 }
 
 #[tokio::test]
+async fn the_newest_connection_is_kept_where_a_pool_is_full() {
+    let authority = Authority::new("ca");
+    let upstream = Secured::start(&authority.leaf("127.0.0.1"), None).await;
+    let (mut service, anchor) = https(upstream.address, &authority);
+    service.tls_verify = Some(false);
+    let edge = preserving(service, anchor);
+    for host in ["one.example", "two.example", "two.example", "two.example"] {
+        let raw = edge.raw(format!("GET / HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n")).await;
+        assert_served(&Reply::to("GET", &raw));
+    }
+    assert_eq!(upstream.connections(), 2);
+}
+
+#[tokio::test]
 async fn settings_that_differ_never_share_a_connection() {
     let (authority, clients) = (Authority::new("ca"), Authority::new("clients"));
     let upstream = Secured::start(&authority.leaf("127.0.0.1"), None).await;
