@@ -159,3 +159,24 @@ async fn a_client_that_leaves_before_the_answer_is_counted_and_logged() {
         assert!(text.contains(part), "{part} in {text}");
     }
 }
+
+#[tokio::test]
+async fn what_a_route_leaves_of_a_path_does_not_climb_behind_escaped_slashes() {
+    let gateway = to(echo().await);
+    for (path, expected) in [
+        ("/api..%2f..%2fetc", Err(())),
+        ("/api..%2Fetc", Err(())),
+        ("/api/..%2Fetc", Err(())),
+        ("/api/x%2f..%2F..%2fetc", Err(())),
+        ("/api../..%2Fetc", Err(())),
+        ("/api/x%2f..%2fy", Ok("/x%2F..%2Fy")),
+        ("/api/x%2fy", Ok("/x%2Fy")),
+    ] {
+        let request = Request::get(path).header("host", "a").body(Body::empty()).unwrap();
+        let (head, text) = ask(&gateway, request).await;
+        match expected {
+            Ok(sent) => assert!(text.starts_with(&format!("GET {sent}\n")), "{path}: {text}"),
+            Err(()) => assert_eq!(head.status, 400, "{path}: {text}"),
+        }
+    }
+}

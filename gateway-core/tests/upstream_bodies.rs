@@ -17,7 +17,7 @@ use common::{
     scripted::{ok, send},
     service,
 };
-use gateway_core::config::Config;
+use gateway_core::config::{Config, Plugin};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -134,6 +134,22 @@ async fn a_client_that_waits_for_100_gets_it_and_the_upstream_sees_no_expectatio
         let seen = upstream.seen().pop().unwrap();
         assert_eq!((seen.header("expect"), seen.body.as_slice()), ("", &b"hello"[..]));
     }
+}
+
+#[tokio::test]
+async fn compat_p25_a_client_that_waits_for_100_with_too_much_is_417() {
+    let upstream = Scripted::start(|_| ok("never")).await;
+    let limit = serde_json::json!({ "allowed_payload_size": 4, "size_unit": "bytes" });
+    let edge = Edge::new(config(service(upstream.address)).with(Plugin::new("request-size-limiting", limit)));
+    for (expect, status) in [("expect: 100-continue\r\n", 417), ("", 413)] {
+        let head = format!("POST / HTTP/1.1\r\nhost: a\r\n{expect}content-length: 5\r\n\r\n");
+        let mut client = edge.connect().await;
+        client.write_all(head.as_bytes()).await.unwrap();
+        let read = read_until(&mut client, b"Request size limit exceeded").await;
+        let line = format!("HTTP/1.1 {status} ");
+        assert!(read.starts_with(line.as_bytes()), "{}", String::from_utf8_lossy(&read));
+    }
+    assert!(upstream.seen().is_empty());
 }
 
 const CHUNKED: &str = "POST / HTTP/1.1\r\nhost: a\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n";

@@ -279,15 +279,21 @@ async fn a_body_that_breaks_off_is_a_reset_on_http_2() {
 
 #[tokio::test]
 async fn trailers_bring_nothing_that_belongs_into_a_head() {
-    let answer = "HTTP/1.1 200 OK\r\ntrailer: x-sum, set-cookie\r\ntransfer-encoding: chunked\r\n\r\n\
-                  5\r\nhello\r\n0\r\nx-sum: 7\r\nset-cookie: evil\r\ncontent-length: 3\r\n\r\n";
-    let (edge, _upstream) = stage(vec![send(answer)]).await;
-    let mut client = common::http2(&edge).await;
-    let mut request = ask("/");
-    request.headers_mut().insert("te", "trailers".parse().unwrap());
-    let body = client.send_request(request).await.unwrap().into_body().collect().await.unwrap();
-    let trailers = body.trailers().unwrap();
-    assert_eq!((trailers.len(), trailers["x-sum"].to_str().unwrap()), (1, "7"));
-    let body = client.send_request(ask("/canary")).await.unwrap().into_body().collect().await.unwrap();
-    assert_eq!(body.to_bytes(), "canary");
+    for text in ["hello", ""] {
+        let chunk = if text.is_empty() { String::new() } else { format!("{:x}\r\n{text}\r\n", text.len()) };
+        let answer = format!(
+            "HTTP/1.1 200 OK\r\ntrailer: x-sum, set-cookie\r\ntransfer-encoding: chunked\r\n\r\n\
+             {chunk}0\r\nx-sum: 7\r\nset-cookie: evil\r\ncontent-length: 3\r\n\r\n"
+        );
+        let (edge, _upstream) = stage(vec![send(answer)]).await;
+        let mut client = common::http2(&edge).await;
+        let mut request = ask("/");
+        request.headers_mut().insert("te", "trailers".parse().unwrap());
+        let body = client.send_request(request).await.unwrap().into_body().collect().await.unwrap();
+        let trailers = body.trailers().unwrap();
+        assert_eq!((trailers.len(), trailers["x-sum"].to_str().unwrap()), (1, "7"), "after {text:?}");
+        assert_eq!(body.to_bytes(), text);
+        let body = client.send_request(ask("/canary")).await.unwrap().into_body().collect().await.unwrap();
+        assert_eq!(body.to_bytes(), "canary");
+    }
 }

@@ -147,14 +147,54 @@ async fn a_preserved_host_is_the_name_asked_for_and_verified() {
     let authority = Authority::new("ca");
     let upstream = Secured::start(&authority.leaf("outer.example"), None).await;
     let (service, anchor) = https(upstream.address, &authority);
-    let mut route = Route::new("kept").to(&service);
-    (route.paths, route.preserve_host) = (Some(vec!["/".into()]), true);
-    let edge = Edge::new(Config::default().with(service).with(anchor).with(route));
+    let edge = preserving(service, anchor);
     for (host, status) in [("outer.example:8443", 200), ("other.example", 502)] {
         let raw = edge.raw(format!("GET / HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n")).await;
         assert_eq!(Reply::to("GET", &raw).status, status, "{host}");
     }
     assert_eq!(upstream.names(), [Some("outer.example".to_owned())]);
+}
+
+/// A gateway that keeps the client's `Host`.
+fn preserving(service: Service, anchor: CaCertificate) -> Edge {
+    let mut route = Route::new("kept").to(&service);
+    (route.paths, route.preserve_host) = (Some(vec!["/".into()]), true);
+    let config = Config::default().with(service).with(anchor).with(route);
+    let mut settings = common::settings();
+    settings.pool.idle = 1;
+    Edge::of(gateway_core::Gateway::builder().config(config).settings(settings).build().unwrap())
+}
+
+#[tokio::test]
+async fn a_preserved_host_that_is_no_servers_name_is_no_fault_of_the_upstreams() {
+    let authority = Authority::new("ca");
+    let upstream = Secured::start(&authority.leaf("127.0.0.1"), None).await;
+    let (service, anchor) = https(upstream.address, &authority);
+    let edge = preserving(service, anchor);
+    let long = "a".repeat(64);
+    for host in ["a~b", "-a", &long] {
+        let raw = edge.raw(format!("GET / HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n")).await;
+        let reply = Reply::to("GET", &raw);
+        assert_served(&reply);
+        assert!(reply.text().contains(&format!("host: {host}\n")), "{reply:?}");
+    }
+    let raw = String::from_utf8(edge.raw("GET / HTTP/1.0\r\n\r\n").await).unwrap();
+    assert!(raw.contains(" 200 OK\r\n"), "{raw}");
+    assert_eq!((upstream.connections(), upstream.names()), (1, vec![None]));
+}
+
+#[tokio::test]
+async fn the_newest_connection_is_kept_where_a_pool_is_full() {
+    let authority = Authority::new("ca");
+    let upstream = Secured::start(&authority.leaf("127.0.0.1"), None).await;
+    let (mut service, anchor) = https(upstream.address, &authority);
+    service.tls_verify = Some(false);
+    let edge = preserving(service, anchor);
+    for host in ["one.example", "two.example", "two.example", "two.example"] {
+        let raw = edge.raw(format!("GET / HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n")).await;
+        assert_served(&Reply::to("GET", &raw));
+    }
+    assert_eq!(upstream.connections(), 2);
 }
 
 #[tokio::test]

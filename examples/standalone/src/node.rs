@@ -32,8 +32,8 @@ pub(crate) fn gateway(settings: &Settings) -> GatewaySettings {
     set(&mut gateway.rules.max_fields, limits.fields.map(usize::from));
     set(&mut gateway.rules.max_target, limits.target.map(|size| size.0));
     // The setting is for the node, the pool's bound for one worker.
-    let pool = limits.pool.and_then(|pool| usize::try_from(pool).ok());
-    set(&mut gateway.pool.idle, pool.map(|pool| pool.div_ceil(workers(settings))));
+    set(&mut gateway.pool.idle, limits.pool.and_then(|pool| usize::try_from(pool).ok()));
+    gateway.pool.idle = gateway.pool.idle.div_ceil(workers(settings));
     gateway
 }
 
@@ -68,5 +68,19 @@ fn workers(settings: &Settings) -> usize {
 fn set<T>(place: &mut T, value: Option<T>) {
     if let Some(value) = value {
         *place = value;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pool_is_shared_among_the_workers_whoever_sets_it() {
+        for (pool, workers, each) in [(None, 4, 128), (Some(10), 4, 3), (Some(10), 1, 10), (Some(0), 4, 0)] {
+            let mut settings = Settings { workers: Some(workers), ..Settings::default() };
+            settings.limits.pool = pool;
+            assert_eq!(gateway(&settings).pool.idle, each, "{pool:?} for {workers}");
+        }
     }
 }

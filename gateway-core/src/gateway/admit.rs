@@ -68,7 +68,7 @@ impl Gateway {
         let entry = Arc::clone(found.value);
         exchange.matched = Some(Arc::clone(&entry.matched));
         exchange.stripped = if entry.route().strip_path { found.matched } else { 0 };
-        if let Some(target) = entry.target(&parts.uri, exchange.stripped) {
+        if let Some(target) = entry.target(&parts.uri, exchange.stripped)? {
             parts.uri = target;
         }
         Ok(entry)

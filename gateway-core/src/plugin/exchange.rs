@@ -66,6 +66,8 @@ pub struct Exchange {
     pub stripped: usize,
     /// The WebSocket handshake that the client asks for.
     pub upgrade: Option<Upgrade>,
+    /// Whether the client waits for `100 Continue` before it sends the body. The field `Expect` itself is gone.
+    pub expects_continue: bool,
     /// Whether the client takes trailers.
     pub trailers: Trailers,
     /// The HTTP version of the upstream's answer.
@@ -155,6 +157,7 @@ impl Exchange {
             canonical: None,
             stripped: 0,
             upgrade: None,
+            expects_continue: false,
             trailers: Trailers::Drop,
             answered_in: Version::HTTP_11,
             debug: false,
@@ -175,6 +178,7 @@ impl Exchange {
         self.host = canonical.host;
         self.canonical = canonical.target;
         self.upgrade = canonical.upgrade;
+        self.expects_continue = canonical.expects_continue;
         self.trailers = canonical.trailers;
     }
 

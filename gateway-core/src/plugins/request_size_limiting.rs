@@ -1,9 +1,6 @@
 //! A bound on request bodies, as Kong's plugin `request-size-limiting` sets it (compat A10, P25).
 
-use http::{
-    HeaderMap, Request, StatusCode,
-    header::{CONTENT_LENGTH, EXPECT},
-};
+use http::{HeaderMap, Request, StatusCode, header::CONTENT_LENGTH};
 use http_body::Body as _;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::Deserialize;
@@ -132,10 +129,10 @@ impl Handler for RequestSizeLimitingHandler {
             return refuse(StatusCode::LENGTH_REQUIRED, NO_LENGTH, request);
         }
         match declared.or(request.body().size_hint().exact()) {
-            Some(length) if length > self.limit => refuse(too_large(request.headers()), TOO_LARGE, request),
+            Some(length) if length > self.limit => refuse(too_large(exchange), TOO_LARGE, request),
             Some(_) => Flow::Continue,
             None => {
-                self.count(request);
+                self.count(request, too_large(exchange));
                 Flow::Continue
             }
         }
@@ -144,8 +141,8 @@ impl Handler for RequestSizeLimitingHandler {
 
 impl RequestSizeLimitingHandler {
     /// Lets the body fail once it is above the limit.
-    fn count(&self, request: &mut Request<Body>) {
-        let refusal = Refusal { status: too_large(request.headers()), message: TOO_LARGE.into() };
+    fn count(&self, request: &mut Request<Body>, status: StatusCode) {
+        let refusal = Refusal { status, message: TOO_LARGE.into() };
         let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
         let body = Limited::new(std::mem::take(request.body_mut()), limit);
         *request.body_mut() = Body::new(body.map_err(move |error| -> BoxError {
@@ -159,13 +156,8 @@ fn content_length(headers: &HeaderMap) -> Option<u64> {
 }
 
 /// 417 tells a client that waits for `100 Continue` not to send the body.
-fn too_large(headers: &HeaderMap) -> StatusCode {
-    let expect = headers.get(EXPECT).map(|expect| expect.as_bytes().trim_ascii());
-    if expect.is_some_and(|expect| expect.eq_ignore_ascii_case(b"100-continue")) {
-        StatusCode::EXPECTATION_FAILED
-    } else {
-        StatusCode::PAYLOAD_TOO_LARGE
-    }
+const fn too_large(exchange: &Exchange) -> StatusCode {
+    if exchange.expects_continue { StatusCode::EXPECTATION_FAILED } else { StatusCode::PAYLOAD_TOO_LARGE }
 }
 
 #[cfg(test)]

@@ -64,6 +64,11 @@ impl<'a> Joined<'a> {
         self.base.len() + self.slash.len() + self.rest.len()
     }
 
+    /// The request's part: what stands behind the service's path.
+    pub(crate) const fn rest(&self) -> &'a str {
+        self.rest
+    }
+
     /// Appends the path, as the first part of a target.
     pub fn append_to(&self, target: &mut String) {
         target.reserve(self.len());

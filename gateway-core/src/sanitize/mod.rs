@@ -43,6 +43,7 @@ pub use host::Host;
 pub use layer::{
     Sanitize, SanitizeFuture, SanitizeLayer, UpstreamGuard, UpstreamGuardFuture, UpstreamGuardLayer,
 };
+pub(crate) use path::climbs_decoded;
 pub use path::{canonical_path, refuse_ambiguous};
 pub use request::{Canonical, Rules, check_head, complete_refusal, sanitize};
 pub use response::guard_response;

@@ -241,7 +241,7 @@ fn resolve_dots(path: &str) -> Result<String, Reason> {
 
 /// Whether the path leaves the root once its `%2F` are slashes. nginx, and so Kong, answers it
 /// with 400 too, and an upstream that decodes first would walk out of its directory.
-fn climbs_decoded(canonical: &str) -> bool {
+pub(crate) fn climbs_decoded(canonical: &str) -> bool {
     if !canonical.contains("%2F") {
         return false;
     }

@@ -60,6 +60,8 @@ pub struct Canonical {
     pub target: Option<PathAndQuery>,
     /// The WebSocket handshake that the request asks for.
     pub upgrade: Option<Upgrade>,
+    /// Whether the client waits for `100 Continue` before it sends the body.
+    pub expects_continue: bool,
     /// Whether the client takes trailers.
     pub trailers: Trailers,
     rewrite_host: bool,
@@ -87,12 +89,12 @@ pub fn check_head(parts: &Parts, rules: &Rules) -> Result<Canonical, Reason> {
     let survey = Survey::new(&parts.headers);
     check_size(parts, survey, rules)?;
     check_framing(parts, survey)?;
-    check_expect(&parts.headers, survey)?;
+    let expects_continue = expects_continue(&parts.headers, survey)?;
     let (host, rewrite_host) = host_of(parts, rules.compat)?;
     let target = check_path(&parts.uri, rules)?;
     let upgrade = if survey.seen.has(Marks::UPGRADE) { Upgrade::asked(parts)? } else { None };
     let trailers = trailers(parts, survey);
-    Ok(Canonical { host, target, upgrade, trailers, rewrite_host, survey })
+    Ok(Canonical { host, target, upgrade, expects_continue, trailers, rewrite_host, survey })
 }
 
 /// [`check_head`] and [`Canonical::apply`] in one.
@@ -216,10 +218,12 @@ fn check_framing(parts: &Parts, survey: Survey) -> Result<(), Reason> {
 
 /// RFC 9110 section 10.1.1, compat D17. The field does not go on: hyper sends the interim 100 by
 /// itself once the body is read.
-fn check_expect(headers: &HeaderMap, survey: Survey) -> Result<(), Reason> {
+fn expects_continue(headers: &HeaderMap, survey: Survey) -> Result<bool, Reason> {
+    if !survey.seen.has(Marks::EXPECT) {
+        return Ok(false);
+    }
     let known = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"100-continue");
-    let met = !survey.seen.has(Marks::EXPECT) || headers.get_all(EXPECT).iter().all(known);
-    if met { Ok(()) } else { Err(Reason::ExpectationFailed) }
+    if headers.get_all(EXPECT).iter().all(known) { Ok(true) } else { Err(Reason::ExpectationFailed) }
 }
 
 fn check_path(uri: &Uri, rules: &Rules) -> Result<Option<PathAndQuery>, Reason> {

@@ -7,10 +7,12 @@ use http::{Uri, uri::PathAndQuery};
 
 use crate::{
     config::{Protocol, Route},
+    error::Reason,
     forwarder::Forwarder,
     observe::RouteMetrics,
     plugin::{Chain, Matched},
     router::join,
+    sanitize::climbs_decoded,
 };
 
 /// A route, compiled: its plugins around its forwarder, and what the gateway must know before them.
@@ -36,11 +38,18 @@ impl Entry {
 
     /// The target that the service is asked for (compat P38), where it differs from `target`, of
     /// whose path the route has matched `matched` bytes.
-    pub(crate) fn target(&self, target: &Uri, matched: usize) -> Option<Uri> {
+    ///
+    /// # Errors
+    /// [`Reason::BadPath`]: what the route leaves of the path climbs above the root once its `%2F` are
+    /// slashes, though the whole path does not.
+    pub(crate) fn target(&self, target: &Uri, matched: usize) -> Result<Option<Uri>, Reason> {
         let service = self.matched.service.as_ref().and_then(|service| service.path.as_deref());
         let path = join(service, target.path(), self.route().strip_path.then_some(matched));
         if path.to_str() == Some(target.path()) {
-            return None;
+            return Ok(None);
+        }
+        if climbs_decoded(path.rest()) {
+            return Err(Reason::BadPath);
         }
         let query = target.query();
         let mut text = String::with_capacity(path.len() + query.map_or(0, |query| query.len() + 1));
@@ -49,6 +58,6 @@ impl Entry {
             text.push('?');
             text.push_str(query);
         }
-        PathAndQuery::from_maybe_shared(Bytes::from(text)).ok().map(Uri::from)
+        Ok(PathAndQuery::from_maybe_shared(Bytes::from(text)).ok().map(Uri::from))
     }
 }

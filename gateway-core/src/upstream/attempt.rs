@@ -10,6 +10,7 @@ use std::{
 
 use http::{HeaderValue, Request, Response, header::HOST};
 use hyper::{body::Incoming, client::conn::TrySendError};
+use rustls::pki_types::ServerName;
 use tokio::time::sleep_until;
 
 use super::{
@@ -109,17 +110,26 @@ impl Attempt<'_> {
         Key { transport: &self.backend.transport, sni: self.server_name(request.headers().get(HOST)) }
     }
 
-    /// The name to ask for in the handshake: the host that the request is for, as in Kong. None in clear.
-    fn server_name<'r>(&self, host: Option<&'r HeaderValue>) -> &'r str {
-        if self.backend.transport.config().is_none() {
+    /// The name to ask for in the handshake: the host that the request is for, as in Kong. A client may say
+    /// one that is no server's name; then the endpoint's own. None in clear.
+    fn server_name<'r>(&'r self, host: Option<&'r HeaderValue>) -> &'r str {
+        let transport = &self.backend.transport;
+        if transport.config().is_none() {
             return "";
         }
-        let host = host.and_then(|host| host.to_str().ok()).unwrap_or_default();
-        match host.rsplit_once(':') {
-            Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-            _ => host,
-        }
+        let valid = |name: &&str| ServerName::try_from(*name).is_ok();
+        host.map(bare_name).filter(valid).unwrap_or_else(|| bare_name(self.endpoint.host(transport)))
     }
+}
+
+/// A host without its port and the brackets of an address.
+fn bare_name(host: &HeaderValue) -> &str {
+    let host = host.to_str().unwrap_or_default();
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    };
+    name.trim_start_matches('[').trim_end_matches(']')
 }
 
 /// The head of the response, unless patience ends first.

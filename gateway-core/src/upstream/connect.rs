@@ -62,8 +62,7 @@ where
 }
 
 fn server_name(name: &str) -> Result<ServerName<'static>, Error> {
-    let bare = name.trim_start_matches('[').trim_end_matches(']').to_owned();
-    ServerName::try_from(bare).map_err(|error| Error::new(Reason::TlsHandshake, error))
+    ServerName::try_from(name.to_owned()).map_err(|error| Error::new(Reason::TlsHandshake, error))
 }
 
 fn refusal(error: io::Error) -> Error {

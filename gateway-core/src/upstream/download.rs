@@ -56,7 +56,7 @@ pub(crate) fn download(mut incoming: Incoming, lease: Lease, read_timeout: Durat
     }
     // Nobody is woken by this look; the stream polls again before it waits.
     let mut context = Context::from_waker(Waker::noop());
-    let first = Pin::new(&mut incoming).poll_frame(&mut context);
+    let first = Pin::new(&mut incoming).poll_frame(&mut context).map_ok(cleaned);
     match first {
         Poll::Ready(Some(Ok(frame))) if incoming.is_end_stream() && frame.is_data() => {
             lease.give_back();
@@ -72,6 +72,12 @@ pub(crate) fn download(mut incoming: Incoming, lease: Lease, read_timeout: Durat
         }
         Poll::Pending => Ok(Body::new(Stream::new(None, incoming, lease, read_timeout))),
     }
+}
+
+/// Trailers bring no field that belongs into a head (compat D16).
+fn cleaned(mut frame: Frame<Bytes>) -> Frame<Bytes> {
+    frame.trailers_mut().map(clean_trailers);
+    frame
 }
 
 /// A body that is still arriving.
@@ -116,12 +122,11 @@ impl Stream {
         let frame = ready!(Pin::new(&mut self.incoming).poll_frame(cx));
         self.armed = false;
         match frame {
-            Some(Ok(mut frame)) => {
-                frame.trailers_mut().map(clean_trailers);
+            Some(Ok(frame)) => {
                 if self.incoming.is_end_stream() {
                     self.end();
                 }
-                Poll::Ready(Some(Ok(frame)))
+                Poll::Ready(Some(Ok(cleaned(frame))))
             }
             Some(Err(error)) => {
                 self.lease = None;

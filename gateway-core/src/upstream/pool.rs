@@ -16,7 +16,7 @@ use crate::{Body, clock};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PoolLimits {
-    /// Most idle connections to one endpoint and worker. Default 512.
+    /// Most idle connections to one endpoint and worker; one more closes the oldest. Default 512.
     pub idle: usize,
     /// How long a connection may be idle. Default 60 s.
     pub idle_timeout: Duration,
@@ -153,8 +153,12 @@ impl Endpoint {
             return;
         }
         let Some(mut idle) = pool.lock(shard) else { return };
-        if idle.idle.len() >= pool.limits.idle {
+        if pool.limits.idle == 0 {
             return;
+        }
+        // The oldest makes room: a client that shows many names must not keep out what others use.
+        while idle.idle.len() >= pool.limits.idle {
+            idle.idle.pop_front();
         }
         idle.idle.push_back((clock::now(), connection));
         if !std::mem::replace(&mut idle.swept, true) {

@@ -8,17 +8,21 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
     task::{Context, Poll, ready},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional},
-    time::sleep,
+    sync::Notify,
+    time::{Instant, sleep},
 };
 
 use super::download::Lease;
+
+/// How long nothing may come once one side has ended.
+const LINGER: Duration = Duration::from_secs(10);
 
 /// What an upgraded connection holds: its endpoint counts it for as long as this is there. The 101 that
 /// [`Backend::forward`](super::Backend::forward) gives carries it among its extensions.
@@ -32,7 +36,8 @@ impl Held {
 }
 
 /// Carries bytes between two upgraded connections until both directions have ended, either one fails, or
-/// nothing has come from either side for `idle`.
+/// nothing has come from either side for `idle`. Once one side has ended, 10 s without a byte from the other
+/// are enough.
 ///
 /// A 101 from [`Backend::forward`](super::Backend::forward) keeps its endpoint's count up: hold its parts for
 /// as long as the tunnel lives.
@@ -76,12 +81,25 @@ impl Held {
 /// If an upgrade does not come about, or a connection fails.
 pub async fn tunnel(client: OnUpgrade, upstream: OnUpgrade, idle: Duration) -> io::Result<()> {
     let (client, upstream) = tokio::try_join!(client, upstream).map_err(io::Error::other)?;
+    relay(TokioIo::new(client), TokioIo::new(upstream), idle).await
+}
+
+async fn relay<C, U>(client: C, upstream: U, idle: Duration) -> io::Result<()>
+where
+    C: AsyncRead + AsyncWrite + Unpin,
+    U: AsyncRead + AsyncWrite + Unpin,
+{
     let activity = Arc::new(Activity::new());
-    let mut client = Noticed { io: TokioIo::new(client), activity: Arc::clone(&activity) };
-    let mut upstream = Noticed { io: TokioIo::new(upstream), activity: Arc::clone(&activity) };
+    let mut client = Noticed { io: client, activity: Arc::clone(&activity) };
+    let mut upstream = Noticed { io: upstream, activity: Arc::clone(&activity) };
+    let half_closed = async {
+        activity.ended.notified().await;
+        activity.ceased(LINGER).await;
+    };
     tokio::select! {
         copied = copy_bidirectional(&mut client, &mut upstream) => copied.map(drop),
         () = activity.ceased(idle) => Err(io::ErrorKind::TimedOut.into()),
+        () = half_closed => Err(io::ErrorKind::TimedOut.into()),
     }
 }
 
@@ -89,11 +107,13 @@ pub async fn tunnel(client: OnUpgrade, upstream: OnUpgrade, idle: Duration) -> i
 struct Activity {
     began: Instant,
     last: AtomicU64,
+    /// Told once a side sends no more.
+    ended: Notify,
 }
 
 impl Activity {
     fn new() -> Self {
-        Self { began: Instant::now(), last: AtomicU64::new(0) }
+        Self { began: Instant::now(), last: AtomicU64::new(0), ended: Notify::new() }
     }
 
     fn notice(&self) {
@@ -125,8 +145,12 @@ impl<I: AsyncRead + Unpin> AsyncRead for Noticed<I> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let before = buf.remaining();
         let read = ready!(Pin::new(&mut self.io).poll_read(cx, buf));
         self.activity.notice();
+        if buf.remaining() == before {
+            self.activity.ended.notify_one();
+        }
         Poll::Ready(read)
     }
 }
@@ -142,5 +166,52 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Noticed<I> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
+        task::JoinHandle,
+    };
+
+    use super::*;
+
+    const IDLE: Duration = Duration::from_secs(3600);
+
+    /// Both far ends of a tunnel.
+    fn tunnelled() -> (DuplexStream, DuplexStream, JoinHandle<io::Result<()>>) {
+        let ((client, ours), (upstream, theirs)) = (duplex(64), duplex(64));
+        (client, upstream, tokio::spawn(relay(ours, theirs, IDLE)))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_one_side_has_ended_lingers_for_a_short_time() {
+        for client_ends in [true, false] {
+            let (mut client, mut upstream, relaying) = tunnelled();
+            let (ends, stays) =
+                if client_ends { (&mut client, &mut upstream) } else { (&mut upstream, &mut client) };
+            let began = Instant::now();
+            ends.shutdown().await.unwrap();
+            assert_eq!(stays.read(&mut [0; 8]).await.unwrap(), 0);
+            // What still comes is carried, and begins the time anew.
+            for _ in 0..3 {
+                sleep(LINGER - Duration::from_secs(1)).await;
+                stays.write_all(b"x").await.unwrap();
+                assert_eq!(ends.read(&mut [0; 8]).await.unwrap(), 1);
+            }
+            let error = relaying.await.unwrap().unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+            assert_eq!(began.elapsed().as_secs(), 3 * 9 + LINGER.as_secs());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_tunnel_that_both_keep_open_has_the_whole_time() {
+        let (_client, _upstream, relaying) = tunnelled();
+        let began = Instant::now();
+        assert_eq!(relaying.await.unwrap().unwrap_err().kind(), io::ErrorKind::TimedOut);
+        assert_eq!(began.elapsed().as_secs(), IDLE.as_secs());
     }
 }
