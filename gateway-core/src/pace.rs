@@ -73,6 +73,12 @@ impl Meter {
         self.bytes.store(reading.bytes, Relaxed);
     }
 
+    /// Bytes went without a wait: they pay for the waits of their exchange too.
+    pub(crate) fn earn(&self, bytes: u64, pace: Pace) {
+        let earned = self.bytes.load(Relaxed).saturating_add(bytes);
+        self.bytes.store(earned.min(pace.most(self.waited.load(Relaxed))), Relaxed);
+    }
+
     /// Forgets everything.
     pub(crate) fn reset(&self) {
         [&self.since, &self.waited, &self.bytes].into_iter().for_each(|value| value.store(0, Relaxed));
@@ -82,6 +88,14 @@ impl Meter {
         let [since, waited, bytes] =
             [&self.since, &self.waited, &self.bytes].map(|value| value.load(Relaxed));
         Reading { since, waited, bytes }
+    }
+}
+
+impl Pace {
+    /// The bytes that count after so much waiting. A peer that was fast earns no more than one idle time
+    /// ahead: past speed is no excuse for hours of drops.
+    const fn most(self, waited: u64) -> u64 {
+        waited.saturating_add(self.idle).saturating_mul(self.rate) / 1000
     }
 }
 
@@ -99,12 +113,10 @@ impl Reading {
         Some(slow.map_or(idle, |slow| slow.min(idle)))
     }
 
-    /// What it is after the present wait ended. A peer that was fast earns no more than one idle time
-    /// ahead: past speed is no excuse for hours of drops.
+    /// What it is after the present wait ended.
     pub(crate) fn after(self, now: u64, bytes: u64, pace: Pace) -> Self {
         let waited = self.waited.saturating_add(now.saturating_sub(self.since));
-        let most = waited.saturating_add(pace.idle).saturating_mul(pace.rate) / 1000;
-        Self { since: 0, waited, bytes: self.bytes.saturating_add(bytes).min(most) }
+        Self { since: 0, waited, bytes: self.bytes.saturating_add(bytes).min(pace.most(waited)) }
     }
 }
 

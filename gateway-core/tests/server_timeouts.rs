@@ -215,6 +215,38 @@ async fn a_client_that_does_not_read_is_cut() {
 }
 
 #[tokio::test]
+async fn a_client_that_reads_nothing_for_a_while_gets_its_answer() {
+    let mut settings = impatient();
+    settings.timeouts.write_idle = Duration::from_secs(5);
+    let server = start(settings, tester());
+    let mut client = server.connect().await;
+    client.send("GET /big HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await;
+    sleep(PATIENCE * 3).await;
+    let (read, _) = client.until_closed().await;
+    assert!(read.len() > 64 << 20, "cut after {}", read.len());
+    assert_eq!(server.running.snapshot().timed_out(Timeout::Write), 0);
+}
+
+/// A socket that takes nothing while its reader reads would make an honest one late.
+#[tokio::test]
+async fn a_slow_reader_shows_its_progress() {
+    let mut settings = impatient();
+    settings.timeouts.write_idle = Duration::from_millis(1_500);
+    let server = start(settings, tester());
+    let mut client = server.connect().await;
+    client.send("GET /big HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    let begin = Instant::now();
+    while begin.elapsed() < Duration::from_secs(5) {
+        // 400 kB/s: a third of a send buffer of megabytes would take longer than the patience.
+        let mut buf = vec![0; 20_000];
+        let len = tokio::io::AsyncReadExt::read(&mut client.0, &mut buf).await.unwrap();
+        assert_ne!(len, 0);
+        sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(server.running.snapshot().timed_out(Timeout::Write), 0);
+}
+
+#[tokio::test]
 async fn an_http2_client_with_no_window_is_cut() {
     let server = server();
     let mut client = server.connect().await;

@@ -3,10 +3,11 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use ipnet::IpNet;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de::Error};
 use toml::Table;
 
 use crate::{
@@ -26,6 +27,7 @@ pub(crate) struct Settings {
     pub(crate) tls_cert: Option<PathBuf>,
     pub(crate) tls_key: Option<PathBuf>,
     pub(crate) admin: Option<Address>,
+    #[serde(deserialize_with = "count::<_, _, 1, 1_024>")]
     pub(crate) workers: Option<u16>,
     pub(crate) router_flavor: Option<RouterFlavor>,
     pub(crate) allow_debug_header: Option<bool>,
@@ -46,26 +48,76 @@ pub(crate) struct Settings {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Limits {
+    #[serde(deserialize_with = "size::<_, 8_192, 1_048_576>")]
     pub(crate) head: Option<Size>,
+    #[serde(deserialize_with = "count::<_, _, 8, 4_096>")]
     pub(crate) fields: Option<u16>,
+    #[serde(deserialize_with = "size::<_, 1_024, 65_536>")]
     pub(crate) target: Option<Size>,
+    #[serde(deserialize_with = "count::<_, _, 1, 10_000_000>")]
     pub(crate) connections: Option<u32>,
+    #[serde(deserialize_with = "count::<_, _, 1, 10_000>")]
     pub(crate) streams: Option<u32>,
+    #[serde(deserialize_with = "count::<_, _, 1, 1_000_000>")]
     pub(crate) pool: Option<u32>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Timeouts {
+    #[serde(deserialize_with = "time::<_, 100, 86_400_000>")]
     pub(crate) accept: Option<Time>,
+    #[serde(deserialize_with = "time::<_, 100, 86_400_000>")]
     pub(crate) handshake: Option<Time>,
+    #[serde(deserialize_with = "time::<_, 100, 86_400_000>")]
     pub(crate) head: Option<Time>,
+    #[serde(deserialize_with = "time::<_, 100, 86_400_000>")]
     pub(crate) keep_alive: Option<Time>,
+    #[serde(deserialize_with = "time::<_, 100, 86_400_000>")]
     pub(crate) body: Option<Time>,
+    #[serde(deserialize_with = "count::<_, _, 0, 1_000_000>")]
     pub(crate) body_rate: Option<u32>,
+    #[serde(deserialize_with = "time::<_, 100, 86_400_000>")]
     pub(crate) write: Option<Time>,
+    #[serde(deserialize_with = "time::<_, 0, 86_400_000>")]
     pub(crate) ready: Option<Time>,
+    #[serde(deserialize_with = "time::<_, 0, 86_400_000>")]
     pub(crate) drain: Option<Time>,
+}
+
+/// A number from `MIN` to `MAX`.
+fn count<'de, D, T, const MIN: u32, const MAX: u32>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: TryFrom<i64>,
+{
+    let number = i64::deserialize(deserializer)?;
+    let fits = (i64::from(MIN)..=i64::from(MAX)).contains(&number);
+    let number = T::try_from(number).ok().filter(|_| fits);
+    number.map(Some).ok_or_else(|| D::Error::custom(format!("not within {MIN} to {MAX}")))
+}
+
+/// A size from `MIN` to `MAX` bytes.
+fn size<'de, D, const MIN: usize, const MAX: usize>(deserializer: D) -> Result<Option<Size>, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    let size = Size::deserialize(deserializer)?;
+    let fits = (MIN..=MAX).contains(&size.0);
+    let told = || D::Error::custom(format!("not within {}KiB to {}KiB", MIN >> 10, MAX >> 10));
+    fits.then_some(Some(size)).ok_or_else(told)
+}
+
+/// A time from `MIN` to `MAX` milliseconds.
+fn time<'de, D, const MIN: u64, const MAX: u64>(deserializer: D) -> Result<Option<Time>, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    let time = Time::deserialize(deserializer)?;
+    let fits = (Duration::from_millis(MIN)..=Duration::from_millis(MAX)).contains(&time.0);
+    let least = if MIN == 0 { "0".to_owned() } else { format!("{MIN}ms") };
+    fits.then_some(Some(time))
+        .ok_or_else(|| D::Error::custom(format!("not within {least} to {}m", MAX / 60_000)))
 }
 
 /// How close to Kong.
@@ -241,6 +293,9 @@ mod tests {
             ("type", "\nworkers = 'x'\n", ":2: `workers = 'x'`: invalid type"),
             ("value", "admin = 'nowhere'\n", ":1: `admin = 'nowhere'`: 'nowhere' is no address"),
             ("time", "[timeouts]\nhead = '5'\n", ":2: `head = '5'`: '5' is no time"),
+            ("none", "workers = 0\n", ":1: `workers = 0`: not within 1 to 1024"),
+            ("range", "[limits]\nstreams = 0\n", ":2: `streams = 0`: not within 1 to 10000"),
+            ("short", "[timeouts]\nhead = 0\n", ":2: `head = 0`: not within 100ms to 1440m"),
             ("syntax", "workers = \n", ":1: `workers =`: "),
         ] {
             let path = file(name, text);
@@ -255,6 +310,48 @@ mod tests {
         let wrong = |name: &str| (name == "GATEWAY_TIMEOUTS_HEAD").then(|| "soon".to_owned());
         let failure = overlay(toml::Table::new(), wrong).unwrap_err().to_string();
         assert!(failure.starts_with("GATEWAY_TIMEOUTS_HEAD=soon: 'soon' is no time"), "{failure}");
+    }
+
+    /// What each limit and timeout may be at least and at most, and what is just beyond.
+    const RANGES: [(&str, [&str; 2], [&str; 2], &str); 15] = {
+        const TIME: ([&str; 2], [&str; 2], &str) = (["100ms", "1440m"], ["99ms", "1441m"], "100ms to 1440m");
+        const GRACE: ([&str; 2], [&str; 2], &str) = (["0", "1440m"], ["1441m", "86400001ms"], "0 to 1440m");
+        [
+            ("limits.head", ["8KiB", "1MiB"], ["1", "1025KiB"], "8KiB to 1024KiB"),
+            ("limits.fields", ["8", "4096"], ["0", "70000"], "8 to 4096"),
+            ("limits.target", ["1KiB", "64KiB"], ["0", "65KiB"], "1KiB to 64KiB"),
+            ("limits.connections", ["1", "10000000"], ["0", "5000000000"], "1 to 10000000"),
+            ("limits.streams", ["1", "10000"], ["0", "10001"], "1 to 10000"),
+            ("limits.pool", ["1", "1000000"], ["0", "1000001"], "1 to 1000000"),
+            ("timeouts.accept", TIME.0, TIME.1, TIME.2),
+            ("timeouts.handshake", TIME.0, TIME.1, TIME.2),
+            ("timeouts.head", TIME.0, TIME.1, TIME.2),
+            ("timeouts.keep_alive", TIME.0, TIME.1, TIME.2),
+            ("timeouts.body", TIME.0, TIME.1, TIME.2),
+            ("timeouts.body_rate", ["0", "1000000"], ["-1", "1000001"], "0 to 1000000"),
+            ("timeouts.write", TIME.0, TIME.1, TIME.2),
+            ("timeouts.ready", GRACE.0, GRACE.1, GRACE.2),
+            ("timeouts.drain", GRACE.0, GRACE.1, GRACE.2),
+        ]
+    };
+
+    #[test]
+    fn what_is_out_of_range_is_refused_with_the_range() {
+        let ranged = KEYS.iter().filter(|key| key.contains('.'));
+        assert!(ranged.eq(RANGES.iter().map(|(key, ..)| key)));
+        for (key, good, bad, range) in RANGES {
+            let name = format!("GATEWAY_{}", key.replace('.', "_").to_uppercase());
+            let given =
+                |text: &str| overlay(toml::Table::new(), |asked| (asked == name).then(|| text.to_owned()));
+            for text in good {
+                assert!(given(text).is_ok(), "{key} = {text}");
+            }
+            for text in bad {
+                let failure = given(text).unwrap_err().to_string();
+                let told = format!("{name}={text}: not within {range}");
+                assert_eq!(failure, told);
+            }
+        }
     }
 
     #[test]
@@ -276,10 +373,10 @@ mod tests {
                 "branding" => "neutral",
                 "trusted_ips" => "10.0.0.0/8, ::1",
                 key if key.contains("strict") || key.contains("header") || key == "tls_verify" => "true",
-                "limits.fields" | "limits.connections" | "limits.streams" | "limits.pool" => "7",
+                "limits.fields" | "limits.connections" | "limits.streams" | "limits.pool" => "9",
                 "timeouts.body_rate" => "7",
                 key if key.starts_with("timeouts") => "7s",
-                _ => "7KiB",
+                _ => "9KiB",
             };
             let name = format!("GATEWAY_{}", key.replace('.', "_").to_uppercase());
             let table =

@@ -50,6 +50,10 @@ fn wrong_settings_are_named_with_file_line_and_field() {
     let wrong = command(&[]).env("GATEWAY_LIMITS_HEAD", "much").output().unwrap();
     assert_eq!(wrong.status.code(), Some(1));
     assert!(String::from_utf8(wrong.stderr).unwrap().contains("GATEWAY_LIMITS_HEAD=much: 'much' is no size"));
+    let none = command(&[]).env("GATEWAY_LIMITS_CONNECTIONS", "0").output().unwrap();
+    assert_eq!(none.status.code(), Some(1));
+    let said = String::from_utf8(none.stderr).unwrap();
+    assert_eq!(said.trim_end(), "gateway: GATEWAY_LIMITS_CONNECTIONS=0: not within 1 to 10000000");
 }
 
 #[test]

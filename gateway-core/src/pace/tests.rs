@@ -40,6 +40,17 @@ fn a_meter_adds_up_its_waits_and_forgets_speed_long_past() {
 }
 
 #[test]
+fn bytes_that_go_without_a_wait_pay_for_the_waits() {
+    let meter = Meter::default();
+    meter.begin(1_000);
+    meter.end(2_000, 100, PACE);
+    meter.earn(900, PACE);
+    assert_eq!(meter.read(), Reading { since: 0, waited: 1_000, bytes: 1_000 });
+    meter.earn(1 << 30, PACE);
+    assert_eq!(meter.read().bytes, 31_000 * 240 / 1000);
+}
+
+#[test]
 fn a_late_body_is_told_once_and_the_next_deadline_is_known() {
     let waits = Waits::new(PACE);
     let (first, second) = (waits.open(), waits.open());

@@ -71,11 +71,13 @@ pub(super) enum What {
 impl Times {
     pub(super) fn new(timeouts: &Timeouts) -> Self {
         let rate = u64::from(timeouts.min_rate);
-        let grace = millis(timeouts.rate_grace);
-        let pace = |idle| Pace { idle: millis(idle), grace, rate };
-        let (body, write) = (pace(timeouts.body_idle), pace(timeouts.write_idle));
+        let body = Pace { idle: millis(timeouts.body_idle), grace: millis(timeouts.rate_grace), rate };
+        // No rate before the idle time has passed: a full socket takes nothing until the peer has taken a
+        // good part of it, so the first seconds of a wait say nothing of how fast it reads.
+        let idle = millis(timeouts.write_idle);
+        let write = Pace { idle, grace: idle, rate };
         let shortest = min(body.idle, write.idle);
-        let shortest = if rate > 0 { min(shortest, grace) } else { shortest };
+        let shortest = if rate > 0 { min(shortest, body.grace) } else { shortest };
         Self {
             silence: millis(timeouts.silence),
             head: millis(timeouts.head),
@@ -175,8 +177,12 @@ mod tests {
     fn an_answer_that_is_not_taken_is_late_by_time_and_by_rate() {
         let running = Look { read_at: 7_000, in_flight: 1, ..Look::default() };
         let blocked = |waited, bytes| Reading { since: 8_000, waited, bytes };
-        let rate = Look { blocked: blocked(4_500, 10), ..running };
+        let rate = Look { blocked: blocked(29_500, 10), ..running };
         assert_eq!(due(Wire::Http1, rate), late(8_501, Timeout::Write));
+        let first = Look { blocked: blocked(0, 0), read_at: 40_000, ..running };
+        assert_eq!(due(Wire::Http1, first), late(38_000, Timeout::Write));
+        let fair = Look { blocked: blocked(60_000, 90 * 240), read_at: 40_000, ..running };
+        assert_eq!(due(Wire::Http1, fair), late(38_000, Timeout::Write));
         let idle = Look { blocked: blocked(0, 1 << 20), read_at: 40_000, ..running };
         assert_eq!(due(Wire::Http1, idle), late(38_000, Timeout::Write));
         let stalled = Look { stalled: blocked(0, 1 << 20), read_at: 40_000, ..running };

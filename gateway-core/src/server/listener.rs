@@ -54,6 +54,11 @@ impl BindError {
     }
 }
 
+/// Bytes that the kernel holds unsent for one connection. Without such a bound a slow reader's socket takes
+/// nothing for long, until a third of a buffer of megabytes has gone, and looks like one that reads nothing.
+#[cfg(target_os = "linux")]
+const UNSENT: u32 = 128 << 10;
+
 /// Binds `address` once for each worker; the kernel spreads connections over them. Port 0 takes
 /// a free port, the same for all.
 ///
@@ -86,6 +91,8 @@ fn open(address: SocketAddr, settings: &Settings, port_use: PortUse) -> io::Resu
     }
     // Accepted sockets inherit these, which saves two calls for each.
     socket.set_tcp_nodelay(true)?;
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_notsent_lowat(UNSENT)?;
     socket.set_tcp_keepalive(&keep_alive(settings.tcp_keep_alive))?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
@@ -231,5 +238,16 @@ mod tests {
         assert_eq!(error.to_string(), format!("cannot listen on {address}: the port is in use"));
         settings.port_use = PortUse::Shared;
         assert!(bind(address, &settings).is_ok());
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn an_accepted_socket_holds_little_unsent() {
+        let settings = Settings { workers: 1, ..Settings::default() };
+        let (address, listeners) = bind("127.0.0.1:0".parse().unwrap(), &settings).unwrap();
+        let _client = std::net::TcpStream::connect(address).unwrap();
+        listeners[0].set_nonblocking(false).unwrap();
+        let (stream, _) = listeners[0].accept().unwrap();
+        assert_eq!(socket2::SockRef::from(&stream).tcp_notsent_lowat().unwrap(), super::UNSENT);
     }
 }

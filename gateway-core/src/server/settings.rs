@@ -93,10 +93,11 @@ pub struct Timeouts {
     pub body_idle: Duration,
     /// An answer of which the peer takes nothing. Default: 30 s.
     pub write_idle: Duration,
-    /// The least bytes a second, in both directions, over the time spent waiting for the peer.
-    /// Default: 240; 0 is off.
+    /// The least bytes a second over the time spent waiting for the peer: of a request body after
+    /// [`rate_grace`](Self::rate_grace) of waiting, of an answer after
+    /// [`write_idle`](Self::write_idle) of it. Default: 240; 0 is off.
     pub min_rate: u32,
-    /// Waiting before the rate counts. Default: 5 s.
+    /// Waiting for a request body before the rate counts. Default: 5 s.
     pub rate_grace: Duration,
     /// How long a connection that was told to go may take to do so. Default: 500 ms.
     pub linger: Duration,

@@ -92,6 +92,8 @@ impl ConnState {
     pub(super) fn on_write(&self, bytes: usize) {
         if self.blocked.is_waiting() {
             self.blocked.end(clock::now(), bytes as u64, self.write_pace);
+        } else {
+            self.blocked.earn(bytes as u64, self.write_pace);
         }
     }
 
@@ -278,5 +280,23 @@ impl Drop for InFlight {
             self.state.streams.close(stream);
         }
         self.state.end();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::ConnState;
+    use crate::server::{Drain, Timeouts, deadline::Times};
+
+    #[test]
+    fn every_byte_that_goes_out_counts_for_the_rate() {
+        let times = Times::new(&Timeouts::default());
+        let state = ConnState::new(Arc::default(), &times, Drain::new().enter());
+        state.on_blocked();
+        state.on_write(100);
+        state.on_write(900);
+        assert_eq!(state.look().blocked.bytes, 1_000);
     }
 }
