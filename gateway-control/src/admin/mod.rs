@@ -2,10 +2,12 @@
 //!
 //! [`Admin`] serves it on an address of its own, by a thread and runtime of its own: it answers while the
 //! workers are overloaded, and while they stop. [`router`] is the same as an axum router, to be mounted
-//! elsewhere. It has no login: bind it to loopback.
+//! elsewhere. It has no login: bind it to loopback. A change is taken only by an address or by `localhost`, not
+//! by another name, and not from the page of another site (D37).
 //!
 //! | file | answers |
 //! |---|---|
+//! | `browser` | 403 to what the page of another site sends |
 //! | `root` | `/`, `/plugins/enabled`, `/timers`, `/endpoints` |
 //! | `status` | `/status`, `/status/ready` |
 //! | `metrics` | `/metrics` |
@@ -15,6 +17,7 @@
 //! | `health` | `/upstreams/{upstream}/health` |
 //! | `schemas` | `/schemas` |
 
+mod browser;
 mod declare;
 mod entities;
 mod health;

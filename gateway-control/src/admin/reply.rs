@@ -58,6 +58,10 @@ pub(super) enum Failure {
     Encoding,
     /// A body that did not come whole.
     Incomplete,
+    /// A change asked for by a name that a stranger may own (D37).
+    Host,
+    /// A change that another site's page asks for (D37).
+    Origin,
 }
 
 impl IntoResponse for Failure {
@@ -88,6 +92,13 @@ impl IntoResponse for Failure {
             Self::TooLarge => message(StatusCode::PAYLOAD_TOO_LARGE, "Payload too large"),
             Self::Encoding => message(StatusCode::BAD_REQUEST, "the configuration is not UTF-8"),
             Self::Incomplete => message(StatusCode::BAD_REQUEST, "Bad request"),
+            Self::Host => message(
+                StatusCode::FORBIDDEN,
+                "Host is neither an address nor localhost: no change is taken by another name",
+            ),
+            Self::Origin => {
+                message(StatusCode::FORBIDDEN, "no change is taken from the page of another site")
+            }
         }
     }
 }

@@ -6,14 +6,14 @@ use axum::{
     Router,
     extract::{Request, State},
     middleware::{Next, from_fn_with_state},
-    response::Response,
+    response::{IntoResponse, Response},
     routing::{get, post},
 };
-use http::{HeaderName, HeaderValue, Uri, header, uri::PathAndQuery};
+use http::{HeaderName, HeaderValue, Method, Uri, header, uri::PathAndQuery};
 use tower::{ServiceExt, service_fn};
 
 use super::{
-    declare, entities, health, metrics,
+    browser, declare, entities, health, metrics,
     paths::{Paths, endpoint},
     reply::Failure,
     root, schemas, status, tags,
@@ -69,15 +69,20 @@ pub fn router(control: Arc<Control>) -> Router {
     }))
 }
 
-/// What every reply carries (compat M9).
+/// What every reply carries (compat M9). What may not be asked is refused before anything is read (D37).
 async fn stamp(State(control): State<Arc<Control>>, request: Request, next: Next) -> Response {
     let begun = Instant::now();
-    let mut response = next.run(request).await;
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    let mut response = match browser::check(&request) {
+        Ok(()) => next.run(request).await,
+        Err(failure) => failure.into_response(),
+    };
     let branding = &control.gateway().settings().branding;
     let headers = response.headers_mut();
     headers.insert(header::SERVER, branding.server.clone());
-    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-    headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+    if reads {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    }
     if let Ok(name) = HeaderName::try_from(format!("x-{}-admin-latency", branding.metrics)) {
         let milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         headers.insert(name, milliseconds.into());

@@ -80,12 +80,17 @@ impl Node {
     }
 
     pub(crate) fn ask(&self, method: &str, path: &str, kind: &str, body: &str) -> Answer {
+        let kind = if kind.is_empty() { String::new() } else { format!("Content-Type: {kind}\r\n") };
+        self.ask_with(method, path, &format!("Host: {}\r\n{kind}", self.address), body)
+    }
+
+    /// The same with these lines in the head, `Host` among them.
+    pub(crate) fn ask_with(&self, method: &str, path: &str, fields: &str, body: &str) -> Answer {
         let mut stream = TcpStream::connect(self.address).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         let length = body.len();
-        let kind = if kind.is_empty() { String::new() } else { format!("Content-Type: {kind}\r\n") };
         let head = format!(
-            "{method} {path} HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n{kind}Content-Length: {length}\r\n\r\n"
+            "{method} {path} HTTP/1.1\r\n{fields}Connection: close\r\nContent-Length: {length}\r\n\r\n"
         );
         stream.write_all(head.as_bytes()).unwrap();
         stream.write_all(body.as_bytes()).unwrap();

@@ -1,0 +1,93 @@
+//! Browsers that somebody else's page sends (D37).
+//!
+//! The Admin API has no login, so whoever reaches it may change it. A browser on the operator's machine
+//! reaches it for every page that it shows. What gives such a page away: the name that it was asked by, which is the
+//! page's own where DNS was rebound, and the fields that browsers add and pages cannot change.
+
+use std::net::IpAddr;
+
+use axum::extract::Request;
+use http::{HeaderMap, HeaderName, Method, header, uri::Authority};
+
+use super::reply::Failure;
+
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// Refuses what may change something, where somebody else's page may have sent it.
+pub(super) fn check(request: &Request) -> Result<(), Failure> {
+    if is_safe(request.method()) {
+        return Ok(());
+    }
+    let headers = request.headers();
+    let authority = request.uri().authority().map(Authority::as_str);
+    let hosts: Vec<_> = match authority {
+        Some(authority) => vec![authority],
+        // Browsers always send one; without it there is nothing to rebind.
+        None => values(headers, &header::HOST).collect(),
+    };
+    if !hosts.iter().all(|host| is_local(host)) {
+        return Err(Failure::Host);
+    }
+    let own = |origin: &str| hosts.iter().any(|host| is_same(origin, host));
+    let crossed = values(headers, &SEC_FETCH_SITE).any(|site| site.eq_ignore_ascii_case("cross-site"));
+    if crossed || !values(headers, &header::ORIGIN).all(own) {
+        return Err(Failure::Origin);
+    }
+    Ok(())
+}
+
+/// Whether a method changes nothing (RFC 9110 9.2.1).
+pub(super) fn is_safe(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
+}
+
+/// All values of a field; one that is no text is a value that nothing is equal to.
+fn values<'h>(headers: &'h HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'h str> {
+    headers.get_all(name).into_iter().map(|value| value.to_str().unwrap_or_default())
+}
+
+/// An address or `localhost`: no name that a stranger's DNS could answer for.
+fn is_local(host: &str) -> bool {
+    let Ok(authority) = host.parse::<Authority>() else { return false };
+    let name = authority.host();
+    let address = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
+    name.eq_ignore_ascii_case("localhost") || address.parse::<IpAddr>().is_ok()
+}
+
+/// Whether a page of `origin` was loaded from `host`. Browsers leave the default port out of both.
+fn is_same(origin: &str, host: &str) -> bool {
+    let place = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
+    place.is_some_and(|place| place.eq_ignore_ascii_case(host))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{is_local, is_same};
+
+    #[test]
+    fn addresses_and_localhost_are_local() {
+        for host in
+            ["127.0.0.1", "127.0.0.1:8001", "[::1]:8001", "10.1.2.3:8001", "localhost", "LocalHost:8001"]
+        {
+            assert!(is_local(host), "{host}");
+        }
+        for host in [
+            "",
+            "evil.example",
+            "evil.example:8001",
+            "127.0.0.1.evil.example",
+            "localhost.evil.example",
+            "a b",
+        ] {
+            assert!(!is_local(host), "{host}");
+        }
+    }
+
+    #[test]
+    fn an_origin_is_its_own_with_the_same_host_and_port_only() {
+        assert!(is_same("http://localhost:8001", "localhost:8001"));
+        for origin in ["null", "", "http://localhost:3000", "http://localhost", "http://evil.example"] {
+            assert!(!is_same(origin, "localhost:8001"), "{origin}");
+        }
+    }
+}
