@@ -47,6 +47,20 @@ async fn silence_is_closed_without_a_word() {
 }
 
 #[tokio::test]
+async fn the_first_byte_ends_the_silence_and_the_head_has_its_own_time() {
+    let mut settings = impatient();
+    settings.timeouts.head = Duration::from_secs(5);
+    let server = start(settings, tester());
+    let mut client = server.connect().await;
+    client.send("GET / HT").await;
+    sleep(PATIENCE * 3).await;
+    assert_eq!(server.running.snapshot().active, 1);
+    client.send("TP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await;
+    let (read, _) = client.until_closed().await;
+    assert!(read.starts_with(b"HTTP/1.1 200 "));
+}
+
+#[tokio::test]
 async fn one_byte_is_answered_with_408() {
     let server = server();
     for byte in ["G", "P"] {
