@@ -93,7 +93,7 @@ fn decode(root: &Node, problems: Vec<Problem>, options: &Options<'_>) -> Result<
     if problems.is_empty() {
         return typed::config(rows).map_err(|problem| Problems::new(vec![*problem]));
     }
-    Err(Problems::new(problems))
+    Err(Problems::new(problems).hiding(root.secrets()))
 }
 
 /// The most problems that are told: more would be noise, and aliases can make very many.
