@@ -30,7 +30,7 @@ pub use options::{Environment, Options};
 use super::{
     Config,
     document::{self, Node},
-    problem::{Path, Problem, Problems, Subject},
+    problem::{MOST_PROBLEMS, Path, Problem, Problems, Subject},
     schema::EntityKind,
 };
 
@@ -95,9 +95,6 @@ fn decode(root: &Node, problems: Vec<Problem>, options: &Options<'_>) -> Result<
     }
     Err(Problems::new(problems).hiding(root.secrets()))
 }
-
-/// The most problems that are told: more would be noise, and aliases can make very many.
-const MOST_PROBLEMS: usize = 10_000;
 
 /// One entity on its way from the tree to its type.
 struct Row<'n> {

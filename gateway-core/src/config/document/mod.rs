@@ -16,6 +16,9 @@ use super::problem::is_secret;
 pub(super) use loader::load;
 pub(super) use scalar::{Scalar, resolve};
 
+/// Longest key, bytes: paths and problems repeat it.
+const LONGEST_KEY: usize = 1 << 10;
+
 /// One value and its place. A tree made of values, not of text, has no places.
 #[derive(Clone, Debug)]
 pub(super) struct Node {

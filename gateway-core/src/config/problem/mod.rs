@@ -18,6 +18,9 @@ pub(super) use secrets::is_secret;
 
 use super::Span;
 
+/// The most problems that are told: more would be noise, and a small file can make very many.
+pub(super) const MOST_PROBLEMS: usize = 1_000;
+
 /// One mistake: what Kong says about it, where it stands, and what would be right.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
