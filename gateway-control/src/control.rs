@@ -36,7 +36,7 @@ pub struct Control {
     /// Held while a change is made; requests never take it.
     changing: Mutex<()>,
     loads: Loads,
-    /// One posted configuration at a time is held in memory.
+    /// One posted configuration at a time is compiled.
     turn: Arc<Semaphore>,
 }
 

@@ -7,6 +7,9 @@ use std::{
 
 use serde::Serialize;
 
+/// The longest failure that is kept, bytes: `/status` is asked often.
+const LONGEST: usize = 4 << 10;
+
 /// Counts changes that were taken and refused, and remembers the last failure.
 #[derive(Debug)]
 pub struct Loads(Mutex<Outcome>);
@@ -30,7 +33,7 @@ pub struct Outcome {
 pub struct Failure {
     /// When, Unix seconds.
     pub at: u64,
-    /// Why, one reason a line.
+    /// Why, one reason a line; cut after 4 KiB.
     pub message: String,
 }
 
@@ -54,7 +57,8 @@ impl Loads {
         outcome.failure = None;
     }
 
-    pub(crate) fn fail(&self, message: String) {
+    pub(crate) fn fail(&self, mut message: String) {
+        message.truncate(message.floor_char_boundary(LONGEST));
         let mut outcome = self.lock();
         outcome.failed += 1;
         outcome.failure = Some(Failure { at: now(), message });
@@ -73,4 +77,17 @@ impl Default for Loads {
 
 fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Loads;
+
+    #[test]
+    fn a_long_failure_is_cut_between_characters() {
+        let loads = Loads::new();
+        loads.fail(format!("a{}", "é".repeat(4096)));
+        let kept = loads.outcome().failure.map(|failure| failure.message);
+        assert_eq!(kept.map(|message| message.len()), Some(4095));
+    }
 }

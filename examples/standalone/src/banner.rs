@@ -25,11 +25,18 @@ pub(crate) fn counts(config: &Config) -> [usize; 3] {
 }
 
 impl Banner {
-    /// Says it: to people as a few lines, to programs as one line of the log.
-    pub(crate) fn show(&self, format: LogFormat) {
+    /// Says it: to people as a few lines, to programs as one line of the log. `chosen` says that somebody
+    /// asked for the format: then there is nothing else beside it.
+    pub(crate) fn show(&self, format: LogFormat, chosen: bool) {
         match format {
             LogFormat::Text => eprint!("{}", self.text()),
-            LogFormat::Json => self.log(),
+            LogFormat::Json => {
+                self.log();
+                // Who starts a demo is a person, wherever the output goes.
+                if !chosen {
+                    eprint!("{}", self.invitation());
+                }
+            }
         }
     }
 
@@ -71,14 +78,18 @@ impl Banner {
         }
         writeln!(text, "  serving    {services} services, {routes} routes, {plugins} plugins")?;
         writeln!(text, "  ready in {} ms", self.took.as_millis())?;
-        if let (None, Some(address)) = (&self.file, self.clear.first()) {
-            writeln!(text, "\nTry:")?;
-            let base = format!("http://{}", reachable(*address));
-            for (request, shows) in demo::TRY {
-                writeln!(text, "  curl -i {}  # {shows}", request.replace("{base}", &base))?;
-            }
-        }
+        text.push_str(&self.invitation());
         Ok(())
+    }
+
+    /// What to try, in the demo.
+    fn invitation(&self) -> String {
+        let (None, Some(address)) = (&self.file, self.clear.first()) else { return String::new() };
+        let base = format!("http://{}", reachable(*address));
+        let lines = demo::TRY
+            .iter()
+            .map(|(request, shows)| format!("  curl -i {}  # {shows}\n", request.replace("{base}", &base)));
+        format!("\nTry:\n{}", lines.collect::<String>())
     }
 }
 

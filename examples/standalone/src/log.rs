@@ -3,26 +3,46 @@
 use std::io::{self, IsTerminal};
 
 use gateway_core::observe::{AccessLog, Sink};
-use tracing_subscriber::{EnvFilter, fmt};
+use tracing_subscriber::{
+    filter::{LevelFilter, Targets},
+    fmt,
+    layer::SubscriberExt,
+    registry,
+    util::SubscriberInitExt,
+};
 
 use crate::{cli::LogFormat, failure::Failure, settings::Settings};
 
 /// Starts the operator's log on standard error. Gives the format it has.
 pub(crate) fn start(settings: &Settings) -> Result<LogFormat, Failure> {
-    let filter = settings.log.as_deref().unwrap_or("info");
-    let filter =
-        EnvFilter::try_new(filter).map_err(|error| Failure::new(format!("log: '{filter}': {error}")))?;
+    let filter = filter(settings.log.as_deref().filter(|text| !text.is_empty()).unwrap_or("info"))?;
     let on_terminal = io::stderr().is_terminal();
     let format = settings.log_format.unwrap_or(if on_terminal { LogFormat::Text } else { LogFormat::Json });
-    let log = fmt().with_env_filter(filter).with_writer(io::stderr);
+    let log = fmt::layer().with_writer(io::stderr);
     let started = match format {
-        LogFormat::Text => log.with_ansi(on_terminal).with_target(false).try_init(),
+        LogFormat::Text => {
+            registry().with(filter).with(log.with_ansi(on_terminal).with_target(false)).try_init()
+        }
         LogFormat::Json => {
-            log.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init()
+            let log = log.json().flatten_event(true).with_current_span(false).with_span_list(false);
+            registry().with(filter).with(log).try_init()
         }
     };
     started.map_err(|error| Failure::new(format!("log: {error}")))?;
     Ok(format)
+}
+
+/// A level, or levels by module. Each part names its level: a mistyped level is no module.
+fn filter(text: &str) -> Result<Targets, Failure> {
+    let level = |part: &str| {
+        part.rsplit('=').next().is_some_and(|level| !level.is_empty() && level.parse::<LevelFilter>().is_ok())
+    };
+    let filter = text.parse::<Targets>().ok().filter(|_| text.split(',').all(level));
+    filter.ok_or_else(|| {
+        Failure::new(format!(
+            "log: '{text}' is no level: off, error, warn, info, debug or trace, by module as in info,gateway_core=debug"
+        ))
+    })
 }
 
 /// Starts the access log, unless it is off.
@@ -38,4 +58,20 @@ pub(crate) fn access(settings: &Settings, shards: usize) -> Result<Option<Access
     };
     let log = AccessLog::start(sink, shards);
     log.map(Some).map_err(|error| Failure::new(format!("cannot write the access log to {place}: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::filter;
+
+    #[test]
+    fn levels_are_taken_and_nothing_else() {
+        for text in ["info", "DEBUG", "off", "info,gateway_core=debug", "gateway_core::server=warn"] {
+            assert!(filter(text).is_ok(), "{text}");
+        }
+        for text in ["", "inof", "info,", "info,gateway_core", "gateway_core=inof"] {
+            let failure = filter(text).unwrap_err().to_string();
+            assert!(failure.contains("error, warn, info, debug"), "{failure}");
+        }
+    }
 }

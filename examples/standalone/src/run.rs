@@ -40,7 +40,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
     runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
         let signals = Signals::listen()?;
         let (node, banner) = Node::start(&settings, format)?;
-        Banner { took: begun.elapsed(), ..banner }.show(format);
+        Banner { took: begun.elapsed(), ..banner }.show(format, settings.log_format.is_some());
         node.serve(signals).await
     })
 }
@@ -101,7 +101,9 @@ impl Node {
         let admin = admin.map(|admin| admin.start(Arc::clone(&control))).transpose()?;
         banner.admin = admin.as_ref().and_then(AdminServer::address);
         let follow = |path| Watch::start(path, Arc::clone(&control), move |result| report(result, format));
-        let watch = settings.config.clone().map(follow).transpose()?;
+        // Standard input comes once.
+        let watched = settings.config.clone().filter(|path| path.as_os_str() != "-");
+        let watch = watched.map(follow).transpose()?;
         let ready_delay = settings.timeouts.ready.map_or(Duration::ZERO, |time| time.0);
         let node = Self { running, control, watch, ready_delay, _admin: admin, _upstream: upstream };
         Ok((node, banner))

@@ -78,3 +78,14 @@ fn every_route_of_the_demo_does_what_it_is_there_for() {
     assert_eq!(gateway.get("/users/me").status, 404);
     assert_eq!(gateway.get("/").status, 404);
 }
+
+#[test]
+fn the_requests_are_printed_where_there_is_no_terminal_too() {
+    let mut child =
+        command(&["--listen", "127.0.0.1:0", "--log", "debug"]).stderr(Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let lines: Vec<_> = lines.skip_while(|line| !line.contains("\"ready\"")).skip(1).take(5).collect();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(lines.iter().filter(|line| line.contains("curl -i")).count(), 3, "{lines:?}");
+}

@@ -116,3 +116,16 @@ fn options_are_environment_variables_too_and_debug_headers_are_opt_in() {
     let answer = ask(plain.address, "GET", "/one", &debug, "").unwrap();
     assert!(!answer.head.contains("kong-route-name"), "{}", answer.head);
 }
+
+#[test]
+fn standard_input_is_served_and_not_followed() {
+    let directory = Directory::new();
+    let file = directory.put("kong.yml", &kong(upstream(Duration::ZERO), "/one"));
+    let mut command = command(&["-", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
+    command.stdin(std::fs::File::open(file).unwrap());
+    let gateway = Gateway::spawn(command);
+    assert_eq!(gateway.get("/one").text, "upstream");
+    gateway.signal(Signal::HUP);
+    let line = gateway.line(|line| line["message"] != "ready");
+    assert_eq!(line["message"], "there is no file to read again");
+}

@@ -136,3 +136,8 @@ fn help_teaches_with_examples() {
     }
     assert!(String::from_utf8(output(&["--help"]).stdout).unwrap().contains("[env: GATEWAY_WORKERS=]"));
 }
+
+#[test]
+fn a_mistyped_log_level_is_refused() {
+    one_line(&["--log", "inof"], &["'inof' is no level", "error, warn, info, debug"]);
+}

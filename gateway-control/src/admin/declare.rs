@@ -22,6 +22,9 @@ use crate::{Control, Hash, Refusal};
 /// The longest body that is read, bytes.
 const LONGEST: usize = 64 << 20;
 
+/// How long a body may take to come.
+const DEADLINE: Duration = Duration::from_secs(30);
+
 /// How long a change waits for the one before it.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -32,13 +35,15 @@ pub(super) async fn show(State(control): State<Arc<Control>>) -> Response {
 
 /// A new configuration in place of the one that runs.
 pub(super) async fn load(State(control): State<Arc<Control>>, request: Request) -> Response {
+    let query = Query::of(request.uri().query());
+    // Before the turn is taken: a client that sends slowly holds up nobody else.
+    let posted = match timeout(DEADLINE, Posted::read(request)).await {
+        Ok(Ok(posted)) => posted,
+        Ok(Err(failure)) => return failure.into_response(),
+        Err(_) => return Failure::Late.into_response(),
+    };
     let turn = Arc::clone(control.turn()).acquire_owned();
     let Ok(Ok(turn)) = timeout(PATIENCE, turn).await else { return busy() };
-    let query = Query::of(request.uri().query());
-    let posted = match Posted::read(request).await {
-        Ok(posted) => posted,
-        Err(failure) => return failure.into_response(),
-    };
     let is_on = |name: &str| query.is_on(name) || posted.switches.iter().any(|switch| switch == name);
     let (check_hash, flatten) = (is_on("check_hash"), is_on("flatten_errors"));
     let Some(text) = posted.config else {

@@ -58,6 +58,8 @@ pub(super) enum Failure {
     Encoding,
     /// A body that did not come whole.
     Incomplete,
+    /// A body that did not come in time.
+    Late,
     /// A change asked for by a name that a stranger may own (D37).
     Host,
     /// A change that another site's page asks for (D37).
@@ -92,6 +94,7 @@ impl IntoResponse for Failure {
             Self::TooLarge => message(StatusCode::PAYLOAD_TOO_LARGE, "Payload too large"),
             Self::Encoding => message(StatusCode::BAD_REQUEST, "the configuration is not UTF-8"),
             Self::Incomplete => message(StatusCode::BAD_REQUEST, "Bad request"),
+            Self::Late => message(StatusCode::REQUEST_TIMEOUT, "Request timeout"),
             Self::Host => message(
                 StatusCode::FORBIDDEN,
                 "Host is neither an address nor localhost: no change is taken by another name",

@@ -1,12 +1,14 @@
 //! Certificates, the names they serve, and trust anchors.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{Reference, derived_id, schema::digest_of};
 
-/// A certificate chain and its key, PEM.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A certificate chain and its key, PEM. `Debug` leaves the keys out.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Certificate {
     /// Identity.
@@ -41,6 +43,14 @@ impl Certificate {
             created_at: 0,
             updated_at: 0,
         }
+    }
+}
+
+impl fmt::Debug for Certificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut certificate = f.debug_struct("Certificate");
+        certificate.field("id", &self.id).field("cert", &self.cert).field("cert_alt", &self.cert_alt);
+        certificate.field("tags", &self.tags).finish_non_exhaustive()
     }
 }
 

@@ -1,5 +1,7 @@
 //! Consumers, their groups and their credentials.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
@@ -102,8 +104,9 @@ impl CredentialKind {
     }
 }
 
-/// A credential of a consumer. The fields that only its plugin understands are in `fields`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// A credential of a consumer. The fields that only its plugin understands are in `fields`;
+/// `Debug` leaves their values out.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Credential {
     /// Identity; random where none is given.
@@ -115,4 +118,13 @@ pub struct Credential {
     /// Key, username, secret, group ...: as the declarative file names them, defaults filled in.
     #[serde(flatten)]
     pub fields: serde_json::Map<String, Value>,
+}
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.fields.keys().collect();
+        let mut credential = f.debug_struct("Credential");
+        credential.field("id", &self.id).field("kind", &self.kind).field("consumer", &self.consumer);
+        credential.field("fields", &names).finish()
+    }
 }

@@ -1,5 +1,7 @@
 //! Vaults, keys and key sets.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
@@ -44,8 +46,8 @@ pub struct KeySet {
     pub updated_at: u64,
 }
 
-/// A key, as a JWK or as PEM.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A key, as a JWK or as PEM. `Debug` leaves both out.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Key {
     /// Identity; from the name where none is given.
@@ -68,11 +70,25 @@ pub struct Key {
     pub updated_at: u64,
 }
 
-/// A key pair.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A key pair. `Debug` leaves the private half out.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pem {
     /// The private half.
     pub private_key: Option<String>,
     /// The public half.
     pub public_key: Option<String>,
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut key = f.debug_struct("Key");
+        key.field("id", &self.id).field("set", &self.set).field("name", &self.name).field("kid", &self.kid);
+        key.field("tags", &self.tags).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Pem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pem").field("public_key", &self.public_key).finish_non_exhaustive()
+    }
 }

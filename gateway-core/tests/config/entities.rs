@@ -138,7 +138,7 @@ fn there_is_an_end_to_the_list_of_problems() {
         "_format_version: '3.0'\n_ignore:\n- &bad {{a: 1, b: 2, c: 3}}\nservices:\n{}",
         "- *bad\n".repeat(9000)
     );
-    assert_eq!(refused(&bad).len(), 10_000);
+    assert_eq!(refused(&bad).len(), 1_000);
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! A file with ten mistakes of ten kinds: all of them are named, each with its place.
 
-use gateway_core::config::Colour;
+use gateway_core::{
+    config::{Colour, Config},
+    plugins,
+};
 
 use crate::refused;
 
@@ -42,4 +45,44 @@ fn colours_are_escapes_and_nothing_else() {
     let problems = refused(TEXT);
     assert!(problems.render("f", TEXT, Colour::Always).contains("\u{1b}["));
     assert!(!problems.render("f", TEXT, Colour::Never).contains('\u{1b}'));
+}
+
+#[test]
+fn no_drawing_and_no_debug_shows_a_secret() {
+    let files = [
+        "consumers:\n- username: a\n  keyauth_credentials:\n  - kye: s3cr3t\n",
+        "consumers:\n- username: a\n  keyauth_credentials:\n  - key: s3cr3t\n    ttl: x\n",
+        "consumers:\n- {username: 7, keyauth_credentials: [{key: s3cr3t}]}\n",
+        "consumers:\n- {username: a, keyauth_credentials: [{key: s3cr3t, bogus: 1}]}\n",
+        "consumers:\n- username: a\n  basicauth_credentials:\n  - {username: u, password: [s3cr3t]}\n",
+        "consumers:\n- username: a\n  hmacauth_credentials: s3cr3t\n",
+        "certificates:\n- cert: x\n  key: |\n    -----BEGIN PRIVATE KEY-----\n    s3cr3t\n",
+        "certificates:\n- cert: x\n  keyy: s3cr3t\n",
+        "keys:\n- {kid: a, jkw: s3cr3t}\n",
+        "services:\n- {name: a, host: b, passwrd: 1, password: s3cr3t}\n",
+        "services:\n- name: a\n  host: b\n  token: t\n  token: s3cr3t\n",
+        "certificates:\n- key: |\n    -----BEGIN\n  s3cr3t\nrest\n",
+        "consumers:\n- keyauth_credentials: [{key: 's3cr3t' 'x'}]\n",
+    ];
+    for file in files {
+        let text = format!("_format_version: '3.0'\n{file}");
+        let problems = Config::parse(&text, &plugins::bundled()).expect_err(file);
+        let drawing = problems.render("kong.yml", &text, Colour::Never);
+        assert!(drawing.contains("kong.yml:"), "its place is told: {drawing}");
+        let json = serde_json::to_string(&problems).expect("json");
+        for told in [&drawing, &json, &format!("{problems:?}"), &format!("{:?}", problems.iter().next())] {
+            assert!(!told.contains("s3cr3t"), "{file}\n{told}");
+        }
+        assert_eq!(format!("{problems:?}"), problems.to_string());
+    }
+    let text = "
+_format_version: '3.0'
+consumers: [{username: a, keyauth_credentials: [{key: s3cr3t}]}]
+keys: [{name: a, kid: a, pem: {private_key: s3cr3t, public_key: p}}]
+";
+    let config = Config::parse(text, &plugins::bundled());
+    let config = config.unwrap_or_else(|problems| panic!("{problems}"));
+    assert!(!format!("{config:?}").contains("s3cr3t"));
+    let certificate = gateway_core::config::Certificate::new("chain", "s3cr3t");
+    assert!(!format!("{certificate:?}").contains("s3cr3t"));
 }

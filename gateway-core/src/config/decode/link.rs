@@ -98,7 +98,7 @@ impl Linker<'_> {
             let key = Uuid::parse_str(id).ok().map(|id| (EntityKind::CaCertificates, id));
             if key.is_some_and(|key| !self.ids.contains_key(&key)) {
                 let problem = self.lost(row, FIELD, Some(index), EntityKind::CaCertificates, id);
-                self.problems.push(problem);
+                self.report(problem);
             }
         }
     }
@@ -118,7 +118,7 @@ impl Linker<'_> {
             Some(id) => *value = json!({ "id": id }),
             None => {
                 let problem = self.lost(row, field, index, kind, name);
-                self.problems.push(problem);
+                self.report(problem);
             }
         }
     }

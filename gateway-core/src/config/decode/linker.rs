@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use foldhash::fast::RandomState;
 use uuid::Uuid;
 
-use super::Row;
+use super::{MOST_PROBLEMS, Row};
 use crate::config::{
     Span,
     problem::{Matter, Other, Path, Problem},
@@ -43,8 +43,18 @@ impl<'p> Linker<'p> {
         }
     }
 
+    /// Notes a problem, unless there are more than enough.
+    pub(super) fn report(&mut self, problem: Problem) {
+        if self.problems.len() < MOST_PROBLEMS {
+            self.problems.push(problem);
+        }
+    }
+
     /// Two entities clash; the one that was there first is named.
     pub(super) fn twice(&mut self, row: &Row<'_>, before: &Row<'_>, field: &str, called: &str, value: &str) {
+        if self.problems.len() >= MOST_PROBLEMS {
+            return;
+        }
         let collection = row.kind.collection();
         let message = format!(
             "uniqueness violation: '{collection}' entity with {called} set to '{value}' already declared"
@@ -53,7 +63,7 @@ impl<'p> Linker<'p> {
         let mut problem = about(row, row.path.clone(), span, message, Matter::Unique);
         let span = before.node.get(field).map_or(before.node.span, |node| node.span);
         problem.other = Some(Other { path: before.path.clone(), span });
-        self.problems.push(problem);
+        self.report(problem);
     }
 }
 

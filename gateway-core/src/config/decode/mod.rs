@@ -30,7 +30,7 @@ pub use options::{Environment, Options};
 use super::{
     Config,
     document::{self, Node},
-    problem::{Path, Problem, Problems, Subject},
+    problem::{MOST_PROBLEMS, Path, Problem, Problems, Subject},
     schema::EntityKind,
 };
 
@@ -93,11 +93,8 @@ fn decode(root: &Node, problems: Vec<Problem>, options: &Options<'_>) -> Result<
     if problems.is_empty() {
         return typed::config(rows).map_err(|problem| Problems::new(vec![*problem]));
     }
-    Err(Problems::new(problems))
+    Err(Problems::new(problems).hiding(root.secrets()))
 }
-
-/// The most problems that are told: more would be noise, and aliases can make very many.
-const MOST_PROBLEMS: usize = 10_000;
 
 /// One entity on its way from the tree to its type.
 struct Row<'n> {

@@ -54,7 +54,7 @@ impl<'a> Decoder<'a> {
 
     /// Notes a problem, unless there are more than enough.
     pub(super) fn report(&mut self, problem: Problem) {
-        if self.problems.len() <= MOST_PROBLEMS {
+        if self.problems.len() < MOST_PROBLEMS {
             self.problems.push(problem);
         }
     }

@@ -1,7 +1,7 @@
 //! JSON with places. YAML would read most of it, but not surrogate pairs, tabs or `\/`.
 
 use super::{
-    Data, Entry, Node,
+    Data, Entry, LONGEST_KEY, Node,
     position::{Lines, narrow},
 };
 use crate::config::problem::Problem;
@@ -14,7 +14,7 @@ pub(super) fn read(text: &str, lines: &Lines<'_>, deepest: usize) -> Option<(Nod
     let mut reader = Reader { text, at: 0, lines, deepest };
     let root = reader.value(0)?;
     reader.space();
-    // A key given twice is left to the YAML reader, which reports it with its path.
+    // A key given twice, or one too long, is left to the YAML reader, which reports it with its path.
     (reader.at == text.len()).then_some((root, Vec::new()))
 }
 
@@ -67,7 +67,7 @@ impl Reader<'_> {
             let key_span = Some(start.up_to(narrow(self.at)));
             self.take(b':')?;
             let value = self.value(depth + 1)?;
-            if !seen.insert(key.clone()) {
+            if key.len() > LONGEST_KEY || !seen.insert(key.clone()) {
                 return None;
             }
             entries.push(Entry { key, key_span, value });

@@ -8,8 +8,8 @@ use std::{
 use foldhash::fast::RandomState;
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span as Mark, Tag};
 
-use super::{Data, Entry, Node, Scalar, Span, json, position::Lines, resolve};
-use crate::config::problem::{Path, Problem, Step};
+use super::{Data, Entry, LONGEST_KEY, Node, Scalar, Span, json, position::Lines, resolve};
+use crate::config::problem::{MOST_PROBLEMS, Path, Problem, Step};
 
 /// Longest text, bytes.
 const LONGEST: usize = 256 << 20;
@@ -17,6 +17,8 @@ const LONGEST: usize = 256 << 20;
 const DEEPEST: usize = 64;
 /// Most values that aliases may copy in all: a few lines must not grow into gigabytes.
 const MOST_COPIES: usize = 1_000_000;
+/// Most text that they may copy in all, bytes: a few values may be long.
+const MOST_COPIED_TEXT: usize = 64 << 20;
 
 /// The tree of `text`, YAML or JSON, with what is wrong in it besides syntax: keys given twice.
 ///
@@ -38,8 +40,8 @@ struct Loader<'t> {
     lines: Lines<'t>,
     frames: Vec<Frame>,
     root: Option<Node>,
-    anchors: HashMap<usize, (Node, usize), RandomState>,
-    copies: usize,
+    anchors: HashMap<usize, (Node, Size), RandomState>,
+    copies: Size,
     problems: Vec<Problem>,
 }
 
@@ -49,8 +51,27 @@ struct Frame {
     at: Span,
     anchor: usize,
     kind: Open,
-    /// Values inside so far, aliases expanded.
-    size: usize,
+    /// What is inside so far, aliases expanded.
+    size: Size,
+}
+
+/// How much memory a value takes.
+#[derive(Clone, Copy, Default)]
+struct Size {
+    values: usize,
+    /// Bytes of texts and keys.
+    text: usize,
+}
+
+impl Size {
+    const fn of(text: usize) -> Self {
+        Self { values: 1, text }
+    }
+
+    fn add(&mut self, other: Self) {
+        self.values = self.values.saturating_add(other.values);
+        self.text = self.text.saturating_add(other.text);
+    }
 }
 
 /// A key whose value comes next.
@@ -73,7 +94,7 @@ impl<'t> Loader<'t> {
             frames: Vec::new(),
             root: None,
             anchors: HashMap::default(),
-            copies: 0,
+            copies: Size::default(),
             problems: Vec::new(),
         }
     }
@@ -91,9 +112,10 @@ impl<'t> Loader<'t> {
     fn event(&mut self, event: Event<'_>, mark: Mark) -> Result<(), Box<Problem>> {
         match event {
             Event::Scalar(text, style, anchor, tag) => {
+                let size = Size::of(text.len());
                 let data = scalar(text.into_owned(), style, tag.as_deref());
                 let span = Some(self.span(mark));
-                self.push(Node { span, data }, anchor, 1, style == ScalarStyle::Plain)
+                self.push(Node { span, data }, anchor, size, style == ScalarStyle::Plain)
             }
             Event::SequenceStart(anchor, _) => self.open(mark, anchor, Open::List(Vec::new())),
             Event::MappingStart(anchor, _) => {
@@ -114,7 +136,7 @@ impl<'t> Loader<'t> {
             return Err(self.refuse(at, format!("nested deeper than {DEEPEST}")));
         }
         let at = self.lines.span(place(at.start), place(at.start));
-        self.frames.push(Frame { at, anchor, kind, size: 1 });
+        self.frames.push(Frame { at, anchor, kind, size: Size::of(0) });
         Ok(())
     }
 
@@ -148,13 +170,16 @@ impl<'t> Loader<'t> {
     }
 
     fn twice(&mut self, entry: &Entry) {
+        if self.problems.len() >= MOST_PROBLEMS {
+            return;
+        }
         let mut path = self.path();
         path.push(Step::field(entry.key.clone()));
         let problem = Problem::new(path, entry.key_span, "field given twice");
         self.problems.push(problem.allowing("each field once; the first one counts"));
     }
 
-    fn push(&mut self, node: Node, anchor: usize, size: usize, plain: bool) -> Result<(), Box<Problem>> {
+    fn push(&mut self, node: Node, anchor: usize, size: Size, plain: bool) -> Result<(), Box<Problem>> {
         if anchor != 0 {
             self.anchors.insert(anchor, (node.clone(), size));
         }
@@ -162,7 +187,7 @@ impl<'t> Loader<'t> {
             self.root = Some(node);
             return Ok(());
         };
-        frame.size += size;
+        frame.size.add(size);
         match &mut frame.kind {
             Open::List(items) => items.push(node),
             Open::Map { entries, key, merged } => match key.take() {
@@ -178,14 +203,18 @@ impl<'t> Loader<'t> {
         let Some((node, size)) = self.anchors.get(&anchor) else {
             return Err(self.refuse(mark, "found an alias inside of its own anchor"));
         };
-        let (node, size) = (node.clone(), *size);
-        self.copies = self.copies.saturating_add(size);
-        if self.copies > MOST_COPIES {
+        let size = *size;
+        self.copies.add(size);
+        if self.copies.values > MOST_COPIES {
             return Err(self.refuse(mark, format!("aliases copy more than {MOST_COPIES} values")));
         }
-        if self.frames.len() + depth(&node) > DEEPEST {
+        if self.copies.text > MOST_COPIED_TEXT {
+            return Err(self.refuse(mark, format!("aliases copy more than {MOST_COPIED_TEXT} bytes")));
+        }
+        if self.frames.len() + depth(node) > DEEPEST {
             return Err(self.refuse(mark, format!("nested deeper than {DEEPEST}")));
         }
+        let node = node.clone();
         self.push(node, 0, size, true)
     }
 
@@ -229,6 +258,12 @@ impl Key {
                 return Err(Box::new(Problem::syntax(span, "did not find a text as the key")));
             }
         };
+        if text.len() > LONGEST_KEY {
+            return Err(Box::new(Problem::syntax(
+                span,
+                format!("found a key longer than {LONGEST_KEY} bytes"),
+            )));
+        }
         Ok(Self { merges: plain && text == "<<", text, span })
     }
 }

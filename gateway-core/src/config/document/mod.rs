@@ -11,8 +11,13 @@ use serde_json::{Map, Number, Value};
 
 pub use position::Span;
 
+use super::problem::is_secret;
+
 pub(super) use loader::load;
 pub(super) use scalar::{Scalar, resolve};
+
+/// Longest key, bytes: paths and problems repeat it.
+const LONGEST_KEY: usize = 1 << 10;
 
 /// One value and its place. A tree made of values, not of text, has no places.
 #[derive(Clone, Debug)]
@@ -67,6 +72,25 @@ impl Node {
         match &self.data {
             Data::String(text) => Some(text),
             _ => None,
+        }
+    }
+
+    /// Where the secrets below stand: whole values under names that say so.
+    pub(super) fn secrets(&self) -> Vec<Span> {
+        let mut spans = Vec::new();
+        self.collect_secrets(&mut spans);
+        spans.sort_unstable_by_key(|span| (span.start, span.end));
+        spans.dedup();
+        spans
+    }
+
+    fn collect_secrets(&self, spans: &mut Vec<Span>) {
+        self.items().iter().for_each(|item| item.collect_secrets(spans));
+        for entry in self.entries() {
+            match entry.value.span {
+                Some(span) if is_secret(&entry.key) => spans.push(span),
+                _ => entry.value.collect_secrets(spans),
+            }
         }
     }
 

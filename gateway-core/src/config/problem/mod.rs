@@ -4,6 +4,7 @@ mod kong;
 mod nearest;
 mod path;
 mod render;
+mod secrets;
 
 use std::{borrow::Cow, error::Error, fmt, sync::Arc};
 
@@ -13,8 +14,12 @@ use uuid::Uuid;
 
 pub use path::{Path, Step};
 pub use render::Colour;
+pub(super) use secrets::is_secret;
 
 use super::Span;
+
+/// The most problems that are told: more would be noise, and a small file can make very many.
+pub(super) const MOST_PROBLEMS: usize = 1_000;
 
 /// One mistake: what Kong says about it, where it stands, and what would be right.
 #[derive(Clone, Debug)]
@@ -69,7 +74,7 @@ pub enum Matter {
 }
 
 /// The entity that a problem is part of.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Subject {
     /// Its kind as one of them is called: `route`.
@@ -87,9 +92,13 @@ pub struct Subject {
 }
 
 /// All problems of one configuration, in the order of the text.
-#[derive(Clone, Debug, Default)]
+///
+/// `Debug` is the same as `Display`: that is what `fn main() -> Result<(), Box<dyn Error>>` shows.
+#[derive(Clone, Default)]
 pub struct Problems {
     list: Vec<Problem>,
+    /// Where secrets stand in the text.
+    hidden: Vec<Span>,
 }
 
 impl Problem {
@@ -183,7 +192,14 @@ impl Problems {
     pub(super) fn new(mut list: Vec<Problem>) -> Self {
         // Stable: problems without a place keep their order behind those with one.
         list.sort_by_key(|problem| problem.span.map_or((1, 0), |span| (0, span.start)));
-        Self { list }
+        list.iter_mut().for_each(Problem::discreet);
+        Self { list, hidden: Vec::new() }
+    }
+
+    /// The same with the places of the secrets, which are not drawn.
+    pub(super) fn hiding(mut self, hidden: Vec<Span>) -> Self {
+        self.hidden = hidden;
+        self
     }
 
     /// The problems in the order of the text.
@@ -242,6 +258,21 @@ impl fmt::Display for Problems {
             write!(f, "{separator}{problem}")?;
         }
         Ok(())
+    }
+}
+
+impl fmt::Debug for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Without the entity itself: it may hold secrets.
+impl fmt::Debug for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut subject = f.debug_struct("Subject");
+        subject.field("kind", &self.kind).field("name", &self.name).field("id", &self.id);
+        subject.field("path", &format_args!("{}", self.path)).finish_non_exhaustive()
     }
 }
 

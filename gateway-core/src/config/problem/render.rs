@@ -1,10 +1,14 @@
 //! Problems drawn for people, as rustc draws its own.
 
-use std::ops::Range;
+use std::{borrow::Cow, ops::Range};
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
-use super::{Matter, Problem, Problems};
+use super::{
+    Matter, Problem, Problems,
+    secrets::{is_secret, masked, masked_by_name},
+};
+use crate::config::Span;
 
 /// Whether the drawing has colours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,7 +28,7 @@ const LONGEST_LINE: usize = 1000;
 
 impl Problems {
     /// Draws every problem with the lines of `text` it stands on. `name` is what the text is
-    /// called, a file name.
+    /// called, a file name. Secrets are left out of the lines.
     #[must_use]
     pub fn render(&self, name: &str, text: &str, colour: Colour) -> String {
         let renderer = match colour {
@@ -34,7 +38,7 @@ impl Problems {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let mut drawing = String::new();
         for problem in self.essential().take(MOST) {
-            drawing += &problem.draw(&renderer, name, text);
+            drawing += &problem.draw(&renderer, name, text, &self.hidden);
             drawing += "\n\n";
         }
         drawing += &self.tally(name);
@@ -52,22 +56,23 @@ impl Problems {
 }
 
 impl Problem {
-    fn draw(&self, renderer: &Renderer, name: &str, text: &str) -> String {
+    fn draw(&self, renderer: &Renderer, name: &str, text: &str, hidden: &[Span]) -> String {
         let title = Level::ERROR.primary_title(self.title());
         let notes = self.notes();
         let notes = notes.iter().map(|(level, text)| level.clone().message(text.as_str()));
-        let group = match self.span.zip(self.excerpt(text)) {
+        let group = match self.span.zip(self.excerpt(text, hidden)) {
             Some((span, (line, marked))) if line.len() <= LONGEST_LINE => title.element(
-                Snippet::source(line)
+                Snippet::source(Cow::<str>::from(line))
                     .line_start(span.line as usize)
                     .path(name)
                     .annotation(AnnotationKind::Primary.span(marked).label(self.label())),
             ),
-            Some((span, _)) => {
+            _ if self.span.is_some() => {
+                let span = self.span.unwrap_or_default();
                 let origin = Origin::path(name).line(span.line as usize).char_column(span.column as usize);
                 title.element(origin)
             }
-            None => Group::with_title(title),
+            _ => Group::with_title(title),
         };
         let group = group.elements(notes);
         renderer.render(&[group])
@@ -115,15 +120,24 @@ impl Problem {
         notes
     }
 
-    /// The line it begins on, and the stretch to mark in it.
-    fn excerpt<'t>(&self, text: &'t str) -> Option<(&'t str, Range<usize>)> {
+    /// The line it begins on without secrets, and the stretch to mark in it.
+    fn excerpt(&self, text: &str, hidden: &[Span]) -> Option<(String, Range<usize>)> {
         let span = self.span?;
         let start = (span.start as usize).min(text.len());
         let line = text.get(..start)?.rfind(['\n', '\r']).map_or(0, |at| at + 1);
         let rest = text.get(line..)?;
         let rest = rest.get(..rest.find(['\n', '\r']).unwrap_or(rest.len()))?;
-        let from = (start - line).min(rest.len());
-        let to = (span.end as usize).saturating_sub(line).clamp(from, rest.len());
-        Some((rest, from..to))
+        let shown = match (self.matter, &self.nearest) {
+            (Matter::Syntax, _) => masked_by_name(rest)?,
+            // The name of a secret, mistyped.
+            (_, Some(meant)) if is_secret(meant) => {
+                let value = Span { start: span.end, end: u32::MAX, ..span };
+                masked(text, line, rest, &[hidden, &[value]].concat())?
+            }
+            _ => masked(text, line, rest, hidden)?,
+        };
+        let from = (start - line).min(shown.len());
+        let to = (span.end as usize).saturating_sub(line).clamp(from, shown.len());
+        Some((shown, from..to))
     }
 }

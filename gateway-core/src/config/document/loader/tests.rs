@@ -48,3 +48,27 @@ fn a_mistake_in_syntax_has_its_place() {
     assert_eq!(problem.span.expect("placed").line, 2);
     assert!(problem.message.starts_with("failed parsing declarative configuration: 2:"));
 }
+
+#[test]
+fn aliases_cannot_copy_long_texts_without_bound() {
+    let text = format!("a: &a {}\nb: [{}]\n", "x".repeat(1 << 20), "*a,".repeat(65));
+    let problem = load(&text).expect_err("a bomb");
+    assert!(problem.message.contains("aliases copy more than 67108864 bytes"), "{}", problem.message);
+    let text = format!("a: &a {}\nb: [{}]\n", "x".repeat(1 << 20), "*a,".repeat(64));
+    assert!(load(&text).is_ok());
+}
+
+#[test]
+fn keys_have_a_length_in_yaml_and_json() {
+    let problem = load(&format!("? {}\n: 1\n", "k".repeat(1025))).expect_err("too long");
+    assert!(problem.message.contains("a key longer than 1024 bytes"), "{}", problem.message);
+    assert!(load(&format!("? {}\n: 1\n", "k".repeat(1024))).is_ok());
+    assert!(load(&format!("{{\"{}\": 1}}", "k".repeat(1025))).is_err());
+    assert!(load(&format!("{{\"{}\": 1}}", "k".repeat(1024))).is_ok());
+}
+
+#[test]
+fn a_flood_of_keys_given_twice_is_cut() {
+    let (_, problems) = load(&"a: 1\n".repeat(5_000)).expect("well-formed");
+    assert_eq!(problems.len(), 1_000);
+}
