@@ -140,11 +140,7 @@ impl Gateway {
     /// Every problem of `config`; then nothing has changed.
     pub fn reload(&self, config: &Config) -> Result<Change, Problems> {
         let _changing = self.shared.changing.lock().unwrap_or_else(PoisonError::into_inner);
-        let config = config.check(self.shared.environment.registry.as_ref())?;
-        let previous = self.shared.snapshot.load_full();
-        let change = previous.config().diff(&config);
-        self.swap(&previous, &change)?;
-        Ok(change)
+        self.change_to(&self.snapshot(), config)
     }
 
     /// Makes one change.
@@ -153,19 +149,19 @@ impl Gateway {
     /// Every problem of the configuration as it would be; then nothing has changed.
     pub fn apply(&self, change: &Change) -> Result<(), Problems> {
         let _changing = self.shared.changing.lock().unwrap_or_else(PoisonError::into_inner);
-        let previous = self.shared.snapshot.load_full();
-        let config = previous.config().apply(change).check(self.shared.environment.registry.as_ref())?;
-        let change = previous.config().diff(&config);
-        self.swap(&previous, &change)
+        let previous = self.snapshot();
+        self.change_to(&previous, &previous.config().apply(change)).map(drop)
     }
 
-    fn swap(&self, previous: &Snapshot, change: &Change) -> Result<(), Problems> {
-        if change.is_empty() {
-            return Ok(());
+    /// What is equal in `previous` is taken from there, so that it is the same entity afterwards too.
+    fn change_to(&self, previous: &Snapshot, config: &Config) -> Result<Change, Problems> {
+        let environment = &self.shared.environment;
+        let change = previous.config().diff(&config.check(environment.registry.as_ref())?);
+        if !change.is_empty() {
+            let next = compile(previous.config().apply(&change), Some(previous), environment)?;
+            self.shared.snapshot.store(Arc::new(next));
         }
-        let next = compile(previous.config().apply(change), Some(previous), &self.shared.environment)?;
-        self.shared.snapshot.store(Arc::new(next));
-        Ok(())
+        Ok(change)
     }
 
     /// Answers a request that came on `connection`.

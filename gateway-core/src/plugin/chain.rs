@@ -156,12 +156,6 @@ impl<F: Forward> Chain<F> {
             rest.log(exchange);
         }
     }
-
-    /// Whether there is nothing around the forwarder.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.handlers.is_empty() && matches!(self.inner, Inner::Forwarder(_))
-    }
 }
 
 impl<F> fmt::Debug for Chain<F> {

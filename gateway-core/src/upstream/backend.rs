@@ -137,7 +137,7 @@ impl Tries<'_> {
         let mut begun = Instant::now();
         exchange.timings.forwarded = Some(begun.saturating_duration_since(exchange.started));
         loop {
-            let endpoint = self.pick(&tried).await?;
+            let endpoint = self.backend.upstream.pick(self.shard, &tried).await?;
             exchange.endpoint = Some(endpoint.address());
             exchange.tries += 1;
             self.set_host(request, &endpoint);
@@ -159,13 +159,6 @@ impl Tries<'_> {
             }
             self.restore(request, failure, exchange.tries)?;
             begun = Instant::now();
-        }
-    }
-
-    async fn pick(&self, tried: &[Arc<Endpoint>]) -> Result<Arc<Endpoint>, Error> {
-        match self.backend.upstream.try_pick(self.shard, tried) {
-            Some(picked) => picked,
-            None => Box::pin(self.backend.upstream.pick(self.shard, tried)).await,
         }
     }
 

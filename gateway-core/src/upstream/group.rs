@@ -136,12 +136,13 @@ impl Upstream {
     ) -> Result<Arc<Endpoint>, Error> {
         match self.try_pick(shard, tried) {
             Some(picked) => picked,
-            None => self.pick_resolved(shard, tried).await,
+            // Rare, and in a box: a request that need not wait holds no room for it.
+            None => Box::pin(self.pick_resolved(shard, tried)).await,
         }
     }
 
     /// `pick`, unless the first look-up is not over yet.
-    pub(super) fn try_pick(
+    fn try_pick(
         self: &Arc<Self>,
         shard: usize,
         tried: &[Arc<Endpoint>],
