@@ -15,7 +15,7 @@ use std::{hint::black_box, sync::Arc, time::Instant};
 
 use criterion::{BenchmarkId, Criterion};
 use gateway_core::{
-    config::{Protocol, Route},
+    config::Route,
     router::{Head, Router},
 };
 use http::{HeaderMap, HeaderValue, Method};
@@ -82,7 +82,7 @@ fn compile(routes: &[(Arc<Route>, usize)]) -> Router<usize> {
 }
 
 fn head<'a>((host, path): &'a Request, headers: &'a HeaderMap) -> Head<'a> {
-    Head { scheme: Protocol::Http, method: &Method::GET, host, port: 80, path, headers, sni: None }
+    Head::new(&Method::GET, host, path, headers)
 }
 
 fn headers() -> HeaderMap {

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use gateway_core::{
     Body, ConnectInfo, Gateway,
-    config::{Config, Plugin, Protocol, Route, Service, Target, Upstream, schema::Record},
+    config::{Config, Plugin, Route, Service, Target, Upstream, schema::Record},
     plugin::{self, Configured, Exchange, Flow, Handler},
     router::{Head, Router},
     sanitize::{Host, canonical_path, refuse_ambiguous},
@@ -196,9 +196,7 @@ pub fn router(data: &[u8]) {
             continue;
         };
         let headers = HeaderMap::new();
-        let scheme = Protocol::Http;
-        let head =
-            Head { scheme, method: &method, host, port: 80, path: &path, headers: &headers, sni: None };
+        let head = Head::new(&method, host, &path, &headers);
         let Some(found) = router.find(&head) else { continue };
         assert!(found.matched <= path.len(), "{line:?}");
         let (route, _) = router.iter().nth(*found.value).expect("one of the routes");

@@ -2,6 +2,7 @@
 
 use crate::{
     reply::Branding,
+    router::Flavor,
     sanitize::{Rules, Trust},
     upstream::PoolLimits,
 };
@@ -26,6 +27,8 @@ pub struct Settings {
     /// A request body up to so many bytes is read before it is forwarded, unless its route says
     /// `request_buffering: false`. Default 65536.
     pub request_buffer: usize,
+    /// How routes are ranked. Default: `traditional_compatible`, Kong's.
+    pub router_flavor: Flavor,
     /// Bounds of the connection pools.
     pub pool: PoolLimits,
     /// Workers that have a share of pools and counters of their own. Default: one a core.
@@ -42,6 +45,7 @@ impl Default for Settings {
             reason_header: false,
             tls_verify: true,
             request_buffer: 64 * 1024,
+            router_flavor: Flavor::default(),
             pool: PoolLimits::default(),
             shards: std::thread::available_parallelism().map_or(1, usize::from),
         }

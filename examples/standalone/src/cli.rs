@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use clap::{
     Args, Parser, Subcommand, ValueEnum,
-    builder::{BoolishValueParser, NonEmptyStringValueParser},
+    builder::{BoolishValueParser, NonEmptyStringValueParser, PossibleValuesParser, TypedValueParser},
 };
+use gateway_core::router::{Flavor, UnknownFlavor};
 
 use crate::address::Address;
 
@@ -91,7 +92,7 @@ pub(crate) struct RunArgs {
     pub(crate) admin: Option<Address>,
 
     /// In which order routes are tried [default: traditional_compatible]
-    #[arg(long, value_name = "FLAVOR", env = "GATEWAY_ROUTER_FLAVOR")]
+    #[arg(long, value_name = "FLAVOR", env = "GATEWAY_ROUTER_FLAVOR", value_parser = RouterFlavor::parser())]
     pub(crate) router_flavor: Option<RouterFlavor>,
 
     /// Worker threads [default: one a core]
@@ -132,12 +133,22 @@ pub(crate) struct CheckArgs {
 }
 
 /// In which order routes are tried.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum RouterFlavor {
-    /// As Kong's router of this name does.
-    #[value(name = "traditional_compatible")]
-    TraditionalCompatible,
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct RouterFlavor(pub(crate) Flavor);
+
+impl RouterFlavor {
+    fn parser() -> impl TypedValueParser<Value = Self> {
+        PossibleValuesParser::new(Flavor::ALL.iter().map(|flavor| flavor.as_str())).try_map(Self::try_from)
+    }
+}
+
+impl TryFrom<String> for RouterFlavor {
+    type Error = UnknownFlavor;
+
+    fn try_from(name: String) -> Result<Self, UnknownFlavor> {
+        name.parse().map(Self)
+    }
 }
 
 /// How the operator's log is written.
@@ -178,7 +189,7 @@ mod tests {
         }
         assert!(matches!(Cli::parse_from(["gateway", "check", "kong.yml"]).task(), Task::Check(_)));
         assert!(Cli::try_parse_from(["gateway", "--listen", "nowhere"]).is_err());
-        assert!(Cli::try_parse_from(["gateway", "--router-flavor", "expressions"]).is_err());
+        assert!(Cli::try_parse_from(["gateway", "--router-flavor", "alphabetical"]).is_err());
     }
 
     #[test]

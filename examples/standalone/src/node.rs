@@ -16,6 +16,7 @@ pub(crate) fn gateway(settings: &Settings) -> GatewaySettings {
     gateway.debug_header = settings.allow_debug_header.unwrap_or(false);
     gateway.reason_header = settings.reason_header.unwrap_or(false);
     set(&mut gateway.tls_verify, settings.tls_verify);
+    set(&mut gateway.router_flavor, settings.router_flavor.map(|flavor| flavor.0));
     if settings.branding == Some(Branding::Neutral) {
         gateway.branding = Names::neutral();
     }

@@ -78,7 +78,7 @@ fn configuration(control: &Control) -> Value {
     json!({
         "database": "off",
         "role": "traditional",
-        "router_flavor": "traditional_compatible",
+        "router_flavor": settings.router_flavor.as_str(),
         "plugins": ["bundled"],
         "loaded_plugins": loaded,
         "proxy_listen": control.addresses(),

@@ -57,12 +57,12 @@ impl Gateway {
     ) -> Result<Arc<Entry>, Reason> {
         let head = Head {
             scheme: exchange.client.scheme,
-            method: &parts.method,
-            host: canonical.host.name(),
             port: canonical.host.port().unwrap_or_else(|| exchange.client.scheme.default_port()),
-            path: parts.uri.path(),
-            headers: &parts.headers,
+            query: parts.uri.query(),
             sni: exchange.connection.tls().and_then(|tls| tls.sni.as_deref()),
+            source: Some((exchange.client.ip, exchange.connection.peer().port()).into()),
+            destination: Some(exchange.connection.local()),
+            ..Head::new(&parts.method, canonical.host.name(), parts.uri.path(), &parts.headers)
         };
         let found = snapshot.router().find(&head).ok_or(Reason::NoRoute)?;
         let entry = Arc::clone(found.value);

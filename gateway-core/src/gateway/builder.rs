@@ -112,6 +112,7 @@ fn environment(
             request_buffer: settings.request_buffer,
         }),
         shards,
+        flavor: settings.router_flavor,
         pool: settings.pool,
         tls_verify: settings.tls_verify,
     }

@@ -8,6 +8,7 @@ use super::{
     pattern::Pattern,
     predicate::Predicates,
     priority::{PathKind, Priority},
+    rank::Rank,
     rule::{Paths, Rule},
     rule_error::{RuleError, read},
 };
@@ -17,7 +18,7 @@ use crate::config::{Protocol, Route};
 const PARTS: Uuid = Uuid::from_u128(0x7f14_5bf9_0dce_4f91_98eb_debb_ce4b_9f6b);
 
 /// The rules of a route. A route for streams only has none; one without any field takes every request.
-pub(super) fn compile(route: &Route) -> Result<Vec<(Priority, Rule)>, Vec<RuleError>> {
+pub(super) fn compile(route: &Route) -> Result<Vec<(Rank, Rule)>, Vec<RuleError>> {
     if !route.protocols.iter().any(|protocol| serves_http(*protocol)) {
         return Ok(Vec::new());
     }
@@ -34,7 +35,7 @@ pub(super) fn compile(route: &Route) -> Result<Vec<(Priority, Rule)>, Vec<RuleEr
     }
     let rule = |path| Rule { hosts: hosts.clone(), path, predicates: predicates.clone() };
     let parts = split(route, paths).into_iter();
-    Ok(parts.map(|(kind, id, path)| (Priority::new(route, kind, id), rule(path))).collect())
+    Ok(parts.map(|(kind, id, path)| (Rank::Compatible(Priority::new(route, kind, id)), rule(path))).collect())
 }
 
 fn serves_http(protocol: Protocol) -> bool {

@@ -5,17 +5,14 @@
 //! wildcards that fit and under "any host"; in each it meets those of the prefixes of its path, the longest first.
 //! The place of a rule is its rank, so lists are in order and a list that starts behind the best so far is left out.
 
-use std::{borrow::Cow, cell::OnceCell};
-
 use foldhash::HashMap;
 use regex::Regex;
 
 use super::{
     Head,
+    guard::{Guard, Request, Taken},
     host::{HostMap, Name},
-    path::decoded,
-    pattern::{Pattern, match_end},
-    predicate::Predicates,
+    pattern::Pattern,
     rule::{Paths, Rule},
     trie::{Forward, Trie},
 };
@@ -37,12 +34,6 @@ pub(super) struct Found<'i> {
     pub(super) matched: usize,
     /// The expression that did.
     pub(super) pattern: Option<&'i Regex>,
-}
-
-#[derive(Debug)]
-struct Guard {
-    patterns: Box<[Regex]>,
-    predicates: Predicates,
 }
 
 /// The rules under one host and one prefix, best first.
@@ -71,7 +62,7 @@ impl Index {
                 let entries = keys.iter().map(|key| (key.clone().into_bytes(), Entry { rule: place, port }));
                 lists.entry(name).or_default().extend(entries);
             }
-            guards.push(Guard { patterns, predicates });
+            guards.push(Guard::new(patterns, predicates));
         }
         let hosts = HostMap::new(lists.into_iter().map(|(name, list)| (name, paths(list))));
         Self { guards, hosts }
@@ -79,7 +70,7 @@ impl Index {
 
     /// The best rule that takes `head`.
     pub(super) fn find(&self, head: &Head<'_>) -> Option<Found<'_>> {
-        let request = Request { head, decoded: OnceCell::new() };
+        let request = Request::new(head);
         let path = Forward(head.path.as_bytes());
         let mut best: Option<Found<'_>> = None;
         for paths in self.hosts.get(head.host) {
@@ -95,19 +86,13 @@ impl Index {
         best
     }
 
-    /// Checks what host and prefix have left open.
     fn check(&self, entry: Entry, prefix: usize, request: &Request<'_>) -> Option<Found<'_>> {
         let guard = self.guards.get(entry.rule as usize)?;
-        let port_fits = entry.port.is_none_or(|port| port == request.head.port);
-        if !port_fits || !guard.predicates.admit(request.head) {
+        if entry.port.is_some_and(|port| port != request.head.port) {
             return None;
         }
-        if guard.patterns.is_empty() {
-            return Some(Found { rule: entry.rule, matched: prefix, pattern: None });
-        }
-        let found =
-            |regex| Some(Found { rule: entry.rule, matched: request.end(regex)?, pattern: Some(regex) });
-        guard.patterns.iter().find_map(found)
+        let Taken { matched, pattern } = guard.check(prefix, request)?;
+        Some(Found { rule: entry.rule, matched, pattern })
     }
 }
 
@@ -135,17 +120,4 @@ fn paths(mut entries: Vec<(Vec<u8>, Entry)>) -> Trie<Entries> {
     let mut trie = Trie::new(lists.collect());
     trie.inherit(|up: &Entries, own: &mut Entries| own.best = own.best.min(up.best));
     trie
-}
-
-/// A request with its decoded path, made when the first expression asks for it.
-struct Request<'a> {
-    head: &'a Head<'a>,
-    decoded: OnceCell<Cow<'a, str>>,
-}
-
-impl Request<'_> {
-    fn end(&self, regex: &Regex) -> Option<usize> {
-        let path = self.head.path;
-        match_end(regex, path, self.decoded.get_or_init(|| decoded(path)))
-    }
 }

@@ -5,7 +5,7 @@
 //!
 //! ```
 //! use std::sync::Arc;
-//! use gateway_core::{config::{Protocol, Route}, router::{Head, Router}};
+//! use gateway_core::{config::Route, router::{Head, Router}};
 //! use http::{HeaderMap, Method};
 //!
 //! let mut users = Route::new("users");
@@ -15,15 +15,7 @@
 //! let router = Router::new([(Arc::new(users), "users"), (Arc::new(one), "one")]).unwrap();
 //!
 //! let headers = HeaderMap::new();
-//! let head = Head {
-//!     scheme: Protocol::Http,
-//!     method: &Method::GET,
-//!     host: "example.com",
-//!     port: 80,
-//!     path: "/users/7",
-//!     headers: &headers,
-//!     sni: None,
-//! };
+//! let head = Head::new(&Method::GET, "example.com", "/users/7", &headers);
 //! let found = router.find(&head).unwrap();
 //! assert_eq!((*found.value, found.matched), ("one", 8));
 //! assert_eq!(found.captures(head.path).unwrap().name("id"), Some("7"));
@@ -33,11 +25,14 @@
 //!
 //! | file | what it holds |
 //! | --- | --- |
+//! | `flavor` | the ways to rank routes |
 //! | `compatible` | the flavour `traditional_compatible`: a route becomes ranked rules |
 //! | `priority` | the order of its rules |
+//! | `rank` | the order of any rules |
 //! | `host`, `path`, `pattern`, `predicate` | what one rule asks for, and how it is written in a route |
 //! | `rule` | these together |
 //! | `rule_error` | what cannot be read of a route |
+//! | `guard` | what is left to check of a rule once host and prefix fit |
 //! | `index`, `trie` | rules found by host, then by path |
 //! | `router` | routes, their values, and the index over them |
 //! | `join` | the path that goes to the upstream |
@@ -49,6 +44,8 @@
 //! a thousand routes that differ by nothing but a header's value are looked at one after the other.
 
 mod compatible;
+mod flavor;
+mod guard;
 mod host;
 mod index;
 mod join;
@@ -56,6 +53,7 @@ mod path;
 mod pattern;
 mod predicate;
 mod priority;
+mod rank;
 #[expect(clippy::module_inception, reason = "the room is named after its main noun")]
 mod router;
 mod rule;
@@ -64,10 +62,13 @@ mod rule_error;
 mod tests;
 mod trie;
 
+use std::net::SocketAddr;
+
 use http::{HeaderMap, Method};
 
 use crate::config::Protocol;
 
+pub use flavor::{Flavor, UnknownFlavor};
 pub use join::{Joined, join};
 pub use pattern::Captures;
 pub use router::{Match, Router};
@@ -75,29 +76,46 @@ pub use rule_error::RuleError;
 
 /// What of a request takes part in routing.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct Head<'a> {
-    /// `http` or `https`.
+    /// `http` or `https`. Default: `http`.
     pub scheme: Protocol,
     /// The method.
     pub method: &'a Method,
     /// The host without port, canonical: lower case, no final dot.
     pub host: &'a str,
-    /// The port of `Host`, or the scheme's own.
+    /// The port of `Host`, or the scheme's own. Default: 80.
     pub port: u16,
     /// The canonical path, without query, as it stands on the wire: unreserved characters plain, all that may not
     /// stand plain in a path as upper-case `%XX` (compat P39).
     pub path: &'a str,
+    /// The query, as it came, without `?`. Default: none.
+    pub query: Option<&'a str>,
     /// The header fields.
     pub headers: &'a HeaderMap,
-    /// The TLS server name.
+    /// The TLS server name. Default: none.
     pub sni: Option<&'a str>,
+    /// The client's end of its connection. Default: unknown.
+    pub source: Option<SocketAddr>,
+    /// This end. Default: unknown.
+    pub destination: Option<SocketAddr>,
 }
 
-/// How routes are ranked and what their fields mean.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Flavor {
-    /// Kong's default, in the order that it was seen to use (compat P43), which is not its manual's.
-    #[default]
-    TraditionalCompatible,
+impl<'a> Head<'a> {
+    /// A request in clear, of which nothing else is known. Its other fields may be set.
+    #[must_use]
+    pub const fn new(method: &'a Method, host: &'a str, path: &'a str, headers: &'a HeaderMap) -> Self {
+        Self {
+            scheme: Protocol::Http,
+            method,
+            host,
+            port: 80,
+            path,
+            query: None,
+            headers,
+            sni: None,
+            source: None,
+            destination: None,
+        }
+    }
 }

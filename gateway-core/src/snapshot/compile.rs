@@ -37,7 +37,7 @@ impl Compiler<'_> {
         let served = config.routes.values().filter(|route| self.is_served(route));
         let entries: Vec<_> =
             served.map(|route| (Arc::clone(route), Arc::new(self.entry(route, families)))).collect();
-        match Router::new(entries) {
+        match Router::with_flavor(self.environment.flavor, entries) {
             Ok(router) => Some(router),
             Err(refused) => {
                 self.problems.extend(refused.into_iter().map(|(route, error)| {

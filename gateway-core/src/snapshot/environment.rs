@@ -6,6 +6,7 @@ use crate::{
     forwarder::Outbound,
     observe::Metrics,
     plugin::Registry,
+    router::Flavor,
     upstream::{PoolLimits, Resolve},
 };
 
@@ -17,6 +18,7 @@ pub(crate) struct Environment {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) outbound: Arc<Outbound>,
     pub(crate) shards: usize,
+    pub(crate) flavor: Flavor,
     pub(crate) pool: PoolLimits,
     pub(crate) tls_verify: bool,
 }

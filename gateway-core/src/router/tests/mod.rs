@@ -57,12 +57,9 @@ impl Request {
     fn head(&self) -> Head<'_> {
         Head {
             scheme: self.scheme,
-            method: &self.method,
-            host: &self.host,
             port: self.port,
-            path: &self.path,
-            headers: &self.headers,
             sni: self.sni.as_deref(),
+            ..Head::new(&self.method, &self.host, &self.path, &self.headers)
         }
     }
 }
