@@ -14,13 +14,12 @@ mod run;
 mod settings;
 mod signals;
 mod units;
+mod variables;
 mod what;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
-use cli::{Cli, Task};
+use cli::Task;
 
 /// Faster than the system's for many small values, which heads are made of. Only here: a library leaves
 /// the choice to its binary.
@@ -28,7 +27,7 @@ use cli::{Cli, Task};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let done = match Cli::parse().task() {
+    let done = match variables::read().task() {
         Task::Run(args) => run::run(&args),
         Task::Check(args) => check::check(&args),
     };

@@ -45,6 +45,7 @@ pub(crate) fn server(settings: &Settings) -> ServerSettings {
     server.workers = workers(settings);
     let limits = &settings.limits;
     set(&mut server.limits.head, limits.head.map(|size| size.0));
+    set(&mut server.limits.header_list, limits.head.and_then(|size| u32::try_from(size.0).ok()));
     set(&mut server.limits.fields, limits.fields.map(usize::from));
     set(&mut server.limits.streams, limits.streams);
     set(&mut server.max_connections, limits.connections.and_then(|limit| usize::try_from(limit).ok()));

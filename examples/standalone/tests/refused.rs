@@ -57,6 +57,17 @@ fn wrong_settings_are_named_with_file_line_and_field() {
 }
 
 #[test]
+fn a_wrong_value_of_an_option_names_its_variable_and_an_empty_one_is_none() {
+    let wrong = command(&[]).env("GATEWAY_LISTEN", ":0,nowhere").output().unwrap();
+    let said = String::from_utf8(wrong.stderr).unwrap();
+    assert!(said.contains("'nowhere' is no address") && said.contains("comes from GATEWAY_LISTEN"), "{said}");
+    let empty =
+        command(&["missing.yml"]).env("GATEWAY_LISTEN", "").env("GATEWAY_WORKERS", "").output().unwrap();
+    let said = String::from_utf8(empty.stderr).unwrap();
+    assert!(said.starts_with("gateway: cannot read missing.yml"), "{said}");
+}
+
+#[test]
 fn a_bad_certificate_is_named() {
     let directory = Directory::new();
     let (cert, key) = (directory.put("cert.pem", "no certificate"), directory.put("key.pem", "no key"));

@@ -56,7 +56,7 @@ pub struct Limits {
     pub head: usize,
     /// Fields in an HTTP/1 head; more is answered with 431. Default: 100.
     pub fields: usize,
-    /// An HTTP/2 head, bytes as RFC 9113 6.5.2 counts them. Default: 16 KiB.
+    /// An HTTP/2 head, bytes as RFC 9113 6.5.2 counts them; more is answered with 431. Default: 32 KiB.
     pub header_list: u32,
     /// HTTP/2 streams open at once. Default: 128.
     pub streams: u32,
@@ -124,7 +124,7 @@ impl Default for Limits {
         Self {
             head: 32 << 10,
             fields: 100,
-            header_list: 16 << 10,
+            header_list: 32 << 10,
             streams: 128,
             local_resets: 256,
             pending_resets: 20,
