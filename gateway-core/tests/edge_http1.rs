@@ -720,3 +720,37 @@ async fn h3_strict_headers_and_strict_paths_refuse_more() {
     }
     assert_eq!(upstream.take().len(), 0);
 }
+
+#[tokio::test]
+async fn d6_a_strict_edge_refuses_a_length_beside_a_coding() {
+    let upstream = Upstream::echo().await;
+    let mut setup = Setup::new(everything_to(&upstream));
+    setup.server.limits.keep_length = true;
+    let mut range = Range { edge: setup.start(), upstream, vectors: 0 };
+    let strict = |(row, bytes, status, then)| {
+        let both = row == "F1, D6";
+        (row, bytes, if both { 400 } else { status }, then)
+    };
+    let vectors: Vec<Vector> = framing().into_iter().map(strict).collect();
+    assert!(vectors.iter().filter(|(_, _, status, _)| *status == 400).count() > 10);
+    range.shoot(vectors).await;
+
+    let mut client = range.edge.client().await;
+    let fine = [
+        "POST /x HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\n\r\nabc",
+        "POST /x HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+    ];
+    for request in fine.repeat(3) {
+        client.send(request).await;
+        assert_eq!(client.answer().await.unwrap().status, 200);
+    }
+    // The head in pieces, and behind others that are fine.
+    let (start, end) =
+        "POST /x HTTP/1.1\r\nhost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+            .split_at(40);
+    client.send([fine[1], start].concat()).await;
+    assert_eq!(client.answer().await.unwrap().status, 200);
+    client.send(end).await;
+    assert_eq!(client.answer().await.unwrap().status, 400);
+    assert!(client.closes().await.is_some());
+}

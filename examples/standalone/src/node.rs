@@ -47,6 +47,7 @@ pub(crate) fn server(settings: &Settings) -> ServerSettings {
     set(&mut server.limits.head, limits.head.map(|size| size.0));
     set(&mut server.limits.header_list, limits.head.and_then(|size| u32::try_from(size.0).ok()));
     set(&mut server.limits.fields, limits.fields.map(usize::from));
+    server.limits.keep_length = settings.compat == Some(Compat::Kong39Strict);
     set(&mut server.limits.streams, limits.streams);
     set(&mut server.max_connections, limits.connections.and_then(|limit| usize::try_from(limit).ok()));
     let timeouts = &settings.timeouts;

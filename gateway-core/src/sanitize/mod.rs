@@ -14,7 +14,7 @@
 //! All of them are plain functions over heads: no clock, no I/O. [`SanitizeLayer`] and
 //! [`UpstreamGuardLayer`] put the first and the last around any service. This room does not know
 //! routes, plugins or sockets; it cannot see what hyper has refused, or a `Content-Length` that hyper
-//! has removed beside a `Transfer-Encoding`.
+//! has removed beside a `Transfer-Encoding` (a listener may [put it back](crate::server::Limits::keep_length)).
 //!
 //! ```
 //! use gateway_core::sanitize::{Rules, check_head};

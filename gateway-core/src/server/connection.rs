@@ -28,6 +28,7 @@ use super::{
     settings::{Limits, Settings},
     state::ConnState,
     stream_executor::StreamExecutor,
+    tape::{Tape, Taped},
     timed_io::{TimedIo, Transport},
     tls,
     watchdog::{Conn, End, watch},
@@ -248,8 +249,11 @@ impl Connections {
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
         S: Serve,
     {
-        let service = service(serve, info, Arc::clone(&state), 0);
-        let mut conn = self.0.http1.serve_connection(TokioIo::new(io), service).with_upgrades();
+        let limits = &self.0.limits;
+        let tape = limits.keep_length.then(|| Tape::new(limits.head));
+        let service = service(serve, info, Arc::clone(&state), 0, tape.clone());
+        let io = TokioIo::new(Taped::new(io, tape));
+        let mut conn = self.0.http1.serve_connection(io, service).with_upgrades();
         async move {
             let farewell = match self.watch(&mut conn, &state).await {
                 End::Done(Err(error)) if error.is_parse() => Some(&b""[..]),
@@ -257,7 +261,7 @@ impl Connections {
                 _ => None,
             };
             if let Some((parts, farewell)) = conn.into_parts().zip(farewell) {
-                Box::pin(say(parts.io.into_inner(), farewell, self.0.linger)).await;
+                Box::pin(say(parts.io.into_inner().into_inner(), farewell, self.0.linger)).await;
             }
         }
     }
@@ -275,7 +279,7 @@ impl Connections {
     {
         let limits = &self.0.limits;
         let io = Frames::new(io, Arc::clone(&state), limits.control_burst, limits.control_rate);
-        let service = service(serve, info, Arc::clone(&state), limits.cancel_window.max(1));
+        let service = service(serve, info, Arc::clone(&state), limits.cancel_window.max(1), None);
         let builder = http2_builder(limits, StreamExecutor(Arc::clone(&state)));
         let mut conn = builder.serve_connection(TokioIo::new(io), service);
         async move { drop(self.watch(&mut conn, &state).await) }

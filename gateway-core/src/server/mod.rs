@@ -12,7 +12,8 @@
 //!
 //! The files, in the order of a connection's life: `listener` accepts, `connection` settles TLS (`tls`,
 //! `certificates`) and the version of HTTP, `timed_io` and `answer` write down progress in `state` and
-//! `streams`, `deadline` says whose patience ends when, `watchdog` sees to it, `frames` counts what an
+//! `streams`, `tape` remembers
+//! the heads where a strict edge asks for what hyper takes off them, `deadline` says whose patience ends when, `watchdog` sees to it, `frames` counts what an
 //! HTTP/2 client may say without asking for anything.
 
 mod answer;
@@ -31,6 +32,7 @@ mod settings;
 mod state;
 mod stream_executor;
 mod streams;
+mod tape;
 mod timed_io;
 mod tls;
 mod watchdog;

@@ -18,6 +18,7 @@ use super::{
     settings::Limits,
     state::ConnState,
     stream_executor::StreamExecutor,
+    tape::Tape,
     watchdog::Conn,
 };
 use crate::ConnectInfo;
@@ -27,10 +28,16 @@ pub(super) fn service<S: Serve>(
     info: ConnectInfo,
     state: Arc<ConnState>,
     cancel_window: u32,
+    tape: Option<Tape>,
 ) -> impl Service<Request<Incoming>, Response = Response<Reply>, Error = Infallible, Future = Answer<S::Future>>
 + Send {
     let info = Arc::new(info);
-    service_fn(move |request| answer(&serve, &info, &state, cancel_window, request))
+    service_fn(move |mut request| {
+        if let Some(tape) = &tape {
+            tape.restore(&mut request);
+        }
+        answer(&serve, &info, &state, cancel_window, request)
+    })
 }
 
 /// None of hyper's leniencies is used, and none of its timers: the watchdog covers them.

@@ -58,6 +58,10 @@ pub struct Limits {
     pub fields: usize,
     /// An HTTP/2 head, bytes as RFC 9113 6.5.2 counts them; more is answered with 431. Default: 32 KiB.
     pub header_list: u32,
+    /// Whether a `Content-Length` that hyper has removed beside a `Transfer-Encoding` is put back, for a service that
+    /// refuses both in one head as [`sanitize`](crate::sanitize) does. It costs a copy of what HTTP/1 clients send.
+    /// Default: off.
+    pub keep_length: bool,
     /// HTTP/2 streams open at once. Default: 128.
     pub streams: u32,
     /// Streams that the peer may make us reset for its own faults, before the connection is closed.
@@ -125,6 +129,7 @@ impl Default for Limits {
             head: 32 << 10,
             fields: 100,
             header_list: 32 << 10,
+            keep_length: false,
             streams: 128,
             local_resets: 256,
             pending_resets: 20,
