@@ -7,7 +7,7 @@ use std::{
 
 use http::HeaderValue;
 
-use crate::config::Protocol;
+use crate::{Closing, config::Protocol};
 
 /// Peer, listener and TLS of a connection.
 ///
@@ -28,6 +28,7 @@ pub struct ConnectInfo {
     peer: SocketAddr,
     local: SocketAddr,
     tls: Option<TlsInfo>,
+    closing: Option<Closing>,
     /// The peer's address and the listener's port as header values, made once a connection.
     peer_value: HeaderValue,
     port_value: HeaderValue,
@@ -55,6 +56,7 @@ impl ConnectInfo {
             peer,
             local,
             tls: None,
+            closing: None,
             peer_value: address_value(peer.ip()),
             port_value: HeaderValue::from(local.port()),
         }
@@ -64,6 +66,13 @@ impl ConnectInfo {
     #[must_use]
     pub fn with_tls(mut self, tls: TlsInfo) -> Self {
         self.tls = Some(tls);
+        self
+    }
+
+    /// The same connection, whose listener says beforehand when it cuts it.
+    #[must_use]
+    pub fn with_closing(mut self, closing: Closing) -> Self {
+        self.closing = Some(closing);
         self
     }
 
@@ -90,6 +99,12 @@ impl ConnectInfo {
     #[must_use]
     pub const fn tls(&self) -> Option<&TlsInfo> {
         self.tls.as_ref()
+    }
+
+    /// What tells that it is about to be cut, where its listener does.
+    #[must_use]
+    pub const fn closing(&self) -> Option<&Closing> {
+        self.closing.as_ref()
     }
 
     /// `https` over TLS, `http` in clear.

@@ -13,7 +13,7 @@ use crate::{
     plugin::{Exchange, Forward, Source},
     reply::{Refusal, message_reply, reply},
     sanitize::{self, Brand, Hop, Trust, append_via, frame_request, guard_response, set_forwarded},
-    upstream::{Backend, Held, HostPolicy, tunnel},
+    upstream::{Backend, Held, HostPolicy, websocket},
 };
 
 /// What forwarding takes from the node's settings.
@@ -153,10 +153,11 @@ fn connect_tunnel(
     exchange: &Exchange,
 ) {
     let (idle, id) = (backend.read_timeout, exchange.request_id);
+    let closing = exchange.connection.closing().cloned();
     tokio::spawn(async move {
         // The endpoint counts the tunnel until it ends.
         let _held = held;
-        if let Err(error) = tunnel(client, upstream, idle).await {
+        if let Err(error) = websocket(client, upstream, idle, closing).await {
             tracing::debug!(request_id = %id, %error, "an upgraded connection ended");
         }
     });

@@ -72,6 +72,7 @@
 pub mod balance;
 mod body;
 mod clock;
+mod closing;
 pub mod config;
 mod connect_info;
 mod error;
@@ -92,6 +93,7 @@ mod snapshot;
 pub mod upstream;
 
 pub use body::Body;
+pub use closing::Closing;
 pub use connect_info::{ConnectInfo, TlsInfo};
 pub use error::{BoxError, Error, Reason};
 pub use gateway::{Builder, Gateway};

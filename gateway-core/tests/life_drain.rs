@@ -18,6 +18,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
     time::timeout,
 };
+use tokio_tungstenite::tungstenite::{Message, protocol::frame::coding::CloseCode};
 use wire::{Client, Edge, PATIENCE, Setup, Upstream, eventually, everything_to};
 
 /// An edge that gives what runs this long once it is told to stop.
@@ -165,14 +166,16 @@ async fn websockets_go_on_until_the_grace_is_over() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut service = Service::new("socket", "127.0.0.1");
     service.port = listener.local_addr().unwrap().port();
-    tokio::spawn(async move {
+    let upstream = tokio::spawn(async move {
         let (stream, _) = listener.accept().await.unwrap();
         let mut socket = tokio_tungstenite::accept_async(stream).await.unwrap();
         while let Some(Ok(message)) = socket.next().await {
-            if socket.send(message).await.is_err() {
-                return;
+            if let Message::Close(frame) = message {
+                return frame.map(|frame| frame.code);
             }
+            socket.send(message).await.unwrap();
         }
+        None
     });
     let mut route = Route::new("socket").to(&service);
     route.paths = Some(vec!["/".into()]);
@@ -185,17 +188,23 @@ async fn websockets_go_on_until_the_grace_is_over() {
         tokio_tungstenite::client_async(format!("ws://{}/socket", edge.address), stream).await.unwrap();
     edge.running.drain().begin();
     let began = Instant::now();
-    let mut messages = 0;
+    let (mut messages, mut goodbye) = (0, None);
     // The server has to be waited for by somebody, as a program does.
     let ended = tokio::spawn(ends(edge));
     while socket.send("still there".into()).await.is_ok() {
         match timeout(PATIENCE, socket.next()).await.unwrap() {
             Some(Ok(message)) if message.is_text() => messages += 1,
+            Some(Ok(Message::Close(frame))) => {
+                goodbye = frame.map(|frame| frame.code);
+                break;
+            }
             _ => break,
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let lived = began.elapsed();
+    assert_eq!(goodbye, Some(CloseCode::Away));
+    assert_eq!(upstream.await.unwrap(), Some(CloseCode::Away));
     assert!(
         messages > 10 && lived >= grace && lived < grace + Duration::from_secs(1),
         "{messages} in {lived:?}"

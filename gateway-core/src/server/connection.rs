@@ -251,6 +251,7 @@ impl Connections {
     {
         let limits = &self.0.limits;
         let tape = limits.keep_length.then(|| Tape::new(limits.head));
+        let info = info.with_closing(self.0.drain.closing());
         let service = service(serve, info, Arc::clone(&state), 0, tape.clone());
         let io = TokioIo::new(Taped::new(io, tape));
         let mut conn = self.0.http1.serve_connection(io, service).with_upgrades();

@@ -12,6 +12,8 @@ use std::{
 
 use tokio::sync::{Notify, watch};
 
+use crate::Closing;
+
 /// How far a stop has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
@@ -43,6 +45,8 @@ const SHARDS: usize = 16;
 struct Inner {
     phase: AtomicU8,
     watch: watch::Sender<Phase>,
+    /// Told with [`Phase::Stopped`].
+    cut: watch::Sender<bool>,
     connections: AtomicUsize,
     /// Told when a connection goes during a stop.
     gone: Notify,
@@ -59,6 +63,7 @@ impl Drain {
         Self(Arc::new(Inner {
             phase: AtomicU8::new(Phase::Serving as u8),
             watch: watch::Sender::new(Phase::Serving),
+            cut: watch::Sender::new(false),
             connections: AtomicUsize::new(0),
             gone: Notify::new(),
             next: AtomicU64::new(0),
@@ -106,6 +111,12 @@ impl Drain {
         let _ = self.0.watch.subscribe().wait_for(|now| *now >= phase).await;
     }
 
+    /// What tells a connection that it is about to be cut.
+    #[must_use]
+    pub fn closing(&self) -> Closing {
+        self.0.cut.subscribe().into()
+    }
+
     /// Waits until a stop has begun and no connection is left. Cancel safe.
     pub async fn finished(&self) {
         self.reached(Phase::Draining).await;
@@ -128,6 +139,7 @@ impl Drain {
             return;
         }
         self.0.watch.send_modify(|now| *now = phase.max(*now));
+        self.0.cut.send_if_modified(|cut| phase == Phase::Stopped && !std::mem::replace(cut, true));
         for shard in &self.0.wakers {
             let wakers: Vec<_> = lock(shard).values().cloned().collect();
             wakers.into_iter().for_each(Waker::wake);

@@ -265,6 +265,6 @@ async fn wait_for_connections(connections: &Connections, grace: Duration) {
         () = drain.reached(Phase::Stopped) => {}
         () = sleep(grace) => drain.stop(),
     }
-    // What is cut ends at its next poll; tunnels end with the runtime.
-    let _ = timeout(Duration::from_millis(200), quiet()).await;
+    // What is cut ends at its next poll, a WebSocket once it has said goodbye; other tunnels end with the runtime.
+    let _ = timeout(Duration::from_millis(500), quiet()).await;
 }

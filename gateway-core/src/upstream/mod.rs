@@ -48,6 +48,7 @@ mod transport;
 mod tunnel;
 mod upload;
 mod verify;
+mod websocket;
 
 pub use backend::{Backend, HostPolicy};
 pub use dns::{Dns, Resolution, Resolve, Resolved, Resolving};
@@ -56,5 +57,5 @@ pub use group::Upstream;
 pub use pool::PoolLimits;
 pub use target::{Group, Member};
 pub use transport::{TlsSettings, Transport};
-pub(crate) use tunnel::Held;
 pub use tunnel::tunnel;
+pub(crate) use tunnel::{Held, websocket};

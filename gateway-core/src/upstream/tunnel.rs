@@ -14,15 +14,22 @@ use std::{
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional},
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf, copy_bidirectional},
     sync::Notify,
-    time::{Instant, sleep},
+    time::{Instant, sleep, timeout},
 };
 
-use super::download::Lease;
+use super::{
+    download::Lease,
+    websocket::{Frames, goodbye, masked_goodbye},
+};
+use crate::Closing;
 
 /// How long nothing may come once one side has ended.
 const LINGER: Duration = Duration::from_secs(10);
+
+/// How long a goodbye may take.
+const PARTING: Duration = Duration::from_millis(300);
 
 /// What an upgraded connection holds: its endpoint counts it for as long as this is there. The 101 that
 /// [`Backend::forward`](super::Backend::forward) gives carries it among its extensions.
@@ -81,17 +88,28 @@ impl Held {
 /// If an upgrade does not come about, or a connection fails.
 pub async fn tunnel(client: OnUpgrade, upstream: OnUpgrade, idle: Duration) -> io::Result<()> {
     let (client, upstream) = tokio::try_join!(client, upstream).map_err(io::Error::other)?;
-    relay(TokioIo::new(client), TokioIo::new(upstream), idle).await
+    relay(TokioIo::new(client), TokioIo::new(upstream), idle, None).await
 }
 
-async fn relay<C, U>(client: C, upstream: U, idle: Duration) -> io::Result<()>
+/// As [`tunnel`], for WebSockets: both ends are told that the gateway goes away before the connection is cut.
+pub(crate) async fn websocket(
+    client: OnUpgrade,
+    upstream: OnUpgrade,
+    idle: Duration,
+    closing: Option<Closing>,
+) -> io::Result<()> {
+    let (client, upstream) = tokio::try_join!(client, upstream).map_err(io::Error::other)?;
+    relay(TokioIo::new(client), TokioIo::new(upstream), idle, closing).await
+}
+
+async fn relay<C, U>(client: C, upstream: U, idle: Duration, closing: Option<Closing>) -> io::Result<()>
 where
     C: AsyncRead + AsyncWrite + Unpin,
     U: AsyncRead + AsyncWrite + Unpin,
 {
     let activity = Arc::new(Activity::new());
-    let mut client = Noticed { io: client, activity: Arc::clone(&activity) };
-    let mut upstream = Noticed { io: upstream, activity: Arc::clone(&activity) };
+    let mut client = Noticed::new(client, &activity);
+    let mut upstream = Noticed::new(upstream, &activity);
     let half_closed = async {
         activity.ended.notified().await;
         activity.ceased(LINGER).await;
@@ -100,6 +118,20 @@ where
         copied = copy_bidirectional(&mut client, &mut upstream) => copied.map(drop),
         () = activity.ceased(idle) => Err(io::ErrorKind::TimedOut.into()),
         () = half_closed => Err(io::ErrorKind::TimedOut.into()),
+        () = comes(closing) => {
+            let (to_client, to_upstream) = (goodbye(), masked_goodbye(fastrand::u32(..).to_ne_bytes()));
+            let told = async { tokio::join!(client.end(&to_client), upstream.end(&to_upstream)) };
+            // Nobody is left to be told of a failure.
+            let _ = timeout(PARTING, told).await;
+            Ok(())
+        }
+    }
+}
+
+async fn comes(closing: Option<Closing>) {
+    match closing {
+        Some(closing) => closing.comes().await,
+        None => std::future::pending().await,
     }
 }
 
@@ -133,10 +165,25 @@ impl Activity {
     }
 }
 
-/// A stream whose reads are noticed.
+/// A stream whose reads are noticed, and the frames that are written to it.
 struct Noticed<I> {
     io: I,
     activity: Arc<Activity>,
+    sent: Frames,
+}
+
+impl<I: AsyncWrite + Unpin> Noticed<I> {
+    fn new(io: I, activity: &Arc<Activity>) -> Self {
+        Self { io, activity: Arc::clone(activity), sent: Frames::default() }
+    }
+
+    /// Ends the stream, with a last frame unless one has been begun and will never be whole.
+    async fn end(&mut self, last: &[u8]) -> io::Result<()> {
+        if self.sent.at_boundary() {
+            self.io.write_all(last).await?;
+        }
+        self.io.shutdown().await
+    }
 }
 
 impl<I: AsyncRead + Unpin> AsyncRead for Noticed<I> {
@@ -157,7 +204,11 @@ impl<I: AsyncRead + Unpin> AsyncRead for Noticed<I> {
 
 impl<I: AsyncWrite + Unpin> AsyncWrite for Noticed<I> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(cx, bytes)
+        let written = ready!(Pin::new(&mut self.io).poll_write(cx, bytes));
+        if let Ok(written) = written {
+            self.sent.pass(bytes.get(..written).unwrap_or_default());
+        }
+        Poll::Ready(written)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -183,7 +234,7 @@ mod tests {
     /// Both far ends of a tunnel.
     fn tunnelled() -> (DuplexStream, DuplexStream, JoinHandle<io::Result<()>>) {
         let ((client, ours), (upstream, theirs)) = (duplex(64), duplex(64));
-        (client, upstream, tokio::spawn(relay(ours, theirs, IDLE)))
+        (client, upstream, tokio::spawn(relay(ours, theirs, IDLE, None)))
     }
 
     #[tokio::test(start_paused = true)]
@@ -204,6 +255,24 @@ mod tests {
             let error = relaying.await.unwrap().unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::TimedOut);
             assert_eq!(began.elapsed().as_secs(), 3 * 9 + LINGER.as_secs());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_frame_that_was_begun_gets_no_goodbye_inside_it() {
+        for (begun, told) in
+            [(&b"\x82\x05ab"[..], &b"\x82\x05ab"[..]), (b"\x82\x01a", b"\x82\x01a\x88\x02\x03\xe9")]
+        {
+            let ((mut client, ours), (mut upstream, theirs)) = (duplex(64), duplex(64));
+            let (cut, closing) = tokio::sync::watch::channel(false);
+            let relaying = tokio::spawn(relay(ours, theirs, IDLE, Some(closing.into())));
+            upstream.write_all(begun).await.unwrap();
+            sleep(Duration::from_millis(1)).await;
+            cut.send_replace(true);
+            let mut read = Vec::new();
+            client.read_to_end(&mut read).await.unwrap();
+            assert_eq!(read, told);
+            relaying.await.unwrap().unwrap();
         }
     }
 
