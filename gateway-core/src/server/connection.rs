@@ -14,6 +14,7 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     time::timeout,
 };
+use tokio_util::io::InspectReader;
 use tracing::debug;
 
 use super::{
@@ -28,7 +29,7 @@ use super::{
     settings::{Limits, Settings},
     state::ConnState,
     stream_executor::StreamExecutor,
-    tape::{Tape, Taped},
+    tape::Tape,
     timed_io::{TimedIo, Transport},
     tls,
     watchdog::{Conn, End, watch},
@@ -253,7 +254,8 @@ impl Connections {
         let tape = limits.keep_length.then(|| Tape::new(limits.head));
         let info = info.with_closing(self.0.drain.closing());
         let service = service(serve, info, Arc::clone(&state), 0, tape.clone());
-        let io = TokioIo::new(Taped::new(io, tape));
+        let record = move |read: &[u8]| tape.iter().for_each(|tape| tape.record(read));
+        let io = TokioIo::new(InspectReader::new(io, record));
         let mut conn = self.0.http1.serve_connection(io, service).with_upgrades();
         async move {
             let farewell = match self.watch(&mut conn, &state).await {

@@ -1,17 +1,11 @@
 //! What was last read from an HTTP/1 connection, for the field that hyper takes away.
 
-use std::{
-    io,
-    pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
-    task::{Context, Poll, ready},
-};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use http::{
     HeaderValue, Request,
     header::{CONTENT_LENGTH, TRANSFER_ENCODING},
 };
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// The last bytes of a connection, at least all that hyper may not have parsed yet.
 #[derive(Clone, Debug)]
@@ -42,7 +36,8 @@ impl Tape {
         }
     }
 
-    fn record(&self, read: &[u8]) {
+    /// Takes note of what was read.
+    pub(super) fn record(&self, read: &[u8]) {
         let mut recorded = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let surplus = (recorded.bytes.len() + read.len()).saturating_sub(recorded.limit);
         let surplus = surplus.min(recorded.bytes.len());
@@ -76,64 +71,6 @@ fn length_beside_coding(bytes: &[u8], method: &str) -> Option<HeaderValue> {
 fn field(line: &[u8]) -> Option<(&[u8], &[u8])> {
     let colon = memchr::memchr(b':', line)?;
     Some((line.get(..colon)?, line.get(colon + 1..)?))
-}
-
-/// A stream that is recorded, or not.
-#[derive(Debug)]
-pub(super) struct Taped<I> {
-    io: I,
-    tape: Option<Tape>,
-}
-
-impl<I> Taped<I> {
-    pub(super) const fn new(io: I, tape: Option<Tape>) -> Self {
-        Self { io, tape }
-    }
-
-    pub(super) fn into_inner(self) -> I {
-        self.io
-    }
-}
-
-impl<I: AsyncRead + Unpin> AsyncRead for Taped<I> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        let read = ready!(Pin::new(&mut self.io).poll_read(cx, buf));
-        if let Some(tape) = &self.tape {
-            tape.record(buf.filled().get(before..).unwrap_or_default());
-        }
-        Poll::Ready(read)
-    }
-}
-
-impl<I: AsyncWrite + Unpin> AsyncWrite for Taped<I> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(cx, buf)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write_vectored(cx, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
-    }
 }
 
 #[cfg(test)]
