@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::{Request, Response, StatusCode, Version};
+use http::{Request, Response, StatusCode};
 use http_body::Body as _;
 use hyper::upgrade::OnUpgrade;
 
@@ -12,8 +12,8 @@ use crate::{
     error::{BoxError, Error, Reason},
     plugin::{Exchange, Forward, Source},
     reply::{Refusal, message_reply, reply},
-    sanitize::{self, Brand, Hop, Trust, append_via, frame_request, guard_response, set_forwarded},
-    upstream::{Backend, Held, HostPolicy, websocket},
+    sanitize::{self, Brand, Lines, Trust, append_via, guard_response},
+    upstream::{Backend, HostPolicy, Switched, tunnel},
 };
 
 /// What forwarding takes from the node's settings.
@@ -50,15 +50,15 @@ impl Forwarder {
         if self.reads_ahead(request, exchange) {
             Box::pin(self.read_ahead(request, exchange)).await?;
         }
-        self.complete(request, exchange);
-        let mut response = backend.forward(request, self.host, exchange.shard, exchange).await?;
-        let upstream = client.is_some().then(|| hyper::upgrade::on(&mut response));
-        let held = response.extensions_mut().remove::<Held>();
+        let lines = self.complete(request, exchange);
+        let shard = exchange.shard;
+        let mut response = backend.forward_with(request, self.host, Some(&lines), shard, exchange).await?;
+        let upstream = client.is_some().then(|| response.extensions_mut().remove::<Switched>()).flatten();
         let response = self.guarded(response, exchange)?;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS
             && let (Some(client), Some(upstream)) = (client, upstream)
         {
-            connect_tunnel((client, upstream), held, backend, exchange);
+            connect_tunnel((client, upstream), backend, exchange);
         }
         exchange.source = Source::Service;
         Ok(response)
@@ -84,8 +84,11 @@ impl Forwarder {
         Ok(())
     }
 
-    /// Writes the fields that the upstream gets from the gateway.
-    fn complete(&self, request: &mut Request<Body>, exchange: &Exchange) {
+    /// Completes the head by what the upstream gets from the gateway; its forwarding headers are the lines.
+    fn complete(&self, request: &mut Request<Body>, exchange: &Exchange) -> Lines<'_> {
+        if let Some(upgrade) = &exchange.upgrade {
+            upgrade.ask(request.headers_mut());
+        }
         let forward = sanitize::Forward {
             connection: &exchange.connection,
             client: &exchange.client,
@@ -96,15 +99,7 @@ impl Forwarder {
             request_id: &exchange.request_id.digits(),
             brand: &self.outbound.brand,
         };
-        set_forwarded(request.headers_mut(), &forward);
-        if let Some(upgrade) = &exchange.upgrade {
-            upgrade.ask(request.headers_mut());
-        }
-        *request.version_mut() = Version::HTTP_11;
-        // The body is out of the request for a moment: its framing is written into the head.
-        let body = std::mem::take(request.body_mut());
-        frame_request(request.headers_mut(), &body, Hop::Http1);
-        *request.body_mut() = body;
+        Lines::new(request.headers(), &forward, &self.outbound.brand)
     }
 
     /// Lets through what a proxy may pass on.
@@ -146,18 +141,11 @@ fn answer(error: &Error, exchange: &mut Exchange) -> Response<Body> {
 }
 
 /// Carries the bytes of an upgraded connection, in a task that ends with either side.
-fn connect_tunnel(
-    (client, upstream): (OnUpgrade, OnUpgrade),
-    held: Option<Held>,
-    backend: &Backend,
-    exchange: &Exchange,
-) {
+fn connect_tunnel((client, upstream): (OnUpgrade, Switched), backend: &Backend, exchange: &Exchange) {
     let (idle, id) = (backend.read_timeout, exchange.request_id);
     let closing = exchange.connection.closing().cloned();
     tokio::spawn(async move {
-        // The endpoint counts the tunnel until it ends.
-        let _held = held;
-        if let Err(error) = websocket(client, upstream, idle, closing).await {
+        if let Err(error) = tunnel(client, upstream, idle, closing).await {
             tracing::debug!(request_id = %id, %error, "an upgraded connection ended");
         }
     });

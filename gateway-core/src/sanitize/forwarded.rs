@@ -1,5 +1,9 @@
 //! What the upstream is told of the client and of the way (compat P33, P34).
 
+mod text;
+
+pub(crate) use text::Lines;
+
 use std::fmt::Write as _;
 
 use bytes::BytesMut;

@@ -13,7 +13,7 @@ pub(super) const fn multiplexed(version: Version) -> bool {
 
 /// Whether the transfer coding is the one that a gateway can take off: a single `chunked`
 /// (docs/threat-model.md, F2 and F3; compat D7). True where the field is absent.
-pub(super) fn is_only_chunked(headers: &HeaderMap) -> bool {
+pub(crate) fn is_only_chunked(headers: &HeaderMap) -> bool {
     let mut codings = headers.get_all(TRANSFER_ENCODING).into_iter();
     match (codings.next(), codings.next()) {
         (None, _) => true,
@@ -64,8 +64,13 @@ fn plain_length(headers: &HeaderMap) -> Option<u64> {
     text.iter().try_fold(0, |length, byte| Some(length * 10 + digit(byte)?))
 }
 
+/// The length that the head of a message tells, if any.
+pub(crate) fn told_length(headers: &HeaderMap) -> Result<Option<u64>, NotALength> {
+    Ok(content_length(headers)?.map(|length| length.bytes))
+}
+
 /// A `Content-Length` that says nothing.
-pub(super) struct NotALength;
+pub(crate) struct NotALength;
 
 /// Digits alone: no sign, no blank, no overflow.
 fn digits(text: &[u8]) -> Option<u64> {

@@ -36,8 +36,10 @@ mod response;
 mod trust;
 mod upgrade;
 
+pub(crate) use forwarded::Lines;
 pub use forwarded::{Brand, Forward, append_via, set_forwarded};
 pub use framing::{Hop, frame_request};
+pub(crate) use framing::{is_only_chunked, told_length};
 pub use headers::{Compat, Strictness, Trailers, clean_trailers, strip_request, strip_response};
 pub use host::Host;
 pub use layer::{

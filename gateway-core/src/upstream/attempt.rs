@@ -1,46 +1,40 @@
 //! One try: a connection, the request on it, the head of the response.
 
 use std::{
-    error::Error as _,
+    future::poll_fn,
     io,
-    pin::pin,
     sync::Arc,
+    task::{Context, Poll, ready},
     time::{Duration, Instant},
 };
 
-use http::{HeaderValue, Request, Response, header::HOST};
-use hyper::{body::Incoming, client::conn::TrySendError};
+use http::{HeaderValue, Request, header::HOST};
 use rustls::pki_types::ServerName;
-use tokio::time::sleep_until;
 
 use super::{
     Backend, Endpoint,
     connect::connect,
-    download::Lease,
+    download::{Lease, Rest},
+    http1::{Broken, Decoder, Head, Malformed, Outgoing, Rewrite},
     pool::{Connection, Key},
     upload::{Progress, Upload},
 };
 use crate::{
-    Body,
+    Body, BoxError,
     error::{Error, Reason},
 };
 
 /// A try that failed.
 pub(crate) struct Failure {
     pub(crate) error: Error,
-    /// What is left of the request.
-    pub(crate) request: Left,
+    /// Whether a byte of the request may have reached the endpoint.
+    pub(crate) written: bool,
     /// Whether the endpoint may merely have closed a connection that had been idle.
     pub(crate) stale: bool,
 }
 
-/// What a failed try leaves of its request.
-pub(crate) enum Left {
-    /// All of it: it was never taken.
-    Whole,
-    /// What it was taken for, where not a byte of it was written.
-    Taken(Option<Box<Request<Body>>>),
-}
+/// The head of an answer, and what its body is read from.
+pub(crate) type Answered = (Head, Decoder, Lease);
 
 /// Whether an idle connection may serve a try.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -61,53 +55,61 @@ pub(crate) struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    /// Sends `request`, which is taken unless no connection can be had, and waits for the head of its
-    /// response.
+    /// Sends `request`, changed as `rewrite` says, and waits for the head of its response. The request
+    /// stays as it is but for a body that is not in memory; one whose answer comes before it is sent is taken.
     pub(crate) async fn run(
         self,
         request: &mut Request<Body>,
+        rewrite: Rewrite<'_>,
         upload: Option<&Arc<Upload>>,
-    ) -> Result<(Response<Incoming>, Lease), Failure> {
+    ) -> Result<Answered, Failure> {
         let in_flight = self.endpoint.enter();
-        let (connection, begun) = match self.idle(request) {
+        let sni = self.server_name(rewrite.host.or_else(|| request.headers().get(HOST)));
+        let (mut connection, begun) = match self.idle(sni) {
             Some(connection) => (connection, self.begun),
-            None => {
-                let connection = Box::pin(self.connect(request.headers().get(HOST).cloned())).await?;
-                (connection, Instant::now())
-            }
+            None => (Box::pin(self.connect(sni)).await?, Instant::now()),
         };
-        let mut lease = Lease { connection, in_flight, shard: self.shard, upload: upload.cloned() };
         if let Some(upload) = upload {
             upload.begin();
         }
-        lease.connection.awaiting.begin();
-        let sending = lease.connection.sender.try_send_request(std::mem::take(request));
-        match answered(self.backend, sending, upload.map(AsRef::as_ref), begun).await {
-            Ok(response) => Ok((response, lease)),
-            Err(mut failure) => {
-                failure.stale = lease.connection.reused() && failure.error.reason() == Reason::Reset;
-                Err(failure)
-            }
-        }
+        connection.deadline.set(begun + self.backend.read_timeout);
+        let outgoing = connection.wire.begin(request, rewrite);
+        let upload_seen = upload.map(AsRef::as_ref);
+        let mut asking = Asking {
+            backend: self.backend,
+            connection: &mut connection,
+            request,
+            upload: upload_seen,
+            outgoing,
+            broken: None,
+        };
+        let answered = poll_fn(|cx| asking.poll(cx)).await;
+        let outgoing = asking.outgoing;
+        let (head, decoder) = answered.map_err(|error| {
+            let stale = connection.reused() && error.reason() == Reason::Reset;
+            Failure { error, written: outgoing.is_written(), stale }
+        })?;
+        let rest = if outgoing.is_done() {
+            connection.wire.sent(outgoing);
+            None
+        } else {
+            Some(Rest::new(outgoing, std::mem::take(request)))
+        };
+        Ok((head, decoder, Lease { connection, in_flight, shard: self.shard, rest }))
     }
 
-    /// An idle connection that fits. One that is not ready has not come to rest after its last exchange,
-    /// and is of no use.
-    fn idle(self, request: &Request<Body>) -> Option<Connection> {
+    /// An idle connection that fits.
+    fn idle(self, sni: &str) -> Option<Connection> {
         if self.reuse == Reuse::Never {
             return None;
         }
-        self.endpoint.pool().take(self.shard, self.key(request))
+        self.endpoint.pool().take(self.shard, Key { transport: &self.backend.transport, sni })
     }
 
-    async fn connect(self, host: Option<HeaderValue>) -> Result<Connection, Failure> {
-        let key = Key { transport: &self.backend.transport, sni: self.server_name(host.as_ref()) };
+    async fn connect(self, sni: &str) -> Result<Connection, Failure> {
+        let key = Key { transport: &self.backend.transport, sni };
         let opening = connect(self.endpoint, key, self.backend.connect_timeout);
-        opening.await.map_err(|error| Failure { error, request: Left::Whole, stale: false })
-    }
-
-    fn key<'r>(&'r self, request: &'r Request<Body>) -> Key<'r> {
-        Key { transport: &self.backend.transport, sni: self.server_name(request.headers().get(HOST)) }
+        opening.await.map_err(|error| Failure { error, written: false, stale: false })
     }
 
     /// The name to ask for in the handshake: the host that the request is for, as in Kong. A client may say
@@ -132,31 +134,57 @@ fn bare_name(host: &HeaderValue) -> &str {
     name.trim_start_matches('[').trim_end_matches(']')
 }
 
-/// The head of the response, unless patience ends first.
-async fn answered(
-    backend: &Backend,
-    sending: impl Future<Output = Sent>,
-    upload: Option<&Upload>,
-    begun: Instant,
-) -> Result<Response<Incoming>, Failure> {
-    let mut timer = pin!(sleep_until((begun + backend.read_timeout).into()));
-    let mut sending = pin!(sending);
-    loop {
-        tokio::select! {
-            biased;
-            sent = &mut sending => return sent.map_err(|error| classify(error, upload)),
-            () = &mut timer => match patience(backend, upload) {
-                Patience::Left(rest) => timer.as_mut().reset(tokio::time::Instant::now() + rest),
-                Patience::Over(reason) => {
-                    return Err(Failure { error: reason.into(), request: Left::Taken(None), stale: false });
-                }
-            },
+/// A request on a connection, up to the head of its answer.
+struct Asking<'a> {
+    backend: &'a Backend,
+    connection: &'a mut Connection,
+    request: &'a mut Request<Body>,
+    upload: Option<&'a Upload>,
+    outgoing: Outgoing,
+    /// What ended the writing. An endpoint that refuses a body may stop reading it and have answered all the
+    /// same (RFC 9112 section 9.5).
+    broken: Option<io::Error>,
+}
+
+impl Asking<'_> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(Head, Decoder), Error>> {
+        if self.broken.is_none() && !self.outgoing.is_done() {
+            match self.connection.wire.poll_send(cx, &mut self.outgoing, self.request) {
+                Poll::Ready(Err(Broken::Stream(error))) => self.broken = Some(error),
+                Poll::Ready(Err(Broken::Body(error))) => return Poll::Ready(Err(clients_fault(error))),
+                Poll::Ready(Ok(())) | Poll::Pending => {}
+            }
         }
+        if let Poll::Ready(answered) = self.connection.wire.poll_head(cx, self.request.method()) {
+            return Poll::Ready(answered.map_err(|error| self.endpoints_fault(error)));
+        }
+        loop {
+            ready!(self.connection.deadline.poll(cx));
+            match patience(self.backend, self.upload) {
+                Patience::Left(rest) => self.connection.deadline.set(Instant::now() + rest),
+                Patience::Over(reason) => return Poll::Ready(Err(reason.into())),
+            }
+        }
+    }
+
+    /// A connection that failed while it was written to has more to say about that than its end has.
+    fn endpoints_fault(&mut self, error: BoxError) -> Error {
+        if error.is::<Malformed>() {
+            return Error::new(Reason::BadResponse, error);
+        }
+        let error = self.broken.take().map_or(error, BoxError::from);
+        let cause = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        // In TLS 1.3 the other end refuses our certificate after our handshake is over.
+        let refused = cause.is_some_and(<dyn std::error::Error + Send + Sync>::is::<rustls::Error>);
+        Error::new(if refused { Reason::TlsHandshake } else { Reason::Reset }, error)
     }
 }
 
-/// What hyper says of a request it was given.
-type Sent = Result<Response<Incoming>, TrySendError<Request<Body>>>;
+/// A request whose body broke off: by the reason that it gives, such as a client that was too slow.
+fn clients_fault(error: BoxError) -> Error {
+    let reason = error.downcast_ref::<Error>().map_or(Reason::BadRequestBody, Error::reason);
+    Error::new(reason, error)
+}
 
 /// Whether a try that has taken long may take longer.
 enum Patience {
@@ -176,38 +204,4 @@ fn patience(backend: &Backend, upload: Option<&Upload>) -> Patience {
     };
     let rest = limit.saturating_sub(upload.stalled(Instant::now()));
     if rest.is_zero() { Patience::Over(reason) } else { Patience::Left(rest) }
-}
-
-/// Whose fault it is that the exchange broke off.
-fn classify(mut failed: TrySendError<Request<Body>>, upload: Option<&Upload>) -> Failure {
-    let unwritten = failed.take_message().map(Box::new);
-    let error = failed.into_error();
-    let broken = upload.is_some_and(|upload| upload.progress() == Progress::Broken);
-    let reason = if broken || error.is_user() {
-        named_reason(&error).unwrap_or(Reason::BadRequestBody)
-    } else if error.is_parse() {
-        Reason::BadResponse
-    } else {
-        named_reason(&error).unwrap_or(Reason::Reset)
-    };
-    Failure { error: Error::new(reason, error), request: Left::Taken(unwritten), stale: false }
-}
-
-/// The reason that the request's body or the connection's stream gave for ending: the client was too slow,
-/// the interim responses too many.
-fn named_reason(error: &hyper::Error) -> Option<Reason> {
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        if inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()).is_some() {
-            // In TLS 1.3 the other end refuses our certificate after our handshake is over.
-            return Some(Reason::TlsHandshake);
-        }
-        let named = error.downcast_ref::<Error>().or_else(|| inner?.downcast_ref());
-        if let Some(named) = named {
-            return Some(named.reason());
-        }
-        cause = error.source();
-    }
-    None
 }

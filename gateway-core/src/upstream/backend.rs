@@ -5,17 +5,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use http::{HeaderValue, Request, Response, StatusCode, header::HOST};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body::Body as _;
-use hyper::body::Incoming;
 use smallvec::SmallVec;
 
 use super::{
-    Endpoint, Transport, Upstream,
-    attempt::{Attempt, Failure, Left, Reuse},
-    download::{Lease, download},
-    replay::Replay,
-    tunnel::Held,
+    Endpoint, Switched, Transport, Upstream,
+    attempt::{Answered, Attempt, Failure, Reuse},
+    download::download,
+    http1::Rewrite,
     upload::{Upload, Watched},
 };
 use crate::{
@@ -23,6 +21,7 @@ use crate::{
     config::Service,
     error::{Error, Reason},
     plugin::Exchange,
+    sanitize::Lines,
 };
 
 /// A service, ready to forward to: its endpoints, how to speak to them, and its limits.
@@ -77,9 +76,10 @@ impl Backend {
         }
     }
 
-    /// Forwards `request`, whose head is ready to be written but for `Host`, and gives the response as the
-    /// upstream sent it. The request is taken. An endpoint that fails in transport is followed by the next
-    /// one; a request that may have been acted on is not sent twice unless its method is idempotent.
+    /// Forwards `request`, whose head is ready to be written but for `Host` and the framing, and gives the
+    /// response as the upstream sent it. A body that is not in memory is used up. An endpoint that fails in
+    /// transport is followed by the next one; a request that may have been acted on is not sent twice unless its
+    /// method is idempotent. A 101 has its connection among its extensions, as [`Switched`].
     ///
     /// # Errors
     /// With the reason of the last try.
@@ -90,20 +90,33 @@ impl Backend {
         shard: usize,
         exchange: &mut Exchange,
     ) -> Result<Response<Body>, Error> {
+        self.forward_with(request, host, None, shard, exchange).await
+    }
+
+    /// The same, with these forwarding headers.
+    pub(crate) async fn forward_with(
+        &self,
+        request: &mut Request<Body>,
+        host: HostPolicy,
+        lines: Option<&Lines<'_>>,
+        shard: usize,
+        exchange: &mut Exchange,
+    ) -> Result<Response<Body>, Error> {
         let upload = watch(request);
-        // Even without retries: a connection that had been idle may turn out to be closed.
-        let replay = Replay::of(request);
-        let tries = Tries { backend: self, host, shard, upload, replay };
+        let tries = Tries { backend: self, host, lines, shard, upload };
         let outcome = tries.run(request, exchange).await;
         exchange.request_bytes = tries.upload.as_deref().map_or(exchange.request_bytes, Upload::bytes);
-        let (response, lease) = outcome?;
-        let (mut parts, incoming) = response.into_parts();
-        if parts.status == StatusCode::SWITCHING_PROTOCOLS {
-            parts.extensions.insert(Held::new(lease));
-            return Ok(Response::from_parts(parts, Body::empty()));
+        let (head, decoder, lease) = outcome?;
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = head.status;
+        *response.version_mut() = head.version;
+        *response.headers_mut() = head.headers;
+        if head.status == StatusCode::SWITCHING_PROTOCOLS {
+            response.extensions_mut().insert(Switched::new(lease));
+        } else {
+            *response.body_mut() = download(decoder, lease, self.read_timeout)?;
         }
-        let body = download(incoming, lease, self.read_timeout)?;
-        Ok(Response::from_parts(parts, body))
+        Ok(response)
     }
 }
 
@@ -121,17 +134,13 @@ fn watch(request: &mut Request<Body>) -> Option<Arc<Upload>> {
 struct Tries<'a> {
     backend: &'a Backend,
     host: HostPolicy,
+    lines: Option<&'a Lines<'a>>,
     shard: usize,
     upload: Option<Arc<Upload>>,
-    replay: Option<Replay>,
 }
 
 impl Tries<'_> {
-    async fn run(
-        &self,
-        request: &mut Request<Body>,
-        exchange: &mut Exchange,
-    ) -> Result<(Response<Incoming>, Lease), Error> {
+    async fn run(&self, request: &mut Request<Body>, exchange: &mut Exchange) -> Result<Answered, Error> {
         let mut tried = SmallVec::<[Arc<Endpoint>; 2]>::new();
         let mut reuse = Reuse::Allowed;
         let mut begun = Instant::now();
@@ -140,10 +149,10 @@ impl Tries<'_> {
             let endpoint = self.backend.upstream.pick(self.shard, &tried).await?;
             exchange.endpoint = Some(endpoint.address());
             exchange.tries += 1;
-            self.set_host(request, &endpoint);
             let attempt =
                 Attempt { backend: self.backend, endpoint: &endpoint, shard: self.shard, reuse, begun };
-            let failure = match attempt.run(request, self.upload.as_ref()).await {
+            let rewrite = Rewrite { host: self.host(&endpoint), lines: self.lines };
+            let failure = match attempt.run(request, rewrite, self.upload.as_ref()).await {
                 Ok(answered) => {
                     exchange.timings.responded = Some(exchange.started.elapsed());
                     return Ok(answered);
@@ -157,42 +166,29 @@ impl Tries<'_> {
             } else {
                 tried.push(endpoint);
             }
-            self.restore(request, failure, exchange.tries)?;
+            self.check_again(request, failure, exchange.tries)?;
             begun = Instant::now();
         }
     }
 
-    fn set_host(&self, request: &mut Request<Body>, endpoint: &Endpoint) {
-        if self.host == HostPolicy::Endpoint {
-            let host: HeaderValue = endpoint.host(&self.backend.transport).clone();
-            request.headers_mut().insert(HOST, host);
-        }
+    /// The `Host` that the endpoint sees in place of the client's.
+    fn host<'e>(&self, endpoint: &'e Endpoint) -> Option<&'e HeaderValue> {
+        (self.host == HostPolicy::Endpoint).then(|| endpoint.host(&self.backend.transport))
     }
 
-    /// Makes `request` whole again for one more try. None follows a bad response, whose request has been
-    /// acted on, nor a failure of the client's.
-    fn restore(&self, request: &mut Request<Body>, failure: Failure, tries: u32) -> Result<(), Error> {
+    /// Whether one more try follows. None follows a bad response, whose request has been acted on, nor a failure
+    /// of the client's.
+    fn check_again(&self, request: &Request<Body>, failure: Failure, tries: u32) -> Result<(), Error> {
         let reason = failure.error.reason();
         let last = !reason.blames_upstream() || reason == Reason::BadResponse;
         let spent = tries > self.backend.retries || last;
-        let whole = match failure.request {
-            Left::Whole => true,
-            Left::Taken(None) => false,
-            Left::Taken(Some(unwritten)) => {
-                *request = *unwritten;
-                true
-            }
-        };
-        if spent {
-            return Err(failure.error);
-        }
-        match &self.replay {
-            _ if whole => Ok(()),
-            Some(replay) => {
-                *request = replay.request();
-                Ok(())
-            }
-            None => Err(failure.error),
-        }
+        // A body that has been streamed is not there any more.
+        let again = !failure.written || (is_idempotent(request.method()) && self.upload.is_none());
+        if spent || !again { Err(failure.error) } else { Ok(()) }
     }
+}
+
+/// RFC 9110 section 9.2.2, without TRACE.
+const fn is_idempotent(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE)
 }

@@ -1,22 +1,21 @@
 //! The response's body on its way down: timed, and giving its connection back at the end.
 
 use std::{
-    future::Future,
+    future::poll_fn,
     pin::Pin,
-    sync::Arc,
-    task::{Context, Poll, Waker, ready},
-    time::Duration,
+    task::{Context, Poll, ready},
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
+use http::Request;
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use hyper::body::Incoming;
-use tokio::time::{Sleep, sleep};
+use tokio::{io::AsyncWriteExt, task::AbortHandle};
 
 use super::{
     endpoint::InFlight,
+    http1::{Decoder, Outgoing, Wire},
     pool::Connection,
-    upload::{Progress, Upload},
 };
 use crate::{
     Body,
@@ -29,49 +28,75 @@ pub(crate) struct Lease {
     pub(crate) connection: Connection,
     pub(crate) in_flight: InFlight,
     pub(crate) shard: usize,
-    /// The request's body, where it is streamed.
-    pub(crate) upload: Option<Arc<Upload>>,
+    /// What the answer came before. The connection is used up by it, as after an early 413.
+    pub(crate) rest: Option<Rest>,
 }
 
 impl Lease {
-    /// Ends an exchange whose response is complete. A connection on which the request is not complete, as
-    /// after an early 413, is closed.
+    /// Ends an exchange whose response is complete.
     pub(crate) fn give_back(self) {
-        if self.upload.is_some_and(|upload| upload.progress() != Progress::Done) {
-            return;
+        if self.rest.is_none() && self.connection.wire.is_reusable() {
+            self.in_flight.endpoint().give_back(self.shard, self.connection);
         }
-        self.in_flight.endpoint().give_back(self.shard, self.connection);
     }
 }
 
-/// The body of `incoming`. One that has arrived whole with its head, as short ones do, needs no
+/// The rest of a request whose answer has begun.
+pub(crate) enum Rest {
+    Held(Box<(Outgoing, Request<Body>)>),
+    /// A task sends it while the answer is read: either may wait for the other.
+    Sent(#[expect(dead_code, reason = "kept for its drop")] Sender),
+}
+
+impl Rest {
+    pub(crate) fn new(outgoing: Outgoing, request: Request<Body>) -> Self {
+        Self::Held(Box::new((outgoing, request)))
+    }
+
+    fn sent_beside(self, wire: &mut Wire) -> Self {
+        let Self::Held(held) = self else { return self };
+        let mut writing = wire.split_off_writing();
+        let task = tokio::spawn(async move {
+            let (mut outgoing, mut request) = *held;
+            let sent = poll_fn(|cx| outgoing.poll(cx, &mut writing, &mut request)).await;
+            if sent.is_err() {
+                // The endpoint sees that no more comes.
+                let _ = writing.shutdown().await;
+            }
+        });
+        Self::Sent(Sender(task.abort_handle()))
+    }
+}
+
+/// The task that sends the rest of a request, ended with its exchange: one that is given up leaves no upload
+/// behind.
+pub(crate) struct Sender(AbortHandle);
+
+impl Drop for Sender {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// The body that `decoder` reads. One that has arrived whole with its head, as short ones do, needs no
 /// stream: its connection is free at once.
 ///
 /// # Errors
 /// If the first bytes are broken already, while the client has seen nothing yet.
-pub(crate) fn download(mut incoming: Incoming, lease: Lease, read_timeout: Duration) -> Result<Body, Error> {
-    if incoming.is_end_stream() {
+pub(crate) fn download(
+    mut decoder: Decoder,
+    mut lease: Lease,
+    read_timeout: Duration,
+) -> Result<Body, Error> {
+    let first = lease.connection.wire.try_frame(&mut decoder);
+    let first = first.map_err(|malformed| Error::new(Reason::BadResponse, malformed))?.map(cleaned);
+    let whole = decoder.is_done() && first.as_ref().is_none_or(Frame::is_data);
+    if whole {
         lease.give_back();
-        return Ok(Body::empty());
+        return Ok(first.and_then(|frame| frame.into_data().ok()).map(Body::from).unwrap_or_default());
     }
-    // Nobody is woken by this look; the stream polls again before it waits.
-    let mut context = Context::from_waker(Waker::noop());
-    let first = Pin::new(&mut incoming).poll_frame(&mut context).map_ok(cleaned);
-    match first {
-        Poll::Ready(Some(Ok(frame))) if incoming.is_end_stream() && frame.is_data() => {
-            lease.give_back();
-            Ok(frame.into_data().map(Body::from).unwrap_or_default())
-        }
-        Poll::Ready(Some(Err(error))) => Err(Error::new(Reason::BadResponse, error)),
-        Poll::Ready(None) => {
-            lease.give_back();
-            Ok(Body::empty())
-        }
-        Poll::Ready(Some(Ok(frame))) => {
-            Ok(Body::new(Stream::new(Some(frame), incoming, lease, read_timeout)))
-        }
-        Poll::Pending => Ok(Body::new(Stream::new(None, incoming, lease, read_timeout))),
-    }
+    lease.rest = lease.rest.map(|rest| rest.sent_beside(&mut lease.connection.wire));
+    Ok(Body::new(Stream { first, decoder, lease: Some(lease), read_timeout, waiting: false }))
 }
 
 /// Trailers bring no field that belongs into a head (compat D16).
@@ -83,61 +108,36 @@ fn cleaned(mut frame: Frame<Bytes>) -> Frame<Bytes> {
 /// A body that is still arriving.
 struct Stream {
     first: Option<Frame<Bytes>>,
-    incoming: Incoming,
+    decoder: Decoder,
     lease: Option<Lease>,
     read_timeout: Duration,
-    /// Armed while nothing arrives; made when that first happens.
-    timer: Option<Pin<Box<Sleep>>>,
-    armed: bool,
+    /// The deadline runs, as nothing arrives.
+    waiting: bool,
 }
 
 impl Stream {
-    const fn new(
-        first: Option<Frame<Bytes>>,
-        incoming: Incoming,
-        lease: Lease,
-        read_timeout: Duration,
-    ) -> Self {
-        Self { first, incoming, lease: Some(lease), read_timeout, timer: None, armed: false }
-    }
-
     fn end(&mut self) {
         if let Some(lease) = self.lease.take() {
             lease.give_back();
         }
     }
 
-    /// Ready once nothing has arrived for `read_timeout`.
-    fn poll_stalled(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let limit = self.read_timeout;
-        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(limit)));
-        if !self.armed {
-            timer.as_mut().reset(tokio::time::Instant::now() + limit);
-            self.armed = true;
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let Some(lease) = &mut self.lease else { return Poll::Ready(None) };
+        if let Poll::Ready(frame) = lease.connection.wire.poll_frame(cx, &mut self.decoder) {
+            self.waiting = false;
+            return Poll::Ready(frame.map(|frame| frame.map(cleaned).map_err(truncated)));
         }
-        timer.as_mut().poll(cx)
+        if !std::mem::replace(&mut self.waiting, true) {
+            lease.connection.deadline.set(Instant::now() + self.read_timeout);
+        }
+        ready!(lease.connection.deadline.poll(cx));
+        Poll::Ready(Some(Err(Error::from(Reason::ReadTimeout).into())))
     }
+}
 
-    fn poll_incoming(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let frame = ready!(Pin::new(&mut self.incoming).poll_frame(cx));
-        self.armed = false;
-        match frame {
-            Some(Ok(frame)) => {
-                if self.incoming.is_end_stream() {
-                    self.end();
-                }
-                Poll::Ready(Some(Ok(cleaned(frame))))
-            }
-            Some(Err(error)) => {
-                self.lease = None;
-                Poll::Ready(Some(Err(Error::new(Reason::ResponseTruncated, error).into())))
-            }
-            None => {
-                self.end();
-                Poll::Ready(None)
-            }
-        }
-    }
+fn truncated(error: BoxError) -> BoxError {
+    Error::new(Reason::ResponseTruncated, error).into()
 }
 
 impl HttpBody for Stream {
@@ -151,20 +151,21 @@ impl HttpBody for Stream {
         if let Some(frame) = self.first.take() {
             return Poll::Ready(Some(Ok(frame)));
         }
-        if let Poll::Ready(frame) = self.poll_incoming(cx) {
-            return Poll::Ready(frame);
+        let frame = ready!(self.poll_next(cx));
+        match &frame {
+            Some(Err(_)) => self.lease = None,
+            _ if self.decoder.is_done() => self.end(),
+            _ => {}
         }
-        ready!(self.poll_stalled(cx));
-        self.lease = None;
-        Poll::Ready(Some(Err(Error::from(Reason::ReadTimeout).into())))
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.first.is_none() && self.incoming.is_end_stream()
+        self.first.is_none() && self.lease.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {
-        let rest = self.incoming.size_hint();
+        let rest = self.decoder.size_hint();
         let first = self.first.as_ref().and_then(Frame::data_ref).map_or(0, |data| data.len() as u64);
         let mut whole = SizeHint::new();
         whole.set_lower(rest.lower() + first);

@@ -2,15 +2,14 @@
 
 use std::{
     collections::VecDeque,
+    future::poll_fn,
     sync::{Arc, Mutex, PoisonError, Weak},
-    time::Duration,
+    task::{Context, Poll, Waker},
+    time::{Duration, Instant},
 };
 
-use hyper::client::conn::http1::SendRequest;
-use tokio::task::{AbortHandle, JoinHandle};
-
-use super::{Endpoint, Transport, interim::Awaiting};
-use crate::{Body, clock};
+use super::{Endpoint, Transport, deadline::Deadline, http1::Wire};
+use crate::clock;
 
 /// Bounds of the idle connections of one endpoint; the defaults are Kong's upstream keep-alive settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,18 +39,17 @@ pub(crate) struct Key<'a> {
 
 /// An open connection, idle or lent out. It closes when this goes.
 pub(crate) struct Connection {
-    pub(crate) sender: SendRequest<Body>,
-    pub(crate) awaiting: Awaiting,
-    _driver: Driver,
+    pub(crate) wire: Wire,
+    pub(crate) deadline: Deadline,
     transport: u64,
     sni: Box<str>,
     requests: u32,
 }
 
 impl Connection {
-    pub(crate) fn new(sender: SendRequest<Body>, driver: Driver, awaiting: Awaiting, key: Key<'_>) -> Self {
+    pub(crate) fn new(wire: Wire, key: Key<'_>) -> Self {
         let (transport, sni) = (key.transport.id(), key.sni.into());
-        Self { sender, awaiting, _driver: driver, transport, sni, requests: 0 }
+        Self { wire, deadline: Deadline::new(Instant::now()), transport, sni, requests: 0 }
     }
 
     /// Whether it has served a request before: then a failure may mean no more than that the
@@ -62,22 +60,6 @@ impl Connection {
 
     fn fits(&self, key: Key<'_>) -> bool {
         self.transport == key.transport.id() && *self.sni == *key.sni
-    }
-}
-
-/// The task that drives a connection, ended at once when the connection is dropped: an exchange that is
-/// given up leaves no upload or download behind.
-pub(crate) struct Driver(AbortHandle);
-
-impl Driver {
-    pub(crate) fn new<T>(task: &JoinHandle<T>) -> Self {
-        Self(task.abort_handle())
-    }
-}
-
-impl Drop for Driver {
-    fn drop(&mut self) {
-        self.0.abort();
     }
 }
 
@@ -94,7 +76,17 @@ pub(crate) struct Pool {
 struct Shard {
     /// With when each came to rest, in milliseconds of the coarse clock; the oldest first.
     idle: VecDeque<(u64, Connection)>,
-    swept: bool,
+    /// The task that closes what has been idle for too long or was closed by the other end.
+    sweeper: Sweeper,
+}
+
+#[derive(Default)]
+enum Sweeper {
+    #[default]
+    None,
+    /// It has not looked yet.
+    Spawned,
+    Watching(Waker),
 }
 
 impl Pool {
@@ -108,11 +100,14 @@ impl Pool {
         let mut at = shard.idle.len();
         while at > 0 {
             at -= 1;
-            let (_, connection) = shard.idle.get(at)?;
-            if connection.sender.is_closed() {
-                shard.idle.remove(at);
-            } else if connection.sender.is_ready() && connection.fits(key) {
-                return shard.idle.remove(at).map(|(_, connection)| connection);
+            let (_, connection) = shard.idle.get_mut(at)?;
+            if !connection.fits(key) {
+                continue;
+            }
+            let quiet = connection.wire.is_quiet();
+            let (_, connection) = shard.idle.remove(at)?;
+            if quiet {
+                return Some(connection);
             }
         }
         None
@@ -123,19 +118,15 @@ impl Pool {
         Some(shard.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Closes what has been idle for too long; whether any are left.
-    fn sweep(&self, shard: usize, now: u64) -> bool {
+    /// Closes what has been idle for too long, was closed by the other end, or has brought bytes that nobody
+    /// asked for; whether any are left. The task of `cx` is woken when the other end does so.
+    fn sweep(&self, shard: usize, now: u64, cx: &mut Context<'_>) -> bool {
         let Some(mut shard) = self.lock(shard) else { return false };
-        let old = |since: u64| now.saturating_sub(since) >= clock::millis(self.limits.idle_timeout);
-        while shard
-            .idle
-            .front()
-            .is_some_and(|(since, connection)| old(*since) || connection.sender.is_closed())
-        {
-            shard.idle.pop_front();
-        }
-        shard.swept = !shard.idle.is_empty();
-        shard.swept
+        let young = |since: u64| now.saturating_sub(since) < clock::millis(self.limits.idle_timeout);
+        shard.idle.retain_mut(|(since, connection)| young(*since) && connection.wire.poll_quiet(cx));
+        let left = !shard.idle.is_empty();
+        shard.sweeper = if left { Sweeper::Watching(cx.waker().clone()) } else { Sweeper::None };
+        left
     }
 
     /// Idle connections of all workers.
@@ -149,11 +140,13 @@ impl Endpoint {
     pub(crate) fn give_back(self: &Arc<Self>, shard: usize, mut connection: Connection) {
         connection.requests += 1;
         let pool = self.pool();
-        if connection.sender.is_closed() || connection.requests >= pool.limits.requests {
+        if connection.requests >= pool.limits.requests || pool.limits.idle == 0 {
             return;
         }
         let Some(mut idle) = pool.lock(shard) else { return };
-        if pool.limits.idle == 0 {
+        if let Sweeper::Watching(waker) = &idle.sweeper
+            && !connection.wire.poll_quiet(&mut Context::from_waker(waker))
+        {
             return;
         }
         // The oldest makes room: a client that shows many names must not keep out what others use.
@@ -161,7 +154,8 @@ impl Endpoint {
             idle.idle.pop_front();
         }
         idle.idle.push_back((clock::now(), connection));
-        if !std::mem::replace(&mut idle.swept, true) {
+        if matches!(idle.sweeper, Sweeper::None) {
+            idle.sweeper = Sweeper::Spawned;
             tokio::spawn(sweep(Arc::downgrade(self), shard, pool.limits.idle_timeout));
         }
     }
@@ -170,9 +164,12 @@ impl Endpoint {
 /// Closes idle connections of a shard until none are left or the endpoint is gone.
 async fn sweep(endpoint: Weak<Endpoint>, shard: usize, every: Duration) {
     loop {
-        tokio::time::sleep(every / 2).await;
-        let Some(endpoint) = endpoint.upgrade() else { return };
-        if !endpoint.pool().sweep(shard, clock::now()) {
+        let mut tick = std::pin::pin!(tokio::time::sleep(every / 2));
+        let left = poll_fn(|cx| {
+            let left = endpoint.upgrade().is_some_and(|it| it.pool().sweep(shard, clock::now(), cx));
+            if left && tick.as_mut().poll(cx).is_pending() { Poll::Pending } else { Poll::Ready(left) }
+        });
+        if !left.await {
             return;
         }
     }

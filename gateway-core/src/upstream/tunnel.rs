@@ -1,10 +1,10 @@
 //! Bytes both ways after an upgrade.
 
 use std::{
-    io,
+    fmt, io,
     pin::Pin,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     task::{Context, Poll, ready},
@@ -31,75 +31,59 @@ const LINGER: Duration = Duration::from_secs(10);
 /// How long a goodbye may take.
 const PARTING: Duration = Duration::from_millis(300);
 
-/// What an upgraded connection holds: its endpoint counts it for as long as this is there. The 101 that
-/// [`Backend::forward`](super::Backend::forward) gives carries it among its extensions.
+/// The upstream's side of an upgraded connection: among the extensions of the 101 that
+/// [`Backend::forward`](super::Backend::forward) gives. Its endpoint counts it for as long as this is there.
 #[derive(Clone)]
-pub(crate) struct Held(#[expect(dead_code, reason = "kept for its drop")] Arc<Lease>);
+pub struct Switched(Arc<Mutex<Option<Lease>>>);
 
-impl Held {
+impl Switched {
     pub(crate) fn new(lease: Lease) -> Self {
-        Self(Arc::new(lease))
+        Self(Arc::new(Mutex::new(Some(lease))))
+    }
+
+    /// Extensions are cloned, a connection is not: the first one has it.
+    fn take(&self) -> Option<Lease> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl fmt::Debug for Switched {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Switched").finish_non_exhaustive()
     }
 }
 
 /// Carries bytes between two upgraded connections until both directions have ended, either one fails, or
 /// nothing has come from either side for `idle`. Once one side has ended, 10 s without a byte from the other
-/// are enough.
-///
-/// A 101 from [`Backend::forward`](super::Backend::forward) keeps its endpoint's count up: hold its parts for
-/// as long as the tunnel lives.
+/// are enough. `closing` is for WebSockets: when it comes, both ends are told that the gateway goes away (RFC 6455
+/// section 7.4.1, 1001), and the tunnel ends.
 ///
 /// ```
 /// use std::time::Duration;
-/// use gateway_core::upstream::tunnel;
-/// # use http::{Request, Response};
-/// # use http_body_util::Empty;
-/// # use hyper::{body::Incoming, client, server, service::service_fn};
-/// # use hyper_util::rt::TokioIo;
-/// # use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+/// use gateway_core::upstream::{Switched, tunnel};
+/// use http::{Request, Response};
+/// # use gateway_core::Body;
 ///
-/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
-/// # let (mut browser, ours) = duplex(1024);
-/// # let (mut chat, theirs) = duplex(1024);
-/// # let (sender, mut upgrades) = tokio::sync::mpsc::channel(1);
-/// # let answer = service_fn(move |request: Request<Incoming>| {
-/// #     let sent = sender.try_send(hyper::upgrade::on(request)).is_ok();
-/// #     let switch = Response::builder().status(101).header("upgrade", "chat").header("connection", "upgrade");
-/// #     async move { assert!(sent); switch.body(Empty::<bytes::Bytes>::new()) }
-/// # });
-/// # tokio::spawn(server::conn::http1::Builder::new().serve_connection(TokioIo::new(ours), answer).with_upgrades());
-/// # browser.write_all(b"GET / HTTP/1.1\r\nhost: a\r\nupgrade: chat\r\nconnection: upgrade\r\n\r\n").await.unwrap();
-/// # let (mut upstream, driver) = client::conn::http1::handshake(TokioIo::new(theirs)).await.unwrap();
-/// # tokio::spawn(driver.with_upgrades());
-/// # let asked = tokio::spawn(upstream.send_request(Request::new(Empty::<bytes::Bytes>::new())));
-/// # chat.read(&mut [0; 512]).await.unwrap();
-/// # chat.write_all(b"HTTP/1.1 101 Go\r\nupgrade: chat\r\nconnection: upgrade\r\n\r\nhello").await.unwrap();
-/// # let response = asked.await.unwrap().unwrap();
-/// # let request = upgrades.recv().await.unwrap();
-/// let from_upstream = hyper::upgrade::on(response);
-/// let from_client = request; // hyper::upgrade::on(request), taken before the 101 was sent
-/// tokio::spawn(tunnel(from_client, from_upstream, Duration::from_secs(60)));
-/// # let mut read = Vec::new();
-/// # while !read.ends_with(b"hello") { browser.read_buf(&mut read).await.unwrap(); }
-/// # });
+/// /// Joins what `request` came on with the upstream that has answered it with `response`.
+/// fn join(request: &mut Request<Body>, response: &mut Response<Body>) {
+///     let from_client = hyper::upgrade::on(request);
+///     if let Some(from_upstream) = response.extensions_mut().remove::<Switched>() {
+///         tokio::spawn(tunnel(from_client, from_upstream, Duration::from_secs(60), None));
+///     }
+/// }
 /// ```
 ///
 /// # Errors
 /// If an upgrade does not come about, or a connection fails.
-pub async fn tunnel(client: OnUpgrade, upstream: OnUpgrade, idle: Duration) -> io::Result<()> {
-    let (client, upstream) = tokio::try_join!(client, upstream).map_err(io::Error::other)?;
-    relay(TokioIo::new(client), TokioIo::new(upstream), idle, None).await
-}
-
-/// As [`tunnel`], for WebSockets: both ends are told that the gateway goes away before the connection is cut.
-pub(crate) async fn websocket(
+pub async fn tunnel(
     client: OnUpgrade,
-    upstream: OnUpgrade,
+    upstream: Switched,
     idle: Duration,
     closing: Option<Closing>,
 ) -> io::Result<()> {
-    let (client, upstream) = tokio::try_join!(client, upstream).map_err(io::Error::other)?;
-    relay(TokioIo::new(client), TokioIo::new(upstream), idle, closing).await
+    let client = client.await.map_err(io::Error::other)?;
+    let mut lease = upstream.take().ok_or(io::ErrorKind::NotConnected)?;
+    relay(TokioIo::new(client), &mut lease.connection.wire, idle, closing).await
 }
 
 async fn relay<C, U>(client: C, upstream: U, idle: Duration, closing: Option<Closing>) -> io::Result<()>

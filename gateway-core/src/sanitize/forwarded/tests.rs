@@ -1,6 +1,6 @@
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
 
-use super::{Brand, Forward, append_via, set_forwarded};
+use super::{Brand, Forward, Lines, append_via, set_forwarded};
 use crate::{
     ConnectInfo, TlsInfo,
     sanitize::{Host, Trust, names::X_KONG_REQUEST_ID},
@@ -52,8 +52,19 @@ fn forwarded(case: &Case) -> HeaderMap {
         request_id: b"0123456789abcdef0123456789abcdef",
         brand: &Brand::new("gw/1", X_KONG_REQUEST_ID).unwrap(),
     };
+    let lines = written(&headers, &forward);
     set_forwarded(&mut headers, &forward);
+    assert_eq!(lines, headers, "as text");
     headers
+}
+
+/// The fields as the text of a head.
+fn written(headers: &HeaderMap, forward: &Forward<'_>) -> HeaderMap {
+    let lines = Lines::new(headers, forward, forward.brand);
+    let kept = headers.iter().filter(|(name, _)| !lines.replace(name));
+    let mut all: HeaderMap = kept.map(|(name, value)| (name.clone(), value.clone())).collect();
+    all.extend(map(str::from_utf8(lines.text()).unwrap().replace("\r\n", "\n").as_str()));
+    all
 }
 
 #[test]
