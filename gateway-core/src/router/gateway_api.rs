@@ -61,7 +61,7 @@ fn host(text: &str) -> Result<Host, &'static str> {
 /// `/x`: the element `x` and what is below it. `~/x$`: this path. `~/x.*`: an expression.
 fn path(text: &str, dialect: Dialect) -> Result<Path, String> {
     Ok(match Path::parse(text, dialect)? {
-        Path::Prefix(_) => Path::Elements(Prefix::new(without_slash(text))),
+        Path::Prefix(prefix) => Path::Elements(without_slash(prefix)),
         Path::Pattern(pattern) => match exact(text) {
             Some(path) => Path::Exact(path),
             None => Path::Pattern(pattern),
@@ -70,9 +70,13 @@ fn path(text: &str, dialect: Dialect) -> Result<Path, String> {
     })
 }
 
-/// A final slash of a prefix does not count.
-fn without_slash(text: &str) -> &str {
-    text.strip_suffix('/').filter(|rest| !rest.is_empty()).unwrap_or(text)
+/// A final slash of a prefix does not count, but of `/` it is all.
+fn without_slash(mut prefix: Prefix) -> Prefix {
+    if prefix.wire.len() > 1 && prefix.wire.ends_with('/') {
+        prefix.wire.pop();
+        prefix.length -= 1;
+    }
+    prefix
 }
 
 /// The path that is all that an expression takes. One that no request has, with `//` or dots, stays an expression.

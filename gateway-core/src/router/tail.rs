@@ -5,7 +5,10 @@ use std::sync::Arc;
 use regex::Regex;
 
 use super::{
-    captures::PathPattern, guard::Request, guard::Taken, pattern::Pattern, pattern::match_end, rule::Paths,
+    captures::PathPattern,
+    guard::{Request, Taken},
+    pattern::{Pattern, match_end},
+    rule::Paths,
     template::Template,
 };
 
@@ -54,17 +57,18 @@ impl Tail {
     /// What of the path is taken, if what follows the first `prefix` bytes fits.
     pub(super) fn check(&self, prefix: usize, request: &Request<'_>) -> Option<Taken<'_>> {
         let path = request.head.path;
-        let taken = |matched, pattern| Some(Taken { matched, pattern });
+        let plain = Taken { matched: prefix, pattern: None };
         match self {
-            Self::Any => taken(prefix, None),
-            Self::End => (prefix == path.len()).then_some(Taken { matched: prefix, pattern: None }),
-            Self::Element => ends_element(path, prefix).then_some(Taken { matched: prefix, pattern: None }),
+            Self::Any => Some(plain),
+            Self::End => (prefix == path.len()).then_some(plain),
+            Self::Element => ends_element(path, prefix).then_some(plain),
             Self::Patterns(patterns) => patterns.iter().find_map(|regex| {
-                taken(match_end(regex, path, request.decoded())?, Some(PathPattern::Regex(regex)))
+                let matched = match_end(regex, path, request.decoded())?;
+                Some(Taken { matched, pattern: Some(PathPattern::Regex(regex)) })
             }),
             Self::Templates(templates) => {
                 let template = templates.iter().find(|template| template.takes(request.decoded()))?;
-                taken(path.len(), Some(PathPattern::Template(template)))
+                Some(Taken { matched: path.len(), pattern: Some(PathPattern::Template(template)) })
             }
         }
     }

@@ -4,6 +4,7 @@ mod contest;
 mod gateway_api;
 mod generated;
 mod order;
+mod page;
 mod reference;
 mod rows;
 mod templates;
