@@ -25,6 +25,7 @@ mod farewell;
 mod frames;
 mod listener;
 mod protocol;
+mod rest;
 mod runner;
 mod serve;
 mod settings;
