@@ -77,7 +77,7 @@ fn name_charset(headers: &mut HeaderMap) {
 fn check_framing(parts: &Parts, survey: Survey) -> Result<(), Reason> {
     let coded = survey.seen.has(Marks::TRANSFER_ENCODING);
     // RFC 9112 section 6.3, rule 3: the coding wins, whatever the length says.
-    let length = coded || !survey.seen.has(Marks::CONTENT_LENGTH) || content_length(&parts.headers).is_ok();
+    let length = coded || !survey.length_is_odd() || content_length(&parts.headers).is_ok();
     let coding = !coded || is_only_chunked(&parts.headers);
     if length && coding && parts.version != Version::HTTP_09 { Ok(()) } else { Err(Reason::BadResponse) }
 }
