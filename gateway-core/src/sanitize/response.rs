@@ -20,9 +20,8 @@ use crate::error::Reason;
 /// A 101 has to answer `asked`, the handshake that was sent; its `Connection` and `Upgrade` are then
 /// written anew.
 ///
-/// Interim responses do not come here: hyper's client takes them, without a limit. It shows each
-/// to a callback (`hyper::ext::on_informational`), which can count them and wake the task that
-/// drops the connection; `read_timeout` has to bound them where nothing counts.
+/// Interim responses do not come here: [`Backend`](crate::upstream::Backend) takes them, and bounds them. An
+/// embedder with another client has to.
 ///
 /// # Errors
 /// [`Reason::BadResponse`]: a status outside 200 to 599 but for the right 101, HTTP/0.9, a transfer

@@ -144,6 +144,7 @@ impl Endpoint {
         if connection.requests >= pool.limits.requests || pool.limits.idle == 0 {
             return;
         }
+        connection.wire.come_to_rest();
         let Some(mut idle) = pool.lock(shard) else { return };
         if let Sweeper::Watching(waker) = &idle.sweeper
             && !connection.wire.poll_quiet(&mut Context::from_waker(waker))

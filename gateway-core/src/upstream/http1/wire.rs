@@ -57,16 +57,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         Outgoing::new(std::mem::take(&mut self.out), request, rewrite)
     }
 
-    /// Ready once all of `request` has been taken.
-    pub(crate) fn poll_send(
-        &mut self,
-        cx: &mut Context<'_>,
-        outgoing: &mut Outgoing,
-        request: &mut Request<Body>,
-    ) -> Poll<Result<(), Broken>> {
-        outgoing.poll(cx, &mut self.stream, request)
-    }
-
     /// A request that has gone out whole leaves its buffer.
     pub(crate) fn sent(&mut self, outgoing: Outgoing) {
         self.out = outgoing.into_buffer();
@@ -144,6 +134,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         decoder.decode(&mut self.read)
     }
 
+    /// Gives back what only a large message needed.
+    pub(crate) fn come_to_rest(&mut self) {
+        if self.space.capacity() > ROOM {
+            self.space = BytesMut::new();
+        }
+        if self.out.capacity() > ROOM {
+            self.out = Vec::new();
+        }
+        self.room = ROOM;
+    }
+
     /// Whether the connection may serve another request, now that an answer is complete: it said so, and nothing
     /// came after it (RFC 9112 section 6.3: what would, was meant for nobody).
     pub(crate) fn is_reusable(&self) -> bool {
@@ -165,6 +166,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
 }
 
 impl Wire {
+    /// Ready once all of `request` has been taken.
+    pub(crate) fn poll_send(
+        &mut self,
+        cx: &mut Context<'_>,
+        outgoing: &mut Outgoing,
+        request: &mut Request<Body>,
+    ) -> Poll<Result<(), Broken>> {
+        let sent = outgoing.poll(cx, &mut self.stream, request);
+        // TLS may have sent some records of what it says to have failed.
+        if matches!(sent, Poll::Ready(Err(Broken::Stream(_)))) && !matches!(self.stream, Stream::Clear(_)) {
+            outgoing.assume_written();
+        }
+        sent
+    }
+
     /// Whether nothing has happened on it since it came to rest.
     pub(crate) fn is_quiet(&mut self) -> bool {
         self.stream.is_quiet()
