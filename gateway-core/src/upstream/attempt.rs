@@ -175,7 +175,7 @@ impl Asking<'_> {
         let error = self.broken.take().map_or(error, BoxError::from);
         let cause = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
         // In TLS 1.3 the other end refuses our certificate after our handshake is over.
-        let refused = cause.is_some_and(|cause| cause.is::<rustls::Error>());
+        let refused = cause.and_then(|cause| cause.downcast_ref::<rustls::Error>()).is_some();
         Error::new(if refused { Reason::TlsHandshake } else { Reason::Reset }, error)
     }
 }
