@@ -63,3 +63,8 @@ fn router() {
 fn http1() {
     replay("http1", targets::http1);
 }
+
+#[test]
+fn upstream() {
+    replay("upstream", targets::upstream);
+}

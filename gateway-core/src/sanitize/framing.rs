@@ -52,10 +52,14 @@ pub(super) fn content_length(headers: &HeaderMap) -> Result<Option<Length>, NotA
 
 /// The length where it is said once and plainly, as it nearly always is.
 fn plain_length(headers: &HeaderMap) -> Option<u64> {
-    const LONGEST: usize = 18;
     let mut fields = headers.get_all(CONTENT_LENGTH).iter();
     let (Some(field), None) = (fields.next(), fields.next()) else { return None };
-    let text = field.as_bytes();
+    plain_digits(field.as_bytes())
+}
+
+/// The length that a field of plain digits says.
+pub(super) fn plain_digits(text: &[u8]) -> Option<u64> {
+    const LONGEST: usize = 18;
     let plain = matches!(text, [b'1'..=b'9', ..] | b"0") && text.len() <= LONGEST;
     let digit = |byte: &u8| byte.is_ascii_digit().then(|| u64::from(byte - b'0'));
     if !plain {

@@ -8,7 +8,7 @@ use http::{
 use smallvec::SmallVec;
 
 use super::{
-    framing::content_length,
+    framing::{content_length, plain_digits},
     names::{HTTP2_SETTINGS, KEEP_ALIVE, Marks, PROXY, PROXY_CONNECTION, is_protected, is_risky},
 };
 use crate::error::Reason;
@@ -105,6 +105,8 @@ pub(super) struct Survey {
     pub(super) repeated: Marks,
     /// Bytes of all fields as HTTP/1 writes them.
     pub(super) bytes: usize,
+    /// The last `Content-Length` is plain digits.
+    plain: bool,
     /// A value begins or ends with a blank, which only HTTP/2 can bring in (RFC 9113 section 8.2.1).
     pub(super) padded: bool,
 }
@@ -119,10 +121,19 @@ impl Survey {
                 survey.repeated = survey.repeated.and(mark);
             }
             survey.seen = survey.seen.and(mark);
+            if mark == Marks::CONTENT_LENGTH {
+                survey.plain = plain_digits(value.as_bytes()).is_some();
+            }
             survey.bytes += name.as_str().len() + value.len() + COLON_AND_LINE_END;
             survey.padded |= matches!(value.as_bytes(), [b' ' | b'\t', ..] | [.., b' ' | b'\t']);
         }
         survey
+    }
+
+    /// Whether there is a `Content-Length` that needs a closer look: it is not one field of plain digits.
+    pub(super) fn length_is_odd(self) -> bool {
+        let plain = self.plain && !self.repeated.has(Marks::CONTENT_LENGTH);
+        self.seen.has(Marks::CONTENT_LENGTH) && !plain
     }
 
     pub(super) fn strip_request(self, headers: &mut HeaderMap, strictness: Strictness, compat: Compat) {
@@ -130,7 +141,7 @@ impl Survey {
         if self.repeated.has(Marks::COOKIE) {
             join_cookies(headers);
         }
-        if self.seen.has(Marks::CONTENT_LENGTH) {
+        if self.length_is_odd() {
             collapse_length(headers);
         }
         if strictness == Strictness::Strict {
@@ -155,7 +166,7 @@ impl Survey {
     pub(super) fn strip_response(self, headers: &mut HeaderMap, trailers: Trailers) {
         if self.seen.has(Marks::CONTENT_LENGTH) && self.seen.has(Marks::TRANSFER_ENCODING) {
             headers.remove(CONTENT_LENGTH);
-        } else if self.seen.has(Marks::CONTENT_LENGTH) {
+        } else if self.length_is_odd() {
             collapse_length(headers);
         }
         self.strip_hop(headers);

@@ -210,7 +210,7 @@ fn check_framing(parts: &Parts, survey: Survey) -> Result<(), Reason> {
     if parts.version == Version::HTTP_09 {
         return Err(Reason::BadRequest);
     }
-    if survey.seen.has(Marks::CONTENT_LENGTH) {
+    if survey.length_is_odd() {
         content_length(&parts.headers).map_err(|_| Reason::BadRequest)?;
     }
     Ok(())

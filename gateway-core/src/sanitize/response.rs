@@ -20,9 +20,8 @@ use crate::error::Reason;
 /// A 101 has to answer `asked`, the handshake that was sent; its `Connection` and `Upgrade` are then
 /// written anew.
 ///
-/// Interim responses do not come here: hyper's client takes them, without a limit. It shows each
-/// to a callback (`hyper::ext::on_informational`), which can count them and wake the task that
-/// drops the connection; `read_timeout` has to bound them where nothing counts.
+/// Interim responses do not come here: [`Backend`](crate::upstream::Backend) takes them, and bounds them. An
+/// embedder with another client has to.
 ///
 /// # Errors
 /// [`Reason::BadResponse`]: a status outside 200 to 599 but for the right 101, HTTP/0.9, a transfer
@@ -77,7 +76,7 @@ fn name_charset(headers: &mut HeaderMap) {
 fn check_framing(parts: &Parts, survey: Survey) -> Result<(), Reason> {
     let coded = survey.seen.has(Marks::TRANSFER_ENCODING);
     // RFC 9112 section 6.3, rule 3: the coding wins, whatever the length says.
-    let length = coded || !survey.seen.has(Marks::CONTENT_LENGTH) || content_length(&parts.headers).is_ok();
+    let length = coded || !survey.length_is_odd() || content_length(&parts.headers).is_ok();
     let coding = !coded || is_only_chunked(&parts.headers);
     if length && coding && parts.version != Version::HTTP_09 { Ok(()) } else { Err(Reason::BadResponse) }
 }

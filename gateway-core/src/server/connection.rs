@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::{
@@ -21,10 +22,11 @@ use super::{
     certificates::Certificates,
     counters::{Counters, Refusal, Timeout},
     deadline::{Times, Wire},
-    drain::{Drain, Entered, Phase},
+    drain::{Bell, Drain, Entered, Phase},
     farewell::{TIMED_OUT, refuse, say},
     frames::Frames,
     protocol::{http1_builder, http2_builder, is_protocol_error, service},
+    rest::{Begun, close, rest},
     serve::Serve,
     settings::{Limits, Settings},
     state::ConnState,
@@ -34,7 +36,7 @@ use super::{
     tls,
     watchdog::{Conn, End, watch},
 };
-use crate::ConnectInfo;
+use crate::{ConnectInfo, clock};
 
 /// What the connections of one worker have in common. An embedder with a listener of its own makes
 /// one (or one a thread) and calls [`serve`](Self::serve) for each connection; clones are the same one.
@@ -255,18 +257,48 @@ impl Connections {
         let info = info.with_closing(self.0.drain.closing());
         let service = service(serve, info, Arc::clone(&state), 0, tape.clone());
         let record = move |read: &[u8]| tape.iter().for_each(|tape| tape.record(read));
-        let io = TokioIo::new(InspectReader::new(io, record));
-        let mut conn = self.0.http1.serve_connection(io, service).with_upgrades();
+        // What stands in front of a stream has been read of it, and so recorded, before.
+        let mut parts = (Begun::new(Bytes::new(), InspectReader::new(io, record)), service);
         async move {
-            let farewell = match self.watch(&mut conn, &state).await {
-                End::Done(Err(error)) if error.is_parse() => Some(&b""[..]),
-                End::Late(Timeout::Head) => Some(TIMED_OUT),
-                _ => None,
-            };
-            if let Some((parts, farewell)) = conn.into_parts().zip(farewell) {
-                Box::pin(say(parts.io.into_inner().into_inner(), farewell, self.0.linger)).await;
+            let mut bell = self.0.drain.bell();
+            loop {
+                let conn = self.0.http1.serve_connection(TokioIo::new(parts.0), parts.1).with_upgrades();
+                let mut conn = Box::new(conn);
+                let end = self.watch(&mut *conn, &state, &mut bell).await;
+                let Some(http1::Parts { io, read_buf, service, .. }) = conn.into_parts() else { return };
+                let farewell = match end {
+                    End::Idle => None,
+                    End::Done(Err(error)) if error.is_parse() => Some(&b""[..]),
+                    End::Late(Timeout::Head) => Some(TIMED_OUT),
+                    _ => return,
+                };
+                let io = io.into_inner();
+                if let Some(farewell) = farewell {
+                    return Box::pin(say(io, farewell, self.0.linger)).await;
+                }
+                let mut io = io.into_inner();
+                let read = if read_buf.is_empty() {
+                    self.rest(&mut io, &state, &mut bell).await
+                } else {
+                    Some(read_buf)
+                };
+                let Some(read) = read else { return };
+                parts = (Begun::new(read, io), service);
             }
         }
+    }
+
+    /// Waits without hyper for the next request of an idle connection; closes it where none comes.
+    async fn rest<I>(&self, io: &mut I, state: &Arc<ConnState>, bell: &mut Bell) -> Option<Bytes>
+    where
+        I: AsyncRead + AsyncWrite + Unpin,
+    {
+        let patience = self.0.times.left_idle(&state.look(), clock::now());
+        let read = rest(io, state, patience, bell).await;
+        if read.is_none() {
+            Box::pin(close(io, self.0.linger)).await;
+        }
+        read
     }
 
     fn http2<I, S>(
@@ -285,12 +317,15 @@ impl Connections {
         let service = service(serve, info, Arc::clone(&state), limits.cancel_window.max(1), None);
         let builder = http2_builder(limits, StreamExecutor(Arc::clone(&state)));
         let mut conn = builder.serve_connection(TokioIo::new(io), service);
-        async move { drop(self.watch(&mut conn, &state).await) }
+        async move { drop(self.watch(&mut conn, &state, &mut self.0.drain.bell()).await) }
     }
 
     /// Runs a connection to its end, and draws the consequences that do not depend on the protocol.
-    async fn watch<C: Conn + Unpin>(&self, conn: &mut C, state: &Arc<ConnState>) -> End {
-        let end = watch(Pin::new(conn), state, &self.0.times, self.0.drain.bell()).await;
+    async fn watch<C>(&self, conn: &mut C, state: &Arc<ConnState>, bell: &mut Bell) -> End
+    where
+        C: Conn + Unpin,
+    {
+        let end = watch(Pin::new(conn), state, &self.0.times, bell).await;
         match &end {
             End::Done(Err(error)) => self.note(error, C::WIRE),
             End::Late(Timeout::Write) => state.abort(),

@@ -1,6 +1,6 @@
 //! When a connection's patience ends, and which one: a pure function of what is known of it.
 
-use std::cmp::min;
+use std::{cmp::min, time::Duration};
 
 use super::{counters::Timeout, settings::Timeouts};
 use crate::{
@@ -14,6 +14,8 @@ pub(super) struct Times {
     silence: u64,
     head: u64,
     keep_alive: u64,
+    /// How long an HTTP/1 connection is idle before it rests.
+    rest: u64,
     write: Pace,
     body: Pace,
     linger: u64,
@@ -21,6 +23,10 @@ pub(super) struct Times {
     /// a blocked answer is shorter.
     look: u64,
 }
+
+/// How long an HTTP/1 connection is idle before it rests, in milliseconds. One that is busy never does; one that
+/// speaks now and then pays a few microseconds each time.
+const REST: u64 = 1_000;
 
 /// The version of HTTP that a connection speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +68,8 @@ pub(super) struct Due {
 pub(super) enum What {
     /// Look again.
     Look,
+    /// It is idle: let it rest.
+    Rest,
     /// It leaves and has nothing more to do: tell it, or cut it if it was told.
     Leave,
     /// The patience is over.
@@ -82,6 +90,8 @@ impl Times {
             silence: millis(timeouts.silence),
             head: millis(timeouts.head),
             keep_alive: millis(timeouts.keep_alive),
+            // One that spoke within the linger is still expected to when a stop begins.
+            rest: REST.max(millis(timeouts.linger)),
             write,
             body,
             linger: millis(timeouts.linger),
@@ -105,6 +115,11 @@ impl Times {
             Some(at) if at <= other.at => Due { at, what: What::Late(Timeout::Write) },
             _ => other,
         }
+    }
+
+    /// How much longer a client that is idle at `now` has for its next request.
+    pub(super) fn left_idle(&self, look: &Look, now: u64) -> Duration {
+        Duration::from_millis(look.idle_since.saturating_add(self.keep_alive).saturating_sub(now))
     }
 
     /// Whether an HTTP/1 client that has no request in progress has begun one, or did something within
@@ -136,6 +151,9 @@ impl Times {
         if look.idle_since == 0 {
             return due(look.opened, self.silence, What::Late(Timeout::Silence));
         }
+        if wire == Wire::Http1 && self.rest < self.keep_alive && !writing {
+            return due(look.idle_since, self.rest, What::Rest);
+        }
         due(look.idle_since, self.keep_alive, What::Late(Timeout::KeepAlive))
     }
 }
@@ -164,7 +182,9 @@ mod tests {
         assert_eq!(due(Wire::Http1, head), late(12_000, Timeout::Head));
         assert_eq!(due(Wire::Http2, head), late(11_000, Timeout::Silence));
         let idle = Look { idle_since: 5_000, ..silent };
-        assert_eq!(due(Wire::Http1, idle), late(65_000, Timeout::KeepAlive));
+        assert_eq!(due(Wire::Http1, idle), Due { at: 6_000, what: What::Rest });
+        assert_eq!(due(Wire::Http2, idle), late(65_000, Timeout::KeepAlive));
+        assert_eq!(Times::new(&Timeouts::default()).left_idle(&idle, 6_000).as_secs(), 59);
     }
 
     #[test]

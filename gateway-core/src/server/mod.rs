@@ -26,6 +26,7 @@ mod farewell;
 mod frames;
 mod listener;
 mod protocol;
+mod rest;
 mod runner;
 mod serve;
 mod settings;

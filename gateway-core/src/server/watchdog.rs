@@ -24,6 +24,8 @@ pub(super) enum End {
     Done(hyper::Result<()>),
     /// A patience is over, and the connection is still there.
     Late(Timeout),
+    /// Not yet: it is idle, and may rest.
+    Idle,
     /// It is cut: the stop is final, or it was told to go and did not.
     Cut,
 }
@@ -42,7 +44,7 @@ pub(super) async fn watch<C: Conn>(
     mut conn: Pin<&mut C>,
     state: &Arc<ConnState>,
     times: &Times,
-    mut bell: Bell,
+    bell: &mut Bell,
 ) -> End {
     let mut timer = pin!(sleep(Duration::ZERO));
     let mut dog = Watchdog { state, times, memory: Memory::default(), told: false, armed: 0, task: None };
@@ -130,6 +132,7 @@ impl Watchdog<'_> {
             match due.what {
                 What::Look => self.arm(now + 1, now, timer.as_mut()),
                 What::Leave => return Poll::Ready(End::Cut),
+                What::Rest => return Poll::Ready(End::Idle),
                 What::Late(timeout @ (Timeout::Silence | Timeout::KeepAlive))
                     if self.memory.leaving_since == 0 =>
                 {

@@ -99,14 +99,14 @@ impl Attempt<'_> {
     }
 
     /// An idle connection that fits.
-    fn idle(self, sni: &str) -> Option<Connection> {
+    fn idle(self, sni: &str) -> Option<Box<Connection>> {
         if self.reuse == Reuse::Never {
             return None;
         }
         self.endpoint.pool().take(self.shard, Key { transport: &self.backend.transport, sni })
     }
 
-    async fn connect(self, sni: &str) -> Result<Connection, Failure> {
+    async fn connect(self, sni: &str) -> Result<Box<Connection>, Failure> {
         let key = Key { transport: &self.backend.transport, sni };
         let opening = connect(self.endpoint, key, self.backend.connect_timeout);
         opening.await.map_err(|error| Failure { error, written: false, stale: false })

@@ -17,7 +17,11 @@ use crate::error::{Error, Reason};
 ///
 /// # Errors
 /// With the reason: refused, timed out, certificate refused, handshake failed.
-pub(crate) async fn connect(endpoint: &Endpoint, key: Key<'_>, limit: Duration) -> Result<Connection, Error> {
+pub(crate) async fn connect(
+    endpoint: &Endpoint,
+    key: Key<'_>,
+    limit: Duration,
+) -> Result<Box<Connection>, Error> {
     let opening = async {
         let stream = TcpStream::connect(endpoint.address()).await.map_err(refusal)?;
         stream.set_nodelay(true).map_err(refusal)?;
@@ -29,7 +33,7 @@ pub(crate) async fn connect(endpoint: &Endpoint, key: Key<'_>, limit: Duration) 
                 Stream::Tls(Box::new(stream.map_err(handshake_failure)?))
             }
         };
-        Ok(Connection::new(Wire::new(stream), key))
+        Ok(Connection::boxed(Wire::new(stream), key))
     };
     timeout(limit, opening).await.unwrap_or_else(|_| Err(Reason::ConnectTimeout.into()))
 }

@@ -25,7 +25,7 @@ use crate::{
 
 /// A connection lent to one exchange.
 pub(crate) struct Lease {
-    pub(crate) connection: Connection,
+    pub(crate) connection: Box<Connection>,
     pub(crate) in_flight: InFlight,
     pub(crate) shard: usize,
     /// What the answer came before. The connection is used up by it, as after an early 413.

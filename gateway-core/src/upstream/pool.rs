@@ -37,7 +37,8 @@ pub(crate) struct Key<'a> {
     pub(crate) sni: &'a str,
 }
 
-/// An open connection, idle or lent out. It closes when this goes.
+/// An open connection, idle or lent out, which is always in a box: it is handed on many times. It closes when this
+/// goes.
 pub(crate) struct Connection {
     pub(crate) wire: Wire,
     pub(crate) deadline: Deadline,
@@ -47,9 +48,9 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    pub(crate) fn new(wire: Wire, key: Key<'_>) -> Self {
+    pub(crate) fn boxed(wire: Wire, key: Key<'_>) -> Box<Self> {
         let (transport, sni) = (key.transport.id(), key.sni.into());
-        Self { wire, deadline: Deadline::new(Instant::now()), transport, sni, requests: 0 }
+        Box::new(Self { wire, deadline: Deadline::new(Instant::now()), transport, sni, requests: 0 })
     }
 
     /// Whether it has served a request before: then a failure may mean no more than that the
@@ -75,7 +76,7 @@ pub(crate) struct Pool {
 #[derive(Default)]
 struct Shard {
     /// With when each came to rest, in milliseconds of the coarse clock; the oldest first.
-    idle: VecDeque<(u64, Connection)>,
+    idle: VecDeque<(u64, Box<Connection>)>,
     /// The task that closes what has been idle for too long or was closed by the other end.
     sweeper: Sweeper,
 }
@@ -95,7 +96,7 @@ impl Pool {
     }
 
     /// The connection that was used last, still open and fit for `key`.
-    pub(crate) fn take(&self, shard: usize, key: Key<'_>) -> Option<Connection> {
+    pub(crate) fn take(&self, shard: usize, key: Key<'_>) -> Option<Box<Connection>> {
         let mut shard = self.lock(shard)?;
         let mut at = shard.idle.len();
         while at > 0 {
@@ -137,12 +138,13 @@ impl Pool {
 
 impl Endpoint {
     /// Gives a connection back after a complete exchange.
-    pub(crate) fn give_back(self: &Arc<Self>, shard: usize, mut connection: Connection) {
+    pub(crate) fn give_back(self: &Arc<Self>, shard: usize, mut connection: Box<Connection>) {
         connection.requests += 1;
         let pool = self.pool();
         if connection.requests >= pool.limits.requests || pool.limits.idle == 0 {
             return;
         }
+        connection.wire.come_to_rest();
         let Some(mut idle) = pool.lock(shard) else { return };
         if let Sweeper::Watching(waker) = &idle.sweeper
             && !connection.wire.poll_quiet(&mut Context::from_waker(waker))

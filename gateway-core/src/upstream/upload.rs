@@ -15,7 +15,7 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use crate::{Body, error::BoxError, sanitize::clean_trailers};
 
-/// What the forwarder sees of a body that the connection task is sending.
+/// How far a body that is sent while it arrives has come.
 #[derive(Debug)]
 pub(crate) struct Upload {
     began: Instant,

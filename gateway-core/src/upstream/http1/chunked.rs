@@ -138,8 +138,11 @@ mod tests {
 
     use super::{Chunked, Malformed, Piece};
 
-    /// What comes out of `text` in pieces of these sizes: data, trailers, what is left after the end.
-    fn decode(text: &[u8], sizes: &[usize]) -> Result<(Vec<u8>, usize, Option<Vec<u8>>), Malformed> {
+    /// Data, the number of trailers, what is left after the end where there is one.
+    type Decoded = (Vec<u8>, usize, Option<Vec<u8>>);
+
+    /// What comes out of `text` in pieces of these sizes.
+    fn decode(text: &[u8], sizes: &[usize]) -> Result<Decoded, Malformed> {
         let (mut chunked, mut data, mut trailers) = (Chunked::default(), Vec::new(), 0);
         let (mut rest, mut sizes) = (text, sizes.iter().copied().cycle());
         while !rest.is_empty() {

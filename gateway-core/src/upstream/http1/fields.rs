@@ -21,7 +21,9 @@ pub(super) fn take(
     found: &[httparse::Header<'_>],
     wrong: Malformed,
 ) -> Result<(), Malformed> {
-    into.try_reserve(found.len()).map_err(|_| wrong)?;
+    // Room for what the gateway adds: growing means to hash all names once more.
+    const ADDED: usize = 6;
+    into.try_reserve(found.len() + ADDED).map_err(|_| wrong)?;
     for field in found {
         let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| wrong)?;
         let value = HeaderValue::from_maybe_shared(bytes.slice_ref(field.value)).map_err(|_| wrong)?;

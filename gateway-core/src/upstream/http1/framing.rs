@@ -53,15 +53,15 @@ mod tests {
 
     use super::{Framing, Head, Malformed};
 
-    fn of(method: Method, text: &str) -> Result<Framing, Malformed> {
+    fn of(method: &Method, text: &str) -> Result<Framing, Malformed> {
         let head = Head::parse(&mut Bytes::from(format!("HTTP/{text}\r\n\r\n"))).unwrap().unwrap();
-        Framing::of(&head, &method)
+        Framing::of(&head, method)
     }
 
     #[test]
     fn the_rules_of_rfc_9112_6_3_in_their_order() {
-        let get = |text| of(Method::GET, text);
-        assert_eq!(of(Method::HEAD, "1.1 200 OK\r\ncontent-length: 5"), Ok(Framing::None));
+        let get = |text| of(&Method::GET, text);
+        assert_eq!(of(&Method::HEAD, "1.1 200 OK\r\ncontent-length: 5"), Ok(Framing::None));
         assert_eq!(get("1.1 204 No\r\ncontent-length: 5"), Ok(Framing::None));
         assert_eq!(get("1.1 304 No\r\ntransfer-encoding: chunked"), Ok(Framing::None));
         assert_eq!(
@@ -83,7 +83,7 @@ mod tests {
             "1.1 200 OK\r\ncontent-length: -1",
             "1.1 200 OK\r\ncontent-length: 18446744073709551616",
         ] {
-            assert_eq!(of(Method::GET, text), Err(Malformed::Framing), "{text:?}");
+            assert_eq!(of(&Method::GET, text), Err(Malformed::Framing), "{text:?}");
         }
     }
 }

@@ -67,6 +67,11 @@ impl Outgoing {
         self.written
     }
 
+    /// A stream that failed cannot say how much it has sent before.
+    pub(super) const fn assume_written(&mut self) {
+        self.written = true;
+    }
+
     /// The buffer, for the next request.
     pub(super) fn into_buffer(self) -> Vec<u8> {
         self.out
@@ -166,6 +171,16 @@ impl Outgoing {
         }
     }
 
+    /// The end of a body whose last data is still to go out.
+    fn end_behind_data(&mut self) -> Result<(), Broken> {
+        if self.framing != Framing::Chunked || self.tail.is_empty() {
+            return self.end(None);
+        }
+        self.tail = b"\r\n0\r\n\r\n";
+        self.ended = true;
+        Ok(())
+    }
+
     fn end(&mut self, trailers: Option<(HeaderMap, &HeaderMap)>) -> Result<(), Broken> {
         match self.framing {
             Framing::Length(1..) => return Err(broken("less than its length")),
@@ -178,16 +193,6 @@ impl Outgoing {
             }
             _ => {}
         }
-        self.ended = true;
-        Ok(())
-    }
-
-    /// Ends a body whose last data has not gone out: with it, in one write.
-    fn end_behind_data(&mut self) -> Result<(), Broken> {
-        if self.framing != Framing::Chunked || self.tail.is_empty() {
-            return self.end(None);
-        }
-        self.tail = b"\r\n0\r\n\r\n";
         self.ended = true;
         Ok(())
     }
@@ -217,7 +222,7 @@ mod tests {
     use bytes::Bytes;
     use http::{HeaderMap, HeaderValue, Request};
     use http_body::Frame;
-    use http_body_util::{Full, StreamBody};
+    use http_body_util::{BodyExt, Full, StreamBody};
     use proptest::prelude::*;
     use tokio::io::{AsyncReadExt, duplex};
 
@@ -311,6 +316,18 @@ mod tests {
         assert!(sent.is_ok());
         let body = text.split_once("\r\n\r\n").unwrap().1;
         assert_eq!(body, format!("5\r\nhello\r\nbb8\r\n{long}\r\n0\r\nx-sum: 7\r\n\r\n"));
+    }
+
+    #[test]
+    fn a_body_that_knows_its_end_goes_out_with_it() {
+        for (length, pipe) in [(5, 4096), (3000, 4096), (3000, 100)] {
+            let data = "x".repeat(length);
+            let body = Full::new(Bytes::from(data.clone())).map_frame(|frame| frame);
+            let (text, sent) = sent(Request::post("/").body(Body::new(body)).unwrap(), pipe);
+            assert!(sent.is_ok());
+            let body = text.split_once("\r\n\r\n").unwrap().1;
+            assert_eq!(body, format!("{length:x}\r\n{data}\r\n0\r\n\r\n"));
+        }
     }
 
     #[test]

@@ -25,8 +25,8 @@ const LEAST_ROOM: usize = 4 * 1024;
 
 /// A connection, with what has been read of it and not been taken.
 #[derive(Debug)]
-pub(crate) struct Wire {
-    stream: Stream,
+pub(crate) struct Wire<S = Stream> {
+    stream: S,
     read: Bytes,
     /// Where the next bytes go. What has been read shares its memory, which is used again once that has gone.
     space: BytesMut,
@@ -38,8 +38,8 @@ pub(crate) struct Wire {
     reusable: bool,
 }
 
-impl Wire {
-    pub(crate) fn new(stream: Stream) -> Self {
+impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
+    pub(crate) fn new(stream: S) -> Self {
         Self {
             stream,
             read: Bytes::new(),
@@ -55,16 +55,6 @@ impl Wire {
     pub(crate) fn begin(&mut self, request: &Request<Body>, rewrite: Rewrite<'_>) -> Outgoing {
         self.interim = 0;
         Outgoing::new(std::mem::take(&mut self.out), request, rewrite)
-    }
-
-    /// Ready once all of `request` has been taken.
-    pub(crate) fn poll_send(
-        &mut self,
-        cx: &mut Context<'_>,
-        outgoing: &mut Outgoing,
-        request: &mut Request<Body>,
-    ) -> Poll<Result<(), Broken>> {
-        outgoing.poll(cx, &mut self.stream, request)
     }
 
     /// A request that has gone out whole leaves its buffer.
@@ -144,10 +134,51 @@ impl Wire {
         decoder.decode(&mut self.read)
     }
 
+    /// Gives back what only a large message needed.
+    pub(crate) fn come_to_rest(&mut self) {
+        if self.space.capacity() > ROOM {
+            self.space = BytesMut::new();
+        }
+        if self.out.capacity() > ROOM {
+            self.out = Vec::new();
+        }
+        self.room = ROOM;
+    }
+
     /// Whether the connection may serve another request, now that an answer is complete: it said so, and nothing
     /// came after it (RFC 9112 section 6.3: what would, was meant for nobody).
     pub(crate) fn is_reusable(&self) -> bool {
         self.reusable && self.read.is_empty()
+    }
+
+    /// Reads on; how much came.
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if self.space.capacity() < LEAST_ROOM.max(self.room / 2) {
+            self.space.reserve(self.room);
+        }
+        let room = self.space.capacity();
+        let count = ready!(pin!(self.stream.read_buf(&mut self.space)).poll(cx))?;
+        self.room = if count == room { (self.room * 2).min(MOST_BYTES) } else { ROOM };
+        let read = self.space.split().freeze();
+        self.read = if self.read.is_empty() { read } else { [&self.read[..], &read[..]].concat().into() };
+        Poll::Ready(Ok(count))
+    }
+}
+
+impl Wire {
+    /// Ready once all of `request` has been taken.
+    pub(crate) fn poll_send(
+        &mut self,
+        cx: &mut Context<'_>,
+        outgoing: &mut Outgoing,
+        request: &mut Request<Body>,
+    ) -> Poll<Result<(), Broken>> {
+        let sent = outgoing.poll(cx, &mut self.stream, request);
+        // TLS may have sent some records of what it says to have failed.
+        if matches!(sent, Poll::Ready(Err(Broken::Stream(_)))) && !matches!(self.stream, Stream::Clear(_)) {
+            outgoing.assume_written();
+        }
+        sent
     }
 
     /// Whether nothing has happened on it since it came to rest.
@@ -167,23 +198,10 @@ impl Wire {
         self.reusable = false;
         writing
     }
-
-    /// Reads on; how much came.
-    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        if self.space.capacity() < LEAST_ROOM.max(self.room / 2) {
-            self.space.reserve(self.room);
-        }
-        let room = self.space.capacity();
-        let count = ready!(pin!(self.stream.read_buf(&mut self.space)).poll(cx))?;
-        self.room = if count == room { (self.room * 2).min(MOST_BYTES) } else { ROOM };
-        let read = self.space.split().freeze();
-        self.read = if self.read.is_empty() { read } else { [&self.read[..], &read[..]].concat().into() };
-        Poll::Ready(Ok(count))
-    }
 }
 
 /// After an upgrade: first what has been read already.
-impl AsyncRead for Wire {
+impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -198,7 +216,7 @@ impl AsyncRead for Wire {
     }
 }
 
-impl AsyncWrite for Wire {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, bytes)
     }
@@ -209,5 +227,207 @@ impl AsyncWrite for Wire {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        collections::VecDeque,
+        future::poll_fn,
+        io,
+        pin::Pin,
+        task::{Context, Poll},
+    };
+
+    use bytes::Bytes;
+    use http::Method;
+    use proptest::prelude::*;
+    use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+    use super::{Malformed, Wire};
+    use crate::BoxError;
+
+    /// Brings bytes in these pieces, then the end.
+    struct Pieces(VecDeque<Vec<u8>>);
+
+    impl AsyncRead for Pieces {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+            buf: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            match self.0.pop_front() {
+                // Something else happens in between.
+                Some(piece) if piece.is_empty() => {
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                Some(mut piece) => {
+                    let rest = piece.split_off(piece.len().min(buf.remaining()));
+                    buf.put_slice(&piece);
+                    if !rest.is_empty() {
+                        self.0.push_front(rest);
+                    }
+                }
+                None => {}
+            }
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    impl AsyncWrite for Pieces {
+        fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+            Poll::Ready(Ok(bytes.len()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[derive(Debug, PartialEq)]
+    struct Read {
+        status: u16,
+        fields: usize,
+        body: Vec<u8>,
+        trailers: usize,
+        reusable: bool,
+    }
+
+    /// The answer to a request with `method` as it comes out of `text` in pieces of these sizes.
+    fn read(method: &Method, text: &[u8], sizes: &[usize]) -> Result<Read, BoxError> {
+        let (mut pieces, mut rest) = (VecDeque::new(), text);
+        let mut sizes = sizes.iter().copied().cycle();
+        while !rest.is_empty() {
+            let size = sizes.next().unwrap_or(usize::MAX);
+            let (piece, more) = rest.split_at(size.clamp(1, rest.len()));
+            pieces.extend([Vec::new(), piece.to_vec()]);
+            rest = more;
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let mut wire = Wire::new(Pieces(pieces));
+            let (head, mut decoder) = poll_fn(|cx| wire.poll_head(cx, method)).await?;
+            let (status, fields) = (head.status.as_u16(), head.headers.len());
+            let (mut body, mut trailers) = (Vec::new(), 0);
+            while let Some(frame) = poll_fn(|cx| wire.poll_frame(cx, &mut decoder)).await {
+                match frame?.into_data() {
+                    Ok(data) => body.extend_from_slice(&data),
+                    Err(frame) => trailers = frame.into_trailers().map_or(0, |found| found.len()),
+                }
+            }
+            Ok(Read { status, fields, body, trailers, reusable: wire.is_reusable() })
+        })
+    }
+
+    #[test]
+    fn a_connection_is_used_again_only_where_both_ends_agree_on_the_end() {
+        for (text, reusable) in [
+            ("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok", true),
+            ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", true),
+            ("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok!", false),
+            ("HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok", false),
+            ("HTTP/1.0 200 OK\r\ncontent-length: 2\r\n\r\nok", false),
+            ("HTTP/1.0 200 OK\r\ncontent-length: 2\r\nconnection: keep-alive\r\n\r\nok", true),
+            ("HTTP/1.1 200 OK\r\n\r\nok", false),
+            (
+                "HTTP/1.1 200 OK\r\ncontent-length: 9\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+                false,
+            ),
+        ] {
+            let read = read(&Method::GET, text.as_bytes(), &[usize::MAX]).unwrap();
+            assert_eq!((read.body.as_slice(), read.reusable), (&b"ok"[..], reusable), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn sixteen_interim_responses_and_no_more() {
+        for (count, wanted) in [(16, Some(200)), (17, None)] {
+            let text =
+                format!("{}HTTP/1.1 200 OK\r\n\r\n", "HTTP/1.1 103 Hints\r\nx: y\r\n\r\n".repeat(count));
+            match read(&Method::GET, text.as_bytes(), &[3]) {
+                Ok(read) => assert_eq!(Some(read.status), wanted),
+                Err(error) => {
+                    assert_eq!(error.downcast_ref::<Malformed>(), Some(&Malformed::TooManyInterim));
+                    assert_eq!(wanted, None);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_head_that_does_not_end_is_too_large() {
+        for line in ["x", "x: y\r\n"] {
+            let text = format!("HTTP/1.1 200 OK\r\nx: {}", line.repeat(70_000));
+            let error = read(&Method::GET, text.as_bytes(), &[1000]).unwrap_err();
+            assert_eq!(error.downcast_ref::<Malformed>(), Some(&Malformed::TooLarge));
+        }
+    }
+
+    /// Answers of every framing, some of them broken.
+    fn answers() -> impl Strategy<Value = Vec<u8>> {
+        let interim = prop::sample::select(vec!["", "HTTP/1.1 100 C\r\n\r\n"]);
+        let head = prop::sample::select(vec![
+            "HTTP/1.1 200 OK\r\ncontent-length: 12\r\n",
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n",
+            "HTTP/1.1 404 No\r\n",
+            "HTTP/1.0 200 OK\r\nconnection: keep-alive\r\ncontent-length: 0\r\n",
+            "HTTP/1.1 204 No\r\n",
+            "HTTP/1.1 200 OK\ncontent-length: 3\r\n",
+            "HTTP/1.1 200 OK\r\nbad field\r\n",
+        ]);
+        let body = prop::sample::select(vec![
+            "",
+            "hello, world",
+            "hello, world, and more",
+            "5\r\nhello\r\n0\r\n\r\n",
+            "5;x=y\r\nhello\r\n1\r\n!\r\n0\r\nx-sum: 7\r\n\r\n",
+            "5\r\nhello\r\n",
+            "zz\r\n",
+        ]);
+        (interim, head, body)
+            .prop_map(|(interim, head, body)| format!("{interim}{head}\r\n{body}").into_bytes())
+    }
+
+    proptest! {
+        #[test]
+        fn it_does_not_matter_how_the_bytes_arrive(
+            text in answers(),
+            head in prop::bool::ANY,
+            sizes in prop::collection::vec(1usize..30, 1..10),
+        ) {
+            let method = if head { Method::HEAD } else { Method::GET };
+            let whole = read(&method, &text, &[usize::MAX]);
+            match (whole, read(&method, &text, &sizes)) {
+                (Ok(mut one), Ok(mut other)) => {
+                    // What comes too late to be seen with the answer is seen by the pool.
+                    (one.reusable, other.reusable) = (false, false);
+                    prop_assert_eq!(one, other);
+                }
+                (one, other) => {
+                    let kind = |it: Result<Read, BoxError>| it.err().map(|error| error.to_string());
+                    prop_assert_eq!(kind(one), kind(other), "{}", String::from_utf8_lossy(&text));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_read_beyond_a_101_is_the_tunnels() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let pieces = [b"HTTP/1.1 101 Go\r\n\r\nearly ".to_vec(), b"late".to_vec()];
+            let mut wire = Wire::new(Pieces(pieces.into()));
+            let (head, decoder) = poll_fn(|cx| wire.poll_head(cx, &Method::GET)).await.unwrap();
+            assert!(head.status == 101 && decoder.is_done() && !wire.is_reusable());
+            let mut text = String::new();
+            tokio::io::AsyncReadExt::read_to_string(&mut wire, &mut text).await.unwrap();
+            assert_eq!(Bytes::from(text), "early late");
+        });
     }
 }
