@@ -8,6 +8,8 @@
 #[path = "common/wire.rs"]
 mod wire;
 
+use std::time::Duration;
+
 use gateway_core::plugin::Source;
 use wire::{Client, Edge, Seen, Setup, Upstream, everything_to};
 
@@ -753,4 +755,15 @@ async fn d6_a_strict_edge_refuses_a_length_beside_a_coding() {
     client.send(end).await;
     assert_eq!(client.answer().await.unwrap().status, 400);
     assert!(client.closes().await.is_some());
+
+    // On a connection that rested, where the head comes in drops.
+    let mut client = range.edge.client().await;
+    client.send(fine[1]).await;
+    assert_eq!(client.answer().await.unwrap().status, 200);
+    tokio::time::sleep(Duration::from_millis(1_300)).await;
+    for drop in ["PO", &start[2..], end] {
+        client.send(drop).await;
+        tokio::time::sleep(Duration::from_millis(30)).await;
+    }
+    assert_eq!(client.answer().await.unwrap().status, 400);
 }
