@@ -94,7 +94,7 @@ pub mod upstream;
 pub use body::Body;
 pub use connect_info::{ConnectInfo, TlsInfo};
 pub use error::{BoxError, Error, Reason};
-pub use gateway::{Builder, Gateway};
+pub use gateway::{Builder, Gateway, WeakGateway};
 pub use request_id::RequestId;
 pub use settings::Settings;
 pub use snapshot::Snapshot;
