@@ -241,7 +241,7 @@ impl Instance {
         })
     }
 
-    /// The guest's will about a head; one that goes on is kept, if the guest may ask for it when it is gone.
+    /// The guest's will about a head; one that is not held any longer is kept, if the guest may ask for it when it is gone.
     fn judge<M: Head>(&mut self, stream: u32, message: &M, returned: Option<u32>) -> Verdict {
         let exports = &self.exports;
         let later = exports.bodies[1].is_some()
@@ -249,7 +249,7 @@ impl Instance {
             || (M::SIDE == Side::Request && (exports.heads[1].is_some() || exports.bodies[0].is_some()));
         let host = self.store.data_mut();
         let verdict = verdict(host, stream, M::SIDE, returned);
-        if matches!(verdict, Verdict::Continue)
+        if !matches!(verdict, Verdict::Pause)
             && later
             && host.runtime.module.uses().fields
             && let Some(stream) = host.streams.get_mut(&stream)

@@ -67,6 +67,7 @@ pub use abi::Status;
 pub use engine::Engine;
 pub use error::LoadError;
 pub use limits::Limits;
+pub use module::Module;
 pub use plugin::{Builder, WasmPlugin, Watch};
 pub use policy::OnError;
 pub use runtime::Stats;

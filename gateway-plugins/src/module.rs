@@ -1,6 +1,6 @@
 //! A module, compiled and checked.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use wasmtime::{ExternType, InstancePre, UnknownImportError};
 
@@ -11,9 +11,18 @@ use crate::{
     hostcalls::Continue,
 };
 
-/// A module that can be made an instance of: its code is compiled, its imports are ours, its exports the ABI's.
+/// A module that plugins can be made of: its code is compiled, its imports are the host's, its exports the ABI's.
+/// Several plugins may be made of one; clones are the same code.
+///
+/// ```
+/// use gateway_plugins::{Engine, Limits, LoadError, Module};
+///
+/// let refused = Module::new(&Engine::new()?, b"not a module", &Limits::default());
+/// assert!(matches!(refused, Err(LoadError::Invalid(_))));
+/// # Ok::<_, LoadError>(())
+/// ```
 #[derive(Clone)]
-pub(crate) struct Module(Arc<Inner>);
+pub struct Module(Arc<Inner>);
 
 struct Inner {
     instance: InstancePre<Host>,
@@ -35,8 +44,12 @@ pub(crate) struct Uses {
 }
 
 impl Module {
-    /// Checks and compiles `bytes`.
-    pub(crate) fn new(engine: &Engine, bytes: &[u8], limits: &Limits) -> Result<Self, LoadError> {
+    /// Checks and compiles `bytes`, a module in WebAssembly's binary format. It takes its time: some milliseconds for
+    /// each 100 KB.
+    ///
+    /// # Errors
+    /// A module that cannot be a plugin, with the import, export or limit at fault.
+    pub fn new(engine: &Engine, bytes: &[u8], limits: &Limits) -> Result<Self, LoadError> {
         within("the module's size in bytes", bytes.len(), limits.module)?;
         if wasmtime::Engine::detect_precompiled(bytes).is_some() {
             return Err(LoadError::Precompiled);
@@ -61,6 +74,12 @@ impl Module {
 
     pub(crate) fn uses(&self) -> Uses {
         self.0.uses
+    }
+}
+
+impl fmt::Debug for Module {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Module").field("abi", &self.0.version).finish_non_exhaustive()
     }
 }
 

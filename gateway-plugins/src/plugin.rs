@@ -185,9 +185,15 @@ impl Builder {
     /// A module that cannot be one, with the import, export or limit at fault.
     pub fn bytes(self, engine: &Engine, module: &[u8]) -> Result<WasmPlugin, LoadError> {
         let module = Module::new(engine, module, &self.limits)?;
-        let runtime = Runtime::new(&self.name, engine.clone(), module, self.limits, self.services);
+        Ok(self.module(engine, &module))
+    }
+
+    /// The plugin of a module that `engine` has compiled.
+    #[must_use]
+    pub fn module(self, engine: &Engine, module: &Module) -> WasmPlugin {
+        let runtime = Runtime::new(&self.name, engine.clone(), module.clone(), self.limits, self.services);
         let (priority, grants) = (self.priority, self.grants);
-        Ok(WasmPlugin { pool: Pool::new(runtime), priority, grants, schema: schema() })
+        WasmPlugin { pool: Pool::new(runtime), priority, grants, schema: schema() }
     }
 
     /// The plugin of a module in a file.
