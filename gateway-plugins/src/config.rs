@@ -57,7 +57,8 @@ impl Config {
 impl Grants {
     fn read(&mut self, host: &Map<String, Value>) -> Result<(), String> {
         if let Some(value) = given(host, "on_error") {
-            self.on_error = OnError::from_value(value).map_err(|message| format!("host.on_error: {message}"))?;
+            self.on_error =
+                OnError::from_value(value).map_err(|message| format!("host.on_error: {message}"))?;
         }
         if let Some(Value::Array(names)) = given(host, "upstreams") {
             self.upstreams = names.iter().filter_map(Value::as_str).map(str::to_owned).collect();
@@ -83,8 +84,10 @@ pub(crate) fn schema() -> Record {
         Field::boolean("body_while_held")
             .doc("whether body callbacks run while the plugin holds a request's headers"),
     ]);
-    Record::new(vec![Field::record(HOST, host).doc("what the gateway grants the plugin; the guest does not see it")])
-        .open()
+    Record::new(vec![
+        Field::record(HOST, host).doc("what the gateway grants the plugin; the guest does not see it"),
+    ])
+    .open()
 }
 
 #[cfg(test)]
@@ -106,7 +109,8 @@ mod tests {
 
     #[test]
     fn the_plugins_own_grants_count_where_the_configuration_is_silent() {
-        let grants = Grants { on_error: OnError::Allow, upstreams: vec!["auth".into()], body_while_held: true };
+        let grants =
+            Grants { on_error: OnError::Allow, upstreams: vec!["auth".into()], body_while_held: true };
         let config = Config::new(&json!({ "host": { "on_error": null } }), &grants).unwrap();
         assert_eq!(config.text, "{}");
         assert_eq!(config.grants.on_error, OnError::Allow);

@@ -77,7 +77,8 @@ impl Head for Request<Body> {
     fn forget_length(&mut self) {}
 
     fn keep(&self, stream: &mut Stream) {
-        let written = || self.uri().path_and_query().map(|path| Bytes::copy_from_slice(path.as_str().as_bytes()));
+        let written =
+            || self.uri().path_and_query().map(|path| Bytes::copy_from_slice(path.as_str().as_bytes()));
         stream.request = Some(Box::new(RequestHead {
             method: self.method().clone(),
             path: stream.path_changed.then(written).flatten(),
@@ -106,7 +107,8 @@ impl Head for Response<Body> {
     }
 
     fn keep(&self, stream: &mut Stream) {
-        stream.response = Some(Box::new(ResponseHead { status: self.status(), headers: self.headers().clone() }));
+        stream.response =
+            Some(Box::new(ResponseHead { status: self.status(), headers: self.headers().clone() }));
     }
 }
 

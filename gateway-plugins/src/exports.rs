@@ -101,7 +101,10 @@ fn head(instance: &Instance, store: Store<'_>, name: &'static str) -> Result<Opt
         return Ok(Some(OnHead::New(new)));
     }
     let expected = "a function (i32, i32, i32) -> i32, or (i32, i32) -> i32 in 0.1.0";
-    function.typed(&*store).map(|old| Some(OnHead::Old(old))).map_err(|_| LoadError::ExportType { name, expected })
+    function
+        .typed(&*store)
+        .map(|old| Some(OnHead::Old(old)))
+        .map_err(|_| LoadError::ExportType { name, expected })
 }
 
 fn find<P: WasmParams, R: WasmResults>(

@@ -1,10 +1,7 @@
 //! Maps of header fields as a guest sees them: pseudo-headers first, then the fields.
 
 use bytes::Bytes;
-use gateway_core::{
-    Body,
-    plugin::Exchange,
-};
+use gateway_core::{Body, plugin::Exchange};
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri,
     header::{CONNECTION, CONTENT_LENGTH, HOST, TE, TRAILER, TRANSFER_ENCODING, UPGRADE},
@@ -125,9 +122,8 @@ fn method(host: &Host) -> Option<&Method> {
 /// What the client asked for, until the guest wrote something else: what it wrote.
 fn path(host: &Host) -> Option<Bytes> {
     let stream = host.streams.get(&host.effective)?;
-    let of_client = || with_exchange(|exchange: &Exchange| {
-        Bytes::copy_from_slice(exchange.path_and_query().as_bytes())
-    });
+    let of_client =
+        || with_exchange(|exchange: &Exchange| Bytes::copy_from_slice(exchange.path_and_query().as_bytes()));
     match host.message.request.as_ref().filter(|_| host.has_message()) {
         Some(request) if stream.path_changed => {
             let written = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
@@ -255,7 +251,8 @@ fn write_pseudo(host: &mut Host, map: MapKind, pseudo: Pseudo, value: &[u8]) -> 
             *host.message.response.as_mut().ok_or(bad)?.status_mut() = status;
         }
         (MapKind::RequestHeaders, Pseudo::Method) => {
-            let method = Method::from_bytes(value).ok().filter(|method| *method != Method::CONNECT).ok_or(bad)?;
+            let method =
+                Method::from_bytes(value).ok().filter(|method| *method != Method::CONNECT).ok_or(bad)?;
             *request(host)?.method_mut() = method;
         }
         (MapKind::RequestHeaders, Pseudo::Authority) => {

@@ -21,6 +21,7 @@ use crate::{
     abi::Side,
     buffer::Buffer,
     entry::{Head, Part, Trap, Verdict, ends},
+    held::{Held, Read},
     host::Event,
     instance::Instance,
     ticket::Ticket,
@@ -38,6 +39,32 @@ pub(crate) fn attach<M: Head>(ticket: Arc<Ticket>, message: &mut M, exchange: &m
     }
     let body = std::mem::take(message.body_mut());
     *message.body_mut() = Body::new(Filtered::new(body, ticket, M::SIDE, facts));
+}
+
+/// Puts a body that the guest has read while it held the head back into `message`. What is left of it goes through
+/// the guest, if there still is one.
+pub(crate) fn put_back<M: Head>(
+    ticket: &Arc<Ticket>,
+    message: &mut M,
+    exchange: &mut Exchange,
+    held: Held,
+    rest: Rest,
+) {
+    let next = match rest {
+        Rest::Filtered => Stage::Flowing,
+        Rest::Passes => Stage::Passing,
+    };
+    let mut filtered = Filtered::new(held.source, Arc::clone(ticket), M::SIDE, Some(facts(exchange)));
+    (filtered.buffer, filtered.trailers) = (held.buffer, held.trailers);
+    filtered.release(if held.read == Read::Partly { At::Middle } else { At::End }, next);
+    *message.body_mut() = Body::new(filtered);
+}
+
+/// What becomes of the rest of a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rest {
+    Filtered,
+    Passes,
 }
 
 /// The exchange as callbacks of the body see it: the body outlives the phase.
@@ -246,9 +273,8 @@ impl Filtered {
     fn happened(&mut self, event: Option<Event>, at: At) -> Result<(), BoxError> {
         match event {
             None => self.orphaned(at),
-            Some(event) => self.show(at, |instance, stream, part, facts| {
-                instance.event_in_body(stream, event, part, facts)
-            }),
+            Some(event) => self
+                .show(at, |instance, stream, part, facts| instance.event_in_body(stream, event, part, facts)),
         }
     }
 

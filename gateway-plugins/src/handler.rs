@@ -11,9 +11,11 @@ use http::{Request, Response, StatusCode};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::{
+    abi::Side,
     config::Config,
-    entry::{Head, Trap, Verdict},
-    filter,
+    entry::{Head, Trap, Verdict, ends},
+    filter::{self, Rest},
+    held::{self, Broken, Held, News},
     host::Event,
     instance::Instance,
     pool::Pool,
@@ -90,7 +92,12 @@ impl Bound {
     }
 
     /// A message follows one that this configuration has seen.
-    fn go_on<M: Head>(self: &Arc<Self>, ticket: Arc<Ticket>, message: &mut M, exchange: &mut Exchange) -> Flow<M> {
+    fn go_on<M: Head>(
+        self: &Arc<Self>,
+        ticket: Arc<Ticket>,
+        message: &mut M,
+        exchange: &mut Exchange,
+    ) -> Flow<M> {
         let Some(lease) = ticket.worker.lease(ticket.life) else {
             // Another request ended the instance: this one has been judged, and goes on without what is left.
             self.pool.runtime.counts.skipped.fetch_add(1, Relaxed);
@@ -114,7 +121,8 @@ impl Bound {
             Some(Seen::Judged(verdict)) => self.judged(ticket, verdict, message, exchange),
             Some(Seen::Held { events, changed }) => {
                 let tries = if changed { 0 } else { tries };
-                self.hold(Waiting { ticket, events, tries })
+                let body = self.reads_body(message).then(|| Held::new(std::mem::take(message.body_mut())));
+                self.hold(Waiting { ticket, events, body, tries })
             }
         }
     }
@@ -139,25 +147,38 @@ impl Bound {
     /// Holds a message until something happens to its stream.
     fn hold<M: Head>(self: &Arc<Self>, mut waiting: Waiting) -> Flow<M> {
         let bound = Arc::clone(self);
+        let most = self.pool.runtime.limits.body;
         Flow::wait(
-            async move { (waiting.events.recv().await, waiting) },
-            move |(event, waiting), message, exchange| bound.happened(event, waiting, message, exchange),
+            async move { (held::next(&mut waiting.events, waiting.body.as_mut(), most).await, waiting) },
+            move |(news, waiting), message, exchange| match news {
+                News::Event(Some(event)) => bound.happened(Some(event), waiting, message, exchange),
+                News::Event(None) => bound.begin_again(waiting, message, exchange),
+                News::Body => bound.happened(None, waiting, message, exchange),
+                News::Broken(Broken::TooLarge) => refuse(StatusCode::PAYLOAD_TOO_LARGE, exchange),
+                News::Broken(Broken::Unreadable) => refuse(StatusCode::BAD_REQUEST, exchange),
+            },
         )
     }
 
+    /// Something happened to a message that is held; none where more of its body has come.
     fn happened<M: Head>(
         self: &Arc<Self>,
         event: Option<Event>,
-        waiting: Waiting,
+        mut waiting: Waiting,
         message: &mut M,
         exchange: &mut Exchange,
     ) -> Flow<M> {
         let ticket = Arc::clone(&waiting.ticket);
         let stream = ticket.stream;
-        let live = event.zip(ticket.worker.lease(ticket.life));
-        let Some((event, lease)) = live else { return self.begin_again(&waiting, message, exchange) };
+        let Some(lease) = ticket.worker.lease(ticket.life) else {
+            return self.begin_again(waiting, message, exchange);
+        };
         let verdict = lease.enter(|instance| {
-            let verdict = instance.event(stream, event, message, exchange)?;
+            let verdict = match (&mut waiting.body, event) {
+                (Some(held), event) => instance.held(stream, (&mut *message, exchange), held, event)?,
+                (None, Some(event)) => instance.event(stream, event, message, exchange)?,
+                (None, None) => Verdict::Pause,
+            };
             if !matches!(verdict, Verdict::Pause)
                 && let Some(stream) = instance.host().streams.get_mut(&stream)
             {
@@ -165,10 +186,18 @@ impl Bound {
             }
             Ok(verdict)
         });
-        match verdict {
-            None => self.fail(exchange),
-            Some(Verdict::Pause) => self.hold(waiting),
-            Some(verdict) => self.judged(Arc::clone(&ticket), verdict, message, exchange),
+        match (verdict, waiting.body.take()) {
+            (Some(Verdict::Pause), body) => self.hold(Waiting { body, ..waiting }),
+            (Some(Verdict::Continue), Some(held)) => {
+                filter::put_back(&ticket, message, exchange, held, Rest::Filtered);
+                Flow::Continue
+            }
+            (Some(verdict), _) => self.judged(Arc::clone(&ticket), verdict, message, exchange),
+            (None, held) => {
+                held.into_iter()
+                    .for_each(|held| filter::put_back(&ticket, message, exchange, held, Rest::Passes));
+                self.fail(exchange)
+            }
         }
     }
 
@@ -176,10 +205,14 @@ impl Bound {
     /// yet begins once more in the next instance.
     fn begin_again<M: Head>(
         self: &Arc<Self>,
-        waiting: &Waiting,
+        waiting: Waiting,
         message: &mut M,
         exchange: &mut Exchange,
     ) -> Flow<M> {
+        if let Some(held) = waiting.body {
+            // What was read comes first, as if it had just come.
+            filter::put_back(&waiting.ticket, message, exchange, held, Rest::Passes);
+        }
         if waiting.tries == 0 {
             return self.fail(exchange);
         }
@@ -196,6 +229,15 @@ impl Bound {
         }
     }
 
+    /// Whether the guest reads the body of a message while it holds the head: only on the way up, and only where the
+    /// configuration says so.
+    fn reads_body<M: Head>(&self, message: &mut M) -> bool {
+        self.config.grants.body_while_held
+            && M::SIDE == Side::Request
+            && self.pool.runtime.module.uses().bodies[Side::Request as usize]
+            && !ends(message)
+    }
+
     /// Whether the worker has an instance that can be entered now.
     fn at_hand(&self, exchange: &Exchange) -> bool {
         self.pool.worker(exchange.shard).is_some_and(|worker| matches!(worker.turn(), Turn::Now(_)))
@@ -206,6 +248,8 @@ impl Bound {
 struct Waiting {
     ticket: Arc<Ticket>,
     events: UnboundedReceiver<Event>,
+    /// The body, where the guest reads it meanwhile.
+    body: Option<Held>,
     /// How often the request may begin again.
     tries: u32,
 }
@@ -221,10 +265,17 @@ enum Seen {
 }
 
 /// Shows a head to the guest, and arranges to be told where it is held.
-fn see<M: Head>(instance: &mut Instance, id: u32, message: &mut M, exchange: &Exchange) -> Result<Seen, Trap> {
+fn see<M: Head>(
+    instance: &mut Instance,
+    id: u32,
+    message: &mut M,
+    exchange: &Exchange,
+) -> Result<Seen, Trap> {
     let verdict = instance.head(id, message, exchange)?;
     Ok(match (verdict, instance.host().streams.get_mut(&id)) {
-        (Verdict::Pause, Some(stream)) => Seen::Held { events: stream.wait(M::SIDE), changed: stream.changed },
+        (Verdict::Pause, Some(stream)) => {
+            Seen::Held { events: stream.wait(M::SIDE), changed: stream.changed }
+        }
         (verdict, _) => Seen::Judged(verdict),
     })
 }

@@ -232,7 +232,10 @@ impl Host {
     }
 
     /// Does work beside the callback, which brings the effective context an event in the end.
-    pub(crate) fn spawn_event(&mut self, work: impl Future<Output = Event> + Send + 'static) -> Result<(), Status> {
+    pub(crate) fn spawn_event(
+        &mut self,
+        work: impl Future<Output = Event> + Send + 'static,
+    ) -> Result<(), Status> {
         let Home::Worker(worker, life) = self.home.clone() else { return Ok(()) };
         let context = self.effective;
         let root = self.root_of(context).ok_or(Status::BadArgument)?;

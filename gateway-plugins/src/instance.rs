@@ -12,8 +12,11 @@ use crate::{
     buffer::Buffer,
     config::Config,
     deadline::Budget,
-    entry::{Head, Part, Trap, Verdict, begin, count, ends, enter, lend_head, lend_part, verdict, with_exchange},
+    entry::{
+        Head, Part, Trap, Verdict, begin, count, ends, enter, lend_head, lend_part, verdict, with_exchange,
+    },
     exports::{Exports, OnHead, Starts, guest},
+    held::{Held, Read},
     host::{Event, Home, Host, Root, Stream},
     notes::Notes,
     runtime::Runtime,
@@ -151,6 +154,36 @@ impl Instance {
         Ok(self.judge(stream, message, None))
     }
 
+    /// More of a body has come while its head is held, or something happened then: the guest sees both. It lets them
+    /// go by saying so; what it returns does not count.
+    pub(crate) fn held<M: Head>(
+        &mut self,
+        stream: u32,
+        (message, exchange): (&mut M, &Exchange),
+        held: &mut Held,
+        event: Option<Event>,
+    ) -> Result<Verdict, Trap> {
+        let Self { store, exports } = self;
+        let (side, root) = (M::SIDE, store.data().root_of(stream).unwrap_or_default());
+        let (entry, read) = ((stream, budget(store)), held.read);
+        let (length, fields) = (size(held.buffer.len()), count(&held.trailers));
+        lend_head(store, stream, message, exchange, |store| {
+            lend_part(store, (stream, side), &mut held.part(), Some(exchange), |store| match event {
+                Some(event) => happened(store, exports, (stream, root), event),
+                None if read == Read::ToTheTrailers => {
+                    let callback = exports.trailers[side as usize].as_ref();
+                    enter(store, exports, entry, callback, (stream, fields)).map(drop)
+                }
+                None => {
+                    let end = u32::from(read == Read::ToTheEnd);
+                    let callback = exports.bodies[side as usize].as_ref();
+                    enter(store, exports, entry, callback, (stream, length, end)).map(drop)
+                }
+            })
+        })?;
+        Ok(self.judge(stream, message, None))
+    }
+
     /// Something happened to a context that holds nothing, or to one that is gone: its root is told.
     pub(crate) fn event_alone(&mut self, context: u32, root: u32, event: Event) -> Result<(), Trap> {
         happened(&mut self.store, &self.exports, (context, root), event)
@@ -166,7 +199,9 @@ impl Instance {
     ) -> Result<Verdict, Trap> {
         let Self { store, exports } = self;
         let root = store.data().root_of(stream).unwrap_or_default();
-        lend_part(store, (stream, side), part, exchange, |store| happened(store, exports, (stream, root), event))?;
+        lend_part(store, (stream, side), part, exchange, |store| {
+            happened(store, exports, (stream, root), event)
+        })?;
         Ok(verdict(store.data_mut(), stream, side, None))
     }
 

@@ -43,6 +43,7 @@ mod exports;
 mod fields;
 mod filter;
 mod handler;
+mod held;
 mod host;
 mod hostcalls;
 mod instance;

@@ -4,12 +4,7 @@ use std::{fmt, sync::Arc};
 
 use wasmtime::{ExternType, InstancePre, UnknownImportError};
 
-use crate::{
-    Engine, Limits, LoadError,
-    abi::Version,
-    host::Host,
-    hostcalls::Continue,
-};
+use crate::{Engine, Limits, LoadError, abi::Version, host::Host, hostcalls::Continue};
 
 /// A module that plugins can be made of: its code is compiled, its imports are the host's, its exports the ABI's.
 /// Several plugins may be made of one; clones are the same code.
@@ -92,7 +87,11 @@ fn check_memory(module: &wasmtime::Module, limits: &Limits) -> Result<(), LoadEr
         return Err(LoadError::ExportType { name: "memory", expected: "a 32-bit memory that is not shared" });
     }
     let bytes = memory.minimum().saturating_mul(memory.page_size());
-    within("the memory it begins with, in bytes,", usize::try_from(bytes).unwrap_or(usize::MAX), limits.memory)
+    within(
+        "the memory it begins with, in bytes,",
+        usize::try_from(bytes).unwrap_or(usize::MAX),
+        limits.memory,
+    )
 }
 
 fn check_tables(module: &wasmtime::Module, limits: &Limits) -> Result<(), LoadError> {
@@ -113,7 +112,8 @@ fn check_allocator(module: &wasmtime::Module) -> Result<(), LoadError> {
 fn continues(module: &wasmtime::Module) -> Continue {
     let silent = module.imports().any(|import| {
         let name = import.name();
-        let old = matches!(name, "proxy_continue_request" | "proxy_continue_response" | "proxy_clear_route_cache");
+        let old =
+            matches!(name, "proxy_continue_request" | "proxy_continue_response" | "proxy_clear_route_cache");
         old && matches!(import.ty(), ExternType::Func(ty) if ty.results().len() == 0)
     });
     if silent { Continue::Silent } else { Continue::Returns }

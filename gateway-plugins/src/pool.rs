@@ -2,7 +2,10 @@
 
 use std::sync::{Arc, OnceLock};
 
-use crate::{runtime::{Runtime, Stats}, worker::Worker};
+use crate::{
+    runtime::{Runtime, Stats},
+    worker::Worker,
+};
 
 use std::sync::atomic::Ordering::Relaxed;
 

@@ -168,7 +168,8 @@ mod tests {
     use super::of_exchange;
 
     fn exchange() -> Exchange {
-        let connection = ConnectInfo::new("192.0.2.7:5000".parse().unwrap(), "[2001:db8::1]:8443".parse().unwrap());
+        let connection =
+            ConnectInfo::new("192.0.2.7:5000".parse().unwrap(), "[2001:db8::1]:8443".parse().unwrap());
         let mut tls = TlsInfo::default();
         (tls.sni, tls.version) = (Some("a.example".into()), Some("TLSv1.3"));
         let mut exchange = Exchange::new(Arc::new(connection.with_tls(tls)));

@@ -73,7 +73,13 @@ pub struct Stats {
 }
 
 impl Runtime {
-    pub(crate) fn new(name: &str, engine: Engine, module: Module, limits: Limits, services: Services) -> Self {
+    pub(crate) fn new(
+        name: &str,
+        engine: Engine,
+        module: Module,
+        limits: Limits,
+        services: Services,
+    ) -> Self {
         Self {
             name: name.into(),
             engine,

@@ -1,10 +1,7 @@
 //! The instance that serves one worker: how it comes to be, ends, and comes again.
 
 use std::{
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
-        atomic::Ordering::Relaxed,
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak, atomic::Ordering::Relaxed},
     time::Duration,
 };
 
@@ -226,7 +223,9 @@ impl Lease<'_> {
     pub(crate) fn instance(&mut self) -> &mut Instance {
         match &mut self.state.phase {
             Phase::Live(instance) => instance,
-            Phase::Empty | Phase::Building(_) => unreachable!("a lease is made for a live instance, and ends it by value"),
+            Phase::Empty | Phase::Building(_) => {
+                unreachable!("a lease is made for a live instance, and ends it by value")
+            }
         }
     }
 
@@ -251,7 +250,10 @@ impl Lease<'_> {
     }
 
     /// The same, with the lease given back.
-    pub(crate) fn enter_with<R>(mut self, call: impl FnOnce(&mut Instance) -> Result<R, Trap>) -> Option<(Self, R)> {
+    pub(crate) fn enter_with<R>(
+        mut self,
+        call: impl FnOnce(&mut Instance) -> Result<R, Trap>,
+    ) -> Option<(Self, R)> {
         match call(self.instance()) {
             Ok(result) => Some((self, result)),
             Err(trap) => {

@@ -165,10 +165,8 @@ async fn calls_out_of_order() {
 #[tokio::test]
 async fn an_allocator_that_lies_or_fails_harms_only_its_guest() {
     for (answer, wanted) in [("(i32.const 0)", 10), ("(i32.const -8)", BAD_MEMORY)] {
-        let base = BASE.replace(
-            "(global.get $top) (global.set $top (i32.add (global.get $top) (local.get 0)))",
-            answer,
-        );
+        let base = BASE
+            .replace("(global.get $top) (global.set $top (i32.add (global.get $top) (local.get 0)))", answer);
         let text = format!(
             r#"(module {base} (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
                 (call $check (i32.const 0)
@@ -218,7 +216,12 @@ async fn a_plugin_that_keeps_trapping_is_quarantined_and_comes_back() {
     let mut limits = Limits::default();
     (limits.traps, limits.quarantine) = (3, Duration::from_millis(300));
     let text = on_request("(unreachable)");
-    let edge = edge(builder("bad").limits(limits).on_error(OnError::Allow), &module(&wat::parse_str(text).unwrap()), json!({})).await;
+    let edge = edge(
+        builder("bad").limits(limits).on_error(OnError::Allow),
+        &module(&wat::parse_str(text).unwrap()),
+        json!({}),
+    )
+    .await;
     for _ in 0..10 {
         assert_eq!(status(&edge, "/x").await, 200, "the policy lets requests through");
     }
@@ -239,7 +242,8 @@ async fn a_request_that_waits_begins_anew_where_another_one_traps() {
         (if (i32.eq (call $data (i32.const 16) (i32.const 4) (i32.const 0) (i32.const 4) (i32.const 8)) (i32.const 1))
             (then (drop (call $mark (i32.const 16) (i32.const 4) (i32.const 16) (i32.const 4) (i32.const 0)))
                   (return (i32.const 1))))"#;
-    let import = r#"(import "env" "proxy_set_shared_data" (func $mark (param i32 i32 i32 i32 i32) (result i32)))"#;
+    let import =
+        r#"(import "env" "proxy_set_shared_data" (func $mark (param i32 i32 i32 i32 i32) (result i32)))"#;
     let text = on_request(code).replacen("(module", &format!("(module {import}"), 1);
     let edge = edge_of(&text, json!({})).await;
     let address = edge.address;
@@ -271,7 +275,8 @@ async fn an_action_that_is_none_holds_the_request() {
 #[tokio::test]
 async fn a_guest_of_0_1_0_has_its_own_calls_and_no_end_of_stream() {
     for result in ["(result i32)", ""] {
-        let (drop, log) = (if result.is_empty() { "" } else { "(drop" }, if result.is_empty() { "" } else { ")" });
+        let (drop, log) =
+            (if result.is_empty() { "" } else { "(drop" }, if result.is_empty() { "" } else { ")" });
         let text = format!(
             r#"(module
                 (import "env" "proxy_get_configuration" (func $configuration (param i32 i32) (result i32)))

@@ -41,14 +41,29 @@ fn the_least_module_loads_in_every_version() {
 fn the_message_names_what_is_at_fault() {
     for (text, message) in [
         (BASE.replace("proxy_abi_version_0_2_1", "x"), "no export tells the Proxy-Wasm ABI"),
-        (BASE.replace("proxy_abi_version_0_2_1", "proxy_abi_version_0_3_0"), "no export tells the Proxy-Wasm ABI"),
+        (
+            BASE.replace("proxy_abi_version_0_2_1", "proxy_abi_version_0_3_0"),
+            "no export tells the Proxy-Wasm ABI",
+        ),
         (BASE.replace("\"memory\"", "\"m\""), "no export memory"),
         (BASE.replace("malloc", "m"), "no export proxy_on_memory_allocate (or malloc)"),
         (format!(r#"(import "env" "steal" (func)) {BASE}"#), "the host has no import env.steal"),
-        (format!(r#"(import "wasi_snapshot_preview1" "sock_open" (func)) {BASE}"#), "wasi_snapshot_preview1.sock_open"),
-        (format!(r#"(import "env" "proxy_log" (func (param i64))) {BASE}"#), "an import has another type than the host's"),
-        (BASE.replace("\"memory\") 1", "\"memory\") 300"), "the memory it begins with, in bytes, is 19660800, over the limit of 16777216"),
-        (format!("{BASE} (table 70000 funcref)"), "the largest table's length is 70000, over the limit of 65536"),
+        (
+            format!(r#"(import "wasi_snapshot_preview1" "sock_open" (func)) {BASE}"#),
+            "wasi_snapshot_preview1.sock_open",
+        ),
+        (
+            format!(r#"(import "env" "proxy_log" (func (param i64))) {BASE}"#),
+            "an import has another type than the host's",
+        ),
+        (
+            BASE.replace("\"memory\") 1", "\"memory\") 300"),
+            "the memory it begins with, in bytes, is 19660800, over the limit of 16777216",
+        ),
+        (
+            format!("{BASE} (table 70000 funcref)"),
+            "the largest table's length is 70000, over the limit of 65536",
+        ),
     ] {
         let found = refused(&format!("(module {text})"));
         assert!(found.contains(message), "{found}\ninstead of\n{message}");
@@ -100,7 +115,8 @@ fn a_configuration_is_tried_out() {
             r#"(module (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32))) {BASE}
                (func (export "_initialize") {start}))"#
         );
-        let refused = builder("bad").module(&ENGINE, &load(&text).unwrap()).configure(&json!({})).unwrap_err();
+        let refused =
+            builder("bad").module(&ENGINE, &load(&text).unwrap()).configure(&json!({})).unwrap_err();
         assert!(refused.contains(message), "{refused}");
     }
     let text = format!(

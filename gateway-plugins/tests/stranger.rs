@@ -29,7 +29,10 @@ async fn a_head_without_a_body_ends_the_stream() {
     let edge = stranger(&["response-headers"]).await;
     for (path, end) in [("/none", "true"), ("/x", "false")] {
         let answer = edge.get(path).await;
-        assert_eq!((answer.status.as_u16(), answer.header("x-was"), answer.header("x-end")), (207, "200", end));
+        assert_eq!(
+            (answer.status.as_u16(), answer.header("x-was"), answer.header("x-end")),
+            (207, "200", end)
+        );
         assert_eq!(answer.header("x-path"), path, "the request's head is there in the response phase");
     }
 }
@@ -195,7 +198,11 @@ async fn a_request_body_is_held_until_it_is_whole() {
 async fn a_request_body_streams_chunk_by_chunk() {
     let edge = stranger(&["stream-request"]).await;
     let answer = edge.ask(request("POST", "/x").body(chunks(&["one", "two"], None)).unwrap()).await;
-    assert_eq!(answer.sent("body"), ["[one][two][]"], "the end comes by itself where its chunk did not say so");
+    assert_eq!(
+        answer.sent("body"),
+        ["[one][two][]"],
+        "the end comes by itself where its chunk did not say so"
+    );
 }
 
 #[tokio::test]
@@ -282,4 +289,20 @@ async fn a_client_that_leaves_ends_the_context() {
     let held = tokio::time::timeout(std::time::Duration::from_millis(300), edge.ask(asked)).await;
     assert!(held.is_err(), "pause means pause");
     edge.until(|watch| watch.stats().contexts == 0 && watch.stats().entries > 0).await;
+}
+
+#[tokio::test]
+async fn headers_are_held_while_the_body_is_read_where_the_configuration_says_so() {
+    let config = |held: bool| json!({ "do": ["sign"], "host": { "body_while_held": held } });
+    let edge = edge(builder("stranger"), &STRANGER, config(true)).await;
+    for body in [whole("a signed body"), chunks(&["a sig", "ned body"], None)] {
+        let answer = edge.ask(request("POST", "/x").body(body).unwrap()).await;
+        assert_eq!((answer.sent("x-length"), answer.sent("body")), (vec!["13"], vec!["a signed body"]));
+    }
+    let answer = edge.ask(request("POST", "/x").body(chunks(&["an e", "vil body"], None)).unwrap()).await;
+    assert_eq!((answer.status.as_u16(), answer.text.as_str()), (422, "not that"));
+    let edge = edge(builder("stranger"), &STRANGER, config(false)).await;
+    let asked = request("POST", "/x").body(whole("x")).unwrap();
+    let held = tokio::time::timeout(std::time::Duration::from_millis(300), edge.ask(asked)).await;
+    assert!(held.is_err(), "pause means pause where it does not");
 }

@@ -98,10 +98,7 @@ mod tests {
     #[test]
     fn the_example_of_the_specification() {
         let bytes = encoded(&[(b"a".to_vec(), b"1".to_vec()), (b"b".to_vec(), b"22".to_vec())]);
-        assert_eq!(
-            bytes,
-            b"\x02\0\0\0\x01\0\0\0\x01\0\0\0\x01\0\0\0\x02\0\0\0a\x001\0b\x0022\0",
-        );
+        assert_eq!(bytes, b"\x02\0\0\0\x01\0\0\0\x01\0\0\0\x01\0\0\0\x02\0\0\0a\x001\0b\x0022\0",);
     }
 
     #[test]
@@ -113,7 +110,9 @@ mod tests {
 
     #[test]
     fn a_count_beyond_the_bytes_is_refused_before_anything_is_allocated() {
-        for form in [&b"\xff\xff\xff\xff"[..], b"\x01\0\0\0", b"\x01\0\0\0\x01\0\0\0\xff\xff\xff\xffa\0", b"\x01"] {
+        for form in
+            [&b"\xff\xff\xff\xff"[..], b"\x01\0\0\0", b"\x01\0\0\0\x01\0\0\0\xff\xff\xff\xffa\0", b"\x01"]
+        {
             assert_eq!(decode(form), Err(Status::BadArgument), "{form:?}");
         }
         let many = vec![(Vec::new(), Vec::new()); 1_001];

@@ -17,7 +17,14 @@ pub(super) fn define(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
     Ok(())
 }
 
-fn get(caller: &mut Caller<'_>, key: u32, key_size: u32, value_at: u32, size_at: u32, version_at: u32) -> Called {
+fn get(
+    caller: &mut Caller<'_>,
+    key: u32,
+    key_size: u32,
+    value_at: u32,
+    size_at: u32,
+    version_at: u32,
+) -> Called {
     let (memory, host) = view(caller)?;
     let (value, version) = host.runtime.data.get(bytes(memory, key, key_size)?).ok_or(ABSENT)?;
     put_u32(memory, version_at, version)?;

@@ -40,7 +40,14 @@ impl Found {
 }
 
 /// The first value, as in Envoy; the others come with the pairs. Where there is none, 0.1.0 has an empty one.
-fn get_value(caller: &mut Caller<'_>, map: u32, key: u32, key_size: u32, value_at: u32, size_at: u32) -> Called {
+fn get_value(
+    caller: &mut Caller<'_>,
+    map: u32,
+    key: u32,
+    key_size: u32,
+    value_at: u32,
+    size_at: u32,
+) -> Called {
     let map = kind::<MapKind>(map)?;
     let (memory, host) = view(caller)?;
     match find(host, map, bytes(memory, key, key_size)?) {
@@ -96,7 +103,14 @@ fn add_value(caller: &mut Caller<'_>, map: u32, key: u32, key_size: u32, value: 
     write(caller, map, (key, key_size), (value, size), Write::Add)
 }
 
-fn replace_value(caller: &mut Caller<'_>, map: u32, key: u32, key_size: u32, value: u32, size: u32) -> Called {
+fn replace_value(
+    caller: &mut Caller<'_>,
+    map: u32,
+    key: u32,
+    key_size: u32,
+    value: u32,
+    size: u32,
+) -> Called {
     write(caller, map, (key, key_size), (value, size), Write::Replace)
 }
 

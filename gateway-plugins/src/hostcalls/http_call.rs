@@ -51,7 +51,8 @@ fn call(
     within(body_size, host.runtime.limits.value)?;
     // Before anything is sent: a call whose token is lost cannot be answered.
     put_u32(memory, token_at, 0)?;
-    let upstream = std::str::from_utf8(bytes(memory, upstream, upstream_size)?).map_err(|_| Status::BadArgument)?;
+    let upstream =
+        std::str::from_utf8(bytes(memory, upstream, upstream_size)?).map_err(|_| Status::BadArgument)?;
     if !host.config().is_some_and(|config| config.may_call(upstream)) {
         tracing::debug!(plugin = &*host.runtime.name, upstream, "a plugin may not call this upstream");
         return Err(Status::BadArgument.into());
@@ -93,7 +94,8 @@ async fn answered(calling: Calling, time: Duration, most: usize) -> Option<Answe
 /// A request of pairs, of which three say where it goes.
 fn request(pairs: &[pairs::Pair<'_>], body: Bytes, trailers: HeaderMap) -> Result<Request<Body>, Status> {
     let bad = Status::BadArgument;
-    let pseudo = |wanted| pairs.iter().find(|(key, _)| Pseudo::of(key) == Some(wanted)).map(|(_, value)| *value);
+    let pseudo =
+        |wanted| pairs.iter().find(|(key, _)| Pseudo::of(key) == Some(wanted)).map(|(_, value)| *value);
     let method = pseudo(Pseudo::Method).and_then(|method| Method::from_bytes(method).ok());
     let path = pseudo(Pseudo::Path).and_then(|path| PathAndQuery::try_from(path).ok());
     let authority = pseudo(Pseudo::Authority).and_then(|authority| Authority::try_from(authority).ok());

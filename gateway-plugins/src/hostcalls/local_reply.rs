@@ -2,10 +2,7 @@
 
 use bytes::Bytes;
 use gateway_core::Body;
-use http::{
-    HeaderMap, HeaderName, HeaderValue, Response,
-    header::CONTENT_TYPE,
-};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, header::CONTENT_TYPE};
 use wasmtime::Linker;
 
 use super::within;

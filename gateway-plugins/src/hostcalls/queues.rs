@@ -24,7 +24,9 @@ pub(super) fn define(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
 fn register(caller: &mut Caller<'_>, name: u32, size: u32, id_at: u32) -> Called {
     let (memory, host) = view(caller)?;
     let listener = match (&host.home, host.root_of(host.effective)) {
-        (Home::Worker(worker, life), Some(root)) => Some(Listener { worker: worker.clone(), life: *life, root }),
+        (Home::Worker(worker, life), Some(root)) => {
+            Some(Listener { worker: worker.clone(), life: *life, root })
+        }
         _ => None,
     };
     let runtime = &host.runtime;

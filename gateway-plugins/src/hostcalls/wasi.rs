@@ -83,7 +83,8 @@ fn write(caller: &mut Caller<'_>, fd: u32, parts: u32, count: u32, written_at: u
     let (memory, host) = view(caller)?;
     let (mut text, mut written) = (Vec::new(), 0_u32);
     for part in bytes(memory, parts, count * 8)?.chunks_exact(8) {
-        let number = |at: usize| part.get(at..at + 4).and_then(|four| four.try_into().ok()).map(u32::from_le_bytes);
+        let number =
+            |at: usize| part.get(at..at + 4).and_then(|four| four.try_into().ok()).map(u32::from_le_bytes);
         let (pointer, length) = number(0).zip(number(4)).ok_or(Errno::Fault)?;
         let part = bytes(memory, pointer, length)?;
         let room = host.runtime.limits.log_line.saturating_sub(text.len());

@@ -34,7 +34,8 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 pub static ENGINE: LazyLock<Engine> = LazyLock::new(|| Engine::new().unwrap());
 
 /// The guest built from the public SDK, compiled once.
-pub static STRANGER: LazyLock<Module> = LazyLock::new(|| module(include_bytes!("../guests/built/stranger.wasm")));
+pub static STRANGER: LazyLock<Module> =
+    LazyLock::new(|| module(include_bytes!("../guests/built/stranger.wasm")));
 
 /// A module, compiled.
 pub fn module(bytes: &[u8]) -> Module {
@@ -69,7 +70,10 @@ impl Answer {
     /// What the upstream was sent in this field, by its echo; every value, in order.
     pub fn sent(&self, name: &str) -> Vec<&str> {
         let prefix = format!("{}: ", name.to_lowercase());
-        self.text.lines().filter_map(|line| line.to_lowercase().starts_with(&prefix).then(|| &line[prefix.len()..])).collect()
+        self.text
+            .lines()
+            .filter_map(|line| line.to_lowercase().starts_with(&prefix).then(|| &line[prefix.len()..]))
+            .collect()
     }
 
     pub fn header(&self, name: &str) -> &str {
@@ -169,7 +173,9 @@ pub fn chunks(parts: &[&str], trailers: Option<HeaderMap>) -> BoxBody<Bytes, Inf
     let frames = futures_util::stream::unfold(receiver, |mut receiver| async move {
         receiver.recv().await.map(|frame| (frame, receiver))
     });
-    BodyExt::boxed(StreamBody::new(Box::pin(frames) as std::pin::Pin<Box<dyn futures_util::Stream<Item = _> + Send + Sync>>))
+    BodyExt::boxed(StreamBody::new(
+        Box::pin(frames) as std::pin::Pin<Box<dyn futures_util::Stream<Item = _> + Send + Sync>>
+    ))
 }
 
 pub async fn ask(address: SocketAddr, request: Request<BoxBody<Bytes, Infallible>>) -> Answer {
@@ -178,7 +184,13 @@ pub async fn ask(address: SocketAddr, request: Request<BoxBody<Bytes, Infallible
     tokio::spawn(connection);
     let Ok(response) = sender.send_request(request).await else {
         let nothing = (StatusCode::default(), HeaderMap::new(), String::new(), HeaderMap::new());
-        return Answer { status: nothing.0, headers: nothing.1, text: nothing.2, trailers: nothing.3, broken: true };
+        return Answer {
+            status: nothing.0,
+            headers: nothing.1,
+            text: nothing.2,
+            trailers: nothing.3,
+            broken: true,
+        };
     };
     let (parts, mut body) = response.into_parts();
     let (mut text, mut trailers, mut broken) = (Vec::new(), HeaderMap::new(), false);
@@ -202,7 +214,8 @@ where
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            let service = service_fn(move |request| async move { Ok::<_, Infallible>(answer(request).await) });
+            let service =
+                service_fn(move |request| async move { Ok::<_, Infallible>(answer(request).await) });
             tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
         }
     });

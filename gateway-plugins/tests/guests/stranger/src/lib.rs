@@ -236,6 +236,9 @@ impl HttpContext for Stream {
             (1..=3).for_each(|number| self.call(&format!("/ask/{number}")));
             return Action::Pause;
         }
+        if self.told("sign") {
+            return Action::Pause;
+        }
         if self.told("hold") && self.get_http_request_header("x-hold").is_some() {
             return Action::Pause;
         }
@@ -249,6 +252,15 @@ impl HttpContext for Stream {
                 self.send_http_response(422, vec![("x-by", "stranger")], Some(b"not that"));
                 return Action::Pause;
             }
+        }
+        if self.told("sign") && end {
+            let body = self.get_http_request_body(0, size).unwrap_or_default();
+            if body.windows(4).any(|word| word == b"evil") {
+                self.send_http_response(422, vec![], Some(b"not that"));
+                return Action::Pause;
+            }
+            self.set_http_request_header("x-length", Some(&size.to_string()));
+            self.resume_http_request();
         }
         if self.told("buffer-request") {
             if !end {
