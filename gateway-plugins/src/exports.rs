@@ -13,20 +13,25 @@ pub(crate) enum OnHead {
     New(TypedFunc<(u32, u32, u32), u32>),
 }
 
+/// The callback of a chunk of a body: context, size, whether it is the last.
+type OnBody = TypedFunc<(u32, u32, u32), u32>;
+/// The callback of a callout's answer: root, token, numbers of fields, bytes and trailers.
+type OnCall = TypedFunc<(u32, u32, u32, u32, u32), ()>;
+
 /// What a guest exports of the ABI; each of them may be missing.
 pub(crate) struct Exports {
     pub(crate) context_create: Option<TypedFunc<(u32, u32), ()>>,
     pub(crate) vm_start: Option<TypedFunc<(u32, u32), u32>>,
     pub(crate) configure: Option<TypedFunc<(u32, u32), u32>>,
     pub(crate) heads: [Option<OnHead>; 2],
-    pub(crate) bodies: [Option<TypedFunc<(u32, u32, u32), u32>>; 2],
+    pub(crate) bodies: [Option<OnBody>; 2],
     pub(crate) trailers: [Option<TypedFunc<(u32, u32), u32>>; 2],
     pub(crate) done: Option<TypedFunc<u32, u32>>,
     pub(crate) log: Option<TypedFunc<u32, ()>>,
     pub(crate) delete: Option<TypedFunc<u32, ()>>,
     pub(crate) tick: Option<TypedFunc<u32, ()>>,
     pub(crate) queue_ready: Option<TypedFunc<(u32, u32), ()>>,
-    pub(crate) http_call_response: Option<TypedFunc<(u32, u32, u32, u32, u32), ()>>,
+    pub(crate) http_call_response: Option<OnCall>,
     pub(crate) foreign_function: Option<TypedFunc<(u32, u32, u32), ()>>,
 }
 

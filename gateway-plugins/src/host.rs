@@ -132,7 +132,7 @@ pub(crate) struct ResponseHead {
 /// What happened to a stream that waits.
 pub(crate) enum Event {
     /// A callout was answered, or failed.
-    Called(u32, Option<Answered>),
+    Called(u32, Option<Box<Answered>>),
     /// A foreign function gave its late result.
     Foreign(u32, Bytes),
     /// Another context resumed or answered it.
@@ -157,7 +157,7 @@ pub(crate) struct Message {
     pub(crate) response: Option<Response<Body>>,
     pub(crate) body: Option<(Side, Buffer)>,
     pub(crate) trailers: Option<(Side, HeaderMap)>,
-    pub(crate) answered: Option<Answered>,
+    pub(crate) answered: Option<Box<Answered>>,
     pub(crate) arguments: Option<Buffer>,
     pub(crate) vm_configuration: Option<Buffer>,
     pub(crate) configuration: Option<Buffer>,

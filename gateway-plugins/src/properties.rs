@@ -3,7 +3,10 @@
 //! Texts are their bytes, whole numbers 64 bits and little-endian, `true` one byte, times nanoseconds since 1970,
 //! lengths of time nanoseconds.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use bytes::Bytes;
 use gateway_core::{ConnectInfo, config::Protocol, plugin::Exchange};
@@ -22,15 +25,15 @@ pub(crate) fn of_exchange(
         [b"response", b"headers", name] => field(response?, name),
         [b"request", name] => of_request(name, exchange, request),
         [b"response", name] => of_response(name, exchange),
-        [b"source", name] => address(name, exchange.client.ip.to_string(), exchange.connection.peer().port()),
+        [b"source", name] => address(name, exchange.client.ip, exchange.connection.peer().port()),
         [b"destination", name] => {
             let local = exchange.connection.local();
-            address(name, local.ip().to_canonical().to_string(), local.port())
+            address(name, local.ip(), local.port())
         }
         [b"connection", name] => of_connection(name, &exchange.connection),
         [b"upstream", name] => {
             let endpoint = exchange.endpoint?;
-            address(name, endpoint.ip().to_canonical().to_string(), endpoint.port())
+            address(name, endpoint.ip(), endpoint.port())
         }
         [b"route_name"] => named(exchange.route().map(|route| (&route.name, route.id))),
         [b"cluster_name"] => exchange.service().map(|service| text(&service.host)),
@@ -97,10 +100,9 @@ fn of_consumer(name: &[u8], exchange: &Exchange) -> Option<Bytes> {
 }
 
 /// `address` with its port, as Envoy has it, or the port alone.
-fn address(name: &[u8], ip: String, port: u16) -> Option<Bytes> {
+fn address(name: &[u8], ip: IpAddr, port: u16) -> Option<Bytes> {
     match name {
-        b"address" if ip.contains(':') => Some(text(&format!("[{ip}]:{port}"))),
-        b"address" => Some(text(&format!("{ip}:{port}"))),
+        b"address" => Some(text(&SocketAddr::new(ip.to_canonical(), port).to_string())),
         b"port" => Some(number(port.into())),
         _ => None,
     }

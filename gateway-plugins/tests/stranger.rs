@@ -294,15 +294,59 @@ async fn a_client_that_leaves_ends_the_context() {
 #[tokio::test]
 async fn headers_are_held_while_the_body_is_read_where_the_configuration_says_so() {
     let config = |held: bool| json!({ "do": ["sign"], "host": { "body_while_held": held } });
-    let edge = edge(builder("stranger"), &STRANGER, config(true)).await;
+    let held = edge(builder("stranger"), &STRANGER, config(true)).await;
     for body in [whole("a signed body"), chunks(&["a sig", "ned body"], None)] {
-        let answer = edge.ask(request("POST", "/x").body(body).unwrap()).await;
+        let answer = held.ask(request("POST", "/x").body(body).unwrap()).await;
         assert_eq!((answer.sent("x-length"), answer.sent("body")), (vec!["13"], vec!["a signed body"]));
     }
-    let answer = edge.ask(request("POST", "/x").body(chunks(&["an e", "vil body"], None)).unwrap()).await;
+    let answer = held.ask(request("POST", "/x").body(chunks(&["an e", "vil body"], None)).unwrap()).await;
     assert_eq!((answer.status.as_u16(), answer.text.as_str()), (422, "not that"));
-    let edge = edge(builder("stranger"), &STRANGER, config(false)).await;
+    let plain = edge(builder("stranger"), &STRANGER, config(false)).await;
     let asked = request("POST", "/x").body(whole("x")).unwrap();
-    let held = tokio::time::timeout(std::time::Duration::from_millis(300), edge.ask(asked)).await;
+    let held = tokio::time::timeout(std::time::Duration::from_millis(300), plain.ask(asked)).await;
     assert!(held.is_err(), "pause means pause where it does not");
+}
+
+#[tokio::test]
+async fn configurations_come_and_go_and_leave_nothing() {
+    let edge = stranger(&["data"]).await;
+    assert_eq!(edge.get("/x").await.sent("x-count"), ["1"]);
+    let config = edge.gateway.snapshot().config().clone();
+    let plain = {
+        let mut plain = config.clone();
+        plain.plugins.clear();
+        plain
+    };
+    for round in 1..=20 {
+        edge.gateway.reload(&plain).unwrap();
+        assert_eq!(edge.get("/x").await.sent("x-count"), [""; 0]);
+        edge.until(|watch| watch.stats().instances_alive == 0).await;
+        edge.gateway.reload(&config).unwrap();
+        assert_eq!(
+            edge.get("/x").await.sent("x-count"),
+            [(round + 1).to_string()],
+            "shared data outlives them"
+        );
+    }
+    edge.until(|watch| watch.stats().contexts == 0).await;
+    let stats = edge.watch.stats();
+    assert_eq!((stats.instances, stats.instances_alive, stats.traps), (21, 1, 0), "{stats:?}");
+}
+
+#[tokio::test]
+async fn two_configurations_share_an_instance_and_keep_to_themselves() {
+    let edge = stranger(&["all-headers"]).await;
+    let mut config = edge.gateway.snapshot().config().clone();
+    let mut route = gateway_core::config::Route::new("special").to(config.services.values().next().unwrap());
+    (route.paths, route.strip_path) = (Some(vec!["/special".into()]), false);
+    route.service = config.routes.values().next().unwrap().service;
+    let special = gateway_core::config::Plugin::new("stranger", told(&["reply"])).on_route(&route);
+    config = config.with(route).with(special);
+    edge.gateway.reload(&config).unwrap();
+    for _ in 0..2 {
+        assert_eq!(edge.get("/special").await.status, 418);
+        assert_eq!(edge.get("/x").await.sent("x-all"), ["1"]);
+    }
+    let stats = edge.watch.stats();
+    assert_eq!((stats.instances, stats.traps), (1, 0), "{stats:?}");
 }

@@ -73,7 +73,7 @@ fn call(
 }
 
 /// The answer, whole and within its bound; none where there is none in time.
-async fn answered(calling: Calling, time: Duration, most: usize) -> Option<Answered> {
+async fn answered(calling: Calling, time: Duration, most: usize) -> Option<Box<Answered>> {
     let whole = async {
         let (parts, body) = calling.await?.into_parts();
         let body = Limited::new(body, most).collect().await?;
@@ -82,7 +82,7 @@ async fn answered(calling: Calling, time: Duration, most: usize) -> Option<Answe
         Ok::<_, BoxError>(Answered { status: parts.status, headers: parts.headers, body, trailers })
     };
     match timeout(time, whole).await {
-        Ok(Ok(answered)) => Some(answered),
+        Ok(Ok(answered)) => Some(Box::new(answered)),
         Ok(Err(error)) => {
             tracing::debug!(%error, "a callout failed");
             None

@@ -1,5 +1,11 @@
 //! A gateway on a real socket with WASM plugins in its chain, an upstream behind it, and a client.
-#![allow(dead_code, unreachable_pub, reason = "each test uses its own part")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "each test uses its own part"
+)]
 
 use std::{
     convert::Infallible,
@@ -72,7 +78,8 @@ impl Answer {
         let prefix = format!("{}: ", name.to_lowercase());
         self.text
             .lines()
-            .filter_map(|line| line.to_lowercase().starts_with(&prefix).then(|| &line[prefix.len()..]))
+            .filter(|line| line.to_lowercase().starts_with(&prefix))
+            .map(|line| &line[prefix.len()..])
             .collect()
     }
 
@@ -130,7 +137,7 @@ impl Edge {
     }
 
     pub async fn ask(&self, request: Request<BoxBody<Bytes, Infallible>>) -> Answer {
-        timeout(PATIENCE, ask(self.address, request)).await.expect("an answer in time")
+        timeout(PATIENCE, ask(self.address, request)).await.unwrap()
     }
 
     /// Waits until `holds`.
