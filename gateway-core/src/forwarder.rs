@@ -11,7 +11,7 @@ use crate::{
     config::Route,
     error::{BoxError, Error, Reason},
     plugin::{Exchange, Forward, Source},
-    reply::{Refusal, message_reply, reply},
+    reply::{Instead, Refusal, message_reply, reply},
     sanitize::{self, Brand, Lines, Trust, append_via, guard_response},
     upstream::{Backend, HostPolicy, Switched, tunnel},
 };
@@ -132,6 +132,10 @@ fn answer(error: &Error, exchange: &mut Exchange) -> Response<Body> {
     exchange.reason = Some(reason);
     if reason.blames_upstream() {
         exchange.source = Source::Error;
+    }
+    if let Some(response) = Instead::take(error) {
+        exchange.reason = Some(Reason::Plugin);
+        return response;
     }
     if let Some(refusal) = Refusal::find(error) {
         exchange.reason = Some(Reason::Plugin);

@@ -12,7 +12,7 @@ use std::{
     convert::Infallible,
     future::Future,
     pin::{Pin, pin},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, Weak},
     task::{Context, Poll},
 };
 
@@ -64,6 +64,21 @@ pub struct Gateway {
     shard: Shard,
 }
 
+/// A [`Gateway`] that may be gone.
+#[derive(Clone)]
+pub struct WeakGateway {
+    shared: Weak<Shared>,
+    shard: Shard,
+}
+
+impl WeakGateway {
+    /// The gateway, if any other handle still keeps it.
+    #[must_use]
+    pub fn upgrade(&self) -> Option<Gateway> {
+        self.shared.upgrade().map(|shared| Gateway { shared, shard: self.shard })
+    }
+}
+
 /// What all clones of a gateway share.
 struct Shared {
     snapshot: ArcSwap<Snapshot>,
@@ -107,6 +122,12 @@ impl Gateway {
         move |connection: &Arc<ConnectInfo>, request: Request<Body>| {
             Box::pin(gateway.handle(connection, request))
         }
+    }
+
+    /// A handle that does not keep the gateway alive: for what the gateway itself holds, such as a plugin.
+    #[must_use]
+    pub fn downgrade(&self) -> WeakGateway {
+        WeakGateway { shared: Arc::downgrade(&self.shared), shard: self.shard }
     }
 
     /// The configuration that requests are served by now.

@@ -96,7 +96,7 @@ pub use body::Body;
 pub use closing::Closing;
 pub use connect_info::{ConnectInfo, TlsInfo};
 pub use error::{BoxError, Error, Reason};
-pub use gateway::{Builder, Gateway};
+pub use gateway::{Builder, Gateway, WeakGateway};
 pub use request_id::RequestId;
 pub use settings::Settings;
 pub use snapshot::Snapshot;

@@ -65,6 +65,12 @@ impl Snapshot {
         &self.router
     }
 
+    /// How the service `id` is forwarded to, if it is: by HTTP.
+    #[must_use]
+    pub fn backend(&self, id: Uuid) -> Option<&Arc<Backend>> {
+        self.backends.get(&id).map(|(_, _, backend)| backend)
+    }
+
     /// The endpoints of the upstream entity `id`, if a service uses it.
     #[must_use]
     pub fn upstream(&self, id: Uuid) -> Option<&Arc<Upstream>> {

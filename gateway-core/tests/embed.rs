@@ -20,12 +20,13 @@ use gateway_core::{
     config::{Config, Plugin, Route, schema::Field},
     plugin::{Exchange, Flow, Handler, LayerPlugin, Registry},
     plugins,
+    reply::Instead,
 };
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
 use tokio::net::{TcpListener, TcpStream};
-use tower::{ServiceBuilder, ServiceExt, layer::layer_fn, service_fn};
+use tower::{ServiceBuilder, ServiceExt, layer::layer_fn, service_fn, util::MapRequestLayer};
 use wire::{Client, Custom, Setup, Upstream, everything_to};
 
 /// A gateway to `upstream` with these plugins, switched on for all.
@@ -400,4 +401,27 @@ fn threads_of_an_embedders_runtime_share_what_there_is() {
         // At most one for each client and shard, of 400 requests.
         assert!(upstream.open() <= 40, "connections are used again: {}", upstream.open());
     });
+}
+
+#[tokio::test]
+async fn a_body_that_fails_with_an_answer_is_answered_with_it() {
+    let upstream = Upstream::echo().await;
+    let judge = MapRequestLayer::new(|mut request: Request<Body>| {
+        let refusal = Response::builder().status(422).header("x-by", "judge").body(Body::from("not that"));
+        let failure: gateway_core::BoxError = Box::new(Instead::new(refusal.unwrap()));
+        let frames = futures_util::stream::iter([Err::<Frame<bytes::Bytes>, _>(failure)]);
+        *request.body_mut() = Body::new(StreamBody::new(frames));
+        request
+    });
+    let registry = Registry::empty().with(LayerPlugin::new("judge", 1, judge));
+    let gateway = gateway(&upstream, registry, &["judge"]);
+    let weak = gateway.downgrade();
+    let request = Request::post("/").header("host", "a").body(Body::from("evil")).unwrap();
+    let response = gateway.oneshot(request).await.unwrap();
+    assert_eq!(
+        (response.status(), &response.headers()["x-by"]),
+        (StatusCode::UNPROCESSABLE_ENTITY, &HeaderValue::from_static("judge"))
+    );
+    assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "not that");
+    assert!(weak.upgrade().is_none(), "a weak handle keeps nothing");
 }

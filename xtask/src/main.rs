@@ -1,6 +1,7 @@
 //! The chores of this repository: `cargo xtask <chore>`.
 
 mod bench;
+mod guests;
 mod pace;
 mod upstream;
 
@@ -18,6 +19,7 @@ type Result<T> = std::result::Result<T, Failure>;
 #[command(name = "cargo xtask", about = "The chores of this repository", version)]
 enum Chore {
     Bench(bench::Bench),
+    Guests(guests::Guests),
     Upstream(upstream::Upstream),
     Pace(pace::Pace),
 }
@@ -43,6 +45,7 @@ async fn main() -> ExitCode {
 async fn run(chore: Chore) -> Result<()> {
     match chore {
         Chore::Bench(bench) => bench.run().await,
+        Chore::Guests(guests) => guests.run().await,
         Chore::Upstream(upstream) => upstream.run().await,
         Chore::Pace(pace) => pace.run().await,
     }

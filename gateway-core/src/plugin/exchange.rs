@@ -188,6 +188,13 @@ impl Exchange {
         self.canonical.as_ref().map_or_else(|| self.uri.path(), PathAndQuery::path)
     }
 
+    /// The canonical path and query of the request, before the route changed it.
+    #[must_use]
+    pub fn path_and_query(&self) -> &str {
+        let target = self.canonical.as_ref().or_else(|| self.uri.path_and_query());
+        target.map_or("/", PathAndQuery::as_str)
+    }
+
     /// What the route has taken off the path.
     #[must_use]
     pub fn stripped_prefix(&self) -> &str {

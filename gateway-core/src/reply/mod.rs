@@ -14,10 +14,12 @@
 
 mod branding;
 mod form;
+mod instead;
 mod refusal;
 
 pub use branding::Branding;
 pub use form::{Asked, Form};
+pub use instead::Instead;
 pub use refusal::Refusal;
 
 use http::{

@@ -52,3 +52,18 @@ fn with_environment(text: &str, environment: &dyn Fn(&str) -> Option<String>) ->
     let tables = Tables::new();
     Config::parse(text, Options::new(&tables).environment(environment))
 }
+
+#[test]
+fn an_open_table_keeps_what_it_does_not_know_and_checks_what_it_does() {
+    let text = |limit: &str| {
+        format!(
+            "_format_version: '3.0'\nplugins:\n- name: foreign\n  config: {{realm: x, deep: {{a: [1, null]}}, limit: {limit}}}\n"
+        )
+    };
+    let config = parse(&text("3")).unwrap_or_else(|problems| panic!("{problems}"));
+    let plugin = config.plugins.values().next().unwrap_or_else(|| panic!("no plugin"));
+    assert_eq!(plugin.config, serde_json::json!({ "limit": 3, "realm": "x", "deep": { "a": [1, null] } }));
+    assert!(refused(&text("many")).to_string().contains("expected an integer"));
+    let again = parse(&config.to_yaml()).unwrap_or_else(|problems| panic!("{problems}"));
+    assert_eq!(again, config, "what it writes, it reads as the same");
+}

@@ -23,6 +23,7 @@ impl Tables {
         Self(BTreeMap::from([
             ("correlation-id", correlation_id()),
             ("cors", cors()),
+            ("foreign", Record::new(vec![Field::integer("limit").default(7)]).open()),
             ("key-auth", key_auth()),
             ("rate-limiting", rate_limiting()),
             ("request-size-limiting", request_size_limiting()),

@@ -77,6 +77,9 @@ impl<'a> Decoder<'a> {
         let node = expanded.as_ref().unwrap_or(node);
         let mut draft = Draft { meant: self.unknown(record, node, around), ..Draft::default() };
         let absent = self.given(record, node, &mut draft);
+        if record.open {
+            keep_others(record, node, &mut draft.fields);
+        }
         let dependent = record.dependent_defaults.map(|defaults| defaults(&draft.fields)).unwrap_or_default();
         for field in absent {
             let dependent = dependent.iter().find(|(name, _)| *name == field.name).map(|(_, value)| value);
@@ -119,6 +122,9 @@ impl<'a> Decoder<'a> {
     /// Refuses fields that are not in the table; gives those that they were probably meant to be.
     fn unknown(&mut self, record: &Record, node: &Node, around: Around<'_>) -> Vec<String> {
         let mut meant = Vec::new();
+        if record.open {
+            return meant;
+        }
         for entry in node.entries() {
             let key = entry.key.as_str();
             let nested = around.besides.iter().any(|(name, ..)| *name == key);
@@ -173,6 +179,12 @@ impl<'a> Decoder<'a> {
         self.report(problem);
         draft.failed.push(field.name.as_ref());
     }
+}
+
+/// The fields that an open table does not know, as they are.
+fn keep_others(record: &Record, node: &Node, fields: &mut Map<String, Value>) {
+    let others = node.entries().iter().filter(|entry| record.field(&entry.key).is_none());
+    fields.extend(others.map(|entry| (entry.key.clone(), entry.value.to_value())));
 }
 
 /// 32 letters and digits, from the operating system's generator.

@@ -63,7 +63,9 @@ impl Record {
             .filter(|field| field.must_be_given())
             .map(|field| field.name.as_ref())
             .collect();
-        let mut schema = json!({ "type": "object", "properties": properties, "additionalProperties": false });
+        let mut schema = json!({
+            "type": "object", "properties": properties, "additionalProperties": self.open,
+        });
         if !required.is_empty() {
             schema["required"] = required.into();
         }

@@ -55,6 +55,8 @@ pub struct Record {
     pub dependent_defaults: Option<DependentDefaults>,
     /// For the `config` of a plugin: where such a plugin may be put.
     pub placement: Placement,
+    /// Whether fields that are not in the table are kept as they are, where others refuse them.
+    pub open: bool,
 }
 
 /// A field that stands for others.
@@ -121,6 +123,14 @@ impl Record {
     #[must_use]
     pub fn dependent_defaults(mut self, defaults: DependentDefaults) -> Self {
         self.dependent_defaults = Some(defaults);
+        self
+    }
+
+    /// The same, which keeps fields that are not in the table as they are: for a plugin that alone knows what
+    /// its configuration may hold.
+    #[must_use]
+    pub const fn open(mut self) -> Self {
+        self.open = true;
         self
     }
 

@@ -1,0 +1,147 @@
+//! What a WASM plugin costs a request, beside a native one that does nothing.
+//!
+//! `cargo bench -p gateway-benches --bench plugins`
+//!
+//! - `native`: a handler without any phase of its own, called in its three phases: the baseline.
+//! - `request`: a guest that has a request phase and does nothing in it: one context, one entry.
+//! - `reads`, `calls`: the same guest with 100 header reads, with 100 foreign calls, in its one entry.
+//! - `phases`: a guest that reads two fields and writes two on the way up, writes three on the way down, and logs.
+//! - `sdk`: a guest built with the public Rust SDK that is told to do nothing: all its callbacks are entered.
+//!
+//! The last lines give what follows from them: one read, one foreign call.
+
+use std::{hint::black_box, sync::Arc, time::Instant};
+
+use criterion::Criterion;
+use gateway_core::{
+    Body, ConnectInfo,
+    plugin::{Configured, Exchange, Flow, Handler, Plugin},
+};
+use gateway_plugins::{Engine, ForeignFunction, Returned, Status, WasmPlugin};
+use http::{HeaderName, HeaderValue, Request, Response};
+use serde_json::json;
+use tokio::runtime::Runtime;
+
+struct Nothing;
+
+impl Handler for Nothing {}
+
+struct Echo;
+
+impl ForeignFunction for Echo {
+    fn call(&self, _: &[u8], _: Option<&Exchange>) -> Result<Returned, Status> {
+        Ok(Returned::Now(bytes::Bytes::from_static(b"12345678")))
+    }
+}
+
+/// The reads and calls of one entry.
+const TIMES: u32 = 100;
+
+const BASE: &str = r#"
+    (import "env" "proxy_get_header_map_value" (func $get (param i32 i32 i32 i32 i32) (result i32)))
+    (import "env" "proxy_replace_header_map_value" (func $set (param i32 i32 i32 i32 i32) (result i32)))
+    (import "env" "proxy_call_foreign_function" (func $foreign (param i32 i32 i32 i32 i32 i32) (result i32)))
+    (memory (export "memory") 1)
+    (data (i32.const 16) "user-agent")
+    (data (i32.const 32) "x-added")
+    (data (i32.const 48) "echo")
+    (func (export "proxy_abi_version_0_2_1"))
+    (func (export "malloc") (param i32) (result i32) (i32.const 1024))
+    (func $read (drop (call $get (i32.const 0) (i32.const 16) (i32.const 10) (i32.const 0) (i32.const 4))))
+    (func $call (drop (call $foreign (i32.const 48) (i32.const 4) (i32.const 16) (i32.const 8) (i32.const 0) (i32.const 4))))
+    (func $write (param i32)
+        (drop (call $set (local.get 0) (i32.const 32) (i32.const 7) (i32.const 16) (i32.const 10))))
+    (func $nothing)
+"#;
+
+/// A guest that does one thing, so many times, in its request phase.
+fn repeat(what: &str, times: u32) -> String {
+    format!(
+        r#"(module {BASE} (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) (local i32)
+            (local.set 3 (i32.const {times}))
+            (block (loop (br_if 1 (i32.eqz (local.get 3))) (call ${what})
+                (local.set 3 (i32.sub (local.get 3) (i32.const 1))) (br 0)))
+            (i32.const 0)))"#
+    )
+}
+
+fn phases() -> String {
+    format!(
+        r#"(module {BASE}
+            (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+                (call $read) (call $read) (call $write (i32.const 0)) (call $write (i32.const 0)) (i32.const 0))
+            (func (export "proxy_on_response_headers") (param i32 i32 i32) (result i32)
+                (call $write (i32.const 2)) (call $write (i32.const 2)) (call $write (i32.const 2)) (i32.const 0))
+            (func (export "proxy_on_log") (param i32)))"#
+    )
+}
+
+fn handler(engine: &Engine, module: &[u8]) -> Arc<dyn Handler> {
+    let plugin = WasmPlugin::builder("bench").function("echo", Echo).bytes(engine, module).expect("it loads");
+    match plugin.configure(&json!({})).expect("it starts") {
+        Configured::Handler(handler) => handler,
+        _ => unreachable!("a plugin of phases"),
+    }
+}
+
+fn request() -> Request<Body> {
+    let mut request = Request::new(Body::empty());
+    for (name, value) in
+        [("host", "a.example"), ("user-agent", "curl/8.5.0"), ("accept", "*/*"), ("x-key", "secret")]
+    {
+        request.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+    }
+    request
+}
+
+/// One request through all phases.
+fn run(runtime: &Runtime, handler: &dyn Handler, connection: &Arc<ConnectInfo>) {
+    let (mut request, mut exchange) = (request(), Exchange::new(Arc::clone(connection)));
+    let mut flow = handler.on_request(&mut request, &mut exchange);
+    while let Flow::Wait(wait) = flow {
+        flow = runtime.block_on(wait)(&mut request, &mut exchange);
+    }
+    assert!(matches!(flow, Flow::Continue));
+    let mut response = Response::new(Body::empty());
+    assert!(matches!(handler.on_response(&mut response, &mut exchange), Flow::Continue));
+    handler.on_log(&exchange);
+    black_box((request, response));
+}
+
+fn main() {
+    let runtime = Runtime::new().expect("a runtime");
+    let _entered = runtime.enter();
+    let engine = Engine::new().expect("an engine");
+    let wat = |text: String| wat::parse_str(text).expect("a module");
+    let sdk = include_bytes!("../../gateway-plugins/tests/guests/built/stranger.wasm");
+    let cases: [(&str, Arc<dyn Handler>); 6] = [
+        ("native", Arc::new(Nothing)),
+        ("request", handler(&engine, &wat(repeat("nothing", 1)))),
+        ("reads", handler(&engine, &wat(repeat("read", TIMES)))),
+        ("calls", handler(&engine, &wat(repeat("call", TIMES)))),
+        ("phases", handler(&engine, &wat(phases()))),
+        ("sdk", handler(&engine, sdk)),
+    ];
+    let connection = Arc::new(ConnectInfo::unknown());
+    let mut criterion = Criterion::default().configure_from_args();
+    for (name, handler) in &cases {
+        criterion.bench_function(name, |bench| bench.iter(|| run(&runtime, handler.as_ref(), &connection)));
+    }
+    criterion.final_summary();
+    let least = |name: &str| {
+        let (_, handler) = cases.iter().find(|(case, _)| *case == name).expect("a case");
+        let batch = || {
+            let start = Instant::now();
+            (0..1_000).for_each(|_| run(&runtime, handler.as_ref(), &connection));
+            start.elapsed().as_secs_f64() * 1e6
+        };
+        (0..50).map(|_| batch()).fold(f64::INFINITY, f64::min)
+    };
+    let (native, request) = (least("native"), least("request"));
+    println!("one request, native:      {native:8.0} ns (the request and the exchange themselves)");
+    println!("one context and entry:    {:8.0} ns", request - native);
+    println!("one header read:          {:8.1} ns", (least("reads") - request) / f64::from(TIMES));
+    println!("one foreign call:         {:8.1} ns", (least("calls") - request) / f64::from(TIMES));
+    println!("three phases, 7 calls:    {:8.0} ns", least("phases") - native);
+    println!("SDK guest doing nothing:  {:8.0} ns", least("sdk") - native);
+}

@@ -1,0 +1,125 @@
+//! One configuration of a plugin: what the guest gets, and what the operator grants.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use bytes::Bytes;
+use gateway_core::config::schema::{Field, Record};
+use serde_json::{Map, Value};
+
+use crate::OnError;
+
+/// The field of `config` that is the host's.
+const HOST: &str = "host";
+
+/// A plugin's configuration.
+#[derive(Debug)]
+pub(crate) struct Config {
+    /// Tells it from all others of the process.
+    pub(crate) id: u64,
+    /// What the guest gets: the JSON text of `config` without the host's part.
+    pub(crate) text: Bytes,
+    pub(crate) grants: Grants,
+    /// The name that `plugin_root_id` has.
+    pub(crate) root_id: String,
+}
+
+/// What a configuration lets a plugin do, and what becomes of requests where it fails.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Grants {
+    pub(crate) on_error: OnError,
+    pub(crate) upstreams: Vec<String>,
+    pub(crate) body_while_held: bool,
+}
+
+impl Config {
+    /// Reads a `config`; where it says nothing, `grants` count.
+    pub(crate) fn new(config: &Value, grants: &Grants) -> Result<Self, String> {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let mut guest = config.as_object().cloned().unwrap_or_default();
+        let mut grants = grants.clone();
+        if let Some(Value::Object(host)) = guest.remove(HOST) {
+            grants.read(&host)?;
+        }
+        let root_id = match guest.get("root_id") {
+            Some(Value::String(id)) => id.clone(),
+            _ => String::new(),
+        };
+        let text = Bytes::from(Value::Object(guest).to_string());
+        Ok(Self { id: NEXT.fetch_add(1, Relaxed), text, grants, root_id })
+    }
+
+    /// Whether the guest may call this upstream.
+    pub(crate) fn may_call(&self, upstream: &str) -> bool {
+        self.grants.upstreams.iter().any(|granted| granted == upstream)
+    }
+}
+
+impl Grants {
+    fn read(&mut self, host: &Map<String, Value>) -> Result<(), String> {
+        if let Some(value) = given(host, "on_error") {
+            self.on_error =
+                OnError::from_value(value).map_err(|message| format!("host.on_error: {message}"))?;
+        }
+        if let Some(Value::Array(names)) = given(host, "upstreams") {
+            self.upstreams = names.iter().filter_map(Value::as_str).map(str::to_owned).collect();
+        }
+        if let Some(Value::Bool(held)) = given(host, "body_while_held") {
+            self.body_while_held = *held;
+        }
+        Ok(())
+    }
+}
+
+fn given<'v>(host: &'v Map<String, Value>, name: &str) -> Option<&'v Value> {
+    host.get(name).filter(|value| !value.is_null())
+}
+
+/// The table of a foreign plugin's `config`: the host's part, and whatever the guest takes.
+pub(crate) fn schema() -> Record {
+    let host = Record::new(vec![
+        Field::any("on_error")
+            .check(|value| OnError::from_value(value).map(drop))
+            .doc("what becomes of a request whose plugin fails: deny, allow or a status from 400 to 599"),
+        Field::strings("upstreams").doc("names of the services that the plugin may call"),
+        Field::boolean("body_while_held")
+            .doc("whether body callbacks run while the plugin holds a request's headers"),
+    ]);
+    Record::new(vec![
+        Field::record(HOST, host).doc("what the gateway grants the plugin; the guest does not see it"),
+    ])
+    .open()
+}
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+    use serde_json::json;
+
+    use super::{Config, Grants};
+    use crate::OnError;
+
+    #[test]
+    fn the_guest_gets_all_but_the_hosts_part() {
+        let config = json!({ "realm": "x", "host": { "on_error": 503, "upstreams": ["auth"] } });
+        let config = Config::new(&config, &Grants::default()).unwrap();
+        assert_eq!(config.text, r#"{"realm":"x"}"#);
+        assert_eq!(config.grants.on_error, OnError::Status(StatusCode::SERVICE_UNAVAILABLE));
+        assert!(config.may_call("auth") && !config.may_call("other"));
+    }
+
+    #[test]
+    fn the_plugins_own_grants_count_where_the_configuration_is_silent() {
+        let grants =
+            Grants { on_error: OnError::Allow, upstreams: vec!["auth".into()], body_while_held: true };
+        let config = Config::new(&json!({ "host": { "on_error": null } }), &grants).unwrap();
+        assert_eq!(config.text, "{}");
+        assert_eq!(config.grants.on_error, OnError::Allow);
+        assert!(config.may_call("auth") && config.grants.body_while_held);
+    }
+
+    #[test]
+    fn a_policy_that_is_none_is_refused_with_its_path() {
+        let refused = Config::new(&json!({ "host": { "on_error": "maybe" } }), &Grants::default());
+        assert!(refused.unwrap_err().starts_with("host.on_error: expected deny, allow"));
+    }
+}

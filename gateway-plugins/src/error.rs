@@ -1,0 +1,64 @@
+//! Why a module does not become a plugin.
+
+use std::{io, path::PathBuf};
+
+/// Why a module is refused. The message names the import, the export or the limit at fault.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// The file cannot be read.
+    #[error("cannot read {path}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The engine cannot be set up on this machine.
+    #[error("the WebAssembly engine does not start")]
+    Engine(#[source] wasmtime::Error),
+    /// It is machine code of some engine: loading that would be trusting it.
+    #[error("precompiled code is not loaded, only WebAssembly in its binary format")]
+    Precompiled,
+    /// It is not WebAssembly, or uses a proposal that is not switched on.
+    #[error("not a valid WebAssembly module")]
+    Invalid(#[source] wasmtime::Error),
+    /// More than the limit of [`Limits`](crate::Limits).
+    #[error("{what} is {wanted}, over the limit of {limit}")]
+    Limit {
+        /// What is too large.
+        what: &'static str,
+        /// How large it is.
+        wanted: u64,
+        /// How large it may be.
+        limit: u64,
+    },
+    /// No marker tells the ABI.
+    #[error(
+        "no export tells the Proxy-Wasm ABI: one of proxy_abi_version_0_1_0, proxy_abi_version_0_2_0, \
+         proxy_abi_version_0_2_1 must be there"
+    )]
+    NoAbi,
+    /// It asks for something the host does not have.
+    #[error("the host has no import {module}.{name}")]
+    UnknownImport {
+        /// The module part of the import.
+        module: String,
+        /// Its name.
+        name: String,
+    },
+    /// It imports something of ours with another type.
+    #[error("an import has another type than the host's")]
+    ImportType(#[source] wasmtime::Error),
+    /// An export that every plugin must have is not there.
+    #[error("no export {0}")]
+    NoExport(&'static str),
+    /// An export has another type than the ABI's.
+    #[error("export {name} must be {expected}")]
+    ExportType {
+        /// The export.
+        name: &'static str,
+        /// What the ABI says.
+        expected: &'static str,
+    },
+}

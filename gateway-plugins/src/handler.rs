@@ -1,0 +1,287 @@
+//! A plugin in the gateway's chain: requests in, callbacks out.
+
+use std::sync::{Arc, atomic::Ordering::Relaxed};
+
+use gateway_core::{
+    Body, Reason,
+    plugin::{Exchange, Flow, Handler},
+    reply::message_reply,
+};
+use http::{Request, Response, StatusCode};
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use crate::{
+    abi::Side,
+    config::Config,
+    entry::{Head, Trap, Verdict, ends},
+    filter::{self, Rest},
+    held::{self, Broken, Held, News},
+    host::Event,
+    instance::Instance,
+    pool::Pool,
+    ticket::{Ticket, Tickets},
+    worker::Turn,
+};
+
+/// A configured plugin.
+pub(crate) struct WasmHandler(pub(crate) Arc<Bound>);
+
+/// A configuration and where it runs.
+pub(crate) struct Bound {
+    pub(crate) pool: Arc<Pool>,
+    pub(crate) config: Arc<Config>,
+}
+
+impl Drop for Bound {
+    fn drop(&mut self) {
+        self.pool.forget(self.config.id);
+    }
+}
+
+/// How often a request may begin: once, and once more after an instance that was under construction or that another
+/// request ended.
+const TRIES: u32 = 3;
+
+impl Handler for WasmHandler {
+    fn on_request(&self, request: &mut Request<Body>, exchange: &mut Exchange) -> Flow<Request<Body>> {
+        self.0.begin(request, exchange, TRIES)
+    }
+
+    fn on_response(&self, response: &mut Response<Body>, exchange: &mut Exchange) -> Flow<Response<Body>> {
+        match Tickets::find(exchange, self.0.config.id).map(Arc::clone) {
+            Some(ticket) => self.0.go_on(ticket, response, exchange),
+            // A plugin before this one answered: it sees the answer all the same, if it is at hand.
+            None if self.0.at_hand(exchange) => self.0.begin(response, exchange, 0),
+            None => Flow::Continue,
+        }
+    }
+
+    fn on_log(&self, exchange: &Exchange) {
+        if let Some(ticket) = Tickets::find(exchange, self.0.config.id) {
+            ticket.end(Some(exchange));
+        }
+    }
+}
+
+impl Bound {
+    /// A message is the first that this configuration sees of an exchange.
+    fn begin<M: Head>(self: &Arc<Self>, message: &mut M, exchange: &mut Exchange, tries: u32) -> Flow<M> {
+        let Some(worker) = self.pool.worker(exchange.shard) else { return self.fail(exchange) };
+        let lease = match worker.turn() {
+            Turn::Now(lease) => lease,
+            Turn::Later(mut built) if tries > 0 => {
+                let bound = Arc::clone(self);
+                return Flow::wait(
+                    // It ends with whoever builds, and says nothing before.
+                    async move { drop(built.changed().await) },
+                    move |(), message, exchange| bound.begin(message, exchange, tries - 1),
+                );
+            }
+            Turn::Later(_) | Turn::Never => return self.fail(exchange),
+        };
+        let notes = Tickets::notes(exchange);
+        let life = lease.life;
+        let started = lease
+            .root(&self.config)
+            .and_then(|(lease, root)| lease.enter_with(|instance| instance.add_stream(root, notes)));
+        let Some((lease, Some(stream))) = started else { return self.fail(exchange) };
+        let seen = lease.enter(|instance| see(instance, stream, message, exchange));
+        let ticket = Ticket::new(self, worker, life, stream);
+        Tickets::put(exchange, Arc::clone(&ticket));
+        self.settle(ticket, seen, message, exchange, tries)
+    }
+
+    /// A message follows one that this configuration has seen.
+    fn go_on<M: Head>(
+        self: &Arc<Self>,
+        ticket: Arc<Ticket>,
+        message: &mut M,
+        exchange: &mut Exchange,
+    ) -> Flow<M> {
+        let Some(lease) = ticket.worker.lease(ticket.life) else {
+            // Another request ended the instance: this one has been judged, and goes on without what is left.
+            self.pool.runtime.counts.skipped.fetch_add(1, Relaxed);
+            return Flow::Continue;
+        };
+        let seen = lease.enter(|instance| see(instance, ticket.stream, message, exchange));
+        self.settle(ticket, seen, message, exchange, 0)
+    }
+
+    /// Does what the guest wants; none where it trapped.
+    fn settle<M: Head>(
+        self: &Arc<Self>,
+        ticket: Arc<Ticket>,
+        seen: Option<Seen>,
+        message: &mut M,
+        exchange: &mut Exchange,
+        tries: u32,
+    ) -> Flow<M> {
+        match seen {
+            None => self.fail(exchange),
+            Some(Seen::Judged(verdict)) => self.judged(ticket, verdict, message, exchange),
+            Some(Seen::Held { events, changed }) => {
+                let tries = if changed { 0 } else { tries };
+                let body = self.reads_body(message).then(|| Held::new(std::mem::take(message.body_mut())));
+                self.hold(Waiting { ticket, events, body, tries })
+            }
+        }
+    }
+
+    fn judged<M: Head>(
+        self: &Arc<Self>,
+        ticket: Arc<Ticket>,
+        verdict: Verdict,
+        message: &mut M,
+        exchange: &mut Exchange,
+    ) -> Flow<M> {
+        match verdict {
+            Verdict::Continue | Verdict::Pause => {
+                filter::attach(ticket, message, exchange);
+                Flow::Continue
+            }
+            Verdict::Reply(response) => Flow::Reply(response),
+            Verdict::Close => refuse(StatusCode::SERVICE_UNAVAILABLE, exchange),
+        }
+    }
+
+    /// Holds a message until something happens to its stream.
+    fn hold<M: Head>(self: &Arc<Self>, mut waiting: Waiting) -> Flow<M> {
+        let bound = Arc::clone(self);
+        let most = self.pool.runtime.limits.body;
+        Flow::wait(
+            async move { (held::next(&mut waiting.events, waiting.body.as_mut(), most).await, waiting) },
+            move |(news, waiting), message, exchange| match news {
+                News::Event(Some(event)) => bound.happened(Some(event), waiting, message, exchange),
+                News::Event(None) => bound.begin_again(waiting, message, exchange),
+                News::Body => bound.happened(None, waiting, message, exchange),
+                News::Broken(Broken::TooLarge) => refuse(StatusCode::PAYLOAD_TOO_LARGE, exchange),
+                News::Broken(Broken::Unreadable) => refuse(StatusCode::BAD_REQUEST, exchange),
+            },
+        )
+    }
+
+    /// Something happened to a message that is held; none where more of its body has come.
+    fn happened<M: Head>(
+        self: &Arc<Self>,
+        event: Option<Event>,
+        mut waiting: Waiting,
+        message: &mut M,
+        exchange: &mut Exchange,
+    ) -> Flow<M> {
+        let ticket = Arc::clone(&waiting.ticket);
+        let stream = ticket.stream;
+        let Some(lease) = ticket.worker.lease(ticket.life) else {
+            return self.begin_again(waiting, message, exchange);
+        };
+        let verdict = lease.enter(|instance| {
+            let verdict = match (&mut waiting.body, event) {
+                (Some(held), event) => instance.held(stream, (&mut *message, exchange), held, event)?,
+                (None, Some(event)) => instance.event(stream, event, message, exchange)?,
+                (None, None) => Verdict::Pause,
+            };
+            if !matches!(verdict, Verdict::Pause)
+                && let Some(stream) = instance.host().streams.get_mut(&stream)
+            {
+                stream.go_on(M::SIDE);
+            }
+            Ok(verdict)
+        });
+        match (verdict, waiting.body.take()) {
+            (Some(Verdict::Pause), body) => self.hold(Waiting { body, ..waiting }),
+            (Some(Verdict::Continue), Some(held)) => {
+                filter::put_back(&ticket, message, exchange, held, Rest::Filtered);
+                Flow::Continue
+            }
+            (Some(verdict), _) => self.judged(Arc::clone(&ticket), verdict, message, exchange),
+            (None, held) => {
+                held.into_iter()
+                    .for_each(|held| filter::put_back(&ticket, message, exchange, held, Rest::Passes));
+                self.fail(exchange)
+            }
+        }
+    }
+
+    /// Another request ended the instance in which this one waited. A request whose head the guest had not changed
+    /// yet begins once more in the next instance.
+    fn begin_again<M: Head>(
+        self: &Arc<Self>,
+        waiting: Waiting,
+        message: &mut M,
+        exchange: &mut Exchange,
+    ) -> Flow<M> {
+        if let Some(held) = waiting.body {
+            // What was read comes first, as if it had just come.
+            filter::put_back(&waiting.ticket, message, exchange, held, Rest::Passes);
+        }
+        if waiting.tries == 0 {
+            return self.fail(exchange);
+        }
+        self.pool.runtime.counts.restarted.fetch_add(1, Relaxed);
+        self.begin(message, exchange, waiting.tries - 1)
+    }
+
+    /// The plugin cannot do its part: the error policy says what becomes of the request.
+    fn fail<M>(&self, exchange: &mut Exchange) -> Flow<M> {
+        self.pool.runtime.counts.failed.fetch_add(1, Relaxed);
+        match self.config.grants.on_error.status() {
+            Some(status) => refuse(status, exchange),
+            None => Flow::Continue,
+        }
+    }
+
+    /// Whether the guest reads the body of a message while it holds the head: only on the way up, and only where the
+    /// configuration says so.
+    fn reads_body<M: Head>(&self, message: &mut M) -> bool {
+        self.config.grants.body_while_held
+            && M::SIDE == Side::Request
+            && self.pool.runtime.module.uses().bodies[Side::Request as usize]
+            && !ends(message)
+    }
+
+    /// Whether the worker has an instance that can be entered now.
+    fn at_hand(&self, exchange: &Exchange) -> bool {
+        self.pool.worker(exchange.shard).is_some_and(|worker| matches!(worker.turn(), Turn::Now(_)))
+    }
+}
+
+/// A message that is held.
+struct Waiting {
+    ticket: Arc<Ticket>,
+    events: UnboundedReceiver<Event>,
+    /// The body, where the guest reads it meanwhile.
+    body: Option<Held>,
+    /// How often the request may begin again.
+    tries: u32,
+}
+
+/// What a guest made of a head.
+enum Seen {
+    Judged(Verdict),
+    Held {
+        events: UnboundedReceiver<Event>,
+        /// The guest changed the request already.
+        changed: bool,
+    },
+}
+
+/// Shows a head to the guest, and arranges to be told where it is held.
+fn see<M: Head>(
+    instance: &mut Instance,
+    id: u32,
+    message: &mut M,
+    exchange: &Exchange,
+) -> Result<Seen, Trap> {
+    let verdict = instance.head(id, message, exchange)?;
+    Ok(match (verdict, instance.host().streams.get_mut(&id)) {
+        (Verdict::Pause, Some(stream)) => {
+            Seen::Held { events: stream.wait(M::SIDE), changed: stream.changed }
+        }
+        (verdict, _) => Seen::Judged(verdict),
+    })
+}
+
+/// Answers in place of a plugin that cannot.
+fn refuse<M>(status: StatusCode, exchange: &mut Exchange) -> Flow<M> {
+    exchange.reason = Some(Reason::Plugin);
+    Flow::reply(message_reply(status, "An unexpected error occurred", exchange.asked, exchange.request_id))
+}

@@ -1,0 +1,349 @@
+//! What a store carries: the contexts of an instance, and what the callback that runs may touch.
+
+use std::{
+    collections::HashMap,
+    future::Future,
+    sync::{Arc, Weak},
+};
+
+use bytes::Bytes;
+use foldhash::fast::RandomState;
+use gateway_core::{Body, plugin::Exchange};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
+use scoped_tls::scoped_thread_local;
+use tokio::{
+    runtime::Handle,
+    sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+    task::{AbortHandle, JoinSet},
+};
+use wasmtime::{StoreLimits, StoreLimitsBuilder};
+
+use crate::{
+    abi::{Side, Status},
+    buffer::Buffer,
+    config::Config,
+    deadline::{Budget, Deadline},
+    memory::Guest,
+    runtime::Runtime,
+    worker::Worker,
+};
+
+scoped_thread_local!(
+    /// The exchange that the running callback belongs to. A store cannot borrow it, and it is too large to be moved
+    /// for each callback.
+    pub(crate) static EXCHANGE: Exchange
+);
+
+/// Reads the exchange that the running callback belongs to, if it belongs to one.
+pub(crate) fn with_exchange<R>(read: impl FnOnce(&Exchange) -> R) -> Option<R> {
+    EXCHANGE.is_set().then(|| EXCHANGE.with(read))
+}
+
+/// A map by context, token and the like.
+pub(crate) type ById<T> = HashMap<u32, T, RandomState>;
+
+/// The data of a store.
+pub(crate) struct Host {
+    pub(crate) runtime: Arc<Runtime>,
+    pub(crate) home: Home,
+    pub(crate) guest: Option<Arc<Guest>>,
+    pub(crate) limiter: StoreLimits,
+    pub(crate) deadline: Deadline,
+    pub(crate) roots: ById<Root>,
+    pub(crate) streams: ById<Stream>,
+    pub(crate) message: Message,
+    /// The context of the running callback.
+    pub(crate) current: u32,
+    /// The context that host calls are for: the current one, unless the guest chose another.
+    pub(crate) effective: u32,
+    /// Lines that the running callback may still log.
+    pub(crate) log_lines: u32,
+    /// Callbacks entered.
+    pub(crate) entries: u64,
+    /// Callouts and other work under way; it ends with the instance.
+    tasks: JoinSet<()>,
+    /// Contexts that were given more time and have had it.
+    pub(crate) finished: Vec<u32>,
+    last_context: u32,
+    last_token: u32,
+}
+
+/// Where an instance lives.
+#[derive(Clone)]
+pub(crate) enum Home {
+    /// It only tries a configuration out: nothing leaves it.
+    Staging,
+    /// It serves a worker. The number tells it from those before and after.
+    Worker(Weak<Worker>, u64),
+}
+
+/// A plugin configuration within an instance.
+pub(crate) struct Root {
+    pub(crate) config: Arc<Config>,
+    pub(crate) ticks: Option<AbortHandle>,
+}
+
+impl Drop for Root {
+    fn drop(&mut self) {
+        if let Some(ticks) = &self.ticks {
+            ticks.abort();
+        }
+    }
+}
+
+/// A request within an instance.
+#[derive(Default)]
+pub(crate) struct Stream {
+    pub(crate) root: u32,
+    /// What the guest let go since it was asked last, by side.
+    resumed: [bool; 2],
+    /// The answer it gave.
+    pub(crate) reply: Option<Box<Response<Body>>>,
+    /// It gave the exchange up.
+    pub(crate) closed: bool,
+    /// Who waits while a message is held, by side.
+    waiters: [Option<UnboundedSender<Event>>; 2],
+    /// The heads, for callbacks that come when the messages are gone.
+    pub(crate) request: Option<Box<RequestHead>>,
+    pub(crate) response: Option<Box<ResponseHead>>,
+    /// The guest changed the request's head.
+    pub(crate) changed: bool,
+    /// The guest changed the request's path.
+    pub(crate) path_changed: bool,
+    /// `proxy_on_done` asked for more time.
+    pub(crate) ending: bool,
+    /// What guests noted for each other.
+    pub(crate) notes: Option<crate::notes::Notes>,
+}
+
+/// The head of a request that has gone by.
+pub(crate) struct RequestHead {
+    pub(crate) method: Method,
+    pub(crate) path: Option<Bytes>,
+    pub(crate) headers: HeaderMap,
+}
+
+/// The head of an answer that has gone by.
+pub(crate) struct ResponseHead {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+}
+
+/// What happened to a stream that waits.
+pub(crate) enum Event {
+    /// A callout was answered, or failed.
+    Called(u32, Option<Box<Answered>>),
+    /// A foreign function gave its late result.
+    Foreign(u32, Bytes),
+    /// Another context resumed or answered it.
+    Decided,
+}
+
+/// What a callout brought.
+#[derive(Debug)]
+pub(crate) struct Answered {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Buffer,
+    pub(crate) trailers: HeaderMap,
+}
+
+/// What the running callback may touch: lent for its time, and given back whatever comes of it.
+#[derive(Default)]
+pub(crate) struct Message {
+    /// The stream that all but the answers of callouts belong to.
+    pub(crate) stream: u32,
+    pub(crate) request: Option<Request<Body>>,
+    pub(crate) response: Option<Response<Body>>,
+    pub(crate) body: Option<(Side, Buffer)>,
+    pub(crate) trailers: Option<(Side, HeaderMap)>,
+    pub(crate) answered: Option<Box<Answered>>,
+    pub(crate) arguments: Option<Buffer>,
+    pub(crate) vm_configuration: Option<Buffer>,
+    pub(crate) configuration: Option<Buffer>,
+}
+
+impl Host {
+    pub(crate) fn new(runtime: Arc<Runtime>, home: Home) -> Self {
+        let limits = &runtime.limits;
+        let limiter = StoreLimitsBuilder::new()
+            .memory_size(limits.memory)
+            .table_elements(limits.table)
+            .instances(1)
+            .memories(1)
+            .tables(4)
+            .build();
+        let budget = Budget { cpu: limits.configure_cpu, wall: limits.configure_wall };
+        Self {
+            home,
+            guest: None,
+            limiter,
+            deadline: Deadline::new(budget),
+            roots: ById::default(),
+            streams: ById::default(),
+            message: Message::default(),
+            current: 0,
+            effective: 0,
+            log_lines: limits.log_lines,
+            entries: 0,
+            tasks: JoinSet::new(),
+            finished: Vec::new(),
+            last_context: 0,
+            last_token: 0,
+            runtime,
+        }
+    }
+
+    /// A callback of `context` begins.
+    pub(crate) fn begin(&mut self, context: u32, budget: Budget) {
+        self.current = context;
+        self.effective = context;
+        self.deadline = Deadline::new(budget);
+        self.log_lines = self.runtime.limits.log_lines;
+        self.entries += 1;
+    }
+
+    /// A number for a new context; none where too many are alive.
+    pub(crate) fn new_context(&mut self) -> Option<u32> {
+        if self.roots.len() + self.streams.len() >= self.runtime.limits.contexts {
+            return None;
+        }
+        loop {
+            self.last_context = self.last_context.wrapping_add(1).max(1);
+            let id = self.last_context;
+            if !self.roots.contains_key(&id) && !self.streams.contains_key(&id) {
+                return Some(id);
+            }
+        }
+    }
+
+    /// A number for a callout or a late result.
+    pub(crate) fn new_token(&mut self) -> u32 {
+        self.last_token = self.last_token.wrapping_add(1).max(1);
+        self.last_token
+    }
+
+    /// The worker it serves; none where it only tries a configuration out.
+    pub(crate) fn worker(&self) -> Option<usize> {
+        match &self.home {
+            Home::Worker(worker, _) => worker.upgrade().map(|worker| worker.shard),
+            Home::Staging => None,
+        }
+    }
+
+    /// Does work beside the callback, which brings the effective context an event in the end.
+    pub(crate) fn spawn_event(
+        &mut self,
+        work: impl Future<Output = Event> + Send + 'static,
+    ) -> Result<(), Status> {
+        let Home::Worker(worker, life) = self.home.clone() else { return Ok(()) };
+        let context = self.effective;
+        let root = self.root_of(context).ok_or(Status::BadArgument)?;
+        self.spawn(async move {
+            let event = work.await;
+            if let Some(worker) = worker.upgrade() {
+                worker.deliver(life, (context, root), event);
+            }
+        })
+    }
+
+    /// Does work beside the callback. It ends with the instance.
+    pub(crate) fn spawn(&mut self, work: impl Future<Output = ()> + Send + 'static) -> Result<(), Status> {
+        while self.tasks.try_join_next().is_some() {}
+        let runtime = Handle::try_current().map_err(|_| Status::InternalFailure)?;
+        if self.tasks.len() >= self.runtime.limits.callouts {
+            return Err(Status::InternalFailure);
+        }
+        self.tasks.spawn_on(work, &runtime);
+        Ok(())
+    }
+
+    /// The root that a context belongs to: itself, or that of its request.
+    pub(crate) fn root_of(&self, context: u32) -> Option<u32> {
+        match self.streams.get(&context) {
+            Some(stream) => Some(stream.root),
+            None => self.roots.contains_key(&context).then_some(context),
+        }
+    }
+
+    /// The configuration that the effective context belongs to.
+    pub(crate) fn config(&self) -> Option<&Arc<Config>> {
+        let root = self.root_of(self.effective)?;
+        self.roots.get(&root).map(|root| &root.config)
+    }
+
+    /// The stream that host calls are for.
+    pub(crate) fn stream(&mut self) -> Option<&mut Stream> {
+        self.streams.get_mut(&self.effective)
+    }
+
+    /// Whether the lent message belongs to the stream that host calls are for.
+    pub(crate) fn has_message(&self) -> bool {
+        self.message.stream == self.effective
+    }
+}
+
+impl Stream {
+    pub(crate) fn new(root: u32, notes: crate::notes::Notes) -> Self {
+        Self { root, notes: Some(notes), ..Self::default() }
+    }
+
+    /// Lets a side go on.
+    pub(crate) fn resume(&mut self, side: Side) {
+        self.resumed[side as usize] = true;
+        self.decided(side);
+    }
+
+    /// Whether the side was let go since this was asked last.
+    pub(crate) fn take_resumed(&mut self, side: Side) -> bool {
+        std::mem::take(&mut self.resumed[side as usize])
+    }
+
+    /// The guest answers by itself.
+    pub(crate) fn answer(&mut self, response: Response<Body>) {
+        self.reply = Some(Box::new(response));
+        self.decided(Side::Request);
+        self.decided(Side::Response);
+    }
+
+    /// The guest gives the exchange up.
+    pub(crate) fn close(&mut self) {
+        self.closed = true;
+        self.decided(Side::Request);
+        self.decided(Side::Response);
+    }
+
+    /// From now on somebody waits for what happens to this side.
+    pub(crate) fn wait(&mut self, side: Side) -> UnboundedReceiver<Event> {
+        let (sender, receiver) = unbounded_channel();
+        self.waiters[side as usize] = Some(sender);
+        receiver
+    }
+
+    /// Nobody waits on this side any more.
+    pub(crate) fn go_on(&mut self, side: Side) {
+        self.waiters[side as usize] = None;
+    }
+
+    /// Gives an event to who waits, on the way down first; gives it back where nobody does.
+    pub(crate) fn tell(&self, mut event: Event) -> Result<(), Event> {
+        for waiter in self.waiters.iter().rev().flatten() {
+            match waiter.send(event) {
+                Ok(()) => return Ok(()),
+                Err(unsent) => event = unsent.0,
+            }
+        }
+        Err(event)
+    }
+
+    /// Wakes who waits, to look at what was decided.
+    fn decided(&self, side: Side) {
+        if let Some(waiter) = &self.waiters[side as usize] {
+            // Who waited may have left; there is nothing to decide then.
+            let _ = waiter.send(Event::Decided);
+        }
+    }
+}
+
+/// Where a message has no such part.
+pub(crate) const ABSENT: Status = Status::NotFound;

@@ -1,0 +1,68 @@
+//! An answer of the guest's own.
+
+use bytes::Bytes;
+use gateway_core::Body;
+use http::{HeaderMap, HeaderName, HeaderValue, Response, header::CONTENT_TYPE};
+use wasmtime::Linker;
+
+use super::within;
+use crate::{
+    abi::{Status, pairs},
+    fields::{Pseudo, final_status, frames},
+    host::Host,
+    memory::{Called, Caller, bytes, view},
+};
+
+pub(super) fn define(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
+    super::define!(linker, "env", {
+        "proxy_send_local_response" => send, (
+            status: u32, details: u32, details_size: u32, body: u32, body_size: u32,
+            headers: u32, headers_size: u32, grpc_status: i32
+        );
+    });
+    Ok(())
+}
+
+#[expect(clippy::too_many_arguments, reason = "the ABI's")]
+fn send(
+    caller: &mut Caller<'_>,
+    status: u32,
+    details: u32,
+    details_size: u32,
+    body: u32,
+    body_size: u32,
+    headers: u32,
+    headers_size: u32,
+    _grpc_status: i32,
+) -> Called {
+    let (memory, host) = view(caller)?;
+    bytes(memory, details, details_size)?;
+    within(body_size, host.runtime.limits.value)?;
+    let body = Bytes::copy_from_slice(bytes(memory, body, body_size)?);
+    let pairs = pairs::decode(bytes(memory, headers, headers_size)?)?;
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = final_status(status.to_string().as_bytes()).ok_or(Status::BadArgument)?;
+    *response.headers_mut() = fields(&pairs, body_size > 0)?;
+    let Some(stream) = host.stream() else {
+        // A root has nobody to answer. Other hosts say nothing either.
+        return Ok(());
+    };
+    stream.answer(response);
+    Ok(())
+}
+
+/// A text has a type, as in Envoy.
+fn fields(pairs: &[pairs::Pair<'_>], has_body: bool) -> Result<HeaderMap, Status> {
+    let mut fields = HeaderMap::with_capacity(pairs.len() + 1);
+    for (key, value) in pairs.iter().filter(|(key, _)| Pseudo::of(key).is_none()) {
+        let name = HeaderName::from_bytes(key).map_err(|_| Status::BadArgument)?;
+        let value = HeaderValue::from_bytes(value).map_err(|_| Status::BadArgument)?;
+        if !frames(&name) {
+            fields.try_append(name, value).map_err(|_| Status::BadArgument)?;
+        }
+    }
+    if has_body && !fields.contains_key(CONTENT_TYPE) {
+        fields.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    }
+    Ok(fields)
+}

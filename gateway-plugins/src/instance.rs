@@ -1,0 +1,355 @@
+//! One live virtual machine: a store, its callbacks, and the contexts in it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use gateway_core::plugin::Exchange;
+use wasmtime::{Store, UpdateDeadline};
+
+use crate::{
+    LoadError,
+    abi::Side,
+    buffer::Buffer,
+    config::Config,
+    deadline::Budget,
+    entry::{
+        Head, Part, Trap, Verdict, begin, count, ends, enter, lend_head, lend_part, verdict, with_exchange,
+    },
+    exports::{Exports, OnHead, Starts, guest},
+    held::{Held, Read},
+    host::{Event, Home, Host, Root, Stream},
+    notes::Notes,
+    runtime::Runtime,
+};
+
+/// A live virtual machine. After a trap it must not be entered again, only dropped.
+pub(crate) struct Instance {
+    store: Store<Host>,
+    exports: Exports,
+}
+
+/// Why an instance does not take a configuration.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unfit {
+    #[error(transparent)]
+    Exports(#[from] LoadError),
+    #[error("the plugin ended in a trap: {0:#}")]
+    Trap(#[from] Trap),
+    #[error("the plugin refused to start")]
+    Start,
+    #[error("the plugin refused the configuration")]
+    Configuration,
+    #[error("the plugin has too many contexts")]
+    Contexts,
+}
+
+impl Instance {
+    /// A new instance, with its start functions run.
+    pub(crate) fn new(runtime: &Arc<Runtime>, home: Home) -> Result<Self, Unfit> {
+        let mut store = Store::new(runtime.engine.wasm(), Host::new(Arc::clone(runtime), home));
+        store.limiter(|host| &mut host.limiter);
+        store.epoch_deadline_callback(|mut context| {
+            context.data_mut().deadline.tick()?;
+            Ok(UpdateDeadline::Continue(1))
+        });
+        begin(&mut store, 0, configure_budget(runtime));
+        let instance = runtime.module.instance().instantiate(&mut store)?;
+        let exports = Exports::of(&instance, &mut store)?;
+        store.data_mut().guest = Some(Arc::new(guest(&instance, &mut store)?));
+        let starts = Starts::of(&instance, &mut store)?;
+        if let Some(initialize) = starts.initialize {
+            initialize.call(&mut store, ())?;
+        }
+        if let Some(main) = starts.main {
+            main.call(&mut store, (0, 0))?;
+        }
+        if let Some(start) = starts.start {
+            start.call(&mut store, ())?;
+        }
+        Ok(Self { store, exports })
+    }
+
+    pub(crate) fn host(&mut self) -> &mut Host {
+        self.store.data_mut()
+    }
+
+    /// The root of a configuration.
+    pub(crate) fn root(&self, config: u64) -> Option<u32> {
+        self.store.data().roots.iter().find(|(_, root)| root.config.id == config).map(|(id, _)| *id)
+    }
+
+    /// Takes a configuration: its root is created, started and configured. As in Envoy, every root is told of the
+    /// start, not only the first.
+    pub(crate) fn add_root(&mut self, config: &Arc<Config>) -> Result<u32, Unfit> {
+        let Self { store, exports } = self;
+        let host = store.data_mut();
+        let budget = configure_budget(&host.runtime);
+        let root = host.new_context().ok_or(Unfit::Contexts)?;
+        let entry = (root, budget);
+        host.roots.insert(root, Root { config: Arc::clone(config), ticks: None });
+        enter(store, exports, entry, exports.context_create.as_ref(), (root, 0))?;
+        store.data_mut().message.vm_configuration = Some(Buffer::default());
+        let started = enter(store, exports, entry, exports.vm_start.as_ref(), (root, 0));
+        store.data_mut().message.vm_configuration = None;
+        if started? == Some(0) {
+            return Err(Unfit::Start);
+        }
+        store.data_mut().message.configuration = Some(Buffer::One(config.text.clone()));
+        let arguments = (root, size(config.text.len()));
+        let configured = enter(store, exports, entry, exports.configure.as_ref(), arguments);
+        store.data_mut().message.configuration = None;
+        if configured? == Some(0) { Err(Unfit::Configuration) } else { Ok(root) }
+    }
+
+    /// A configuration is no longer used; its requests are over.
+    pub(crate) fn remove_root(&mut self, root: u32) -> Result<(), Trap> {
+        let Self { store, exports } = self;
+        let entry = (root, budget(store));
+        enter(store, exports, entry, exports.done.as_ref(), root)?;
+        enter(store, exports, entry, exports.delete.as_ref(), root)?;
+        store.data_mut().roots.remove(&root);
+        Ok(())
+    }
+
+    /// A request begins under `root`. None where too many are alive.
+    pub(crate) fn add_stream(&mut self, root: u32, notes: Notes) -> Result<Option<u32>, Trap> {
+        let Self { store, exports } = self;
+        let host = store.data_mut();
+        let Some(stream) = host.new_context() else { return Ok(None) };
+        host.streams.insert(stream, Stream::new(root, notes));
+        let entry = (stream, budget(store));
+        enter(store, exports, entry, exports.context_create.as_ref(), (stream, root))?;
+        Ok(Some(stream))
+    }
+
+    /// The head of a message has come.
+    pub(crate) fn head<M: Head>(
+        &mut self,
+        stream: u32,
+        message: &mut M,
+        exchange: &Exchange,
+    ) -> Result<Verdict, Trap> {
+        let Self { store, exports } = self;
+        let Some(on_head) = &exports.heads[M::SIDE as usize] else { return Ok(Verdict::Continue) };
+        let (fields, end) = (message.fields(), u32::from(ends(message)));
+        let entry = (stream, budget(store));
+        let returned = lend_head(store, stream, message, exchange, |store| match on_head {
+            OnHead::New(call) => enter(store, exports, entry, Some(call), (stream, fields, end)),
+            OnHead::Old(call) => enter(store, exports, entry, Some(call), (stream, fields)),
+        })?;
+        Ok(self.judge(stream, message, returned))
+    }
+
+    /// Something happened to a stream while its head is held.
+    pub(crate) fn event<M: Head>(
+        &mut self,
+        stream: u32,
+        event: Event,
+        message: &mut M,
+        exchange: &Exchange,
+    ) -> Result<Verdict, Trap> {
+        let Self { store, exports } = self;
+        let root = store.data().root_of(stream).unwrap_or_default();
+        lend_head(store, stream, message, exchange, |store| happened(store, exports, (stream, root), event))?;
+        Ok(self.judge(stream, message, None))
+    }
+
+    /// More of a body has come while its head is held, or something happened then: the guest sees both. It lets them
+    /// go by saying so; what it returns does not count.
+    pub(crate) fn held<M: Head>(
+        &mut self,
+        stream: u32,
+        (message, exchange): (&mut M, &Exchange),
+        held: &mut Held,
+        event: Option<Event>,
+    ) -> Result<Verdict, Trap> {
+        let Self { store, exports } = self;
+        let (side, root) = (M::SIDE, store.data().root_of(stream).unwrap_or_default());
+        let (entry, read) = ((stream, budget(store)), held.read);
+        let (length, fields) = (size(held.buffer.len()), count(&held.trailers));
+        lend_head(store, stream, message, exchange, |store| {
+            lend_part(store, (stream, side), &mut held.part(), Some(exchange), |store| match event {
+                Some(event) => happened(store, exports, (stream, root), event),
+                None if read == Read::ToTheTrailers => {
+                    let callback = exports.trailers[side as usize].as_ref();
+                    enter(store, exports, entry, callback, (stream, fields)).map(drop)
+                }
+                None => {
+                    let end = u32::from(read == Read::ToTheEnd);
+                    let callback = exports.bodies[side as usize].as_ref();
+                    enter(store, exports, entry, callback, (stream, length, end)).map(drop)
+                }
+            })
+        })?;
+        Ok(self.judge(stream, message, None))
+    }
+
+    /// Something happened to a context that holds nothing, or to one that is gone: its root is told.
+    pub(crate) fn event_alone(&mut self, context: u32, root: u32, event: Event) -> Result<(), Trap> {
+        happened(&mut self.store, &self.exports, (context, root), event)
+    }
+
+    /// Something happened to a stream while its body is held.
+    pub(crate) fn event_in_body(
+        &mut self,
+        (stream, side): (u32, Side),
+        event: Event,
+        part: &mut Part<'_>,
+        exchange: Option<&Exchange>,
+    ) -> Result<Verdict, Trap> {
+        let Self { store, exports } = self;
+        let root = store.data().root_of(stream).unwrap_or_default();
+        lend_part(store, (stream, side), part, exchange, |store| {
+            happened(store, exports, (stream, root), event)
+        })?;
+        Ok(verdict(store.data_mut(), stream, side, None))
+    }
+
+    /// Part of a body has come.
+    pub(crate) fn body(
+        &mut self,
+        (stream, side): (u32, Side),
+        part: &mut Part<'_>,
+        exchange: Option<&Exchange>,
+    ) -> Result<Verdict, Trap> {
+        let Self { store, exports } = self;
+        let Some(call) = &exports.bodies[side as usize] else { return Ok(Verdict::Continue) };
+        let (entry, arguments) =
+            ((stream, budget(store)), (stream, size(part.buffer.len()), u32::from(part.end)));
+        let returned = lend_part(store, (stream, side), part, exchange, |store| {
+            enter(store, exports, entry, Some(call), arguments)
+        })?;
+        Ok(verdict(store.data_mut(), stream, side, returned))
+    }
+
+    /// The trailers of a body have come.
+    pub(crate) fn trailers(
+        &mut self,
+        (stream, side): (u32, Side),
+        part: &mut Part<'_>,
+        exchange: Option<&Exchange>,
+    ) -> Result<Verdict, Trap> {
+        let Self { store, exports } = self;
+        let Some(call) = &exports.trailers[side as usize] else { return Ok(Verdict::Continue) };
+        let (entry, arguments) = ((stream, budget(store)), (stream, count(part.trailers)));
+        let returned = lend_part(store, (stream, side), part, exchange, |store| {
+            enter(store, exports, entry, Some(call), arguments)
+        })?;
+        Ok(verdict(store.data_mut(), stream, side, returned))
+    }
+
+    /// The time of a root's tick.
+    pub(crate) fn tick(&mut self, root: u32) -> Result<(), Trap> {
+        let Self { store, exports } = self;
+        let entry = (root, budget(store));
+        enter(store, exports, entry, exports.tick.as_ref(), root).map(drop)
+    }
+
+    /// Something came into a queue that a root listens to.
+    pub(crate) fn queue_ready(&mut self, root: u32, queue: u32) -> Result<(), Trap> {
+        let Self { store, exports } = self;
+        let entry = (root, budget(store));
+        enter(store, exports, entry, exports.queue_ready.as_ref(), (root, queue)).map(drop)
+    }
+
+    /// A request is over. It is logged where there is an exchange, unless the guest asks for time first.
+    pub(crate) fn finish(&mut self, stream: u32, exchange: Option<&Exchange>) -> Result<(), Trap> {
+        let Self { store, exports } = self;
+        if !store.data().streams.contains_key(&stream) {
+            return Ok(());
+        }
+        let entry = (stream, budget(store));
+        with_exchange(exchange, || {
+            let done = enter(store, exports, entry, exports.done.as_ref(), stream)?;
+            if done == Some(0) {
+                if let Some(stream) = store.data_mut().streams.get_mut(&stream) {
+                    stream.ending = true;
+                }
+                return Ok(());
+            }
+            if exchange.is_some() {
+                enter(store, exports, entry, exports.log.as_ref(), stream)?;
+            }
+            enter(store, exports, entry, exports.delete.as_ref(), stream)?;
+            store.data_mut().streams.remove(&stream);
+            Ok(())
+        })
+    }
+
+    /// The guest's will about a head; one that is not held any longer is kept, if the guest may ask for it when it is gone.
+    fn judge<M: Head>(&mut self, stream: u32, message: &M, returned: Option<u32>) -> Verdict {
+        let exports = &self.exports;
+        let later = exports.bodies[1].is_some()
+            || exports.log.is_some()
+            || (M::SIDE == Side::Request && (exports.heads[1].is_some() || exports.bodies[0].is_some()));
+        let host = self.store.data_mut();
+        let verdict = verdict(host, stream, M::SIDE, returned);
+        if !matches!(verdict, Verdict::Pause)
+            && later
+            && host.runtime.module.uses().fields
+            && let Some(stream) = host.streams.get_mut(&stream)
+        {
+            message.keep(stream);
+        }
+        verdict
+    }
+}
+
+fn happened(
+    store: &mut Store<Host>,
+    exports: &Exports,
+    (context, root): (u32, u32),
+    event: Event,
+) -> Result<(), Trap> {
+    // The configuration may be gone, and the guest knows nothing of it any more.
+    if !store.data().roots.contains_key(&root) {
+        return Ok(());
+    }
+    match event {
+        Event::Decided => Ok(()),
+        Event::Called(token, answered) => {
+            let (fields, body, trailers) = answered.as_ref().map_or((0, 0, 0), |answered| {
+                // `:status` counts.
+                (count(&answered.headers) + 1, size(answered.body.len()), count(&answered.trailers))
+            });
+            store.data_mut().message.answered = answered;
+            let entry = (root, budget(store));
+            let arguments = (root, token, fields, body, trailers);
+            let called = enter(store, exports, entry, exports.http_call_response.as_ref(), arguments);
+            store.data_mut().message.answered = None;
+            called.map(drop)
+        }
+        Event::Foreign(token, results) => {
+            let context = if store.data().streams.contains_key(&context) { context } else { root };
+            foreign(store, exports, context, token, results)
+        }
+    }
+}
+
+fn foreign(
+    store: &mut Store<Host>,
+    exports: &Exports,
+    context: u32,
+    token: u32,
+    results: Bytes,
+) -> Result<(), Trap> {
+    let entry = (context, budget(store));
+    let arguments = (context, token, size(results.len()));
+    store.data_mut().message.arguments = Some(Buffer::One(results));
+    let called = enter(store, exports, entry, exports.foreign_function.as_ref(), arguments);
+    store.data_mut().message.arguments = None;
+    called.map(drop)
+}
+
+fn budget(store: &Store<Host>) -> Budget {
+    let limits = &store.data().runtime.limits;
+    Budget { cpu: limits.entry_cpu, wall: limits.entry_wall }
+}
+
+fn configure_budget(runtime: &Runtime) -> Budget {
+    Budget { cpu: runtime.limits.configure_cpu, wall: runtime.limits.configure_wall }
+}
+
+fn size(length: usize) -> u32 {
+    u32::try_from(length).unwrap_or(u32::MAX)
+}

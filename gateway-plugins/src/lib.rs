@@ -1,0 +1,77 @@
+//! A Proxy-Wasm host: filters in WebAssembly as plugins of the gateway.
+//!
+//! A module built for Proxy-Wasm 0.1.0, 0.2.0 or 0.2.1, with any SDK, becomes a [`WasmPlugin`] and is registered like
+//! a native plugin. It runs in a sandbox: bounded memory, bounded time, no files, no network but the callouts it is
+//! granted. A trap costs the request it happens in, and nothing else.
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//! use gateway_core::{Gateway, plugins};
+//! use gateway_plugins::{Engine, GatewayUpstreams, WasmPlugin};
+//!
+//! let engine = Engine::new()?;
+//! let upstreams = Arc::new(GatewayUpstreams::default());
+//! let plugin = WasmPlugin::builder("authz")
+//!     .priority(1_000)
+//!     .upstreams(upstreams.clone(), ["opa"])
+//!     .file(&engine, "authz.wasm")?;
+//! let gateway = Gateway::builder().plugins(plugins::bundled().with(plugin)).build()?;
+//! upstreams.connect(&gateway);
+//! # Ok::<_, Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! What of the ABI is there, callback by callback, and every limit with its number: `docs/plugins-host.md`.
+//!
+//! # Rooms
+//! From what knows nothing to what knows all: `abi`, `buffer`, `deadline`, `quarantine` and `shared` are pure;
+//! `memory`, `fields` and `hostcalls` are what a guest can do; `module`, `exports`, `entry` and `instance` are one
+//! virtual machine; `worker` and `pool` keep one per worker; `handler` and `filter` are the gateway's side; `plugin`
+//! is what is registered.
+//!
+//! # What it does not know
+//! Where modules come from, and which of them to trust.
+#![deny(unsafe_code)]
+
+mod abi;
+mod buffer;
+mod config;
+mod deadline;
+mod engine;
+mod entry;
+mod error;
+mod exports;
+mod fields;
+mod filter;
+mod handler;
+mod held;
+mod host;
+mod hostcalls;
+mod instance;
+mod limits;
+mod memory;
+mod module;
+mod notes;
+mod plugin;
+mod policy;
+mod pool;
+mod properties;
+mod quarantine;
+mod runtime;
+mod services;
+mod shared;
+mod ticker;
+mod ticket;
+mod upstreams;
+mod worker;
+
+pub use abi::Status;
+pub use engine::Engine;
+pub use error::LoadError;
+pub use limits::Limits;
+pub use module::Module;
+pub use plugin::{Builder, WasmPlugin, Watch};
+pub use policy::OnError;
+pub use runtime::Stats;
+pub use services::{Calling, ForeignFunction, Returned, Upstreams};
+pub use shared::{Metric, MetricValue};
+pub use upstreams::GatewayUpstreams;

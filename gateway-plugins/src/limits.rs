@@ -1,0 +1,83 @@
+//! What a guest may use at most.
+
+use std::time::Duration;
+
+/// Bounds of one plugin. Each has a default that suits a filter; what is over a bound is refused with a status, or
+/// ends the instance where a guest cannot be told.
+///
+/// ```
+/// use gateway_plugins::Limits;
+///
+/// let mut limits = Limits::default();
+/// limits.memory = 32 << 20;
+/// assert_eq!(limits.entry_cpu.as_millis(), 3);
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Bytes of a module. Default 16 MiB.
+    pub module: usize,
+    /// Bytes of an instance's memory. Growing beyond it fails for the guest. Default 16 MiB.
+    pub memory: usize,
+    /// Elements of each table. Default 65,536.
+    pub table: usize,
+    /// Processor time of one callback; over it the instance ends. It is looked at once a millisecond. Default 3 ms.
+    pub entry_cpu: Duration,
+    /// Time of one callback by the wall clock. Default 100 ms.
+    pub entry_wall: Duration,
+    /// Processor time to start an instance, and to take one configuration. Default 50 ms.
+    pub configure_cpu: Duration,
+    /// Time of the same by the wall clock. Default 500 ms.
+    pub configure_wall: Duration,
+    /// Bytes of a body held for a guest that pauses it: more is answered 413 on the way up and cuts the answer on
+    /// the way down. Default 1 MiB.
+    pub body: usize,
+    /// Bytes of one value that a guest hands over, and of a local reply's body. Default 1 MiB.
+    pub value: usize,
+    /// Callouts under way in one instance. Default 256.
+    pub callouts: usize,
+    /// Bytes of a callout's answer. Default 1 MiB.
+    pub callout_answer: usize,
+    /// The longest a callout may take, whatever the guest asks for. Default 60 s.
+    pub callout_time: Duration,
+    /// Lines a guest may log in one callback. Default 64.
+    pub log_lines: u32,
+    /// Bytes of one such line; the rest of it is cut. Default 4 KiB.
+    pub log_line: usize,
+    /// Requests that an instance may have contexts for at a time. Default 100,000.
+    pub contexts: usize,
+    /// Traps within [`trap_window`](Self::trap_window) that quarantine the plugin. Default 5.
+    pub traps: u32,
+    /// See [`traps`](Self::traps). Default 10 s.
+    pub trap_window: Duration,
+    /// The first quarantine; each that follows soon is twice as long. Default 1 s.
+    pub quarantine: Duration,
+    /// The longest quarantine. Default 60 s.
+    pub quarantine_most: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            module: 16 << 20,
+            memory: 16 << 20,
+            table: 65_536,
+            entry_cpu: Duration::from_millis(3),
+            entry_wall: Duration::from_millis(100),
+            configure_cpu: Duration::from_millis(50),
+            configure_wall: Duration::from_millis(500),
+            body: 1 << 20,
+            value: 1 << 20,
+            callouts: 256,
+            callout_answer: 1 << 20,
+            callout_time: Duration::from_secs(60),
+            log_lines: 64,
+            log_line: 4 << 10,
+            contexts: 100_000,
+            traps: 5,
+            trap_window: Duration::from_secs(10),
+            quarantine: Duration::from_secs(1),
+            quarantine_most: Duration::from_secs(60),
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! What all instances of a plugin have in common.
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Instant,
+};
+
+use crate::{
+    Engine, Limits, Metric,
+    abi::Version,
+    config::Config,
+    module::Module,
+    quarantine::Quarantine,
+    services::Services,
+    shared::{Metrics, SharedData},
+};
+
+/// A plugin at work: its code, its bounds, what its instances share, what it has counted.
+pub(crate) struct Runtime {
+    pub(crate) name: Arc<str>,
+    pub(crate) engine: Engine,
+    pub(crate) module: Module,
+    pub(crate) limits: Limits,
+    pub(crate) services: Services,
+    pub(crate) data: SharedData,
+    pub(crate) metrics: Metrics,
+    pub(crate) counts: Counts,
+    quarantine: Mutex<Quarantine>,
+    configs: Mutex<Vec<Weak<Config>>>,
+}
+
+/// What is counted over the life of a plugin, away from the path of requests that go well.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) traps: AtomicU64,
+    pub(crate) timeouts: AtomicU64,
+    pub(crate) instances: AtomicU64,
+    pub(crate) quarantines: AtomicU64,
+    pub(crate) failed: AtomicU64,
+    pub(crate) restarted: AtomicU64,
+    pub(crate) skipped: AtomicU64,
+}
+
+/// What a plugin has done so far.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Callbacks entered.
+    pub entries: u64,
+    /// Requests that have a context now.
+    pub contexts: usize,
+    /// Instances alive now.
+    pub instances_alive: usize,
+    /// Instances made, those that only tried a configuration out left aside.
+    pub instances: u64,
+    /// Instances that ended in a trap, those that ran out of time included.
+    pub traps: u64,
+    /// Of them, those that ran out of time.
+    pub timeouts: u64,
+    /// Times that the plugin was shut out.
+    pub quarantines: u64,
+    /// Whether it is shut out now.
+    pub quarantined: bool,
+    /// Requests that got their error policy.
+    pub failed: u64,
+    /// Requests that began anew because another one ended their instance.
+    pub restarted: u64,
+    /// Later phases of requests that were left out because another one ended their instance.
+    pub skipped: u64,
+}
+
+impl Runtime {
+    pub(crate) fn new(
+        name: &str,
+        engine: Engine,
+        module: Module,
+        limits: Limits,
+        services: Services,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            engine,
+            module,
+            quarantine: Mutex::new(Quarantine::new(&limits)),
+            limits,
+            services,
+            data: SharedData::default(),
+            metrics: Metrics::default(),
+            counts: Counts::default(),
+            configs: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn old_abi(&self) -> bool {
+        self.module.version() == Version::V0_1_0
+    }
+
+    /// An instance trapped.
+    pub(crate) fn trapped(&self, error: &wasmtime::Error) {
+        let timeout = error.downcast_ref::<crate::deadline::Overrun>().is_some();
+        self.counts.traps.fetch_add(1, Relaxed);
+        self.counts.timeouts.fetch_add(timeout.into(), Relaxed);
+        tracing::warn!(plugin = &*self.name, error = format!("{error:#}"), "a plugin's instance ended");
+        let mut quarantine = self.quarantine.lock().unwrap_or_else(PoisonError::into_inner);
+        if quarantine.trapped(Instant::now()) {
+            self.counts.quarantines.fetch_add(1, Relaxed);
+            tracing::error!(plugin = &*self.name, "a plugin keeps failing and is left alone for a while");
+        }
+    }
+
+    /// Whether the plugin is shut out. Only asked where there is no instance to enter.
+    pub(crate) fn quarantined(&self) -> bool {
+        let quarantine = self.quarantine.lock().unwrap_or_else(PoisonError::into_inner);
+        quarantine.until(Instant::now()).is_some()
+    }
+
+    /// Notes a configuration, for the instances that are made from now on.
+    pub(crate) fn note(&self, config: &Arc<Config>) {
+        let mut configs = self.configs.lock().unwrap_or_else(PoisonError::into_inner);
+        configs.retain(|config| config.strong_count() > 0);
+        configs.push(Arc::downgrade(config));
+    }
+
+    /// The configurations that are in use.
+    pub(crate) fn configs(&self) -> Vec<Arc<Config>> {
+        let configs = self.configs.lock().unwrap_or_else(PoisonError::into_inner);
+        configs.iter().filter_map(Weak::upgrade).collect()
+    }
+
+    pub(crate) fn metrics(&self) -> Vec<Metric> {
+        self.metrics.all()
+    }
+}

@@ -1,0 +1,70 @@
+//! A request's contexts, noted in the exchange.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering::Relaxed},
+};
+
+use gateway_core::plugin::Exchange;
+use smallvec::SmallVec;
+
+use crate::{handler::Bound, notes::Notes, worker::Worker};
+
+/// A request's context in one instance. It is ended with the last copy, if not before.
+pub(crate) struct Ticket {
+    /// The configuration; its root stays as long as the request.
+    pub(crate) bound: Arc<Bound>,
+    pub(crate) worker: Arc<Worker>,
+    pub(crate) life: u64,
+    pub(crate) stream: u32,
+    ended: AtomicBool,
+}
+
+impl Ticket {
+    pub(crate) fn new(bound: &Arc<Bound>, worker: &Arc<Worker>, life: u64, stream: u32) -> Arc<Self> {
+        let (bound, worker) = (Arc::clone(bound), Arc::clone(worker));
+        Arc::new(Self { bound, worker, life, stream, ended: AtomicBool::new(false) })
+    }
+
+    /// The request is over.
+    pub(crate) fn end(&self, exchange: Option<&Exchange>) {
+        if !self.ended.swap(true, Relaxed) {
+            self.worker.finish(self.life, self.stream, exchange);
+        }
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.end(None);
+    }
+}
+
+/// The contexts of a request in all its plugins.
+#[derive(Clone, Default)]
+pub(crate) struct Tickets {
+    held: SmallVec<[Arc<Ticket>; 4]>,
+    notes: Notes,
+}
+
+impl Tickets {
+    /// The properties that guests of this request share.
+    pub(crate) fn notes(exchange: &mut Exchange) -> Notes {
+        exchange.extensions.get_or_insert_default::<Self>().notes.clone()
+    }
+
+    /// The request's context under a configuration.
+    pub(crate) fn find(exchange: &Exchange, config: u64) -> Option<&Arc<Ticket>> {
+        exchange.extensions.get::<Self>()?.held.iter().find(|ticket| ticket.bound.config.id == config)
+    }
+
+    /// Notes a context, in place of one from before.
+    pub(crate) fn put(exchange: &mut Exchange, ticket: Arc<Ticket>) {
+        let tickets = exchange.extensions.get_or_insert_default::<Self>();
+        let id = ticket.bound.config.id;
+        match tickets.held.iter_mut().find(|held| held.bound.config.id == id) {
+            Some(held) => *held = ticket,
+            None => tickets.held.push(ticket),
+        }
+    }
+}

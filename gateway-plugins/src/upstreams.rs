@@ -1,0 +1,58 @@
+//! Callouts through the gateway's own services.
+
+use std::sync::{Arc, OnceLock};
+
+use gateway_core::{
+    Body, ConnectInfo, Gateway, WeakGateway,
+    plugin::Exchange,
+    sanitize::{Hop, frame_request},
+    upstream::{Backend, HostPolicy},
+};
+use http::Request;
+
+use crate::services::{Calling, Upstreams};
+
+/// Sends callouts to the gateway's services by their names, with their TLS, timeouts, retries and open
+/// connections. Plugins are registered before there is a gateway, so it is told of it afterwards; until then no
+/// upstream is known.
+///
+/// ```
+/// use std::sync::Arc;
+/// use gateway_core::Gateway;
+/// use gateway_plugins::GatewayUpstreams;
+///
+/// let upstreams = Arc::new(GatewayUpstreams::default());
+/// // ... register plugins with `upstreams.clone()` ...
+/// let gateway = Gateway::builder().build().unwrap();
+/// upstreams.connect(&gateway);
+/// ```
+#[derive(Default)]
+pub struct GatewayUpstreams(OnceLock<WeakGateway>);
+
+impl GatewayUpstreams {
+    /// From now on callouts go through `gateway`, as long as it lives. Only the first call counts.
+    pub fn connect(&self, gateway: &Gateway) {
+        // A second gateway is not this one's plugins' business.
+        let _ = self.0.set(gateway.downgrade());
+    }
+
+    fn backend(&self, name: &str) -> Option<Arc<Backend>> {
+        let snapshot = self.0.get()?.upgrade()?.snapshot();
+        let named = |service: &&Arc<gateway_core::config::Service>| service.name.as_deref() == Some(name);
+        let service = snapshot.config().services.values().find(named)?;
+        snapshot.backend(service.id).cloned()
+    }
+}
+
+impl Upstreams for GatewayUpstreams {
+    fn call(&self, name: &str, mut request: Request<Body>, shard: usize) -> Option<Calling> {
+        let backend = self.backend(name)?;
+        Some(Box::pin(async move {
+            let body = std::mem::take(request.body_mut());
+            frame_request(request.headers_mut(), &body, Hop::Http1);
+            *request.body_mut() = body;
+            let mut exchange = Exchange::new(Arc::new(ConnectInfo::unknown()));
+            Ok(backend.forward(&mut request, HostPolicy::Client, shard, &mut exchange).await?)
+        }))
+    }
+}

@@ -1,0 +1,284 @@
+//! The instance that serves one worker: how it comes to be, ends, and comes again.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak, atomic::Ordering::Relaxed},
+    time::Duration,
+};
+
+use gateway_core::plugin::Exchange;
+use tokio::{runtime::Handle, sync::watch, time::sleep};
+
+use crate::{
+    config::Config,
+    entry::Trap,
+    host::{Event, Home},
+    instance::{Instance, Unfit},
+    runtime::Runtime,
+};
+
+/// A worker's share of a plugin.
+///
+/// A lock, because an embedder's runtime moves requests between threads, and callouts and ticks come beside them. It
+/// is held for one callback, never over a wait; on a runtime of one thread nobody ever waits for it.
+pub(crate) struct Worker {
+    pub(crate) shard: usize,
+    pub(crate) runtime: Arc<Runtime>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    phase: Phase,
+    /// Counts instances: what belongs to one does not reach the next.
+    life: u64,
+    /// Callbacks that past instances were entered for.
+    entries: u64,
+}
+
+#[derive(Default)]
+enum Phase {
+    #[default]
+    Empty,
+    /// Under construction, off the path of requests.
+    Building(watch::Receiver<()>),
+    Live(Box<Instance>),
+}
+
+/// What a worker has for a request.
+pub(crate) enum Turn<'w> {
+    /// Its instance.
+    Now(Lease<'w>),
+    /// An instance, once this channel ends.
+    Later(watch::Receiver<()>),
+    /// Nothing, for a while.
+    Never,
+}
+
+/// A live instance, for one callback.
+pub(crate) struct Lease<'w> {
+    worker: &'w Arc<Worker>,
+    state: MutexGuard<'w, State>,
+    /// Which instance of the worker's it is.
+    pub(crate) life: u64,
+}
+
+/// Who is told of what comes into a queue.
+#[derive(Clone)]
+pub(crate) struct Listener {
+    pub(crate) worker: Weak<Worker>,
+    pub(crate) life: u64,
+    pub(crate) root: u32,
+}
+
+impl Listener {
+    /// Something came into the queue.
+    pub(crate) fn ready(self, queue: u32) {
+        if let Some(worker) = self.worker.upgrade()
+            && let Some(lease) = worker.lease(self.life)
+        {
+            lease.enter(|instance| instance.queue_ready(self.root, queue));
+        }
+    }
+}
+
+impl Worker {
+    pub(crate) fn new(shard: usize, runtime: Arc<Runtime>) -> Arc<Self> {
+        Arc::new(Self { shard, runtime, state: Mutex::default() })
+    }
+
+    /// The instance for a request; where there is none, one begins to be made.
+    pub(crate) fn turn(self: &Arc<Self>) -> Turn<'_> {
+        let mut state = self.state();
+        match &state.phase {
+            Phase::Live(_) => {
+                let life = state.life;
+                Turn::Now(Lease { worker: self, state, life })
+            }
+            Phase::Building(built) => Turn::Later(built.clone()),
+            Phase::Empty if self.runtime.quarantined() => Turn::Never,
+            Phase::Empty => {
+                let built = self.build(&mut state);
+                Turn::Later(built)
+            }
+        }
+    }
+
+    /// The instance, if it is still this one.
+    pub(crate) fn lease(self: &Arc<Self>, life: u64) -> Option<Lease<'_>> {
+        let state = self.state();
+        let live = matches!(state.phase, Phase::Live(_)) && state.life == life;
+        live.then_some(Lease { worker: self, state, life })
+    }
+
+    /// Brings a context an event: to the request that waits for it, or else to its root.
+    pub(crate) fn deliver(self: &Arc<Self>, life: u64, (context, root): (u32, u32), event: Event) {
+        let Some(mut lease) = self.lease(life) else { return };
+        let told = match lease.instance().host().streams.get(&context) {
+            Some(stream) => stream.tell(event),
+            None => Err(event),
+        };
+        if let Err(event) = told {
+            lease.enter(|instance| instance.event_alone(context, root, event));
+        }
+    }
+
+    /// Ends a request's context.
+    pub(crate) fn finish(self: &Arc<Self>, life: u64, stream: u32, exchange: Option<&Exchange>) {
+        match self.lease(life) {
+            Some(lease) => drop(lease.enter(|instance| instance.finish(stream, exchange))),
+            None => drop(self.runtime.counts.skipped.fetch_add(1, Relaxed)),
+        }
+    }
+
+    /// A configuration is no longer used.
+    pub(crate) fn forget(self: &Arc<Self>, config: u64) {
+        let mut state = self.state();
+        let life = state.life;
+        let Phase::Live(instance) = &mut state.phase else { return };
+        let Some(root) = instance.root(config) else { return };
+        if instance.host().roots.len() == 1 {
+            // With its last configuration an instance goes, and its memory.
+            let lease = Lease { worker: self, state, life };
+            if let Some(mut lease) = lease.enter_on(|instance| instance.remove_root(root)) {
+                lease.end();
+            }
+            return;
+        }
+        Lease { worker: self, state, life }.enter(|instance| instance.remove_root(root));
+    }
+
+    /// Ticks of a root, as long as its instance lives. The task is ended with the root.
+    pub(crate) async fn tick(worker: Weak<Self>, life: u64, root: u32, period: Duration) {
+        loop {
+            sleep(period).await;
+            let Some(worker) = worker.upgrade() else { return };
+            let Some(lease) = worker.lease(life) else { return };
+            lease.enter(|instance| instance.tick(root));
+        }
+    }
+
+    /// What it holds now: callbacks entered so far, requests with a context, whether an instance lives.
+    pub(crate) fn figures(&self) -> (u64, usize, bool) {
+        let mut state = self.state();
+        let past = state.entries;
+        match &mut state.phase {
+            Phase::Live(instance) => {
+                let host = instance.host();
+                (past + host.entries, host.streams.len(), true)
+            }
+            Phase::Empty | Phase::Building(_) => (past, 0, false),
+        }
+    }
+
+    /// Makes an instance with all configurations in use, on a thread where it may take its time.
+    fn build(self: &Arc<Self>, state: &mut State) -> watch::Receiver<()> {
+        let (done, built) = watch::channel(());
+        state.life += 1;
+        state.phase = Phase::Building(built.clone());
+        let (worker, life) = (Arc::clone(self), state.life);
+        let work = move || {
+            worker.install(life, worker.made(life));
+            drop(done);
+        };
+        match Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn_blocking(work)),
+            Err(_) => drop(std::thread::spawn(work)),
+        }
+        built
+    }
+
+    fn made(self: &Arc<Self>, life: u64) -> Result<Instance, Unfit> {
+        let mut instance = Instance::new(&self.runtime, Home::Worker(Arc::downgrade(self), life))?;
+        for config in self.runtime.configs() {
+            instance.add_root(&config)?;
+        }
+        Ok(instance)
+    }
+
+    fn install(&self, life: u64, made: Result<Instance, Unfit>) {
+        let mut state = self.state();
+        if state.life != life {
+            return;
+        }
+        state.phase = match made {
+            Ok(instance) => {
+                self.runtime.counts.instances.fetch_add(1, Relaxed);
+                Phase::Live(Box::new(instance))
+            }
+            Err(error) => {
+                // What failed here may fail again: it counts towards quarantine.
+                self.runtime.trapped(&wasmtime::Error::from(error));
+                Phase::Empty
+            }
+        };
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Lease<'_> {
+    /// The instance. It is live as long as the lease.
+    pub(crate) fn instance(&mut self) -> &mut Instance {
+        match &mut self.state.phase {
+            Phase::Live(instance) => instance,
+            Phase::Empty | Phase::Building(_) => {
+                unreachable!("a lease is made for a live instance, and ends it by value")
+            }
+        }
+    }
+
+    /// The root of `config`, made where it is new.
+    pub(crate) fn root(mut self, config: &Arc<Config>) -> Option<(Self, u32)> {
+        if let Some(root) = self.instance().root(config.id) {
+            return Some((self, root));
+        }
+        match self.instance().add_root(config) {
+            Ok(root) => Some((self, root)),
+            Err(error) => {
+                // A root that did not start leaves an instance that nobody knows the state of.
+                self.trapped(&wasmtime::Error::from(error));
+                None
+            }
+        }
+    }
+
+    /// Enters the guest; a trap ends the instance.
+    pub(crate) fn enter<R>(self, call: impl FnOnce(&mut Instance) -> Result<R, Trap>) -> Option<R> {
+        self.enter_with(call).map(|(_, result)| result)
+    }
+
+    /// The same, with the lease given back.
+    pub(crate) fn enter_with<R>(
+        mut self,
+        call: impl FnOnce(&mut Instance) -> Result<R, Trap>,
+    ) -> Option<(Self, R)> {
+        match call(self.instance()) {
+            Ok(result) => Some((self, result)),
+            Err(trap) => {
+                self.trapped(&trap);
+                None
+            }
+        }
+    }
+
+    fn enter_on(self, call: impl FnOnce(&mut Instance) -> Result<(), Trap>) -> Option<Self> {
+        self.enter_with(call).map(|(lease, ())| lease)
+    }
+
+    /// The instance ends, and the next one begins to be made, unless the plugin is shut out.
+    fn trapped(mut self, trap: &Trap) {
+        self.end();
+        self.worker.runtime.trapped(trap);
+        if !self.worker.runtime.quarantined() {
+            self.worker.build(&mut self.state);
+        }
+    }
+
+    fn end(&mut self) {
+        if let Phase::Live(mut instance) = std::mem::take(&mut self.state.phase) {
+            self.state.entries += instance.host().entries;
+        }
+    }
+}
