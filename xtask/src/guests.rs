@@ -18,36 +18,66 @@ const TARGET: &str = "wasm32-unknown-unknown";
 /// The file that says which sources the committed modules were built from.
 const DIGEST: &str = "built/inputs.sha256";
 
+/// The file that says which compiler they were built with.
+const COMPILER: &str = "built/rustc";
+
 /// Builds the WASM guests of the plugin host's tests and puts them beside their sources, with a digest of those.
 /// Needs `rustup target add wasm32-unknown-unknown`. Tests use what is committed and need no such target.
 #[derive(Args, Debug)]
-pub(crate) struct Guests {}
+pub(crate) struct Guests {
+    /// Changes nothing: compares what comes out with what is committed. Another compiler than that of the committed
+    /// ones makes other bytes; then they are only built.
+    #[arg(long)]
+    check: bool,
+}
 
 impl Guests {
     pub(crate) async fn run(self) -> Result<()> {
-        let guests = root().join(GUESTS);
-        let target = root().join("target/guests");
-        let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        cargo.current_dir(&guests).args([
-            "build",
-            "--locked",
-            "--release",
-            "--target",
-            TARGET,
-            "--target-dir",
-        ]);
-        cargo.arg(&target).env("RUSTFLAGS", remapped()).env_remove("CARGO_ENCODED_RUSTFLAGS");
-        if !cargo.status().await?.success() {
-            return Err("the guests do not build".into());
-        }
-        for module in modules(&target.join(TARGET).join("release"))? {
-            let name = module.file_name().ok_or("a module without a name")?;
-            fs::copy(&module, guests.join("built").join(name))?;
-            println!("{} bytes  built/{}", fs::metadata(&module)?.len(), name.display());
-        }
-        fs::write(guests.join(DIGEST), inputs(&guests)? + "\n")?;
-        Ok(())
+        let (guests, target) = (root().join(GUESTS), root().join("target/guests"));
+        build(&guests, &target).await?;
+        let modules = modules(&target.join(TARGET).join("release"))?;
+        let compiler = compiler().await?;
+        if self.check { compare(&guests, &modules, &compiler) } else { keep(&guests, &modules, &compiler) }
     }
+}
+
+async fn build(guests: &Path, target: &Path) -> Result<()> {
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(guests).args(["build", "--locked", "--release", "--target", TARGET, "--target-dir"]);
+    cargo.arg(target).env("RUSTFLAGS", remapped()).env_remove("CARGO_ENCODED_RUSTFLAGS");
+    if cargo.status().await?.success() { Ok(()) } else { Err("the guests do not build".into()) }
+}
+
+/// The compiler that builds them, as it names itself.
+async fn compiler() -> Result<String> {
+    let mut rustc = Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
+    Ok(String::from_utf8(rustc.arg("--version").output().await?.stdout)?)
+}
+
+fn keep(guests: &Path, modules: &[PathBuf], compiler: &str) -> Result<()> {
+    for module in modules {
+        let name = module.file_name().ok_or("a module without a name")?;
+        fs::copy(module, guests.join("built").join(name))?;
+        println!("{} bytes  built/{}", fs::metadata(module)?.len(), name.display());
+    }
+    fs::write(guests.join(COMPILER), compiler)?;
+    Ok(fs::write(guests.join(DIGEST), inputs(guests)? + "\n")?)
+}
+
+fn compare(guests: &Path, modules: &[PathBuf], compiler: &str) -> Result<()> {
+    let theirs = fs::read_to_string(guests.join(COMPILER))?;
+    if theirs != compiler {
+        println!("built, but NOT compared: those committed are of {theirs}this is {compiler}");
+        return Ok(());
+    }
+    for module in modules {
+        let name = module.file_name().ok_or("a module without a name")?;
+        if fs::read(guests.join("built").join(name))? != fs::read(module)? {
+            return Err(format!("built/{} is of other sources: run `cargo xtask guests`", name.display()).into());
+        }
+        println!("built/{} is of these sources", name.display());
+    }
+    Ok(())
 }
 
 /// Paths of this machine, and where its crates come from, do not end up in panic messages.
