@@ -9,6 +9,7 @@
 //! - `sdk`: a guest built with the public Rust SDK that is told to do nothing: all its callbacks are entered.
 //!
 //! The last lines give what follows from them: one read, one foreign call.
+#![allow(clippy::expect_used, reason = "a bench ends with its set-up")]
 
 use std::{hint::black_box, sync::Arc, time::Instant};
 

@@ -73,7 +73,9 @@ fn compare(guests: &Path, modules: &[PathBuf], compiler: &str) -> Result<()> {
     for module in modules {
         let name = module.file_name().ok_or("a module without a name")?;
         if fs::read(guests.join("built").join(name))? != fs::read(module)? {
-            return Err(format!("built/{} is of other sources: run `cargo xtask guests`", name.display()).into());
+            return Err(
+                format!("built/{} is of other sources: run `cargo xtask guests`", name.display()).into()
+            );
         }
         println!("built/{} is of these sources", name.display());
     }
