@@ -1,6 +1,7 @@
 //! What a node is told besides its entities.
 
 use crate::{
+    health::Recovery,
     reply::Branding,
     router::Flavor,
     sanitize::{Rules, Trust},
@@ -29,6 +30,9 @@ pub struct Settings {
     pub request_buffer: usize,
     /// How routes are ranked. Default: `traditional_compatible`, Kong's.
     pub router_flavor: Flavor,
+    /// How endpoints that traffic made unhealthy come back (D20); none: not by themselves, as in Kong. With
+    /// `rules.compat` at `kong-3.9-strict` there is none.
+    pub recovery: Option<Recovery>,
     /// Bounds of the connection pools.
     pub pool: PoolLimits,
     /// Workers that have a share of pools and counters of their own. Default: one a core.
@@ -46,6 +50,7 @@ impl Default for Settings {
             tls_verify: true,
             request_buffer: 64 * 1024,
             router_flavor: Flavor::default(),
+            recovery: Some(Recovery::default()),
             pool: PoolLimits::default(),
             shards: std::thread::available_parallelism().map_or(1, usize::from),
         }

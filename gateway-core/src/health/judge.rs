@@ -8,14 +8,14 @@ use crate::{config::Healthchecks, error::Reason};
 pub enum Outcome {
     /// It answered with this status.
     Status(u16),
-    /// It answered with something that is no HTTP; Kong's status 0 (compat H19).
-    Unreadable,
+    /// It answered, but not well: with what is no HTTP (Kong's status 0, compat H19), or that it does not serve.
+    Failed,
     /// The connection failed.
     TcpFailure,
     /// The connection, or the answer, took too long.
     Timeout,
-    /// The connection was made, and more was not asked of it.
-    Connected,
+    /// It did what the probe asked of it: took a connection, or said that it serves.
+    Passed,
 }
 
 impl Outcome {
@@ -25,7 +25,7 @@ impl Outcome {
     pub const fn of_failure(reason: Reason) -> Option<Self> {
         match reason {
             Reason::ConnectTimeout | Reason::ReadTimeout | Reason::WriteTimeout => Some(Self::Timeout),
-            Reason::BadResponse => Some(Self::Unreadable),
+            Reason::BadResponse => Some(Self::Failed),
             _ if reason.blames_upstream() => Some(Self::TcpFailure),
             _ => None,
         }
@@ -79,10 +79,10 @@ impl Judge {
             Outcome::Status(status) if self.healthy.has(status) => Counted::Success(self.successes),
             Outcome::Status(status) if self.unhealthy.has(status) => Counted::HttpFailure(self.http_failures),
             Outcome::Status(_) => Counted::Nothing,
-            Outcome::Unreadable => Counted::HttpFailure(self.http_failures),
+            Outcome::Failed => Counted::HttpFailure(self.http_failures),
             Outcome::TcpFailure => Counted::TcpFailure(self.tcp_failures),
             Outcome::Timeout => Counted::Timeout(self.timeouts),
-            Outcome::Connected => Counted::Success(self.successes),
+            Outcome::Passed => Counted::Success(self.successes),
         }
     }
 

@@ -8,6 +8,7 @@ use crate::{
     forwarder::Forwarder,
     plugin::{Chain, Link, Matched},
     router::Router,
+    upstream::Hashing,
 };
 
 /// Compiles `config`. What is equal in `previous` is shared with it: endpoints, connections, handlers.
@@ -60,8 +61,10 @@ impl Compiler<'_> {
         let backend = backend.map(|(_, _, backend)| Arc::clone(backend));
         let links: Vec<Link> = families.iter().filter_map(|family| family.link(route)).collect();
         let metrics = self.environment.metrics.route(service.as_deref(), route);
+        let hashing = backend.as_ref().and_then(|backend| backend.upstream.hashing());
+        let captures = hashing.is_some_and(Hashing::wants_captures);
         let forwarder = Forwarder::new(backend, route, Arc::clone(&self.environment.outbound));
         let matched = Arc::new(Matched { route: Arc::clone(route), service });
-        Entry::new(matched, Chain::new(links, forwarder), metrics)
+        Entry::new(matched, Chain::new(links, forwarder), metrics).capturing(captures)
     }
 }

@@ -23,13 +23,21 @@ pub(crate) struct Entry {
     pub(crate) metrics: Arc<RouteMetrics>,
     /// Whether it takes requests in clear.
     pub(crate) clear: bool,
+    /// Whether something asks for what the route's expression takes out of the path.
+    pub(crate) captures: bool,
 }
 
 impl Entry {
     pub(crate) fn new(matched: Arc<Matched>, chain: Chain<Forwarder>, metrics: Arc<RouteMetrics>) -> Self {
         let clear = |protocol: &Protocol| matches!(protocol, Protocol::Http | Protocol::Grpc);
         let clear = matched.route.protocols.iter().any(clear);
-        Self { matched, chain, metrics, clear }
+        Self { matched, chain, metrics, clear, captures: false }
+    }
+
+    /// The same for requests whose captures are wanted, or not.
+    pub(crate) const fn capturing(mut self, captures: bool) -> Self {
+        self.captures = captures;
+        self
     }
 
     pub(crate) fn route(&self) -> &Route {

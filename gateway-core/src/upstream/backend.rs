@@ -5,7 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use http::{HeaderValue, Request, Response, StatusCode, header::HOST};
+use http::{
+    HeaderValue, Request, Response, StatusCode,
+    header::{HOST, SET_COOKIE},
+};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use smallvec::SmallVec;
@@ -14,6 +17,7 @@ use super::{
     Endpoint, Transport, Upstream,
     attempt::{Attempt, Failure, Left, Reuse},
     download::{Lease, download},
+    hashing::Hashed,
     replay::Replay,
     tunnel::Held,
     upload::{Upload, Watched},
@@ -93,11 +97,16 @@ impl Backend {
         let upload = watch(request);
         // Even without retries: a connection that had been idle may turn out to be closed.
         let replay = Replay::of(request);
-        let tries = Tries { backend: self, host, shard, upload, replay };
+        let hashed = self.upstream.hashing().map(|hashing| hashing.of(request, exchange));
+        let Hashed { hash, cookie } = hashed.unwrap_or(Hashed { hash: None, cookie: None });
+        let tries = Tries { backend: self, host, shard, hash, upload, replay };
         let outcome = tries.run(request, exchange).await;
         exchange.request_bytes = tries.upload.as_deref().map_or(exchange.request_bytes, Upload::bytes);
         let (response, lease) = outcome?;
         let (mut parts, incoming) = response.into_parts();
+        if let Some(cookie) = cookie {
+            parts.headers.append(SET_COOKIE, *cookie);
+        }
         if parts.status == StatusCode::SWITCHING_PROTOCOLS {
             parts.extensions.insert(Held::new(lease));
             return Ok(Response::from_parts(parts, Body::empty()));
@@ -122,6 +131,7 @@ struct Tries<'a> {
     backend: &'a Backend,
     host: HostPolicy,
     shard: usize,
+    hash: Option<u32>,
     upload: Option<Arc<Upload>>,
     replay: Option<Replay>,
 }
@@ -137,7 +147,7 @@ impl Tries<'_> {
         let mut begun = Instant::now();
         exchange.timings.forwarded = Some(begun.saturating_duration_since(exchange.started));
         loop {
-            let endpoint = self.backend.upstream.pick(self.shard, &tried).await?;
+            let endpoint = self.backend.upstream.pick_hashed(self.shard, self.hash, &tried).await?;
             exchange.endpoint = Some(endpoint.address());
             exchange.tries += 1;
             self.set_host(request, &endpoint);
@@ -146,6 +156,10 @@ impl Tries<'_> {
             let failure = match attempt.run(request, self.upload.as_ref()).await {
                 Ok(answered) => {
                     exchange.timings.responded = Some(exchange.started.elapsed());
+                    if self.backend.upstream.is_watched() {
+                        let status = answered.0.status().as_u16();
+                        self.backend.upstream.learn(&endpoint, Ok(status), begun.elapsed());
+                    }
                     return Ok(answered);
                 }
                 Err(failure) => failure,
@@ -155,6 +169,9 @@ impl Tries<'_> {
                 reuse = Reuse::Never;
                 exchange.tries -= 1;
             } else {
+                if self.backend.upstream.is_watched() {
+                    self.backend.upstream.learn(&endpoint, Err(&failure), begun.elapsed());
+                }
                 tried.push(endpoint);
             }
             self.restore(request, failure, exchange.tries)?;
