@@ -81,7 +81,10 @@ pub struct Exchange {
 /// What the route's regular expression took out of the path. It stands in [`Exchange::extensions`] where
 /// something asks for it, as consistent hashing on `uri_capture` does.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct UriCaptures(Box<[(Option<Box<str>>, Box<str>)]>);
+pub struct UriCaptures(Box<[Group]>);
+
+/// The name of a group, if it has one, and its value.
+type Group = (Option<Box<str>>, Box<str>);
 
 impl UriCaptures {
     /// Groups from number 1 on, with their names; one that took no part is empty.

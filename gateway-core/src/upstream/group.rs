@@ -93,6 +93,7 @@ impl Upstream {
             balancing: Balancing::new(&group, &[], &[], 1),
             names: HashMap::new(),
             empty: None,
+            looked_up: false,
             generation: 0,
             ailing: None,
         };
@@ -149,6 +150,12 @@ impl Upstream {
     #[must_use]
     pub fn outage(&self) -> Option<Reason> {
         self.set.load().empty
+    }
+
+    /// Whether its names have been looked up since it came to be: then a target without endpoints does not resolve.
+    #[must_use]
+    pub fn is_looked_up(&self) -> bool {
+        self.set.load().looked_up
     }
 
     /// Makes an endpoint healthy or unhealthy by hand, until a check or a hand finds otherwise.

@@ -53,9 +53,24 @@ impl Upstream {
             endpoints: endpoints.into(),
             weights: weights.into(),
             names,
+            looked_up: false,
             generation: 0,
             ailing: None,
         }
+    }
+
+    /// The endpoints of the target `host:port` with their weights, as its name resolves now.
+    #[must_use]
+    pub fn endpoints_of(&self, host: &str, port: u16) -> Vec<(Arc<Endpoint>, u16)> {
+        let set = self.set.load();
+        let find = |member: &Member, address: SocketAddr| {
+            let is_it = |it: &&Arc<Endpoint>| it.address() == address && *it.name() == member.host;
+            set.endpoints.iter().find(is_it).cloned()
+        };
+        self.addresses(&set.names)
+            .filter(|(member, ..)| &*member.host == host && member.port == port)
+            .filter_map(|(member, address, weight)| Some((find(member, address)?, weight)))
+            .collect()
     }
 
     /// Every address of every target with its weight. Those of weight 0 drain: they are there, and not picked.

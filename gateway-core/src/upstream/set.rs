@@ -26,6 +26,8 @@ pub(super) struct Set {
     pub(super) names: HashMap<Arc<str>, Resolved>,
     /// Why no endpoint takes requests, once that is known.
     pub(super) empty: Option<Reason>,
+    /// Whether names have been looked up, well or not.
+    pub(super) looked_up: bool,
     /// The state of affairs that it shows.
     pub(super) generation: u64,
     /// What there is to do for those that are unwell; none where all are well.
@@ -77,6 +79,7 @@ impl Set {
             balancing: self.balancing.with_weights(&self.endpoints, &self.weights),
             names: self.names.clone(),
             empty: self.empty,
+            looked_up: self.looked_up,
             generation: self.generation,
             ailing: None,
         }
@@ -84,6 +87,7 @@ impl Set {
 
     /// The set after a look-up: if it is empty now, the names do not resolve.
     pub(super) fn settled(mut self) -> Self {
+        self.looked_up = true;
         if self.weights.iter().all(|weight| *weight == 0) {
             self.empty = self.empty.or(Some(Reason::DnsError));
         }
