@@ -353,7 +353,7 @@ fn health_is_shown_and_set_by_hand_a45_h19_h23_h24() {
 
 #[test]
 fn health_without_checks_or_balancer_is_not_set_a45() {
-    let unused = Node::serving(KONG);
+    let unused = Node::serving(&KONG.replace("host: pool", "host: elsewhere"));
     let path = "/upstreams/pool/targets/127.0.0.1:9102/unhealthy";
     unused.ask("PUT", path, "", "").is(400, &json!({ "message": "Upstream pool has no balancer" }));
     let node = Node::serving(&KONG.replace("host: pool", "host: pool\n  routes: [{name: p, paths: [/p]}]"));

@@ -146,7 +146,7 @@ async fn statuses_and_timeouts_have_counters_of_their_own_h14_h17() {
 async fn a_status_in_neither_list_and_the_gateways_own_say_nothing_h19() {
     let moody = Moody::new().await;
     let checks = passive(|unhealthy| {
-        (unhealthy.http_failures, unhealthy.tcp_failures, unhealthy.timeouts) = (1, 1, 1)
+        (unhealthy.http_failures, unhealthy.tcp_failures, unhealthy.timeouts) = (1, 1, 1);
     });
     let edge = Edge::new(config(&checks, &[moody.server.address]));
     for status in [404, 502, 504, 400] {
@@ -160,7 +160,7 @@ async fn a_status_in_neither_list_and_the_gateways_own_say_nothing_h19() {
 async fn what_the_client_does_never_counts() {
     let moody = Moody::new().await;
     let checks = passive(|unhealthy| {
-        (unhealthy.http_failures, unhealthy.tcp_failures, unhealthy.timeouts) = (1, 1, 1)
+        (unhealthy.http_failures, unhealthy.tcp_failures, unhealthy.timeouts) = (1, 1, 1);
     });
     let edge = Edge::new(config(&checks, &[moody.server.address]));
     // A client that leaves while it is waited for.

@@ -265,6 +265,28 @@ mod tests {
         }
     }
 
+    /// The addresses, sizes and bounds of the tests that Kong has for its ring.
+    #[test]
+    fn the_ring_keeps_what_kongs_own_tests_ask_of_it_p48() {
+        let place = |name: &str, weight| Place { name: name.into(), weight };
+        // By host name: getkong.org before mashape.com.
+        let ring = HashRing::new(&[place("5.6.7.8::321", 5), place("1.2.3.4::123", 10)], 2, 1_000, 1);
+        let mut shares = [0; 2];
+        (1..=1_500).filter_map(|key| owner(&ring, key)).for_each(|owner| shares[owner] += 1);
+        assert!((451..550).contains(&shares[0]) && (901..1_100).contains(&shares[1]), "{shares:?}");
+
+        let of = |count: u32| {
+            let places: Vec<_> = (1..=count).map(|n| place(&format!("10.0.0.{n}::{n}"), 100)).collect();
+            let ring = HashRing::new(&places, places.len(), 5_000, 1);
+            (1..=10_000).map(move |key| owner(&ring, key)).collect::<Vec<_>>()
+        };
+        let (five, six, eight) = (of(5), of(6), of(8));
+        let moved = |before: &[_], after: &[_]| before.iter().zip(after).filter(|(a, b)| a != b).count();
+        assert!(moved(&five, &six) < 2_000);
+        assert!(moved(&five, &eight) < 4_000);
+        assert!(moved(&six, &eight) < 2_500);
+    }
+
     #[test]
     fn a_retry_walks_on_and_never_comes_back_to_the_same() {
         let ring = ring(&[100; 5]);

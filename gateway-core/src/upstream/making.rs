@@ -106,11 +106,15 @@ impl Upstream {
     /// Lays the balancer out anew for those that are well now.
     pub(super) fn judge_again(&self) {
         let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
-        let set = self.judged(self.set.load().again());
-        self.set.store(Arc::new(set));
-        self.turned.notify_one();
+        let (Some(watch), set) = (&self.watch, self.set.load()) else { return };
+        // Another worker may have seen the same change.
+        if set.generation != watch.generation() {
+            self.set.store(Arc::new(set.judged(watch)));
+            self.turned.notify_one();
+        }
     }
 
+    /// A new set, with those that are unwell left out.
     pub(super) fn judged(&self, set: Set) -> Set {
         match &self.watch {
             Some(watch) => set.judged(watch),

@@ -1,6 +1,7 @@
 //! The task that asks the endpoints of an upstream how they are.
 
 use std::{
+    pin::pin,
     sync::{Arc, Weak},
     time::Duration,
 };
@@ -123,31 +124,49 @@ pub(super) async fn keep_probed(upstream: Weak<Upstream>, prober: Arc<Prober>) {
     let mut probes = JoinSet::new();
     loop {
         let Some(strong) = upstream.upgrade() else { return };
-        let next = begin_due(&strong, &prober, &mut probes);
+        let due = begin_due(&strong, &prober, &mut probes);
         let turned = Arc::clone(strong.turned());
         drop(strong);
-        tokio::select! {
-            Some(_) = probes.join_next() => {}
-            () = turned.notified() => {}
-            () = sleep(next) => {}
+        let mut rest = pin!(sleep(due.next));
+        loop {
+            tokio::select! {
+                // Room for those that wait for it; otherwise all that ends here is the probe.
+                Some(_) = probes.join_next() => if due.waiting { break },
+                () = turned.notified() => break,
+                () = &mut rest => break,
+            }
         }
     }
 }
 
-/// Begins the probes that are due, as many as may run at a time; how long until the next is.
-fn begin_due(upstream: &Arc<Upstream>, prober: &Arc<Prober>, probes: &mut JoinSet<()>) -> Duration {
+/// What is left to do.
+struct Due {
+    /// How long until the next probe is due.
+    next: Duration,
+    /// Whether one is due now, and has to wait for another to end.
+    waiting: bool,
+}
+
+/// Begins the probes that are due, as many as may run at a time.
+fn begin_due(upstream: &Arc<Upstream>, prober: &Arc<Prober>, probes: &mut JoinSet<()>) -> Due {
     let now = clock::now();
-    let mut next = LONGEST_SLEEP;
+    let mut due = Due { next: LONGEST_SLEEP, waiting: false };
     for endpoint in upstream.probed() {
         let Some(at) = endpoint.vital().probe_at(prober.schedule, now) else { continue };
         if at > now {
-            next = next.min(Duration::from_millis(at - now));
-        } else if probes.len() < prober.concurrency {
+            due.next = due.next.min(Duration::from_millis(at - now));
+        } else if probes.len() < prober.concurrency && !endpoint.vital().is_probing() {
             let probing = endpoint.vital().begin_probe(now);
+            // The next one is due by what is drawn now.
+            let next = endpoint.vital().probe_at(prober.schedule, now).unwrap_or(u64::MAX);
+            due.next = due.next.min(Duration::from_millis(next.saturating_sub(now)));
             probes.spawn(probe(Arc::downgrade(upstream), Arc::clone(prober), endpoint, probing));
+        } else {
+            due.waiting = true;
         }
     }
-    next.max(SHORTEST_SLEEP)
+    due.next = due.next.max(SHORTEST_SLEEP);
+    due
 }
 
 async fn probe(upstream: Weak<Upstream>, prober: Arc<Prober>, endpoint: Arc<Endpoint>, probing: Probing) {

@@ -43,45 +43,37 @@ pub(super) struct Ailing {
 }
 
 impl Set {
-    /// The set as the health of its endpoints has it now: who is unwell is not picked. `full` has all that have
-    /// a weight picked.
-    pub(super) fn judged(mut self, watch: &Watch) -> Self {
+    /// The same endpoints, as their health has them now: who is unwell is not picked.
+    pub(super) fn judged(&self, watch: &Watch) -> Self {
         // Before looking, so that a change in the meantime is looked at again.
-        self.generation = watch.generation();
-        let total: u64 = self.weights.iter().map(|weight| u64::from(*weight)).sum();
-        if !watch.checks || total == 0 {
-            return self;
-        }
-        let well = |endpoint: &Arc<Endpoint>| endpoint.health().is_available();
+        let generation = watch.generation();
+        let well = |endpoint: &Endpoint| !watch.checks || endpoint.health().is_available();
         let weighed = self.endpoints.iter().zip(&self.weights);
         let available: Vec<u16> =
             weighed.map(|(endpoint, weight)| if well(endpoint) { *weight } else { 0 }).collect();
-        let standing = watch.quorum.standing(available.iter().map(|weight| u64::from(*weight)).sum(), total);
+        let standing = match (sum(&available), sum(&self.weights)) {
+            // Nothing to be judged.
+            (_, 0) => Standing::Enough,
+            _ if !watch.checks => Standing::Enough,
+            (available, total) => watch.quorum.standing(available, total),
+        };
         let none = || vec![0; available.len()];
         let (weights, empty) = match standing {
-            Standing::Enough => (available, None),
+            Standing::Enough => (available, self.empty.filter(|reason| !is_of_health(*reason))),
             Standing::Panic => (self.weights.to_vec(), None),
             Standing::BelowThreshold => (none(), Some(Reason::BelowThreshold)),
             Standing::AllUnhealthy => (none(), Some(Reason::AllUnhealthy)),
         };
-        self.balancing = self.balancing.with_weights(&self.endpoints, &weights);
-        self.empty = empty;
-        self.ailing =
-            (weights != *self.weights || standing != Standing::Enough).then(|| Box::new(Ailing::new(&self)));
-        self
-    }
-
-    /// The same endpoints, to be judged anew.
-    pub(super) fn again(&self) -> Self {
+        let ailing = weights != *self.weights || standing != Standing::Enough;
         Self {
             endpoints: self.endpoints.clone(),
             weights: self.weights.clone(),
-            balancing: self.balancing.with_weights(&self.endpoints, &self.weights),
+            balancing: self.balancing.with_weights(&self.endpoints, &weights),
             names: self.names.clone(),
-            empty: self.empty,
+            empty,
             looked_up: self.looked_up,
-            generation: self.generation,
-            ailing: None,
+            generation,
+            ailing: ailing.then(|| Box::new(Ailing::new(self))),
         }
     }
 
@@ -145,6 +137,15 @@ impl Ailing {
         self.next.store(first_trial(&self.ejected), Relaxed);
         begun
     }
+}
+
+fn sum(weights: &[u16]) -> u64 {
+    weights.iter().map(|weight| u64::from(*weight)).sum()
+}
+
+/// Whether it is for their health that no endpoint takes requests.
+const fn is_of_health(reason: Reason) -> bool {
+    matches!(reason, Reason::AllUnhealthy | Reason::BelowThreshold)
 }
 
 fn first_trial(ejected: &[Arc<Endpoint>]) -> u64 {

@@ -94,11 +94,13 @@ impl Vital {
             || before.trial_at() != health.trial_at()
     }
 
-    /// When the next probe is due; none while one is under way, or where none is wanted.
+    /// Whether a probe is under way.
+    pub(crate) fn is_probing(&self) -> bool {
+        self.probing.load(Relaxed)
+    }
+
+    /// When the next probe is due; none where none is wanted.
     pub(crate) fn probe_at(&self, schedule: Schedule, now: u64) -> Option<u64> {
-        if self.probing.load(Relaxed) {
-            return None;
-        }
         let state = self.state();
         let mut probes = lock(&self.probes);
         let wait = schedule.wait(state, probes.lot)?;
