@@ -217,6 +217,28 @@ async fn an_ejected_target_comes_back_by_one_request_that_tries_it_d20() {
 }
 
 #[tokio::test]
+async fn an_idle_connection_that_has_died_is_no_outcome_of_a_trial() {
+    let status = Arc::new(AtomicU16::new(500));
+    let mood = Arc::clone(&status);
+    // Each connection takes one request, and is reset at the next.
+    let server = Scripted::start(move |seen| match seen.request {
+        0 => {
+            let head = format!("HTTP/1.1 {} Mood\r\ncontent-length: 0\r\n\r\n", mood.load(Relaxed));
+            vec![Step::Body, Step::Send(head.into_bytes())]
+        }
+        _ => vec![Step::Body, Step::Reset],
+    })
+    .await;
+    let checks = passive(|unhealthy| unhealthy.http_failures = 1);
+    let edge = recovering(config(&checks, &[server.address]), Duration::from_millis(200));
+    assert_eq!(edge.get("/").await.status, 500);
+    eventually("its connection is idle", || endpoints(&edge)[0].idle() == 1).await;
+    status.store(200, Relaxed);
+    sleep(Duration::from_millis(250)).await;
+    assert_eq!((edge.get("/").await.status, health(&edge, server.address)), (200, State::Healthy));
+}
+
+#[tokio::test]
 async fn in_strict_compatibility_it_never_recovers_alone_h22_d20() {
     let moody = Moody::new().await;
     let checks = passive(|unhealthy| unhealthy.http_failures = 1);

@@ -143,11 +143,14 @@ impl Tries<'_> {
         exchange: &mut Exchange,
     ) -> Result<(Response<Incoming>, Lease), Error> {
         let mut tried = SmallVec::<[Arc<Endpoint>; 2]>::new();
-        let mut reuse = Reuse::Allowed;
+        let (mut reuse, mut again) = (Reuse::Allowed, None);
         let mut begun = Instant::now();
         exchange.timings.forwarded = Some(begun.saturating_duration_since(exchange.started));
         loop {
-            let endpoint = self.backend.upstream.pick_hashed(self.shard, self.hash, &tried).await?;
+            let endpoint = match again.take() {
+                Some(endpoint) => endpoint,
+                None => self.backend.upstream.pick_hashed(self.shard, self.hash, &tried).await?,
+            };
             exchange.endpoint = Some(endpoint.address());
             exchange.tries += 1;
             self.set_host(request, &endpoint);
@@ -165,9 +168,11 @@ impl Tries<'_> {
                 Err(failure) => failure,
             };
             if failure.stale && reuse == Reuse::Allowed {
-                // Not the endpoint's failure: it closed a connection that had been idle.
+                // Not the endpoint's failure: it closed a connection that had been idle. It is asked once more, on
+                // a new one; another may not be there, as this request may be the trial of an ejected endpoint.
                 reuse = Reuse::Never;
                 exchange.tries -= 1;
+                again = Some(endpoint);
             } else {
                 if self.backend.upstream.is_watched() {
                     self.backend.upstream.learn(&endpoint, Err(&failure), begun.elapsed());
