@@ -11,7 +11,7 @@ use std::{
     },
 };
 
-use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use criterion::{Criterion, criterion_group, criterion_main};
 use gateway_core::balance::{
     Balancer, HashRing, Latency, LeastConnections, Load, Pick, Place, Random, RoundRobin, hash,
 };
@@ -38,7 +38,7 @@ fn loads(count: usize) -> Vec<Arc<Load>> {
 
 fn measure(c: &mut Criterion, name: &str, count: usize, balancer: &impl Balancer) {
     let mut number = 0u64;
-    c.bench_function(&BenchmarkId::new(name, count).to_string(), |bencher| {
+    c.bench_function(&format!("balance/{name}/{count}"), |bencher| {
         bencher.iter(|| {
             number += 1;
             let random = scatter(number);
@@ -51,7 +51,7 @@ fn measure(c: &mut Criterion, name: &str, count: usize, balancer: &impl Balancer
 /// What every balancer costs at least.
 fn baseline(c: &mut Criterion, count: usize) {
     let cursor = AtomicUsize::new(0);
-    c.bench_function(&BenchmarkId::new("bare atomic", count).to_string(), |bencher| {
+    c.bench_function(&format!("balance/bare atomic/{count}"), |bencher| {
         bencher.iter(|| black_box(cursor.fetch_add(1, Relaxed) % black_box(count)));
     });
 }
@@ -72,7 +72,7 @@ fn pick(c: &mut Criterion) {
         measure(c, "latency", count, &Latency::new(&loads, &weights, 1));
         measure(c, "hash ring", count, &HashRing::new(&places, count, 65_536, 1));
     }
-    c.bench_function("hash of 36 bytes", |bencher| {
+    c.bench_function("balance/hash of 36 bytes", |bencher| {
         let value = b"5f9b9c1e-4e1e-4f0e-8b8a-0a9b8c7d6e5f";
         bencher.iter(|| hash(black_box(value)));
     });
