@@ -20,6 +20,7 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body as HttpBody;
+use tokio::runtime::Handle;
 use tower_service::Service;
 
 use contain::{contained, panicked};
@@ -117,6 +118,7 @@ impl Gateway {
     /// ```
     pub fn serve(&self, worker: usize) -> impl Serve + use<> {
         let gateway = self.for_worker(worker);
+        gateway.begin_probes();
         // In a box: hyper keeps room for one answer in each connection as long as it lives, so an idle one
         // would hold 2.4 KB for nothing, and every answer would be copied into that room.
         move |connection: &Arc<ConnectInfo>, request: Request<Body>| {
@@ -180,9 +182,22 @@ impl Gateway {
         let change = previous.config().diff(&config.check(environment.registry.as_ref())?);
         if !change.is_empty() {
             let next = compile(previous.config().apply(&change), Some(previous), environment)?;
-            self.shared.snapshot.store(Arc::new(next));
+            let next = Arc::new(next);
+            self.shared.snapshot.store(Arc::clone(&next));
+            if let Some(runtime) = environment.runtime.get() {
+                next.start(runtime);
+            }
         }
         Ok(change)
+    }
+
+    /// Probes begin once there is a runtime that stays: that of the first worker to serve.
+    fn begin_probes(&self) {
+        if let Ok(runtime) = Handle::try_current() {
+            let runtime = self.shared.environment.runtime.get_or_init(|| runtime);
+            let _changing = self.shared.changing.lock().unwrap_or_else(PoisonError::into_inner);
+            self.snapshot().start(runtime);
+        }
     }
 
     /// Answers a request that came on `connection`.

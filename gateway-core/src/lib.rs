@@ -59,6 +59,7 @@
 //! - [`router`]: which of many routes takes a request. Pure; generic over what a route leads to.
 //! - [`sanitize`]: layers that make heads canonical, or refuse them, around any service, on either side.
 //! - [`balance`]: which of several endpoints is next. Pure; it knows no connections.
+//! - [`health`]: whether an endpoint is well: a state machine fed with outcomes. Pure; time is passed in.
 //! - [`upstream`]: endpoints with pools, name resolution and retries, for any client.
 //! - [`server`]: an HTTP/1 and HTTP/2 server with deadlines and limits, for any service.
 //! - [`config`]: the entities, their file formats and their diagnostics, without a runtime.
@@ -78,6 +79,7 @@ mod connect_info;
 mod error;
 mod forwarder;
 mod gateway;
+pub mod health;
 pub mod observe;
 mod pace;
 pub mod plugin;

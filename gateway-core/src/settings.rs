@@ -1,6 +1,7 @@
 //! What a node is told besides its entities.
 
 use crate::{
+    health::Recovery,
     reply::Branding,
     router::{Dialect, Flavor},
     sanitize::{Rules, Trust},
@@ -31,6 +32,9 @@ pub struct Settings {
     pub router_flavor: Flavor,
     /// Whether a path of a route with a brace is a template, `/users/{id}`. Default off: it is a prefix, as in Kong.
     pub path_templates: bool,
+    /// How endpoints that traffic made unhealthy come back (D20); none: not by themselves, as in Kong. With
+    /// `rules.compat` at `kong-3.9-strict` there is none.
+    pub recovery: Option<Recovery>,
     /// Bounds of the connection pools.
     pub pool: PoolLimits,
     /// Workers that have a share of pools and counters of their own. Default: one a core.
@@ -49,6 +53,7 @@ impl Default for Settings {
             request_buffer: 64 * 1024,
             router_flavor: Flavor::default(),
             path_templates: false,
+            recovery: Some(Recovery::default()),
             pool: PoolLimits::default(),
             shards: std::thread::available_parallelism().map_or(1, usize::from),
         }

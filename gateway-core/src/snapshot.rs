@@ -14,6 +14,7 @@ pub(crate) use environment::Environment;
 use std::{collections::HashMap, fmt, sync::Arc};
 
 use foldhash::fast::RandomState;
+use tokio::runtime::Handle;
 use uuid::Uuid;
 
 use crate::{
@@ -69,6 +70,11 @@ impl Snapshot {
     #[must_use]
     pub fn backend(&self, id: Uuid) -> Option<&Arc<Backend>> {
         self.backends.get(&id).map(|(_, _, backend)| backend)
+    }
+
+    /// Begins the probes of all upstreams that are probed.
+    pub(crate) fn start(&self, runtime: &Handle) {
+        self.upstreams.values().filter(|upstream| upstream.is_probed()).for_each(|it| it.start(runtime));
     }
 
     /// The endpoints of the upstream entity `id`, if a service uses it.

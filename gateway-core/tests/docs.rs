@@ -153,6 +153,7 @@ fn links_between_the_pages_lead_somewhere() {
         "docs/routing.md",
         "docs/settings.md",
         "docs/threat-model.md",
+        "docs/upstreams.md",
     ]);
     for page in pages {
         let folder = root().join(page).parent().map(Path::to_path_buf).unwrap_or_default();

@@ -14,7 +14,7 @@
 //! | `declare` | `/config` |
 //! | `entities` | `/services`, `/routes` and all other lists, by the table in `kind` |
 //! | `tags` | `/tags` |
-//! | `health` | `/upstreams/{upstream}/health` |
+//! | `health` | `/upstreams/{upstream}/health`, `.../targets/{target}/healthy` and `.../unhealthy` |
 //! | `schemas` | `/schemas` |
 
 mod browser;

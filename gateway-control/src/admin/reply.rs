@@ -48,6 +48,8 @@ pub(super) enum Failure {
     Tags,
     /// A write, as there is no database (compat A47).
     Write(String),
+    /// An upstream whose health cannot be set (compat A45).
+    Health(String),
     /// A body that is no JSON (compat A28).
     Json,
     /// A body of a kind that is not read (compat A28).
@@ -89,6 +91,7 @@ impl IntoResponse for Failure {
                 }),
             ),
             Self::Write(text) => refuse(StatusCode::METHOD_NOT_ALLOWED, 12, "operation unsupported", &text),
+            Self::Health(text) => message(StatusCode::BAD_REQUEST, &text),
             Self::Json => message(StatusCode::BAD_REQUEST, "Cannot parse JSON body"),
             Self::MediaType => message(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Unsupported media type"),
             Self::TooLarge => message(StatusCode::PAYLOAD_TOO_LARGE, "Payload too large"),

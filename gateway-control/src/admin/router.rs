@@ -7,7 +7,7 @@ use axum::{
     extract::{Request, State},
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{get, post, put},
 };
 use http::{HeaderName, HeaderValue, Method, Uri, header, uri::PathAndQuery};
 use tower::{ServiceExt, service_fn};
@@ -23,6 +23,7 @@ use crate::Control;
 const READ: &str = "GET, HEAD, OPTIONS";
 const READ_AND_WRITE: &str = "GET, HEAD, OPTIONS, POST";
 const WRITE: &str = "OPTIONS, POST";
+const SET: &str = "OPTIONS, PUT";
 
 /// The Admin API of `control` as an axum router.
 ///
@@ -52,6 +53,13 @@ pub fn router(control: Arc<Control>) -> Router {
         .add("/tags", endpoint(get(tags::all), READ))
         .add("/tags/{tag}", endpoint(get(tags::one), READ))
         .add("/upstreams/{first}/health", endpoint(get(health::upstream), READ))
+        .add("/upstreams/{first}/targets/{second}/healthy", endpoint(put(health::set_healthy), SET))
+        .add("/upstreams/{first}/targets/{second}/unhealthy", endpoint(put(health::set_unhealthy), SET))
+        .add("/upstreams/{first}/targets/{second}/{third}/healthy", endpoint(put(health::set_healthy), SET))
+        .add(
+            "/upstreams/{first}/targets/{second}/{third}/unhealthy",
+            endpoint(put(health::set_unhealthy), SET),
+        )
         .add("/upstreams/{first}/targets/all", endpoint(get(health::all_targets), READ))
         .add("/schemas/{entity}", endpoint(get(schemas::entity), READ))
         .add("/schemas/{entity}/validate", endpoint(post(schemas::validate), WRITE))

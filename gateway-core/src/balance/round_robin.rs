@@ -47,6 +47,29 @@ impl RoundRobin {
             (0..shards.max(1)).map(|shard| Cursor(AtomicUsize::new(shard * stride.max(1)))).collect();
         Self { turn, cursors }
     }
+
+    /// The same with other weights. Each worker goes on from where it is, so that a change which comes often
+    /// does not always favour the first ones.
+    #[must_use]
+    pub fn with_weights(&self, weights: &[u16]) -> Self {
+        let place = |cursor: &Cursor| Cursor(AtomicUsize::new(cursor.0.load(Ordering::Relaxed)));
+        Self { turn: lay_out(&scale(weights)), cursors: self.cursors.iter().map(place).collect() }
+    }
+
+    /// One by lot, each as likely as its weight says.
+    pub(super) fn draw(&self, pick: &Pick<'_>) -> Option<usize> {
+        let length = self.turn.len() as u64;
+        // The high half of the product is evenly spread, without a division.
+        let start = (u128::from(pick.random) * u128::from(length)) >> 64;
+        self.at(usize::try_from(start).ok()?, pick)
+    }
+
+    /// The one at a place of the turn, or the next that is not ruled out.
+    fn at(&self, start: usize, pick: &Pick<'_>) -> Option<usize> {
+        let Some(excluded) = pick.excluded else { return self.turn.get(start).map(|index| *index as usize) };
+        let (before, after) = self.turn.split_at_checked(start)?;
+        after.iter().chain(before).map(|index| *index as usize).find(|index| !excluded(*index))
+    }
 }
 
 impl Balancer for RoundRobin {
@@ -56,9 +79,7 @@ impl Balancer for RoundRobin {
         if length == 0 {
             return None;
         }
-        let start = cursor.0.fetch_add(1, Ordering::Relaxed) % length;
-        let (before, after) = self.turn.split_at(start);
-        after.iter().chain(before).map(|index| *index as usize).find(|index| !(pick.excluded)(*index))
+        self.at(cursor.0.fetch_add(1, Ordering::Relaxed) % length, pick)
     }
 }
 

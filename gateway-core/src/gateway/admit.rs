@@ -9,7 +9,7 @@ use crate::{
     Body,
     config::Protocol,
     error::Reason,
-    plugin::Exchange,
+    plugin::{Exchange, UriCaptures},
     reply::{https_reply, reply},
     router::Head,
     sanitize::{Canonical, check_head, complete_refusal},
@@ -67,6 +67,12 @@ impl Gateway {
         let found = snapshot.router().find(&head).ok_or(Reason::NoRoute)?;
         let entry = Arc::clone(found.value);
         exchange.matched = Some(Arc::clone(&entry.matched));
+        if entry.captures
+            && let Some(captures) = found.captures(parts.uri.path())
+        {
+            let groups = captures.iter().map(|(name, value)| (name, value.unwrap_or_default()));
+            exchange.extensions.insert(UriCaptures::new(groups));
+        }
         exchange.stripped = if entry.route().strip_path { found.matched } else { 0 };
         if let Some(target) = entry.target(&parts.uri, exchange.stripped)? {
             parts.uri = target;

@@ -1,6 +1,6 @@
 //! Assembling a gateway.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use arc_swap::ArcSwap;
 
@@ -12,6 +12,7 @@ use crate::{
     observe::{AccessLog, Metrics, Observer, ServerCounters},
     plugin::Registry,
     plugins,
+    sanitize::Compat,
     snapshot::{Environment, compile},
     upstream::{Dns, Resolve},
 };
@@ -115,5 +116,7 @@ fn environment(
         dialect: settings.dialect(),
         pool: settings.pool,
         tls_verify: settings.tls_verify,
+        recovery: settings.recovery.filter(|_| settings.rules.compat == Compat::Kong39),
+        runtime: OnceLock::new(),
     }
 }

@@ -78,6 +78,27 @@ pub struct Exchange {
     pub extensions: Extensions,
 }
 
+/// What the route's regular expression took out of the path. It stands in [`Exchange::extensions`] where
+/// something asks for it, as consistent hashing on `uri_capture` does.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UriCaptures(Box<[Group]>);
+
+/// The name of a group, if it has one, and its value.
+type Group = (Option<Box<str>>, Box<str>);
+
+impl UriCaptures {
+    /// Groups from number 1 on, with their names; one that took no part is empty.
+    pub fn new<'a>(groups: impl IntoIterator<Item = (Option<&'a str>, &'a str)>) -> Self {
+        Self(groups.into_iter().map(|(name, value)| (name.map(Into::into), value.into())).collect())
+    }
+
+    /// The group of this name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(own, _)| own.as_deref() == Some(name)).map(|(_, value)| &**value)
+    }
+}
+
 /// A route and its service, as one shared value.
 #[derive(Debug)]
 pub struct Matched {

@@ -11,7 +11,7 @@ mod registry;
 mod scoped;
 
 pub use chain::{Chain, Forward, Link};
-pub use exchange::{Exchange, Matched, Source, Timings};
+pub use exchange::{Exchange, Matched, Source, Timings, UriCaptures};
 pub use handler::{Flow, Handler, Resume, Wait};
 pub use layer::{ChainLayer, ChainService, LayerPlugin};
 pub use registry::{Configured, Plugin, Registry};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{ById, Snapshot, UpstreamKey, compiler::Compiler};
 use crate::{
     BoxError,
-    config::{Certificate, Config, Problem, Service, Target, Upstream},
+    config::{Certificate, Config, Problem, Reference, Service, Target, Upstream},
     upstream::{Backend, Group, TlsSettings, Transport, Upstream as Endpoints},
 };
 
@@ -66,7 +66,12 @@ impl Compiler<'_> {
         let (key, group) = match &upstream {
             Some(upstream) => {
                 let targets = index.targets.get(&upstream.id).into_iter().flatten().copied();
-                (UpstreamKey::Entity(upstream.id), Group::of_upstream(upstream, targets))
+                let mut group = Group::of_upstream(upstream, targets);
+                group.recovery = self.environment.recovery;
+                let certificate = upstream.client_certificate;
+                let find = |reference: Reference| self.config.certificates.get(&reference.id).cloned();
+                group.client_certificate = certificate.and_then(find);
+                (UpstreamKey::Entity(upstream.id), group)
             }
             None => (UpstreamKey::Host(service.host.clone(), service.port), Group::of_service(service)),
         };

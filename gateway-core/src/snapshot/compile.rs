@@ -8,6 +8,7 @@ use crate::{
     forwarder::Forwarder,
     plugin::{Chain, Link, Matched},
     router::Router,
+    upstream::Hashing,
 };
 
 /// Compiles `config`. What is equal in `previous` is shared with it: endpoints, connections, handlers.
@@ -60,9 +61,11 @@ impl Compiler<'_> {
         let backend = backend.map(|(_, _, backend)| Arc::clone(backend));
         let links: Vec<Link> = families.iter().filter_map(|family| family.link(route)).collect();
         let metrics = self.environment.metrics.route(service.as_deref(), route);
+        let hashing = backend.as_ref().and_then(|backend| backend.upstream.hashing());
+        let captures = hashing.is_some_and(Hashing::wants_captures);
         let forwarder = Forwarder::new(backend, route, Arc::clone(&self.environment.outbound));
         let path_handling = self.environment.dialect.flavor.path_handling(route);
         let matched = Arc::new(Matched { route: Arc::clone(route), service });
-        Entry::new(matched, Chain::new(links, forwarder), metrics, path_handling)
+        Entry::new(matched, Chain::new(links, forwarder), metrics, path_handling).capturing(captures)
     }
 }

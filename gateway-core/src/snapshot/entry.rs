@@ -25,6 +25,8 @@ pub(crate) struct Entry {
     pub(crate) clear: bool,
     /// How paths are joined, as its flavour reads the route.
     path_handling: PathHandling,
+    /// Whether something asks for what the route's expression takes out of the path.
+    pub(crate) captures: bool,
 }
 
 impl Entry {
@@ -36,7 +38,13 @@ impl Entry {
     ) -> Self {
         let clear = |protocol: &Protocol| matches!(protocol, Protocol::Http | Protocol::Grpc);
         let clear = matched.route.protocols.iter().any(clear);
-        Self { matched, chain, metrics, clear, path_handling }
+        Self { matched, chain, metrics, clear, path_handling, captures: false }
+    }
+
+    /// The same for requests whose captures are wanted, or not.
+    pub(crate) const fn capturing(mut self, captures: bool) -> Self {
+        self.captures = captures;
+        self
     }
 
     pub(crate) fn route(&self) -> &Route {

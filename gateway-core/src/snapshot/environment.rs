@@ -1,9 +1,12 @@
 //! What compiling takes besides a configuration.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+
+use tokio::runtime::Handle;
 
 use crate::{
     forwarder::Outbound,
+    health::Recovery,
     observe::Metrics,
     plugin::Registry,
     router::Dialect,
@@ -21,4 +24,8 @@ pub(crate) struct Environment {
     pub(crate) dialect: Dialect,
     pub(crate) pool: PoolLimits,
     pub(crate) tls_verify: bool,
+    /// How endpoints that traffic made unhealthy come back; none: not by themselves.
+    pub(crate) recovery: Option<Recovery>,
+    /// Where tasks run before a request has begun them; known once a worker serves.
+    pub(crate) runtime: OnceLock<Handle>,
 }

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header::SET_COOKIE};
 use http_body::Body as _;
 use smallvec::SmallVec;
 
@@ -13,6 +13,7 @@ use super::{
     Endpoint, Switched, Transport, Upstream,
     attempt::{Answered, Attempt, Failure, Reuse},
     download::download,
+    hashing::Hashed,
     http1::Rewrite,
     upload::{Upload, Watched},
 };
@@ -103,7 +104,9 @@ impl Backend {
         exchange: &mut Exchange,
     ) -> Result<Response<Body>, Error> {
         let upload = watch(request);
-        let tries = Tries { backend: self, host, lines, shard, upload };
+        let hashed = self.upstream.hashing().map(|hashing| hashing.of(request, exchange));
+        let Hashed { hash, cookie } = hashed.unwrap_or(Hashed { hash: None, cookie: None });
+        let tries = Tries { backend: self, host, lines, shard, hash, upload };
         let outcome = tries.run(request, exchange).await;
         exchange.request_bytes = tries.upload.as_deref().map_or(exchange.request_bytes, Upload::bytes);
         let (head, decoder, lease) = outcome?;
@@ -111,6 +114,9 @@ impl Backend {
         *response.status_mut() = head.status;
         *response.version_mut() = head.version;
         *response.headers_mut() = head.headers;
+        if let Some(cookie) = cookie {
+            response.headers_mut().append(SET_COOKIE, *cookie);
+        }
         if head.status == StatusCode::SWITCHING_PROTOCOLS {
             response.extensions_mut().insert(Switched::new(lease));
         } else {
@@ -136,17 +142,21 @@ struct Tries<'a> {
     host: HostPolicy,
     lines: Option<&'a Lines<'a>>,
     shard: usize,
+    hash: Option<u32>,
     upload: Option<Arc<Upload>>,
 }
 
 impl Tries<'_> {
     async fn run(&self, request: &mut Request<Body>, exchange: &mut Exchange) -> Result<Answered, Error> {
         let mut tried = SmallVec::<[Arc<Endpoint>; 2]>::new();
-        let mut reuse = Reuse::Allowed;
+        let (mut reuse, mut again) = (Reuse::Allowed, None);
         let mut begun = Instant::now();
         exchange.timings.forwarded = Some(begun.saturating_duration_since(exchange.started));
         loop {
-            let endpoint = self.backend.upstream.pick(self.shard, &tried).await?;
+            let endpoint = match again.take() {
+                Some(endpoint) => endpoint,
+                None => self.backend.upstream.pick_hashed(self.shard, self.hash, &tried).await?,
+            };
             exchange.endpoint = Some(endpoint.address());
             exchange.tries += 1;
             let attempt =
@@ -155,15 +165,24 @@ impl Tries<'_> {
             let failure = match attempt.run(request, rewrite, self.upload.as_ref()).await {
                 Ok(answered) => {
                     exchange.timings.responded = Some(exchange.started.elapsed());
+                    if self.backend.upstream.is_watched() {
+                        let status = answered.0.status.as_u16();
+                        self.backend.upstream.learn(&endpoint, Ok(status), begun.elapsed());
+                    }
                     return Ok(answered);
                 }
                 Err(failure) => failure,
             };
             if failure.stale && reuse == Reuse::Allowed {
-                // Not the endpoint's failure: it closed a connection that had been idle.
+                // Not the endpoint's failure: it closed a connection that had been idle. It is asked once more, on
+                // a new one; another may not be there, as this request may be the trial of an ejected endpoint.
                 reuse = Reuse::Never;
                 exchange.tries -= 1;
+                again = Some(endpoint);
             } else {
+                if self.backend.upstream.is_watched() {
+                    self.backend.upstream.learn(&endpoint, Err(&failure), begun.elapsed());
+                }
                 tried.push(endpoint);
             }
             self.check_again(request, failure, exchange.tries)?;

@@ -1,13 +1,6 @@
 //! One address that requests go to, with its live state.
 
-use std::{
-    fmt,
-    net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-};
+use std::{fmt, net::SocketAddr, sync::Arc};
 
 use http::HeaderValue;
 
@@ -15,7 +8,9 @@ use super::{
     Transport,
     pool::{Pool, PoolLimits},
     target::Hosts,
+    vital::Vital,
 };
+use crate::{balance::Load, health::State};
 
 /// One address of a target. It lives as long as its target resolves to it, across every change
 /// of configuration, and takes its connections with it when it goes.
@@ -24,7 +19,8 @@ pub struct Endpoint {
     name: Arc<str>,
     hosts: Hosts,
     pool: Pool,
-    in_flight: AtomicUsize,
+    load: Load,
+    vital: Arc<Vital>,
 }
 
 impl Endpoint {
@@ -35,8 +31,9 @@ impl Endpoint {
         hosts: Hosts,
         shards: usize,
         limits: PoolLimits,
+        vital: Arc<Vital>,
     ) -> Self {
-        Self { address, name, hosts, pool: Pool::new(shards, limits), in_flight: AtomicUsize::new(0) }
+        Self { address, name, hosts, pool: Pool::new(shards, limits), load: Load::default(), vital }
     }
 
     /// Where it is.
@@ -63,7 +60,7 @@ impl Endpoint {
     /// Requests under way to it.
     #[must_use]
     pub fn in_flight(&self) -> usize {
-        self.in_flight.load(Ordering::Relaxed)
+        self.load.in_flight()
     }
 
     /// Open connections without a request.
@@ -72,14 +69,34 @@ impl Endpoint {
         self.pool.idle()
     }
 
+    /// How it is, as the checks of its upstream see it; healthy where nobody checks.
+    #[must_use]
+    pub fn health(&self) -> State {
+        self.vital.state()
+    }
+
+    pub(crate) const fn vital(&self) -> &Arc<Vital> {
+        &self.vital
+    }
+
+    pub(crate) const fn load(&self) -> &Load {
+        &self.load
+    }
+
     pub(crate) const fn pool(&self) -> &Pool {
         &self.pool
     }
 
     /// Counts a request for as long as the guard lives.
     pub(crate) fn enter(self: &Arc<Self>) -> InFlight {
-        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        self.load.enter();
         InFlight(Arc::clone(self))
+    }
+}
+
+impl AsRef<Load> for Endpoint {
+    fn as_ref(&self) -> &Load {
+        &self.load
     }
 }
 
@@ -104,6 +121,6 @@ impl InFlight {
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.0.load.leave();
     }
 }

@@ -3,34 +3,27 @@
 use std::{
     collections::HashMap,
     fmt,
-    net::SocketAddr,
-    sync::{Arc, OnceLock, Weak},
+    sync::{Arc, Mutex, OnceLock},
     time::Duration,
 };
 
 use arc_swap::ArcSwap;
-use tokio::{
-    sync::Notify,
-    task::{AbortHandle, JoinSet},
-    time::{sleep, timeout},
-};
+use tokio::{runtime::Handle, sync::Notify, task::AbortHandle, time::timeout};
 
 use super::{
-    Endpoint, Resolve,
-    dns::{Resolution, Resolved},
-    pool::PoolLimits,
-    target::{Group, Member},
+    Endpoint, Hashing, Resolve, balancing::Balancing, lookup::keep_resolved, pool::PoolLimits,
+    prober::keep_probed, set::Set, target::Group, watch::Watch,
 };
-use crate::{
-    balance::{Balancer, Pick, RoundRobin},
-    error::{Error, Reason},
-};
+use crate::error::{Error, Reason};
 
 /// A group of endpoints behind one name.
 ///
 /// What its names resolve to is looked up by a task of its own, from the first request on and
-/// again as each answer runs out; a failed look-up keeps the last good answer. The task ends
-/// with the upstream.
+/// again as each answer runs out; a failed look-up keeps the last good answer. Endpoints are probed, where
+/// the group asks for it, from [`start`](Self::start) or the first request on. The tasks end with the upstream.
+///
+/// Who is unwell is not picked: each change of health lays the balancer out anew, so a pick does not look at
+/// health at all.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -48,25 +41,22 @@ use crate::{
 /// # });
 /// ```
 pub struct Upstream {
-    group: Group,
-    /// Whether any target is a name; asked on every request, so not worked out there.
+    pub(super) group: Group,
+    /// Whether any target is a name.
     named: bool,
-    set: ArcSwap<Set>,
-    resolver: Arc<dyn Resolve>,
-    task: OnceLock<Task>,
-    resolved: Notify,
-    shards: usize,
-    limits: PoolLimits,
-}
-
-/// The endpoints of one moment; immutable.
-struct Set {
-    endpoints: Box<[Arc<Endpoint>]>,
-    balancer: Box<dyn Balancer>,
-    /// The last good answer for each target that is a name.
-    names: HashMap<Arc<str>, Resolved>,
-    /// Why there are no endpoints, once that is known.
-    empty: Option<Reason>,
+    /// Whether it has tasks; asked on every request, so not worked out there.
+    tended: bool,
+    pub(super) set: ArcSwap<Set>,
+    pub(super) watch: Option<Box<Watch>>,
+    pub(super) resolver: Arc<dyn Resolve>,
+    tasks: OnceLock<Box<[Task]>>,
+    pub(super) resolved: Notify,
+    /// Told when health has changed.
+    pub(super) turned: Arc<Notify>,
+    /// Sets are made one at a time; picks never take it.
+    pub(super) making: Mutex<()>,
+    pub(super) shards: usize,
+    pub(super) limits: PoolLimits,
 }
 
 struct Task(AbortHandle);
@@ -79,12 +69,6 @@ impl Drop for Task {
 
 /// How long a request waits for the first look-up.
 const FIRST_LOOKUP: Duration = Duration::from_secs(5);
-/// An answer is kept at least so long, whatever its TTL says.
-const SHORTEST_TTL: Duration = Duration::from_secs(1);
-/// And at most so long, so that a move is noticed.
-const LONGEST_TTL: Duration = Duration::from_secs(600);
-/// Look-ups of one upstream at a time.
-const PARALLEL_LOOKUPS: usize = 16;
 
 impl Upstream {
     /// The upstream of `group`. Endpoints that `previous` has already, live state and open connections
@@ -97,19 +81,44 @@ impl Upstream {
         shards: usize,
         limits: PoolLimits,
     ) -> Arc<Self> {
-        let names = previous.map(|previous| previous.set.load().names.clone()).unwrap_or_default();
+        let known = previous.map(|previous| previous.set.load_full());
+        let names = known.as_ref().map(|known| known.names.clone()).unwrap_or_default();
+        let before = previous.and_then(|previous| previous.watch.as_deref());
+        let watch = Watch::new(&group, before);
+        let named = group.targets.iter().any(|member| member.ip().is_none());
+        let tended = named || watch.as_ref().is_some_and(|watch| watch.prober.is_some());
+        let set = Set {
+            endpoints: Box::default(),
+            weights: Box::default(),
+            balancing: Balancing::new(&group, &[], &[], 1),
+            names: HashMap::new(),
+            empty: None,
+            looked_up: false,
+            generation: 0,
+            ailing: None,
+        };
         let upstream = Self {
-            set: ArcSwap::from_pointee(Set::empty()),
-            task: OnceLock::new(),
+            set: ArcSwap::from_pointee(set),
+            watch,
+            tasks: OnceLock::new(),
             resolved: Notify::new(),
-            named: group.targets.iter().any(|member| member.ip().is_none()),
+            turned: Arc::default(),
+            making: Mutex::new(()),
+            named,
+            tended,
             group,
             resolver,
             shards,
             limits,
         };
-        let known = previous.map(|previous| previous.set.load_full());
-        upstream.set.store(Arc::new(upstream.build(names, known.as_deref())));
+        let set = upstream.build(names, known.as_deref());
+        // What nobody checked is well: a state from before the checks were switched off says nothing.
+        if !before.is_some_and(|watch| watch.checks) {
+            for endpoint in &set.endpoints {
+                endpoint.vital().set(true);
+            }
+        }
+        upstream.set.store(Arc::new(upstream.judged(set)));
         Arc::new(upstream)
     }
 
@@ -125,6 +134,60 @@ impl Upstream {
         self.set.load().endpoints.to_vec()
     }
 
+    /// What its requests are told apart by, where that decides who takes them.
+    #[must_use]
+    pub const fn hashing(&self) -> Option<&Hashing> {
+        self.group.hashing.as_ref()
+    }
+
+    /// Whether its endpoints are checked, as Kong sees it: by probes, or by failures of requests.
+    #[must_use]
+    pub fn is_checked(&self) -> bool {
+        self.watch.as_ref().is_some_and(|watch| watch.checks)
+    }
+
+    /// Why no endpoint takes requests now, where that is so.
+    #[must_use]
+    pub fn outage(&self) -> Option<Reason> {
+        self.set.load().empty
+    }
+
+    /// Whether its names have been looked up since it came to be: then a target without endpoints does not resolve.
+    #[must_use]
+    pub fn is_looked_up(&self) -> bool {
+        self.set.load().looked_up
+    }
+
+    /// Makes an endpoint healthy or unhealthy by hand, until a check or a hand finds otherwise.
+    ///
+    /// # Errors
+    /// With [`Unchecked`] where the upstream has no checks: then health is not looked at.
+    pub fn set_health(&self, endpoint: &Endpoint, healthy: bool) -> Result<(), Unchecked> {
+        let watch = self.watch.as_ref().filter(|watch| watch.checks).ok_or(Unchecked)?;
+        if endpoint.vital().set(healthy) {
+            watch.changed();
+            self.judge_again();
+        }
+        Ok(())
+    }
+
+    /// Begins its work on `runtime`: looking names up, and probing. Otherwise the first request begins it.
+    pub fn start(self: &Arc<Self>, runtime: &Handle) {
+        self.tasks.get_or_init(|| {
+            let resolving = self.named.then(|| runtime.spawn(keep_resolved(Arc::downgrade(self))));
+            let prober = self.watch.as_ref().and_then(|watch| watch.prober.as_ref());
+            let probing =
+                prober.map(|prober| runtime.spawn(keep_probed(Arc::downgrade(self), Arc::clone(prober))));
+            let tasks = resolving.into_iter().chain(probing);
+            tasks.map(|task| Task(task.abort_handle())).collect()
+        });
+    }
+
+    /// Whether it is to be started before the first request.
+    pub(crate) fn is_probed(&self) -> bool {
+        self.watch.as_ref().is_some_and(|watch| watch.prober.is_some())
+    }
+
     /// The endpoint to try next; those in `tried` only once all have been.
     ///
     /// # Errors
@@ -134,10 +197,23 @@ impl Upstream {
         shard: usize,
         tried: &[Arc<Endpoint>],
     ) -> Result<Arc<Endpoint>, Error> {
-        match self.try_pick(shard, tried) {
+        self.pick_hashed(shard, None, tried).await
+    }
+
+    /// The same for a request with this [`hash`](crate::balance::hash), where requests are told apart.
+    ///
+    /// # Errors
+    /// With the reason why there is none.
+    pub async fn pick_hashed(
+        self: &Arc<Self>,
+        shard: usize,
+        hash: Option<u32>,
+        tried: &[Arc<Endpoint>],
+    ) -> Result<Arc<Endpoint>, Error> {
+        match self.try_pick(shard, hash, tried) {
             Some(picked) => picked,
             // Rare, and in a box: a request that need not wait holds no room for it.
-            None => Box::pin(self.pick_resolved(shard, tried)).await,
+            None => Box::pin(self.pick_resolved(shard, hash, tried)).await,
         }
     }
 
@@ -145,143 +221,52 @@ impl Upstream {
     fn try_pick(
         self: &Arc<Self>,
         shard: usize,
+        hash: Option<u32>,
         tried: &[Arc<Endpoint>],
     ) -> Option<Result<Arc<Endpoint>, Error>> {
-        self.keep_resolved();
-        let set = self.set.load();
-        if let Some(endpoint) = set.pick(shard, tried) {
+        if self.tended && self.tasks.get().is_none() {
+            self.start(&Handle::current());
+        }
+        let mut set = self.set.load();
+        if set.ailing.is_some() {
+            if let Some(on_trial) = self.begin_trial(tried) {
+                return Some(Ok(on_trial));
+            }
+            set = self.set.load();
+        }
+        if let Some(endpoint) = set.pick(shard, hash, tried) {
             return Some(Ok(endpoint));
         }
         set.empty.map(|reason| Err(reason.into()))
+    }
+
+    /// An ejected endpoint whose back-off is over: this request tries it.
+    #[cold]
+    fn begin_trial(&self, tried: &[Arc<Endpoint>]) -> Option<Arc<Endpoint>> {
+        let watch = self.watch.as_ref()?;
+        if self.set.load().generation != watch.generation() {
+            self.judge_again();
+        }
+        self.set.load().ailing.as_ref()?.begin_trial(watch.recovery.as_ref()?, tried)
     }
 
     #[cold]
     async fn pick_resolved(
         self: &Arc<Self>,
         shard: usize,
+        hash: Option<u32>,
         tried: &[Arc<Endpoint>],
     ) -> Result<Arc<Endpoint>, Error> {
         let waiting = async {
             loop {
                 let resolved = self.resolved.notified();
-                if let Some(picked) = self.try_pick(shard, tried) {
+                if let Some(picked) = self.try_pick(shard, hash, tried) {
                     return picked;
                 }
                 resolved.await;
             }
         };
         timeout(FIRST_LOOKUP, waiting).await.unwrap_or_else(|_| Err(Reason::DnsError.into()))
-    }
-
-    /// Starts the task that looks up names, if there are any and it is not running yet.
-    fn keep_resolved(self: &Arc<Self>) {
-        if self.named && self.task.get().is_none() {
-            self.task.get_or_init(|| Task(tokio::spawn(keep_resolved(Arc::downgrade(self))).abort_handle()));
-        }
-    }
-
-    /// The targets that are names.
-    fn names(&self) -> impl Iterator<Item = &Arc<str>> {
-        self.group.targets.iter().filter(|member| member.ip().is_none()).map(|member| &member.host)
-    }
-
-    /// Looks every name up; how long until that should be done again.
-    async fn resolve(&self) -> Duration {
-        let before = self.set.load_full();
-        let mut names = before.names.clone();
-        let mut next = LONGEST_TTL;
-        let mut wanted: Vec<_> = self.names().map(Arc::clone).collect();
-        wanted.sort();
-        wanted.dedup();
-        names.retain(|name, _| wanted.binary_search(name).is_ok());
-        for batch in wanted.chunks(PARALLEL_LOOKUPS) {
-            for (name, found) in self.look_up(batch).await {
-                match found {
-                    Ok(resolved) => {
-                        next = next.min(resolved.ttl.max(SHORTEST_TTL));
-                        names.insert(name, resolved);
-                    }
-                    Err(error) => {
-                        next = SHORTEST_TTL;
-                        tracing::warn!(upstream = %self.group.name, %name, error, "name does not resolve");
-                    }
-                }
-            }
-        }
-        if names != before.names || before.empty.is_none() {
-            self.set.store(Arc::new(self.build(names, Some(&before)).settled()));
-        }
-        self.resolved.notify_waiters();
-        next
-    }
-
-    async fn look_up(&self, names: &[Arc<str>]) -> Vec<(Arc<str>, Result<Resolved, String>)> {
-        let mut tasks = JoinSet::new();
-        for name in names {
-            let (name, resolver) = (Arc::clone(name), Arc::clone(&self.resolver));
-            tasks.spawn(async move {
-                let found = resolver.resolve(&name).await.map_err(|error| error.to_string());
-                (name, found)
-            });
-        }
-        tasks.join_all().await
-    }
-
-    /// The set that `names` yield; endpoints of `known` are kept.
-    fn build(&self, names: HashMap<Arc<str>, Resolved>, known: Option<&Set>) -> Set {
-        let known: HashMap<_, _> = known
-            .into_iter()
-            .flat_map(|set| &set.endpoints)
-            .map(|endpoint| ((Arc::clone(endpoint.name()), endpoint.address()), endpoint))
-            .collect();
-        let (mut endpoints, mut weights) = (Vec::new(), Vec::new());
-        for (member, address, weight) in self.addresses(&names) {
-            let hosts = self.group.hosts(member, address.port());
-            let kept = known.get(&(Arc::clone(&member.host), address)).filter(|kept| *kept.hosts() == hosts);
-            endpoints.push(match kept {
-                Some(kept) => Arc::clone(kept),
-                None => {
-                    let name = Arc::clone(&member.host);
-                    Arc::new(Endpoint::new(address, name, hosts, self.shards, self.limits))
-                }
-            });
-            weights.push(weight);
-        }
-        Set {
-            empty: self.emptiness(&endpoints),
-            endpoints: endpoints.into(),
-            balancer: Box::new(RoundRobin::new(&weights, self.shards)),
-            names,
-        }
-    }
-
-    /// Every address of every target with its weight.
-    fn addresses<'a>(
-        &'a self,
-        names: &'a HashMap<Arc<str>, Resolved>,
-    ) -> impl Iterator<Item = (&'a Member, SocketAddr, u16)> {
-        self.group.targets.iter().filter(|member| member.weight > 0).flat_map(|member| {
-            let fixed = member.ip().map(|ip| Resolution { ip, port: None, weight: None });
-            let looked_up =
-                names.get(&member.host).map(|found| found.addresses.as_slice()).unwrap_or_default();
-            fixed.into_iter().chain(looked_up.iter().copied()).map(move |found| {
-                let address = SocketAddr::new(found.ip, found.port.unwrap_or(member.port));
-                (member, address, found.weight.unwrap_or(member.weight))
-            })
-        })
-    }
-
-    /// Why there are no endpoints, where no look-up can change that.
-    fn emptiness(&self, endpoints: &[Arc<Endpoint>]) -> Option<Reason> {
-        if !endpoints.is_empty() {
-            None
-        } else if self.group.targets.is_empty() {
-            Some(Reason::NoTargets)
-        } else if self.group.targets.iter().all(|member| member.weight == 0) {
-            Some(Reason::WeightZero)
-        } else {
-            None
-        }
     }
 }
 
@@ -291,37 +276,14 @@ impl fmt::Debug for Upstream {
     }
 }
 
-impl Set {
-    fn empty() -> Self {
-        let balancer = Box::new(RoundRobin::new(&[], 1));
-        Self { endpoints: Box::default(), balancer, names: HashMap::new(), empty: None }
-    }
+/// An upstream without checks: nobody looks at the health of its endpoints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unchecked;
 
-    /// The set after a look-up: if it is empty now, the names do not resolve.
-    fn settled(mut self) -> Self {
-        if self.endpoints.is_empty() {
-            self.empty = self.empty.or(Some(Reason::DnsError));
-        }
-        self
-    }
-
-    fn pick(&self, shard: usize, tried: &[Arc<Endpoint>]) -> Option<Arc<Endpoint>> {
-        let was_tried = |index: usize| {
-            let endpoint = self.endpoints.get(index);
-            endpoint.is_some_and(|endpoint| tried.iter().any(|other| Arc::ptr_eq(other, endpoint)))
-        };
-        let fresh = if tried.is_empty() { Pick::any(shard) } else { Pick::but(shard, &was_tried) };
-        let index = self.balancer.pick(&fresh).or_else(|| self.balancer.pick(&Pick::any(shard)))?;
-        self.endpoints.get(index).cloned()
+impl fmt::Display for Unchecked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the upstream has no health checks")
     }
 }
 
-/// Keeps the names of an upstream resolved for as long as it is there.
-async fn keep_resolved(upstream: Weak<Upstream>) {
-    loop {
-        let Some(strong) = upstream.upgrade() else { return };
-        let next = strong.resolve().await;
-        drop(strong);
-        sleep(next.min(LONGEST_TTL)).await;
-    }
-}
+impl std::error::Error for Unchecked {}

@@ -35,25 +35,36 @@
 
 mod attempt;
 mod backend;
+mod balancing;
 mod connect;
 mod deadline;
 mod dns;
 mod download;
 mod endpoint;
 mod group;
+mod hashing;
 mod http1;
+mod learning;
+mod lookup;
+mod making;
 mod pool;
+mod probe;
+mod prober;
+mod set;
 mod target;
 mod transport;
 mod tunnel;
 mod upload;
 mod verify;
+mod vital;
+mod watch;
 mod websocket;
 
 pub use backend::{Backend, HostPolicy};
 pub use dns::{Dns, Resolution, Resolve, Resolved, Resolving};
 pub use endpoint::Endpoint;
-pub use group::Upstream;
+pub use group::{Unchecked, Upstream};
+pub use hashing::Hashing;
 pub use pool::PoolLimits;
 pub use target::{Group, Member};
 pub use transport::{TlsSettings, Transport};

@@ -8,7 +8,11 @@ use std::{
 
 use http::HeaderValue;
 
-use crate::config;
+use super::Hashing;
+use crate::{
+    config::{self, Algorithm, Certificate, Healthchecks},
+    health::Recovery,
+};
 
 /// A group of targets under one name.
 ///
@@ -27,6 +31,18 @@ pub struct Group {
     pub targets: Vec<Member>,
     /// `Host` in place of the members' own.
     pub host_header: Option<String>,
+    /// How a member is picked. Default: in turn.
+    pub algorithm: Algorithm,
+    /// What requests are told apart by, for consistent hashing.
+    pub hashing: Option<Hashing>,
+    /// Slots of the hash ring, at least 1000. Default 10000.
+    pub slots: u32,
+    /// How members are checked. Default: not at all.
+    pub checks: Healthchecks,
+    /// How members that traffic made unhealthy come back (D20); none: not by themselves. Default: by its defaults.
+    pub recovery: Option<Recovery>,
+    /// The certificate that probes over TLS show.
+    pub client_certificate: Option<Arc<Certificate>>,
 }
 
 /// One member of a [`Group`].
@@ -77,14 +93,23 @@ impl Group {
     /// A group of members that are called by their own hosts.
     #[must_use]
     pub fn new(name: &str, targets: impl IntoIterator<Item = Member>) -> Self {
-        Self { name: name.into(), targets: targets.into_iter().collect(), host_header: None }
+        Self {
+            name: name.into(),
+            targets: targets.into_iter().collect(),
+            host_header: None,
+            algorithm: Algorithm::RoundRobin,
+            hashing: None,
+            slots: 10_000,
+            checks: Healthchecks::default(),
+            recovery: Some(Recovery::default()),
+            client_certificate: None,
+        }
     }
 
     /// The group of one that a service's host and port make.
     #[must_use]
     pub fn of_service(service: &config::Service) -> Self {
-        let member = Member::new(&service.host, service.port);
-        Self { name: service.host.as_str().into(), targets: vec![member], host_header: None }
+        Self::new(&service.host, [Member::new(&service.host, service.port)])
     }
 
     /// An upstream and its targets.
@@ -98,9 +123,12 @@ impl Group {
             Member { host: host.into(), port: port.unwrap_or(8000), weight: target.weight }
         };
         Self {
-            name: upstream.name.as_str().into(),
-            targets: targets.into_iter().map(member).collect(),
             host_header: upstream.host_header.clone(),
+            algorithm: upstream.algorithm,
+            hashing: Hashing::of_upstream(upstream),
+            slots: upstream.slots,
+            checks: upstream.healthchecks.clone(),
+            ..Self::new(&upstream.name, targets.into_iter().map(member))
         }
     }
 
@@ -158,7 +186,7 @@ mod tests {
 
     #[test]
     fn host_shows_the_port_unless_it_is_the_schemes_own() {
-        let group = Group { name: "u".into(), targets: vec![], host_header: Some("hh.example".into()) };
+        let group = Group { host_header: Some("hh.example".into()), ..Group::new("u", []) };
         let member = Member::new("127.0.0.1", 9101);
         assert_eq!(group.hosts(&member, 9101).clear, "hh.example:9101");
         let group = Group { host_header: None, ..group };

@@ -1,0 +1,124 @@
+//! Making the set of endpoints that requests are balanced over.
+
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    sync::{Arc, PoisonError},
+};
+
+use super::{
+    Endpoint, Upstream,
+    balancing::Balancing,
+    dns::{Resolution, Resolved},
+    set::Set,
+    target::Member,
+    vital::Vital,
+};
+use crate::{config::Algorithm, error::Reason};
+
+impl Upstream {
+    /// The set that `names` yield; endpoints of `known` are kept.
+    pub(super) fn build(&self, names: HashMap<Arc<str>, Resolved>, known: Option<&Set>) -> Set {
+        let known: HashMap<_, _> = known
+            .into_iter()
+            .flat_map(|set| &set.endpoints)
+            .map(|endpoint| ((Arc::clone(endpoint.name()), endpoint.address()), endpoint))
+            .collect();
+        let mut addresses: Vec<_> = self.addresses(&names).collect();
+        if self.group.algorithm == Algorithm::ConsistentHashing {
+            // Who comes first gets a disputed point of the ring: by name, port and address (compat P48).
+            addresses.sort_by_cached_key(|(member, address, _)| {
+                (Arc::clone(&member.host), member.port, address.to_string())
+            });
+        }
+        let endpoint = |member: &Member, address: SocketAddr| {
+            let hosts = self.group.hosts(member, address.port());
+            let kept = known.get(&(Arc::clone(&member.host), address));
+            match kept {
+                Some(kept) if *kept.hosts() == hosts => Arc::clone(kept),
+                _ => {
+                    let vital = kept.map_or_else(Arc::<Vital>::default, |kept| Arc::clone(kept.vital()));
+                    let name = Arc::clone(&member.host);
+                    Arc::new(Endpoint::new(address, name, hosts, self.shards, self.limits, vital))
+                }
+            }
+        };
+        let (endpoints, weights): (Vec<_>, Vec<_>) = addresses
+            .into_iter()
+            .map(|(member, address, weight)| (endpoint(member, address), weight))
+            .unzip();
+        Set {
+            empty: self.emptiness(&weights),
+            balancing: Balancing::new(&self.group, &endpoints, &weights, self.shards),
+            endpoints: endpoints.into(),
+            weights: weights.into(),
+            names,
+            looked_up: false,
+            generation: 0,
+            ailing: None,
+        }
+    }
+
+    /// The endpoints of the target `host:port` with their weights, as its name resolves now.
+    #[must_use]
+    pub fn endpoints_of(&self, host: &str, port: u16) -> Vec<(Arc<Endpoint>, u16)> {
+        let set = self.set.load();
+        let find = |member: &Member, address: SocketAddr| {
+            let is_it = |it: &&Arc<Endpoint>| it.address() == address && *it.name() == member.host;
+            set.endpoints.iter().find(is_it).cloned()
+        };
+        self.addresses(&set.names)
+            .filter(|(member, ..)| &*member.host == host && member.port == port)
+            .filter_map(|(member, address, weight)| Some((find(member, address)?, weight)))
+            .collect()
+    }
+
+    /// Every address of every target with its weight. Those of weight 0 drain: they are there, and not picked.
+    fn addresses<'a>(
+        &'a self,
+        names: &'a HashMap<Arc<str>, Resolved>,
+    ) -> impl Iterator<Item = (&'a Member, SocketAddr, u16)> {
+        self.group.targets.iter().flat_map(|member| {
+            let fixed = member.ip().map(|ip| Resolution { ip, port: None, weight: None });
+            let looked_up =
+                names.get(&member.host).map(|found| found.addresses.as_slice()).unwrap_or_default();
+            fixed.into_iter().chain(looked_up.iter().copied()).map(move |found| {
+                let address = SocketAddr::new(found.ip, found.port.unwrap_or(member.port));
+                let weight = if member.weight == 0 { 0 } else { found.weight.unwrap_or(member.weight) };
+                (member, address, weight)
+            })
+        })
+    }
+
+    /// Why there are no endpoints, where no look-up can change that.
+    fn emptiness(&self, weights: &[u16]) -> Option<Reason> {
+        if weights.iter().any(|weight| *weight > 0) {
+            None
+        } else if self.group.targets.is_empty() {
+            Some(Reason::NoTargets)
+        } else if self.group.targets.iter().all(|member| member.weight == 0) {
+            Some(Reason::WeightZero)
+        } else {
+            None
+        }
+    }
+
+    /// Lays the balancer out anew for those that are well now.
+    pub(super) fn judge_again(&self) {
+        let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+        let (Some(watch), set) = (&self.watch, self.set.load()) else { return };
+        // Another worker may have seen the same change.
+        if set.generation != watch.generation() {
+            self.set.store(Arc::new(set.judged(watch)));
+            self.turned.notify_one();
+        }
+    }
+
+    /// A new set, with those that are unwell left out.
+    pub(super) fn judged(&self, set: Set) -> Set {
+        match &self.watch {
+            Some(watch) => set.judged(watch),
+            None => set,
+        }
+    }
+}
