@@ -149,6 +149,7 @@ fn links_between_the_pages_lead_somewhere() {
         "CONTRIBUTING.md",
         "README.md",
         "docs/life-of-a-request.md",
+        "docs/plugins-host.md",
         "docs/reasons.md",
         "docs/routing.md",
         "docs/settings.md",
