@@ -16,6 +16,9 @@ pub enum Flavor {
     /// Kong's default, in the order that it was seen to use (compat P43), which is not its manual's.
     #[default]
     TraditionalCompatible,
+    /// Routes with an expression, ranked by their priority, above routes with fields as in
+    /// [`TraditionalCompatible`](Self::TraditionalCompatible).
+    Expressions,
 }
 
 /// A name that no flavour has.
@@ -24,13 +27,14 @@ pub struct UnknownFlavor;
 
 impl Flavor {
     /// Every flavour.
-    pub const ALL: &[Self] = &[Self::TraditionalCompatible];
+    pub const ALL: &[Self] = &[Self::TraditionalCompatible, Self::Expressions];
 
     /// Its name in settings.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::TraditionalCompatible => "traditional_compatible",
+            Self::Expressions => "expressions",
         }
     }
 }

@@ -10,9 +10,11 @@ use regex::Regex;
 
 use super::{
     Head,
-    guard::{Guard, Request, Taken},
+    guard::Guard,
     host::{HostMap, Name},
     pattern::Pattern,
+    predicate::Predicates,
+    request::{Request, Taken},
     rule::{Paths, Rule},
     trie::{Forward, Trie},
 };
@@ -56,13 +58,13 @@ impl Index {
         let mut guards = Vec::new();
         let mut lists: HashMap<Option<Name>, Vec<(Vec<u8>, Entry)>> = HashMap::default();
         for (place, Rule { hosts, path, predicates }) in (0..).zip(rules) {
-            let (keys, patterns) = keys(path);
+            let (keys, guard) = split(path, predicates);
             let any = hosts.is_empty().then_some((None, None));
             for (name, port) in hosts.into_iter().map(|host| (Some(host.name), host.port)).chain(any) {
                 let entries = keys.iter().map(|key| (key.clone().into_bytes(), Entry { rule: place, port }));
                 lists.entry(name).or_default().extend(entries);
             }
-            guards.push(Guard::new(patterns, predicates));
+            guards.push(guard);
         }
         let hosts = HostMap::new(lists.into_iter().map(|(name, list)| (name, paths(list))));
         Self { guards, hosts }
@@ -96,18 +98,27 @@ impl Index {
     }
 }
 
-/// The texts under which the paths of a rule stand, and its expressions.
-fn keys(path: Paths) -> (Vec<String>, Box<[Regex]>) {
-    let (mut keys, patterns): (Vec<String>, _) = match path {
-        Paths::Any => (vec![String::new()], Vec::new()),
-        Paths::Prefixes(prefixes) => (prefixes.into_iter().map(|prefix| prefix.wire).collect(), Vec::new()),
+/// The texts under which the paths of a rule stand, and what is left to check.
+fn split(path: Paths, predicates: Predicates) -> (Vec<String>, Guard) {
+    let fields = |patterns: Vec<Regex>| Guard::Fields { patterns: patterns.into(), predicates };
+    let any = || vec![String::new()];
+    let (mut keys, guard) = match path {
+        Paths::Any => (any(), fields(Vec::new())),
+        Paths::Prefixes(prefixes) => {
+            (prefixes.into_iter().map(|prefix| prefix.wire).collect(), fields(Vec::new()))
+        }
         Paths::Patterns(patterns) => {
-            patterns.into_iter().map(|Pattern { literal, regex }| (literal, regex)).unzip()
+            let (keys, patterns) =
+                patterns.into_iter().map(|Pattern { literal, regex }| (literal, regex)).unzip();
+            (keys, fields(patterns))
+        }
+        Paths::Expression { prefixes, program } => {
+            (if prefixes.is_empty() { any() } else { prefixes }, Guard::Expression(program))
         }
     };
     keys.sort_unstable();
     keys.dedup();
-    (keys, patterns.into())
+    (keys, guard)
 }
 
 fn paths(mut entries: Vec<(Vec<u8>, Entry)>) -> Trie<Entries> {

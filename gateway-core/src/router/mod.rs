@@ -28,22 +28,26 @@
 //! | `flavor` | the ways to rank routes |
 //! | `compatible` | the flavour `traditional_compatible`: a route becomes ranked rules |
 //! | `priority` | the order of its rules |
+//! | `expression` | the flavour `expressions`: Kong's language, parsed and compiled to a rule |
 //! | `rank` | the order of any rules |
 //! | `host`, `path`, `pattern`, `predicate` | what one rule asks for, and how it is written in a route |
 //! | `rule` | these together |
 //! | `rule_error` | what cannot be read of a route |
+//! | `request` | a request with its decoded path, and what a rule takes of it |
 //! | `guard` | what is left to check of a rule once host and prefix fit |
 //! | `index`, `trie` | rules found by host, then by path |
 //! | `router` | routes, their values, and the index over them |
 //! | `join` | the path that goes to the upstream |
 //!
 //! # Cost
-//! A match allocates nothing, with two exceptions: an expression makes its working space when it is first used, and
-//! a path with an escape (`%20`) is decoded before an expression sees it. The time of a match grows with the length
+//! A match allocates nothing, with three exceptions: a regular expression makes its working space when it is first
+//! used; a path with an escape (`%20`) is decoded before a regular expression or an expression sees it; and `lower()`
+//! copies values that are long or not ASCII. The time of a match grows with the length
 //! of host and path and with the number of rules that share both a host and a path, not with the number of routes:
 //! a thousand routes that differ by nothing but a header's value are looked at one after the other.
 
 mod compatible;
+mod expression;
 mod flavor;
 mod guard;
 mod host;
@@ -54,6 +58,7 @@ mod pattern;
 mod predicate;
 mod priority;
 mod rank;
+mod request;
 #[expect(clippy::module_inception, reason = "the room is named after its main noun")]
 mod router;
 mod rule;
@@ -68,6 +73,7 @@ use http::{HeaderMap, Method};
 
 use crate::config::Protocol;
 
+pub use expression::{Expression, ExpressionError, Predicate, Refused};
 pub use flavor::{Flavor, UnknownFlavor};
 pub use join::{Joined, join};
 pub use pattern::Captures;

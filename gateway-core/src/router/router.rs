@@ -5,8 +5,7 @@ use std::{fmt, sync::Arc};
 use regex::Regex;
 
 use super::{
-    Flavor, Head,
-    compatible::compile,
+    Flavor, Head, compatible, expression,
     index::{Found, Index},
     pattern::Captures,
     rule_error::RuleError,
@@ -28,6 +27,9 @@ pub struct Match<'r, T> {
     pub value: &'r T,
     /// How many bytes of the path the route's path matched: the prefix, or all that the expression took; 0 for a
     /// route without paths. Always a character boundary of the canonical path.
+    ///
+    /// For a route with an expression it is what the last predicate over `http.path` with `==`, `^=` or `~` took that
+    /// held and does not stand in `!(..)`: the whole path, the prefix, or the match if that starts the path.
     pub matched: usize,
     /// The regular expression that matched, over the decoded path; see [`Match::captures`].
     pub pattern: Option<&'r Regex>,
@@ -51,14 +53,15 @@ impl<T> Router<T> {
     ///
     /// # Errors
     /// All rules of all routes that cannot be compiled: a regular expression that does not parse or is too large, a
-    /// host with two wildcards, a name that is not a header's, an expression of another flavour.
+    /// host with two wildcards, a name that is not a header's, an expression that does not parse or belongs to another flavour.
     pub fn with_flavor(
         flavor: Flavor,
         routes: impl IntoIterator<Item = (Arc<Route>, T)>,
     ) -> Result<Self, Vec<(Arc<Route>, RuleError)>> {
         let routes: Vec<(Arc<Route>, T)> = routes.into_iter().collect();
         let compile = match flavor {
-            Flavor::TraditionalCompatible => compile,
+            Flavor::TraditionalCompatible => compatible::compile,
+            Flavor::Expressions => expression::compile,
         };
         let (mut rules, mut errors) = (Vec::new(), Vec::new());
         for (owner, (route, _)) in (0_u32..).zip(&routes) {

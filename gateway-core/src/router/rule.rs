@@ -1,6 +1,6 @@
 //! A rule: what one way into a route asks of a request.
 
-use super::{host::Host, path::Prefix, pattern::Pattern, predicate::Predicates};
+use super::{expression::Program, host::Host, path::Prefix, pattern::Pattern, predicate::Predicates};
 
 /// What a request must have to take a route. A route is one rule or, with several paths, more (compat P44).
 #[derive(Debug)]
@@ -22,4 +22,7 @@ pub(super) enum Paths {
     Prefixes(Vec<Prefix>),
     /// One of these expressions; the first in the route's order counts.
     Patterns(Vec<Pattern>),
+    /// What an expression says, of this and of all else. Every path that it takes starts with one of these prefixes,
+    /// if there are any.
+    Expression { prefixes: Vec<String>, program: Box<Program> },
 }
