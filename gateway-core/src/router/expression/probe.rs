@@ -18,9 +18,10 @@ use super::{
 /// A compiled predicate.
 #[derive(Clone, Debug)]
 pub(super) enum Probe {
-    /// A predicate that takes a part of the path.
+    /// One that may take a part of the path.
     Path {
         lower: bool,
+        takes: bool,
         test: PathTest,
     },
     Text {
@@ -58,19 +59,20 @@ impl Probe {
     /// Compiles `predicate`. One that does not take only says whether it holds.
     pub(super) fn new(predicate: &Predicate, takes: bool) -> Self {
         let Predicate { lower, any, comparison } = predicate;
+        let path = |test| Self::Path { lower: *lower, takes, test };
         match comparison {
-            Comparison::Text(TextField::Path, Operator::Equals, text) if takes => {
-                Self::Path { lower: *lower, test: PathTest::Equals(text.as_str().into()) }
+            Comparison::Text(TextField::Path, Operator::Equals, text) => {
+                path(PathTest::Equals(text.as_str().into()))
             }
-            Comparison::Text(TextField::Path, Operator::Prefix, text) if takes => {
-                Self::Path { lower: *lower, test: PathTest::Prefix(text.as_str().into()) }
+            Comparison::Text(TextField::Path, Operator::Prefix, text) => {
+                path(PathTest::Prefix(text.as_str().into()))
             }
             Comparison::Text(field, operator, text) => {
                 let test = TextTest::new(*operator, &canonical(field, *operator, text), *lower);
                 Self::Text { field: field.clone(), any: *any, test }
             }
             Comparison::Search(field, search) => match &search.regex {
-                Either::Path(regex) => Self::Path { lower: *lower, test: PathTest::Search(regex.clone()) },
+                Either::Path(regex) => path(PathTest::Search(regex.clone())),
                 Either::Bytes(regex) => Self::Text {
                     field: field.clone(),
                     any: *any,
@@ -102,7 +104,16 @@ impl Probe {
     /// Whether it holds. If it takes a part of the path, that goes to `taken`.
     pub(super) fn holds<'p>(&'p self, request: &Request<'_>, taken: &mut Taken<'p>) -> bool {
         match self {
-            Self::Path { lower, test } => test.holds(*lower, request, taken),
+            Self::Path { lower, takes, test } => {
+                let part = test.part(*lower, request);
+                if let Some(part) = part
+                    && *takes
+                {
+                    taken.matched = part.matched;
+                    taken.pattern = part.pattern.or(taken.pattern);
+                }
+                part.is_some()
+            }
             Self::Text { field, any, test } => values::pass(field, *any, test, request),
             Self::Number { field, least, most, inside } => {
                 let number = values::number(*field, request);
@@ -135,22 +146,16 @@ pub(super) fn canonical(field: &TextField, operator: Operator, text: &str) -> St
 }
 
 impl PathTest {
-    fn holds<'p>(&'p self, lower: bool, request: &Request<'_>, taken: &mut Taken<'p>) -> bool {
+    /// What it takes, if it holds. Captures are those of the path as it is, so there are none in lower case.
+    fn part(&self, lower: bool, request: &Request<'_>) -> Option<Taken<'_>> {
         let path = request.path();
-        let end = if lower {
-            lowered(path.as_bytes(), |value| self.end(std::str::from_utf8(value).unwrap_or_default()))
-                .map(|end| original_length(path, end))
-        } else {
-            self.end(path)
-        };
-        let Some(end) = end else { return false };
-        taken.matched = request.wire_length(end);
-        if let Self::Search(regex) = self
-            && !lower
-        {
-            taken.pattern = Some(regex);
+        if lower {
+            let value = |value: &[u8]| self.end(std::str::from_utf8(value).unwrap_or_default());
+            let end = original_length(path, lowered(path.as_bytes(), value)?);
+            return Some(Taken { matched: request.wire_length(end), pattern: None });
         }
-        true
+        let pattern = if let Self::Search(regex) = self { Some(regex) } else { None };
+        Some(Taken { matched: request.wire_length(self.end(path)?), pattern })
     }
 
     /// Where it ends in `path`. What it finds further in cannot be stripped, so it ends at once.

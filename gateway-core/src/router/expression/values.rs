@@ -115,7 +115,7 @@ fn segments(path: &str, first: u32, last: u32) -> Option<&str> {
 
 /// What stands between the first slash and the last, if it ends the path; nothing in `/`.
 fn inner(path: &str) -> Option<&str> {
-    let inner = path.strip_prefix('/').unwrap_or(path);
+    let inner = path.strip_prefix('/')?;
     let inner = inner.strip_suffix('/').unwrap_or(inner);
     (!inner.is_empty()).then_some(inner)
 }
