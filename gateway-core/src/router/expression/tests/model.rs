@@ -1,12 +1,13 @@
 //! Generated expressions against a plain model of the language, and through the index against a scan.
 
-use std::sync::Arc;
+use std::{cell::RefCell, collections::HashMap, sync::Arc};
 
 use proptest::{
     prelude::*,
     sample::{select, subsequence},
     test_runner::{Config, RngSeed},
 };
+use regex::Regex;
 use uuid::Uuid;
 
 use super::{
@@ -85,7 +86,7 @@ impl Model {
                 holds
             }
             Comparison::Search(field, search) => {
-                let regex = regex::Regex::new(&search.text).unwrap();
+                let regex = regex(&search.text);
                 let holds = quantified(predicate, field, given, |value| regex.is_match(value));
                 if holds && takes && *field == TextField::Path {
                     let value = cased(predicate, decoded(&given.path));
@@ -109,6 +110,13 @@ fn quantified(
         true => values.iter().any(holds),
         false => !values.is_empty() && values.iter().all(holds),
     }
+}
+
+/// Each is compiled once: that is most of the time of a run.
+fn regex(text: &str) -> Regex {
+    thread_local!(static COMPILED: RefCell<HashMap<String, Regex>> = RefCell::default());
+    let compile = || Regex::new(text).unwrap();
+    COMPILED.with_borrow_mut(|compiled| compiled.entry(text.to_owned()).or_insert_with(compile).clone())
 }
 
 fn cased(predicate: &Predicate, value: String) -> String {
