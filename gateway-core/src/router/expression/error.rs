@@ -27,7 +27,7 @@ const BEFORE: usize = 40;
 impl ExpressionError {
     /// Something that is wrong from here on.
     pub(super) fn at(text: &str, at: usize, note: impl Into<String>) -> Self {
-        Self::draw(text, at, "^---".into(), note.into())
+        Self::draw(text, at, "^---", note.into())
     }
 
     /// Something that is wrong with this part.
@@ -37,7 +37,7 @@ impl ExpressionError {
             0 | 1 => "^".into(),
             length => format!("^{}^", "-".repeat(length - 2)),
         };
-        Self::draw(text, span.start, pointer, note.into())
+        Self::draw(text, span.start, &pointer, note.into())
     }
 
     /// The same, said in Kong's words first.
@@ -45,7 +45,7 @@ impl ExpressionError {
         Self { words: Some(words), ..self }
     }
 
-    fn draw(text: &str, at: usize, pointer: String, note: String) -> Self {
+    fn draw(text: &str, at: usize, pointer: &str, note: String) -> Self {
         let before = text.get(..at).unwrap_or(text);
         let start = before.rfind('\n').map_or(0, |newline| newline + 1);
         let line = text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
@@ -57,7 +57,7 @@ impl ExpressionError {
             line: before.matches('\n').count() + 1,
             column: column + 1,
             shown: line.chars().skip(cut).take(WIDTH).map(drawn).collect(),
-            pointer: " ".repeat(column - cut) + &pointer,
+            pointer: " ".repeat(column - cut) + pointer,
             note,
         }
     }

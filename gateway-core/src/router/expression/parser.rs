@@ -67,13 +67,12 @@ impl<'t> Parser<'t> {
         self.space();
         let open = self.at;
         if !self.eats("(") {
-            return match is_negated {
-                true => {
-                    Err(self
-                        .expected("`(`: `!` stands before parentheses only, as in !(http.method == \"GET\")"))
-                }
-                false => self.predicate().map(Node::Predicate),
-            };
+            if is_negated {
+                return Err(
+                    self.expected("`(`: `!` stands before parentheses only, as in !(http.method == \"GET\")")
+                );
+            }
+            return self.predicate().map(Node::Predicate);
         }
         if depth == DEEPEST {
             let note = format!("parentheses stand at most {DEEPEST} deep in each other");

@@ -64,7 +64,7 @@ fn plain<R>(text: &str, then: impl FnOnce(&[u8]) -> R) -> R {
         match piece {
             Piece::Escaped(octet) => octets.push(octet),
             Piece::Plain(text) => {
-                octets.extend(text.bytes().map(|octet| if octet == b'+' { b' ' } else { octet }))
+                octets.extend(text.bytes().map(|octet| if octet == b'+' { b' ' } else { octet }));
             }
         }
     }
