@@ -13,8 +13,8 @@ use super::{
 pub(super) enum Guard {
     /// All of the predicates, and one of the patterns, if there are any.
     Fields { patterns: Box<[Regex]>, predicates: Predicates },
-    /// A whole expression, which says itself what it takes.
-    Expression(Box<Program>),
+    /// What host and prefix leave to ask of an expression, which says itself what it takes.
+    Expression(Program),
 }
 
 impl Guard {
@@ -28,7 +28,7 @@ impl Guard {
             Self::Fields { patterns, .. } => patterns
                 .iter()
                 .find_map(|regex| Some(Taken { matched: request.end(regex)?, pattern: Some(regex) })),
-            Self::Expression(program) => program.take(request),
+            Self::Expression(program) => program.take(prefix, request),
         }
     }
 }

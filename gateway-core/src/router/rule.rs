@@ -24,5 +24,5 @@ pub(super) enum Paths {
     Patterns(Vec<Pattern>),
     /// What an expression says, of this and of all else. Every path that it takes starts with one of these prefixes,
     /// if there are any.
-    Expression { prefixes: Vec<String>, program: Box<Program> },
+    Expression { prefixes: Vec<String>, program: Program },
 }

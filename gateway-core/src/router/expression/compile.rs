@@ -36,7 +36,7 @@ pub(in crate::router) fn compile(route: &Route) -> Result<Vec<(Rank, Rule)>, Vec
     }
     let rank = Rank::Expression { priority: route.priority.unwrap_or_default(), id: route.id };
     let hosts = keys.hosts.into_iter().map(|name| Host { name, port: None }).collect();
-    let path = Paths::Expression { prefixes: keys.prefixes, program: Box::new(program) };
+    let path = Paths::Expression { prefixes: keys.prefixes, program };
     Ok(vec![(rank, Rule { hosts, path, predicates: Predicates::default() })])
 }
 

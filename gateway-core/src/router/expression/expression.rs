@@ -9,7 +9,7 @@ use super::{
     },
     error::ExpressionError,
     field::{Subsystem, TextField},
-    keys::Keys,
+    keys::{Keys, keyed},
     node::Node,
     operator::Operator,
     parser::parse,
@@ -102,7 +102,7 @@ impl Expression {
     /// Whether it takes a request.
     #[must_use]
     pub fn matches(&self, head: &Head<'_>) -> bool {
-        self.program.take(&Request::new(head)).is_some()
+        self.program.take(0, &Request::new(head)).is_some()
     }
 
     /// Why it does not take a request; none if it does. Where all sides of an `||` fail, it is the last one.
@@ -123,7 +123,8 @@ impl Expression {
     }
 
     pub(super) fn into_parts(self) -> Parts {
-        Parts { keys: Keys::new(&self.node), program: self.program }
+        let (keys, program) = keyed(&self.node);
+        Parts { keys, program }
     }
 
     #[cfg(test)]

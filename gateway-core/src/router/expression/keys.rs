@@ -1,17 +1,21 @@
 //! Under which hosts and prefixes an expression must stand: what every request that it takes has.
 //!
-//! The index finds a rule by these, and the whole expression is checked then. They may be wider than the
-//! expression, never narrower.
+//! The index finds a rule by these. They may be wider than the expression, never narrower; what they decide need not
+//! be asked again.
 
 use std::cmp::Reverse;
 
 use super::{
-    super::{host::Name, path::encoded},
+    super::{
+        host::Name,
+        path::{encoded, stands_plain},
+    },
     field::TextField,
     node::Node,
     operator::Operator,
     predicate::{Comparison, Predicate},
     probe::canonical,
+    program::Program,
 };
 
 /// So many places in the index one expression may have.
@@ -24,13 +28,62 @@ pub(super) struct Keys {
     pub(super) prefixes: Vec<String>,
 }
 
-impl Keys {
-    pub(super) fn new(node: &Node) -> Self {
-        let hosts = needed(node, &host, &exactness).unwrap_or_default();
-        let prefixes = needed(node, &prefix, &String::len).unwrap_or_default();
-        let is_small = hosts.len().saturating_mul(prefixes.len()) <= MOST_PLACES;
-        Self { hosts, prefixes: if is_small { prefixes } else { Vec::new() } }
+/// The keys of an expression, and what is left to ask once a request has one of them.
+pub(super) fn keyed(node: &Node) -> (Keys, Program) {
+    let parts = if let Node::All(parts) = node { parts.as_slice() } else { std::slice::from_ref(node) };
+    let (by_host, hosts) = best(parts, &host, &exactness).unzip();
+    let (by_prefix, prefixes) = best(parts, &prefix, &String::len).unzip();
+    let (hosts, mut prefixes) = (hosts.unwrap_or_default(), prefixes.unwrap_or_default());
+    let is_small = hosts.len().saturating_mul(prefixes.len()) <= MOST_PLACES;
+    if !is_small {
+        prefixes.clear();
     }
+    let decided_host = by_host.filter(|at| parts.get(*at).is_some_and(is_hosts));
+    let decided_prefix = by_prefix.filter(|at| {
+        let before = parts.get(..*at).unwrap_or_default();
+        is_small && parts.get(*at).is_some_and(is_plain_prefix) && !before.iter().any(asks_path)
+    });
+    let is_left = |at: usize| Some(at) != decided_host && Some(at) != decided_prefix;
+    let left = parts.iter().enumerate().filter(|(at, _)| is_left(*at)).map(|(_, part)| part);
+    (Keys { hosts, prefixes }, Program::of_all(left, decided_prefix.is_some()))
+}
+
+/// Whether `node` holds for just the hosts that are its keys.
+fn is_hosts(node: &Node) -> bool {
+    match node {
+        Node::Predicate(predicate) => host(predicate).is_some(),
+        Node::Any(nodes) => nodes.iter().all(is_hosts),
+        Node::Not(_) | Node::All(_) => false,
+    }
+}
+
+/// Whether `node` holds for just the paths that start with its key, which is what it takes: a prefix that is the same
+/// decoded and on the wire.
+fn is_plain_prefix(node: &Node) -> bool {
+    let Node::Predicate(Predicate { lower: false, comparison, .. }) = node else { return false };
+    let Comparison::Text(TextField::Path, Operator::Prefix, text) = comparison else { return false };
+    !text.is_empty() && text.bytes().all(|octet| stands_plain(octet) && octet != b'%')
+}
+
+/// Whether what `node` takes of the path would come before what a later part takes.
+fn asks_path(node: &Node) -> bool {
+    node.predicates().iter().any(|predicate| {
+        matches!(
+            predicate.comparison,
+            Comparison::Text(TextField::Path, ..) | Comparison::Search(TextField::Path, _)
+        )
+    })
+}
+
+/// The part whose keys tell most, and its keys.
+fn best<K: Eq>(
+    parts: &[Node],
+    key: &impl Fn(&Predicate) -> Option<K>,
+    weight: &impl Fn(&K) -> usize,
+) -> Option<(usize, Vec<K>)> {
+    let told = |(_, keys): &(usize, Vec<K>)| (keys.iter().map(weight).min(), Reverse(keys.len()));
+    let known = parts.iter().enumerate().filter_map(|(at, node)| Some((at, needed(node, key, weight)?)));
+    known.max_by_key(told)
 }
 
 /// One of these is what `node` needs; `None`: nothing that is known. `key` says what a predicate needs, and `weight`
@@ -45,10 +98,7 @@ fn needed<K: Eq>(
     match node {
         Node::Predicate(predicate) => key(predicate).map(|key| vec![key]),
         Node::Not(_) => None,
-        Node::All(nodes) => {
-            let told = |keys: &Vec<K>| (keys.iter().map(weight).min(), Reverse(keys.len()));
-            nodes.iter().filter_map(|node| needed(node, key, weight)).max_by_key(told)
-        }
+        Node::All(nodes) => best(nodes, key, weight).map(|(_, keys)| keys),
         Node::Any(nodes) => {
             let mut all = Vec::new();
             for node in nodes {
@@ -104,7 +154,7 @@ mod tests {
     use crate::router::expression::{field::Subsystem, parser::parse};
 
     fn keys(text: &str) -> (Vec<Name>, Vec<String>) {
-        let Keys { hosts, prefixes } = Keys::new(&parse(text, Subsystem::Http).unwrap());
+        let Keys { hosts, prefixes } = keyed(&parse(text, Subsystem::Http).unwrap()).0;
         (hosts, prefixes)
     }
 
@@ -142,6 +192,32 @@ mod tests {
         assert_eq!(keys(r#"http.host ^= "a." && http.host == "a.t""#).0, [Name::Exact("a.t".into())]);
         assert_eq!(prefixes(r#"http.path.segments.0 == "a b""#), ["/a%20b"]);
         assert_eq!(prefixes(r#"lower(http.path) ^= "/1/a""#), ["/1/"]);
+    }
+
+    #[test]
+    fn what_the_index_decides_is_not_asked_again() {
+        let left = |text: &str| {
+            format!("{:?}", keyed(&parse(text, Subsystem::Http).unwrap()).1).matches("Step").count()
+        };
+        assert_eq!(left(r#"http.host == "a.t" && http.path ^= "/a""#), 0);
+        assert_eq!(left(r#"(http.host == "a.t" || http.host =^ ".t") && http.method == "GET""#), 1);
+        for asked in [
+            r#"http.path ^= "/a b""#,
+            r#"http.path ^= "/%41""#,
+            r#"http.path == "/a""#,
+            r#"lower(http.path) ^= "/1""#,
+            r#"http.path ~ "^/a""#,
+            r#"!(http.host == "a")"#,
+        ] {
+            assert_eq!(left(asked), 1, "{asked}");
+        }
+        assert_eq!(
+            left(r#"http.path ~ "^/a.*" && http.path ^= "/ab""#),
+            2,
+            "the prefix is what counts for the strip"
+        );
+        assert_eq!(left(r#"http.path ^= "/a" || http.path ^= "/ab""#), 2, "the first that holds counts");
+        assert_eq!(left(r#"http.host == "a" || (http.host == "b" && http.method == "GET")"#), 3);
     }
 
     #[test]

@@ -11,6 +11,10 @@ use super::{
 #[derive(Clone, Debug)]
 pub(in crate::router) struct Program {
     steps: Box<[Step]>,
+    /// Where a run begins: nowhere, if there is nothing to ask.
+    start: u16,
+    /// Whether it takes the prefix under which it was found.
+    takes_prefix: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -25,21 +29,29 @@ const ACCEPT: u16 = u16::MAX;
 const REFUSE: u16 = u16::MAX - 1;
 
 impl Program {
+    /// The program of a whole expression.
     pub(super) fn new(node: &Node) -> Self {
+        Self::of_all([node].into_iter(), false)
+    }
+
+    /// The program of the parts of an `All` that an index leaves to ask.
+    pub(super) fn of_all<'n>(nodes: impl DoubleEndedIterator<Item = &'n Node>, takes_prefix: bool) -> Self {
         let mut steps = Vec::new();
-        emit(node, ACCEPT, REFUSE, true, &mut steps);
+        let start = nodes.rev().fold(ACCEPT, |next, node| emit(node, next, REFUSE, true, &mut steps));
         steps.reverse();
         let last = steps.len().saturating_sub(1) as u16;
         let turned = |target: u16| if target >= REFUSE { target } else { last - target };
         for step in &mut steps {
             (step.yes, step.no) = (turned(step.yes), turned(step.no));
         }
-        Self { steps: steps.into() }
+        Self { steps: steps.into(), start: turned(start), takes_prefix }
     }
 
-    /// What the expression takes of a request, if it holds.
-    pub(in crate::router) fn take(&self, request: &Request<'_>) -> Option<Taken<'_>> {
-        let mut taken = Taken::default();
+    /// What the expression takes of a request, if it holds, of whose path the first `prefix` bytes are the prefix
+    /// under which it was found.
+    pub(in crate::router) fn take(&self, prefix: usize, request: &Request<'_>) -> Option<Taken<'_>> {
+        let matched = if self.takes_prefix { prefix } else { 0 };
+        let mut taken = Taken { matched, pattern: None };
         self.run(request, &mut taken, |_, _| {}).then_some(taken)
     }
 
@@ -50,7 +62,7 @@ impl Program {
         taken: &mut Taken<'p>,
         mut each: impl FnMut(usize, bool),
     ) -> bool {
-        let mut at = 0;
+        let mut at = self.start;
         while let Some(step) = self.steps.get(usize::from(at)) {
             let held = step.probe.holds(request, taken);
             each(usize::from(at), held);

@@ -13,12 +13,15 @@ pub(super) struct TextTest {
     needle: Needle,
 }
 
+/// Most constants are short: they stand beside what asks for them.
+type Constant = SmallVec<[u8; 16]>;
+
 #[derive(Clone, Debug)]
 enum Needle {
-    Equals(Box<[u8]>),
-    NotEquals(Box<[u8]>),
-    Prefix(Box<[u8]>),
-    Suffix(Box<[u8]>),
+    Equals(Constant),
+    NotEquals(Constant),
+    Prefix(Constant),
+    Suffix(Constant),
     Contains(Box<Finder<'static>>),
     Search(Regex),
 }
@@ -29,7 +32,7 @@ pub(super) type Copied = SmallVec<[u8; 256]>;
 impl TextTest {
     /// Against a text, in lower case if `lower`.
     pub(super) fn new(operator: Operator, text: &str, lower: bool) -> Self {
-        let bytes = || text.as_bytes().into();
+        let bytes = || Constant::from_slice(text.as_bytes());
         let needle = match operator {
             Operator::NotEquals => Needle::NotEquals(bytes()),
             Operator::Prefix => Needle::Prefix(bytes()),
@@ -54,8 +57,8 @@ impl TextTest {
 impl Needle {
     fn holds(&self, value: &[u8]) -> bool {
         match self {
-            Self::Equals(text) => value == &**text,
-            Self::NotEquals(text) => value != &**text,
+            Self::Equals(text) => value == text.as_slice(),
+            Self::NotEquals(text) => value != text.as_slice(),
             Self::Prefix(text) => value.starts_with(text),
             Self::Suffix(text) => value.ends_with(text),
             Self::Contains(finder) => finder.find(value).is_some(),
