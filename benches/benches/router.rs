@@ -6,6 +6,8 @@
 //! - `matchit`: the same paths, each with a catch-all behind it: the baseline. It knows no hosts, methods or headers.
 //! - `hosts`: every route on a host of its own, one in four of them a wildcard.
 //! - `mixed`: ten hosts, and of ten routes one a regular expression, two with methods, one with a header.
+//! - `fields` and `expressions`: the same 1,000 rules in both forms: `prefix` is host and prefix, `method` has two
+//!   methods as well, `header` a header's value, `regex` is host and regular expression.
 //! - `compile`: building the router of `paths` and of `mixed`.
 //!
 //! Requests go round over up to 4,096 routes in no order, so that large tables do not stay in the caches. The last
@@ -16,7 +18,7 @@ use std::{hint::black_box, sync::Arc, time::Instant};
 use criterion::{BenchmarkId, Criterion};
 use gateway_core::{
     config::Route,
-    router::{Head, Router},
+    router::{Flavor, Head, Router},
 };
 use http::{HeaderMap, HeaderValue, Method};
 
@@ -132,6 +134,69 @@ fn matchit(criterion: &mut Criterion) {
     }
 }
 
+/// What a rule asks besides its host.
+const RULES: [&str; 4] = ["prefix", "method", "header", "regex"];
+
+/// A rule in fields.
+fn fields(rule: &str, number: usize, route: &mut Route) -> Request {
+    let (host, prefix) = (format!("host-{}.example.com", number % 10), path(number));
+    route.hosts = Some(vec![host.clone()]);
+    route.paths = Some(vec![match rule {
+        "regex" => format!("~{prefix}/users/(?<id>[0-9]+)$"),
+        _ => prefix.clone(),
+    }]);
+    match rule {
+        "method" => route.methods = Some(vec!["HEAD".into(), "GET".into()]),
+        "header" => {
+            route.headers = Some([("x-version".to_owned(), vec!["2".to_owned()])].into_iter().collect());
+        }
+        _ => {}
+    }
+    (host, prefix + "/users/42")
+}
+
+/// The same rule in an expression.
+fn expression(rule: &str, number: usize, route: &mut Route) -> Request {
+    let (host, prefix) = (format!("host-{}.example.com", number % 10), path(number));
+    let asked = match rule {
+        "regex" => format!(r##"http.path ~ r#"^{prefix}/users/(?<id>[0-9]+)$"#"##),
+        _ => format!(r#"http.path ^= "{prefix}""#),
+    };
+    let more = match rule {
+        "method" => r#" && (http.method == "HEAD" || http.method == "GET")"#,
+        "header" => r#" && any(lower(http.headers.x_version)) == "2""#,
+        _ => "",
+    };
+    route.expression = Some(format!(r#"http.host == "{host}" && {asked}{more}"#));
+    (host, prefix + "/users/42")
+}
+
+fn expressions(criterion: &mut Criterion) {
+    type Form = fn(&str, usize, &mut Route) -> Request;
+    let headers = headers();
+    for (name, form) in [("fields", fields as Form), ("expressions", expression)] {
+        let mut group = criterion.benchmark_group(name);
+        for rule in RULES {
+            let route = |number| {
+                let mut route = Route::new(&format!("route-{number}"));
+                let request = form(rule, number, &mut route);
+                ((Arc::new(route), number), request)
+            };
+            let (routes, requests): (Vec<_>, Vec<_>) = (0..1_000).map(route).unzip();
+            let router = Router::with_flavor(Flavor::Expressions, routes)
+                .unwrap_or_else(|errors| unreachable!("{errors:?}"));
+            let mut requests = requests.iter().cycle();
+            group.bench_function(rule, |bencher| {
+                bencher.iter(|| {
+                    let request = requests.next().map(|request| head(request, &headers));
+                    let found = request.and_then(|head| router.find(black_box(&head)));
+                    assert!(black_box(found).is_some());
+                });
+            });
+        }
+    }
+}
+
 fn compilation(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("compile");
     group.sample_size(10);
@@ -178,6 +243,7 @@ fn main() {
     let mut criterion = Criterion::default().configure_from_args();
     find(&mut criterion);
     matchit(&mut criterion);
+    expressions(&mut criterion);
     compilation(&mut criterion);
     criterion.final_summary();
     spread();

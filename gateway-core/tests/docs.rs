@@ -148,6 +148,7 @@ fn links_between_the_pages_lead_somewhere() {
         "CHANGELOG.md",
         "CONTRIBUTING.md",
         "README.md",
+        "docs/expressions.md",
         "docs/life-of-a-request.md",
         "docs/reasons.md",
         "docs/routing.md",

@@ -10,8 +10,9 @@ use foldhash::HashMap;
 use super::{
     Head,
     captures::PathPattern,
-    guard::{Guard, Request, Taken},
+    guard::Guard,
     host::{HostMap, Name},
+    request::{Request, Taken},
     rule::Rule,
     trie::{Forward, Trie},
 };

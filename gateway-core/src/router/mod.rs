@@ -30,11 +30,13 @@
 //! | `compatible` | the flavour `traditional_compatible`: a route becomes ranked rules |
 //! | `priority` | the order of its rules |
 //! | `traditional`, `gateway_api` | the flavours of these names, each with its order |
+//! | `expression` | the flavour `expressions`: Kong's language, parsed and compiled to a rule |
 //! | `fields`, `paths` | what they read in the same way |
 //! | `rank` | the order of any rules |
 //! | `host`, `path`, `pattern`, `template`, `predicate`, `query` | what one rule asks for, and how it is written in a route |
 //! | `rule` | these together |
 //! | `rule_error` | what cannot be read of a route |
+//! | `request` | a request with its decoded path, and what a rule takes of it |
 //! | `tail`, `guard` | what is left to check of a rule once host and prefix fit |
 //! | `index`, `trie` | rules found by host, then by path |
 //! | `router` | routes, their values, and the index over them |
@@ -43,15 +45,17 @@
 //! | `hostname` | the names that a listener and a route have in common |
 //!
 //! # Cost
-//! A match allocates nothing, with few exceptions: an expression makes its working space when it is first used, a
-//! path with an escape (`%20`) is decoded before an expression or a template sees it, and so is such a parameter of a
-//! query; a template with more than three parameters keeps them in a list. The time of a match grows with the length
+//! A match allocates nothing, with few exceptions: a regular expression makes its working space when it is first used;
+//! a path with an escape (`%20`) is decoded before an expression or a template sees it, and so is such a parameter of a
+//! query; a template with more than three parameters keeps them in a list; `lower()` copies values that are long or
+//! not ASCII. The time of a match grows with the length
 //! of host and path and with the number of rules that share both a host and a path, not with the number of routes:
 //! a thousand routes that differ by nothing but a header's value are looked at one after the other.
 
 mod captures;
 mod compatible;
 mod compile;
+mod expression;
 mod fields;
 mod flavor;
 mod gateway_api;
@@ -67,6 +71,7 @@ mod predicate;
 mod priority;
 mod query;
 mod rank;
+mod request;
 #[expect(clippy::module_inception, reason = "the room is named after its main noun")]
 mod router;
 mod rule;
@@ -85,6 +90,7 @@ use http::{HeaderMap, Method};
 use crate::config::Protocol;
 
 pub use captures::{Captures, PathPattern};
+pub use expression::{Expression, ExpressionError, Predicate, Refused};
 pub use flavor::{Dialect, Flavor, UnknownFlavor};
 pub use hostname::common_hostnames;
 pub use join::{Joined, append, join};

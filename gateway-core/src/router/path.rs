@@ -117,6 +117,20 @@ fn leading_escape(text: &str) -> Option<u8> {
     digits.bytes().all(|digit| digit.is_ascii_hexdigit()).then(|| u8::from_str_radix(digits, 16).ok())?
 }
 
+/// Text of the decoded form as it stands on the wire. A path starts with one if it starts with the other, but for
+/// escapes in the text, which no decoded path has.
+pub(super) fn encoded(text: &str) -> String {
+    let mut octets = Vec::with_capacity(text.len());
+    for octet in text.bytes() {
+        if stands_plain(octet) {
+            octets.push(octet);
+        } else {
+            push_escaped(&mut octets, octet);
+        }
+    }
+    String::from_utf8_lossy(&octets).into_owned()
+}
+
 fn push_escaped(octets: &mut Vec<u8>, octet: u8) {
     octets.extend(format!("%{octet:02X}").bytes());
 }

@@ -35,7 +35,8 @@ impl Pattern {
     }
 }
 
-fn literal_prefix(pattern: &Hir) -> String {
+/// What all that `pattern` matches starts with, as far as it is the same decoded and on the wire.
+pub(super) fn literal_prefix(pattern: &Hir) -> String {
     let literals = Extractor::new().extract(pattern);
     let common = literals.longest_common_prefix().unwrap_or_default().iter().copied();
     common.take_while(|byte| stands_plain(*byte) && *byte != b'%').map(char::from).collect()

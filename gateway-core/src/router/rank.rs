@@ -1,5 +1,7 @@
 //! The order of any rules.
 
+use uuid::Uuid;
+
 use super::{gateway_api::GatewayApiRank, priority::Priority, traditional::TraditionalRank};
 
 /// A rule's rank: the greater one takes the request. All rules of a router are ranked by the same flavour, but for
@@ -12,6 +14,8 @@ pub(super) enum Rank {
     Traditional(TraditionalRank),
     /// As the Gateway API says.
     GatewayApi(GatewayApiRank),
+    /// By the priority of an expression, which stands above all routes by fields; then the larger id (compat D22).
+    Expression { priority: u64, id: Uuid },
 }
 
 /// One thing that ranks are compared by: its name, and what this rank has.
@@ -33,6 +37,9 @@ impl Rank {
             Self::Compatible(rank) => rank.terms(),
             Self::Traditional(rank) => rank.terms(),
             Self::GatewayApi(rank) => rank.terms(),
+            Self::Expression { priority, id } => {
+                vec![("priority", priority.to_string()), ("id", id.to_string())]
+            }
         }
     }
 }

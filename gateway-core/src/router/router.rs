@@ -26,6 +26,9 @@ pub struct Match<'r, T> {
     pub value: &'r T,
     /// How many bytes of the path the route's path matched: the prefix, or all that the expression or the template
     /// took; 0 for a route without paths. Always a character boundary of the canonical path.
+    ///
+    /// For a route with an expression it is what the last predicate over `http.path` with `==`, `^=` or `~` took that
+    /// held and does not stand in `!(..)`: the whole path, the prefix, or the match if that starts the path.
     pub matched: usize,
     /// The regular expression or the template that matched, over the decoded path; see [`Match::captures`].
     pub pattern: Option<PathPattern<'r>>,
@@ -49,7 +52,8 @@ impl<T> Router<T> {
     ///
     /// # Errors
     /// All rules of all routes that cannot be compiled: a regular expression that does not parse or is too large, a
-    /// host with two wildcards, a name that is not a header's, a field of another flavour.
+    /// host with two wildcards, a name that is not a header's, an expression that does not parse, a field of another
+    /// flavour.
     pub fn with_flavor(
         dialect: impl Into<Dialect>,
         routes: impl IntoIterator<Item = (Arc<Route>, T)>,

@@ -6,8 +6,9 @@ use regex::Regex;
 
 use super::{
     captures::PathPattern,
-    guard::{Request, Taken},
-    pattern::{Pattern, match_end},
+    expression::Program,
+    pattern::Pattern,
+    request::{Request, Taken},
     rule::Paths,
     template::Template,
 };
@@ -25,6 +26,8 @@ pub(super) enum Tail {
     Patterns(Box<[Regex]>),
     /// That one of these takes it; the first counts.
     Templates(Box<[Arc<Template>]>),
+    /// What host and prefix leave to ask of an expression, which says itself what it takes.
+    Expression(Program),
 }
 
 impl Paths {
@@ -46,6 +49,10 @@ impl Paths {
                 let keys = templates.iter().map(|template| template.literal().to_owned()).collect();
                 (keys, Tail::Templates(templates.into()))
             }
+            Self::Expression { prefixes, program } if prefixes.is_empty() => {
+                (vec![String::new()], Tail::Expression(program))
+            }
+            Self::Expression { prefixes, program } => (prefixes, Tail::Expression(program)),
         };
         keys.sort_unstable();
         keys.dedup();
@@ -63,13 +70,14 @@ impl Tail {
             Self::End => (prefix == path.len()).then_some(plain),
             Self::Element => ends_element(path, prefix).then_some(plain),
             Self::Patterns(patterns) => patterns.iter().find_map(|regex| {
-                let matched = match_end(regex, path, request.decoded())?;
+                let matched = request.end(regex)?;
                 Some(Taken { matched, pattern: Some(PathPattern::Regex(regex)) })
             }),
             Self::Templates(templates) => {
-                let template = templates.iter().find(|template| template.takes(request.decoded()))?;
+                let template = templates.iter().find(|template| template.takes(request.path()))?;
                 Some(Taken { matched: path.len(), pattern: Some(PathPattern::Template(template)) })
             }
+            Self::Expression(program) => program.take(prefix, request),
         }
     }
 }

@@ -66,7 +66,7 @@ fn routes(flavor: Flavor) -> impl Strategy<Value = Vec<Route>> {
                 route.created_at = created;
                 route.id = id(u128::from(random) << 64);
                 match flavor {
-                    Flavor::TraditionalCompatible => {}
+                    Flavor::TraditionalCompatible | Flavor::Expressions => {}
                     Flavor::Traditional => keep(&mut route.snis, |sni| !sni.contains('*')),
                     Flavor::GatewayApi => {
                         keep(&mut route.hosts, |host| !host.contains('*') || host.starts_with("*."));
