@@ -16,8 +16,8 @@ pub(super) enum Entries {
     Many(Arc<Crowd>),
 }
 
-/// From this many on, a look-up costs less than checking half of them.
-const MANY: usize = 8;
+/// From this many on, looking up signs costs less than checking rules.
+const MANY: usize = 4;
 
 impl Entries {
     pub(super) fn insert(&mut self, entry: Entry) {

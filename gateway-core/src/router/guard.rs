@@ -6,7 +6,7 @@ use super::{
     Head,
     path::{Octets, decoded_octets},
     path_regex::PathRegex,
-    pattern::{Pattern, match_end},
+    pattern::Pattern,
     predicate::Predicates,
 };
 
@@ -40,11 +40,10 @@ impl Guard {
         if self.patterns.is_empty() {
             return Some(Taken { matched: prefix, pattern: None });
         }
-        let taken = |regex| {
-            let matched = match_end(regex, request.head.path, request.decoded())?;
-            Some(Taken { matched, pattern: Some(regex) })
-        };
-        self.patterns.iter().find_map(|pattern| taken(&pattern.regex))
+        let taken = |pattern: &'_ Arc<Pattern>| pattern.end(request.head.path, request.decoded());
+        self.patterns
+            .iter()
+            .find_map(|pattern| Some(Taken { matched: taken(pattern)?, pattern: Some(&pattern.regex) }))
     }
 }
 

@@ -89,12 +89,17 @@ pub(super) struct HostMap<V> {
 }
 
 impl<V> HostMap<V> {
-    /// All values that hold for `host`: the exact one, then wildcards from the longest, then the one for any host.
-    pub(super) fn get(&self, host: &str) -> impl Iterator<Item = &V> {
-        let ends = self.ends.prefixes_of(Backward(host.as_bytes()));
-        let starts = self.starts.prefixes_of(Forward(host.as_bytes()));
-        let wild = ends.chain(starts).map(|(value, _)| value);
-        self.exact.get(host).into_iter().chain(wild).chain(&self.any)
+    /// Shows `visit` all values that hold for `host`: the exact one, then wildcards from the longest, then the one for
+    /// any host.
+    pub(super) fn visit<'m>(&'m self, host: &str, mut visit: impl FnMut(&'m V)) {
+        if let Some(exact) = self.exact.get(host) {
+            visit(exact);
+        }
+        self.ends.visit(Backward(host.as_bytes()), |value, _| visit(value));
+        self.starts.visit(Forward(host.as_bytes()), |value, _| visit(value));
+        if let Some(any) = &self.any {
+            visit(any);
+        }
     }
 }
 
@@ -171,13 +176,17 @@ mod tests {
         for (name, value) in names.iter().zip(["e", "t", "xt", "a", "any"]) {
             map.update(name.as_ref(), |own| *own = Some(value));
         }
-        let get = |host: &str| map.get(host).copied().collect::<Vec<_>>();
-        assert_eq!(get("a.x.t"), ["e", "xt", "t", "a", "any"]);
-        assert_eq!(get("b.t"), ["t", "any"]);
-        assert_eq!(get("x"), ["any"]);
+        let get = |map: &HostMap<&'static str>, host: &str| {
+            let mut found = Vec::new();
+            map.visit(host, |value| found.push(*value));
+            found
+        };
+        assert_eq!(get(&map, "a.x.t"), ["e", "xt", "t", "a", "any"]);
+        assert_eq!(get(&map, "b.t"), ["t", "any"]);
+        assert_eq!(get(&map, "x"), ["any"]);
         for name in &names {
             map.update(name.as_ref(), |own| *own = None);
         }
-        assert_eq!(map.get("a.x.t").count(), 0);
+        assert!(get(&map, "a.x.t").is_empty());
     }
 }

@@ -50,8 +50,11 @@ impl Index {
     pub(super) fn find(&self, head: &Head<'_>) -> Option<Found<'_>> {
         let request = Request::new(head);
         let path = Forward(head.path.as_bytes());
-        let lists = self.hosts.get(head.host).flat_map(|paths| paths.prefixes_of(path));
-        lists.fold(None, |best, (entries, prefix)| entries.find(best, prefix, &request))
+        let mut best = None;
+        self.hosts.visit(head.host, |paths| {
+            paths.visit(path, |entries, prefix| best = entries.find(best, prefix, &request));
+        });
+        best
     }
 
     fn update(&mut self, host: Option<&Host>, keys: &[String], mut change: impl FnMut(&mut Entries)) {

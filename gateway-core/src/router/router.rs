@@ -137,6 +137,11 @@ impl<T> Router<T> {
         Some(Match { value, matched, pattern })
     }
 
+    #[cfg(test)]
+    pub(super) const fn index(&self) -> &Index {
+        &self.index
+    }
+
     /// All routes with their values, in no order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&Arc<Route>, &T)> {
         self.routes.values().map(|(route, value)| (route, value))

@@ -15,13 +15,16 @@ pub(super) struct Trie<V>(Option<Arc<Node<V>>>);
 /// A label or the first bytes of some children; most fit without an allocation, and so without a cache miss.
 type Bytes = SmallVec<[u8; 16]>;
 
+/// Inline up to two, which take no more room than the handle of a list.
+type Children<V> = SmallVec<[Arc<Node<V>>; 2]>;
+
 #[derive(Debug)]
 struct Node<V> {
     /// What stands between the parent and here; empty at most at the root.
     label: Bytes,
     /// The first byte of each child's label, so that the children are searched at once.
     firsts: Bytes,
-    children: Vec<Arc<Node<V>>>,
+    children: Children<V>,
     value: Option<V>,
 }
 
@@ -70,17 +73,22 @@ impl<V> Trie<V> {
         self.0.is_none()
     }
 
-    /// The values of all keys that `key` starts with and the lengths of these keys, the longest first.
-    pub(super) fn prefixes_of(&self, key: impl Key) -> impl Iterator<Item = (&V, usize)> {
+    /// Shows `visit` the values of all keys that `key` starts with and the lengths of these keys, the longest first.
+    /// Not an iterator: it would be larger than all that it walks over, and be moved around.
+    pub(super) fn visit<'t>(&'t self, key: impl Key, mut visit: impl FnMut(&'t V, usize)) {
         let (mut found, mut depth, mut next) = (Found::new(), 0, self.0.as_ref());
         while let Some(node) = next
             && key.has(depth, &node.label)
         {
             depth += node.label.len();
-            found.extend(node.value.as_ref().map(|value| (value, depth)));
+            if let Some(value) = &node.value {
+                found.push((value, depth));
+            }
             next = key.byte(depth).and_then(|byte| node.children.get(node.place(byte)?));
         }
-        found.into_iter().rev()
+        while let Some((value, length)) = found.pop() {
+            visit(value, length);
+        }
     }
 }
 
@@ -156,8 +164,10 @@ impl<V> Node<V> {
             // Each first byte has its child.
             Some(at) => &mut self.children[at],
             None => {
+                let at = self.children.len();
                 self.firsts.push(first);
-                self.children.push_mut(Self::leaf(rest))
+                self.children.push(Self::leaf(rest));
+                &mut self.children[at]
             }
         }
     }
@@ -193,7 +203,7 @@ impl<V> Default for Trie<V> {
 
 impl<V> Default for Node<V> {
     fn default() -> Self {
-        Self { label: Bytes::new(), firsts: Bytes::new(), children: Vec::new(), value: None }
+        Self { label: Bytes::new(), firsts: Bytes::new(), children: Children::new(), value: None }
     }
 }
 
@@ -236,11 +246,12 @@ mod tests {
     }
 
     fn found(trie: &Trie<String>, text: &str) -> Vec<String> {
-        let lengths_fit = |(value, length): (&String, usize)| {
+        let mut found = Vec::new();
+        trie.visit(Forward(text.as_bytes()), |value, length| {
             assert_eq!(value.len(), length);
-            value.clone()
-        };
-        trie.prefixes_of(Forward(text.as_bytes())).map(lengths_fit).collect()
+            found.push(value.clone());
+        });
+        found
     }
 
     /// How many nodes there are.
@@ -301,7 +312,8 @@ mod tests {
 
             let mut expected: Vec<&str> = left.iter().copied().filter(|key| text.ends_with(key)).collect();
             expected.sort_by_key(|key| std::cmp::Reverse(key.len()));
-            let found: Vec<&str> = ends.prefixes_of(Backward(text.as_bytes())).map(|(key, _)| key.as_str()).collect();
+            let mut found: Vec<&str> = Vec::new();
+            ends.visit(Backward(text.as_bytes()), |key, _| found.push(key));
             prop_assert_eq!(found, expected);
 
             // Keys that come and go leave no more nodes than keys that only came.

@@ -1,5 +1,7 @@
 //! The rows of the contract that concern routing, one test a row.
 
+mod applied;
+mod crowds;
 mod generated;
 mod order;
 mod reference;
