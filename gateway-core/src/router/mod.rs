@@ -33,15 +33,33 @@
 //! | `rule` | these together |
 //! | `rule_error` | what cannot be read of a route |
 //! | `guard` | what is left to check of a rule once host and prefix fit |
+//! | `candidate` | a rule as the index holds it, and one that was found |
+//! | `list`, `crowd`, `entries` | few, many, any number of rules under one host and one path |
+//! | `sign`, `filter` | what a request must show to be taken by one of many |
 //! | `index`, `trie` | rules found by host, then by path |
+//! | `map` | a hash map that is copied in part |
+//! | `path_regex`, `interned` | expressions, compiled small, each once |
 //! | `router` | routes, their values, and the index over them |
 //! | `join` | the path that goes to the upstream |
 //!
 //! # Cost
 //! A match allocates nothing, with two exceptions: an expression makes its working space when it is first used, and
-//! a path with an escape (`%20`) is decoded before an expression sees it. The time of a match grows with the length
-//! of host and path and with the number of rules that share both a host and a path, not with the number of routes:
-//! a thousand routes that differ by nothing but a header's value are looked at one after the other.
+//! a path of more than 256 bytes with an escape (`%20`) is decoded, once, before expressions see it.
+//!
+//! The time of a match grows with the length of host and path, not with the number of routes:
+//!
+//! - Under one host and path, three rules are checked one by one. Of more than that, only those are checked that a
+//!   value of a header, the method or four bytes of the path point to. So thousands of routes may differ in nothing
+//!   but the value of a header, and thousands of expressions may begin alike (`~/[^/]+/orders-7/`).
+//! - What has none of these is checked one by one: rules that differ only in server names, in expressions over
+//!   headers or in expressions without four literal bytes in a row (`~/[a-z]+/\d+`).
+//! - At most eight headers are looked at under one host and path.
+//!
+//! Time in a path is linear, for any expression. Equal expressions are compiled once in the process.
+//!
+//! [`Router::apply`] costs what it touches: it copies a few nodes for each place of a route that comes or goes, some
+//! microseconds a route. A clone of a router is free. Nothing of a router depends on what it was asked before: there
+//! is no cache to fill, to poison or to flush (compat R14).
 
 mod candidate;
 mod compatible;

@@ -142,8 +142,12 @@ impl<V: Clone> Trie<V> {
 }
 
 impl<V> Node<V> {
+    /// A call of `memchr` costs more than a look at a few bytes.
     fn place(&self, first: u8) -> Option<usize> {
-        memchr(first, &self.firsts)
+        match &self.firsts[..] {
+            few if few.len() <= 8 => few.iter().position(|byte| *byte == first),
+            many => memchr(first, many),
+        }
     }
 
     /// Makes the label end where `key` leaves it.

@@ -37,7 +37,7 @@ fn apply(router: &Router<String>, gone: &[Uuid], come: &[Route]) -> Router<Strin
 }
 
 proptest! {
-    #![proptest_config(config())]
+    #![proptest_config(config(400))]
 
     #[test]
     fn a_changed_router_answers_as_a_fresh_one_and_the_reference(

@@ -77,7 +77,11 @@ fn the_best_of_all_wins_wherever_it_stands() {
     });
     let request = get("h", "/a");
     assert_eq!(name(&router, &request.clone().header("x", "3")), Some("3"), "a header counts most");
-    assert_eq!(name(&router, &request.clone().header("x", "3").header("y", "1")), Some("20"), "two count more");
+    assert_eq!(
+        name(&router, &request.clone().header("x", "3").header("y", "1")),
+        Some("20"),
+        "two count more"
+    );
     assert_eq!(name(&router, &request), Some("19"), "then the larger id among those with methods");
     let post = request.with(|request| request.method = Method::POST);
     assert_eq!(name(&router, &post), Some("39"));

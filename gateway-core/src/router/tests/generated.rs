@@ -81,17 +81,17 @@ pub(super) fn requests() -> impl Strategy<Value = Vec<Request>> {
     prop::collection::vec(request, 1..24)
 }
 
-/// A few thousand known cases; `PROPTEST_CASES` asks for as many new ones.
-pub(super) fn config() -> Config {
+/// `cases` known ones; `PROPTEST_CASES` asks for as many new ones.
+pub(super) fn config(cases: u32) -> Config {
     let mut config = Config { failure_persistence: None, ..Config::default() };
     if std::env::var_os("PROPTEST_CASES").is_none() {
-        (config.cases, config.rng_seed) = (2_000, RngSeed::Fixed(43));
+        (config.cases, config.rng_seed) = (cases, RngSeed::Fixed(43));
     }
     config
 }
 
 proptest! {
-    #![proptest_config(config())]
+    #![proptest_config(config(2_000))]
 
     #[test]
     fn the_router_finds_what_the_reference_finds(routes in routes(), requests in requests(), turn in any::<Index>()) {
