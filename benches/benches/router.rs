@@ -81,6 +81,9 @@ fn compilation(criterion: &mut Criterion) {
         .bench_function(BenchmarkId::from_parameter(ROUTES), |bencher| bencher.iter(|| compile(&set.routes)));
 }
 
+/// A change of a route, and its name.
+type Edit = (&'static str, fn(&mut Route));
+
 fn change(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("apply");
     let set = DataSet::new(ROUTES);
@@ -91,7 +94,7 @@ fn change(criterion: &mut Criterion) {
         edit(&mut route);
         Arc::new(route)
     };
-    let edits: [(&str, fn(&mut Route)); 2] = [
+    let edits: [Edit; 2] = [
         ("value", |_| {}),
         ("path", |route| route.paths.iter_mut().flatten().for_each(|path| path.push('x'))),
     ];

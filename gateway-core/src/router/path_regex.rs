@@ -28,7 +28,7 @@ impl PathRegex {
     ///
     /// # Errors
     /// It is larger than [`PATTERN_LIMIT`].
-    pub(super) fn new(pattern: Hir) -> Result<Self, BuildError> {
+    pub(super) fn new(pattern: Hir) -> Result<Self, Box<BuildError>> {
         let anchored = Hir::concat(vec![Hir::look(Look::Start), pattern]);
         let build = |limit: usize, hybrid: bool| {
             let config = Config::new()
@@ -38,7 +38,7 @@ impl PathRegex {
                 .onepass(false)
                 .dfa(false)
                 .auto_prefilter(false);
-            Regex::builder().configure(config).build_from_hir(&anchored)
+            Regex::builder().configure(config).build_from_hir(&anchored).map_err(Box::new)
         };
         build(SMALL, false).or_else(|_| build(PATTERN_LIMIT, true)).map(Self)
     }

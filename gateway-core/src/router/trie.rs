@@ -102,9 +102,10 @@ impl<V: Clone> Trie<V> {
             rest = rest.get(own.label.len()..).unwrap_or_default();
             let Some(first) = rest.first() else {
                 change(&mut own.value);
-                return if own.value.is_none() {
-                    self.prune(key)
-                };
+                if own.value.is_none() {
+                    self.prune(key);
+                }
+                return;
             };
             node = own.child_or_leaf(*first, rest);
         }
