@@ -13,6 +13,10 @@ fn router(set: &DataSet) -> Router<usize> {
     Router::new(set.routes.iter().cloned().zip(0..)).expect("routes that compile")
 }
 
+fn is_plain(route: &Route) -> bool {
+    route.paths.iter().flatten().all(|path| !path.starts_with('~'))
+}
+
 #[test]
 fn a_match_allocates_nothing() {
     let set = DataSet::new(2_000);
@@ -35,16 +39,17 @@ fn a_changed_route_of_many_copies_little() {
         route.paths.iter_mut().flatten().for_each(|path| path.push('x'));
         let route = Arc::new(route);
         let counted = measure(|| drop(router.apply([], [(route, 0)])));
-        assert!(counted.count_total < 500, "{counted:?} {:?}", set.routes[place]);
-        assert!(counted.bytes_total < 200_000, "{counted:?} {:?}", set.routes[place]);
+        // Compiling an expression takes working space of its own.
+        let (most, bytes) = if is_plain(&set.routes[place]) { (200, 100_000) } else { (2_000, 500_000) };
+        let few = counted.count_total < most && counted.bytes_total < bytes;
+        assert!(few, "{counted:?} {:?}", set.routes[place]);
     }
 }
 
 #[test]
 fn a_route_takes_less_than_a_kilobyte() {
     let set = DataSet::new(5_000);
-    let plain = |route: &&Arc<Route>| route.paths.iter().flatten().all(|path| !path.starts_with('~'));
-    let routes: Vec<_> = set.routes.iter().filter(plain).cloned().zip(0..).collect();
+    let routes: Vec<_> = set.routes.iter().filter(|route| is_plain(route)).cloned().zip(0..).collect();
     let count = i64::try_from(routes.len()).expect("a small number");
     let mut router = None;
     let held = measure(|| router = Router::new(routes).ok()).bytes_current;
