@@ -9,8 +9,8 @@ use super::{
 /// What an index cannot decide.
 #[derive(Debug)]
 pub(super) struct Guard {
-    tail: Tail,
-    predicates: Predicates,
+    pub(super) tail: Tail,
+    pub(super) predicates: Predicates,
 }
 
 impl Guard {

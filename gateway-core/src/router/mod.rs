@@ -38,7 +38,12 @@
 //! | `rule_error` | what cannot be read of a route |
 //! | `request` | a request with its decoded path, and what a rule takes of it |
 //! | `tail`, `guard` | what is left to check of a rule once host and prefix fit |
+//! | `candidate` | a rule as the index holds it, and one that was found |
+//! | `list`, `crowd`, `entries` | few, many, any number of rules under one host and one path |
+//! | `sign`, `filter` | what a request must show to be taken by one of many |
 //! | `index`, `trie` | rules found by host, then by path |
+//! | `map` | a hash map that is copied in part |
+//! | `path_regex`, `interned` | expressions, compiled small, each once |
 //! | `router` | routes, their values, and the index over them |
 //! | `captures` | what an expression or a template took out of a path |
 //! | `join` | the path that goes to the upstream |
@@ -46,25 +51,47 @@
 //!
 //! # Cost
 //! A match allocates nothing, with few exceptions: a regular expression makes its working space when it is first used;
-//! a path with an escape (`%20`) is decoded before an expression or a template sees it, and so is such a parameter of a
-//! query; a template with more than three parameters keeps them in a list; `lower()` copies values that are long or
-//! not ASCII. The time of a match grows with the length
-//! of host and path and with the number of rules that share both a host and a path, not with the number of routes:
-//! a thousand routes that differ by nothing but a header's value are looked at one after the other.
+//! a path of more than 256 bytes with an escape (`%20`) is decoded, once, before expressions and templates see it, and
+//! so is a parameter of a query with one; a template with more than three parameters keeps them in a list; `lower()`
+//! copies values that are long or not ASCII.
+//!
+//! The time of a match grows with the length of host and path, not with the number of routes:
+//!
+//! - Under one host and path, three rules are checked one by one. Of more than that, only those are checked that a
+//!   value of a header, the method or four bytes of the path point to. So thousands of routes may differ in nothing
+//!   but the value of a header, and thousands of expressions may begin alike (`~/[^/]+/orders-7/`).
+//! - What has none of these is checked one by one: rules that differ only in server names, in expressions over
+//!   headers, in regular expressions without four literal bytes in a row (`~/[a-z]+/\d+`), in templates, or in
+//!   predicates of the flavour `expressions` other than those over host and path.
+//! - At most eight headers are looked at under one host and path.
+//!
+//! Time in a path is linear, for any expression. Equal expressions are compiled once in the process.
+//!
+//! [`Router::apply`] costs what it touches: it copies a few nodes for each place of a route that comes or goes, some
+//! microseconds a route. A clone of a router is free. Nothing of a router depends on what it was asked before: there
+//! is no cache to fill, to poison or to flush (compat R14).
 
+mod candidate;
 mod captures;
 mod compatible;
 mod compile;
+mod crowd;
+mod entries;
 mod expression;
 mod fields;
+mod filter;
 mod flavor;
 mod gateway_api;
 mod guard;
 mod host;
 mod hostname;
 mod index;
+mod interned;
 mod join;
+mod list;
+mod map;
 mod path;
+mod path_regex;
 mod paths;
 mod pattern;
 mod predicate;
@@ -76,6 +103,7 @@ mod request;
 mod router;
 mod rule;
 mod rule_error;
+mod sign;
 mod tail;
 mod template;
 #[cfg(test)]
@@ -89,7 +117,7 @@ use http::{HeaderMap, Method};
 
 use crate::config::Protocol;
 
-pub use captures::{Captures, PathPattern};
+pub use captures::Captures;
 pub use expression::{Expression, ExpressionError, Predicate, Refused};
 pub use flavor::{Dialect, Flavor, UnknownFlavor};
 pub use hostname::common_hostnames;

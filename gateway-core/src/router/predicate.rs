@@ -1,12 +1,15 @@
 //! What a rule asks of a request beside host and path.
 
+use std::sync::Arc;
+
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use regex::bytes::{Regex, RegexBuilder};
 
 use super::{
     Head,
     host::Name,
-    pattern::PATTERN_LIMIT,
+    interned::Interned,
+    path_regex::PATTERN_LIMIT,
     query::Parameter,
     rule_error::{RuleError, read},
 };
@@ -46,8 +49,11 @@ enum Value {
     /// Compared as it stands.
     Exact(String),
     /// `~*...`, found anywhere in the value.
-    Pattern(Regex),
+    Pattern(Arc<Regex>),
 }
+
+/// Those of all routers.
+static PATTERNS: Interned<Regex> = Interned::new();
 
 impl Predicates {
     /// Those of `route`. What cannot be read is pushed to `errors`.
@@ -63,6 +69,19 @@ impl Predicates {
             snis: read("snis", route.snis.as_deref(), Name::parse, errors),
             queries: queries.map(|(name, values)| Parameter::new(name, values, errors)).collect(),
         }
+    }
+
+    /// The methods of which a request must have one; none: any.
+    pub(super) fn methods(&self) -> &[Method] {
+        &self.methods
+    }
+
+    /// The header fields of which all values that match are known, with these.
+    pub(super) fn exact_headers(&self) -> impl Iterator<Item = (&HeaderName, Vec<&str>)> {
+        self.headers.iter().filter_map(|header| {
+            let values = header.values.iter().map(Value::text).collect::<Option<_>>()?;
+            Some((&header.name, values))
+        })
     }
 
     /// Whether the request has what is asked.
@@ -119,9 +138,19 @@ impl Value {
         let Some(pattern) = text.strip_prefix("~*") else {
             return Ok(if exact { Self::Exact(text.to_owned()) } else { Self::Text(text.to_owned()) });
         };
-        let mut pattern = RegexBuilder::new(pattern);
-        pattern.case_insensitive(!exact).size_limit(PATTERN_LIMIT).dfa_size_limit(PATTERN_LIMIT);
-        pattern.build().map(Self::Pattern)
+        // As a flag in front, so that what is equal as a text is equal.
+        let pattern = if exact { pattern.to_owned() } else { format!("(?i){pattern}") };
+        let mut builder = RegexBuilder::new(&pattern);
+        builder.size_limit(PATTERN_LIMIT).dfa_size_limit(PATTERN_LIMIT);
+        PATTERNS.get(&pattern, || builder.build()).map(Self::Pattern)
+    }
+
+    /// The only value that it takes, but for case.
+    fn text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) | Self::Exact(text) => Some(text),
+            Self::Pattern(_) => None,
+        }
     }
 
     fn takes(&self, field: &HeaderValue) -> bool {

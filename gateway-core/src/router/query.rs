@@ -3,7 +3,7 @@
 use regex::{Regex, RegexBuilder};
 
 use super::{
-    pattern::PATTERN_LIMIT,
+    path_regex::PATTERN_LIMIT,
     rule_error::{RuleError, read},
 };
 

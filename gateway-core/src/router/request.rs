@@ -1,20 +1,17 @@
 //! A request as guards see it, and what a rule takes of it.
 
-use std::{borrow::Cow, cell::OnceCell};
-
-use regex::Regex;
+use std::cell::OnceCell;
 
 use super::{
     Head,
     captures::PathPattern,
-    path::{decoded, wire_length},
-    pattern::match_end,
+    path::{Octets, decoded_octets, wire_length},
 };
 
 /// A request with its decoded path, made when it is first asked for.
 pub(super) struct Request<'a> {
     pub(super) head: &'a Head<'a>,
-    decoded: OnceCell<Cow<'a, str>>,
+    octets: OnceCell<Option<Octets>>,
 }
 
 /// What a rule took of a request.
@@ -22,23 +19,19 @@ pub(super) struct Request<'a> {
 pub(super) struct Taken<'g> {
     /// How many bytes of the path.
     pub(super) matched: usize,
-    /// The regular expression or template that did.
+    /// The expression or template that did.
     pub(super) pattern: Option<PathPattern<'g>>,
 }
 
 impl<'a> Request<'a> {
     pub(super) const fn new(head: &'a Head<'a>) -> Self {
-        Self { head, decoded: OnceCell::new() }
+        Self { head, octets: OnceCell::new() }
     }
 
-    /// The decoded path.
+    /// The decoded path; the path itself where the octets are not UTF-8.
     pub(super) fn path(&self) -> &str {
-        self.decoded.get_or_init(|| decoded(self.head.path))
-    }
-
-    /// Where `regex` ends in the path on the wire.
-    pub(super) fn end(&self, regex: &Regex) -> Option<usize> {
-        match_end(regex, self.head.path, self.path())
+        let octets = self.octets.get_or_init(|| decoded_octets(self.head.path));
+        octets.as_ref().and_then(|octets| std::str::from_utf8(octets).ok()).unwrap_or(self.head.path)
     }
 
     /// How many bytes of the path on the wire its first `length` decoded bytes take.

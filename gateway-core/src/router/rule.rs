@@ -30,7 +30,7 @@ pub(super) enum Paths {
     /// One of these as a whole.
     Exact(Vec<Prefix>),
     /// One of these expressions; the first in the route's order counts.
-    Patterns(Vec<Pattern>),
+    Patterns(Vec<Arc<Pattern>>),
     /// One of these templates; the first in the route's order counts.
     Templates(Vec<Arc<Template>>),
     /// What an expression says, of this and of all else. Every path that it takes starts with one of these prefixes,

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use regex::Regex;
-
 use super::{
     captures::PathPattern,
     expression::Program,
@@ -23,7 +21,7 @@ pub(super) enum Tail {
     /// That a path element ends there.
     Element,
     /// That one of these takes it; the first counts.
-    Patterns(Box<[Regex]>),
+    Patterns(Box<[Arc<Pattern>]>),
     /// That one of these takes it; the first counts.
     Templates(Box<[Arc<Template>]>),
     /// What host and prefix leave to ask of an expression, which says itself what it takes.
@@ -41,8 +39,7 @@ impl Paths {
             }
             Self::Exact(paths) => (paths.into_iter().map(|path| path.wire).collect(), Tail::End),
             Self::Patterns(patterns) => {
-                let (keys, patterns): (_, Vec<_>) =
-                    patterns.into_iter().map(|Pattern { literal, regex }| (literal, regex)).unzip();
+                let keys = patterns.iter().map(|pattern| pattern.literal.clone()).collect();
                 (keys, Tail::Patterns(patterns.into()))
             }
             Self::Templates(templates) => {
@@ -61,6 +58,11 @@ impl Paths {
 }
 
 impl Tail {
+    /// The expressions of which one must take the path.
+    pub(super) fn patterns(&self) -> &[Arc<Pattern>] {
+        if let Self::Patterns(patterns) = self { patterns } else { &[] }
+    }
+
     /// What of the path is taken, if what follows the first `prefix` bytes fits.
     pub(super) fn check(&self, prefix: usize, request: &Request<'_>) -> Option<Taken<'_>> {
         let path = request.head.path;
@@ -69,9 +71,9 @@ impl Tail {
             Self::Any => Some(plain),
             Self::End => (prefix == path.len()).then_some(plain),
             Self::Element => ends_element(path, prefix).then_some(plain),
-            Self::Patterns(patterns) => patterns.iter().find_map(|regex| {
-                let matched = request.end(regex)?;
-                Some(Taken { matched, pattern: Some(PathPattern::Regex(regex)) })
+            Self::Patterns(patterns) => patterns.iter().find_map(|pattern| {
+                let matched = pattern.end(path, request.path())?;
+                Some(Taken { matched, pattern: Some(PathPattern::Path(&pattern.regex)) })
             }),
             Self::Templates(templates) => {
                 let template = templates.iter().find(|template| template.takes(request.path()))?;

@@ -3,7 +3,7 @@
 use regex::{Regex, RegexBuilder, bytes};
 use regex_syntax::hir::{Hir, Look};
 
-use super::super::pattern::{PATTERN_LIMIT, literal_prefix};
+use super::super::{path_regex::PATTERN_LIMIT, pattern::literal_prefix};
 
 /// A regular expression. Two are equal if they are written the same.
 #[derive(Clone, Debug)]

@@ -1,6 +1,8 @@
 //! The rows of the contract that concern routing, one test a row.
 
+mod applied;
 mod contest;
+mod crowds;
 mod gateway_api;
 mod generated;
 mod order;
