@@ -27,6 +27,7 @@ mod entities;
 mod export;
 mod healthchecks;
 mod id;
+mod kinds;
 mod plugin;
 mod problem;
 mod protocol;
@@ -41,12 +42,13 @@ pub use certificate::{CaCertificate, Certificate, Sni};
 pub use consumer::{Consumer, ConsumerGroup, Credential, CredentialKind};
 pub use decode::{Environment, Options};
 pub use document::Span;
-pub use entities::{Change, Config, Entities, Entity};
+pub use entities::{Entities, Iter};
 pub use healthchecks::{
     ActiveChecks, ActiveHealthy, ActiveUnhealthy, CheckType, Healthchecks, PassiveChecks, PassiveHealthy,
     PassiveUnhealthy,
 };
 pub use id::{Reference, derived_id};
+pub use kinds::{Change, Config, Entity};
 pub use plugin::Plugin;
 pub use problem::{Colour, Matter, Other, Path, Problem, Problems, Step, Subject};
 pub use protocol::Protocol;
