@@ -81,6 +81,20 @@ impl<T> Entities<T> {
     }
 }
 
+impl<T> Entities<T> {
+    /// Those of both; where an id is in both, that of `self`.
+    pub(super) fn union(self, other: Self) -> Self {
+        Self(self.0.union(other.0))
+    }
+
+    /// The same without those that `other` has.
+    pub(super) fn without(&self, other: &Self) -> Self {
+        let mut rest = self.clone();
+        other.keys().for_each(|id| drop(rest.remove(id)));
+        rest
+    }
+}
+
 impl<T: PartialEq> Entities<T> {
     /// What turns `self` into `next`: the new value of each entity that differs, or nothing where it goes. What the
     /// two share is not looked at.

@@ -55,6 +55,16 @@ macro_rules! kinds {
                 Self { $($field: named(&self.$field, &change.$field),)* }
             }
 
+            /// The entities of both; where an id is in both, those of `self`.
+            pub(super) fn union(self, other: Self) -> Self {
+                Self { $($field: self.$field.union(other.$field),)* }
+            }
+
+            /// The same without the entities of `other`.
+            pub(super) fn without(&self, other: &Self) -> Self {
+                Self { $($field: self.$field.without(&other.$field),)* }
+            }
+
             /// The same, with the values of `other` in place of those that equal them.
             pub(super) fn sharing(&self, other: &Self) -> Self {
                 Self { $($field: self.$field.sharing(&other.$field),)* }

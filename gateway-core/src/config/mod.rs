@@ -19,7 +19,9 @@
 //! This room knows no sockets and no clock; of the system it knows the environment, for
 //! `{vault://env/...}`, unless [`Options`] bring another one.
 
+mod by_kind;
 mod certificate;
+mod checked;
 mod consumer;
 mod decode;
 mod document;
@@ -27,6 +29,7 @@ mod entities;
 mod export;
 mod healthchecks;
 mod id;
+mod index;
 mod kinds;
 mod plugin;
 mod problem;
@@ -39,6 +42,7 @@ mod upstream;
 mod vault;
 
 pub use certificate::{CaCertificate, Certificate, Sni};
+pub use checked::Checked;
 pub use consumer::{Consumer, ConsumerGroup, Credential, CredentialKind};
 pub use decode::{Environment, Options};
 pub use document::Span;
