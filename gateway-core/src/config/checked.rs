@@ -1,9 +1,11 @@
 //! A configuration in which everything is right, with what it takes to check a change of it.
 
+use std::sync::Arc;
+
 use uuid::Uuid;
 
 use super::{
-    Config,
+    Config, Upstream,
     index::{Index, Key, Named},
     schema::EntityKind,
 };
@@ -51,6 +53,12 @@ impl Checked {
     /// The ids of the routes that lead to this service.
     pub(crate) fn routes_of(&self, service: Uuid) -> impl Iterator<Item = Uuid> {
         self.users((EntityKind::Services, service), EntityKind::Routes)
+    }
+
+    /// The upstream with this name.
+    pub(crate) fn upstream_named(&self, name: &str) -> Option<&Arc<Upstream>> {
+        let key = Key { kind: EntityKind::Upstreams, field: "name", value: name.into() };
+        self.config.upstreams.get(&self.index.holder(&key)?)
     }
 
     /// The ids of the targets of this upstream.
