@@ -146,11 +146,11 @@ impl Control {
 
     fn change(&self, text: &str) -> Result<Loaded, Refusal> {
         let checked = Checked::parse(text, self.gateway.plugins()).map_err(Refusal::Problems)?;
-        let config = checked.config().clone();
         if self.certificates.is_some() {
-            Certificates::new(&config).map_err(Refusal::Certificates)?;
+            Certificates::new(checked.config()).map_err(Refusal::Certificates)?;
         }
         self.gateway.reload_checked(checked).map_err(Refusal::Problems)?;
+        let config = self.gateway.snapshot().config().clone();
         if let Some(certificates) = &self.certificates {
             certificates.replace(&config).map_err(Refusal::Certificates)?;
         }

@@ -43,7 +43,8 @@ impl Snapshot {
     }
 
     /// The same, with what it takes to check a change of it.
-    pub(crate) const fn checked(&self) -> &Checked {
+    #[must_use]
+    pub const fn checked(&self) -> &Checked {
         &self.checked
     }
 

@@ -113,8 +113,19 @@ macro_rules! each_in_its_own_map {
 }
 
 each_in_its_own_map!(
-    CaCertificate, Certificate, Consumer, ConsumerGroup, Key, KeySet, Plugin, Route, Service, Sni, Target,
-    Upstream, Vault
+    CaCertificate,
+    Certificate,
+    Consumer,
+    ConsumerGroup,
+    Key,
+    KeySet,
+    Plugin,
+    Route,
+    Service,
+    Sni,
+    Target,
+    Upstream,
+    Vault
 );
 
 impl OfKind for Arc<Credential> {

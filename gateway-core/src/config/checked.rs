@@ -13,7 +13,8 @@ use super::{
 /// A configuration in which everything is right, and what is known of it: which keys are taken, and what refers to
 /// what. With that a change is checked in proportion to the change, not to the whole.
 ///
-/// It comes from [`parse`](Self::parse), or from nothing by [`apply`](Self::apply). A clone costs nothing. Plugins and
+/// It comes from a file ([`parse`](Self::parse)), from typed entities ([`of`](Self::of)), or from the one before
+/// ([`apply`](Self::apply)). A clone costs nothing. Plugins and
 /// secrets are those of the options it was checked with; a gateway takes what was checked with its own.
 #[derive(Clone, Debug, Default)]
 pub struct Checked {
@@ -22,7 +23,7 @@ pub struct Checked {
 }
 
 impl Checked {
-    pub(super) fn new(
+    pub(super) fn with_index(
         config: Config,
         keys: impl IntoIterator<Item = (Key, Uuid)>,
         uses: Vec<(Named, Named)>,

@@ -90,10 +90,7 @@ impl Builder {
         let nothing = Snapshot::empty(&environment)?;
         let checked = match checked {
             Some(checked) => checked,
-            None => {
-                let whole = Config::default().diff(&config);
-                nothing.checked().apply(&whole, environment.registry.as_ref())?.0
-            }
+            None => Checked::of(&config, environment.registry.as_ref())?,
         };
         let whole = Config::default().diff(checked.config());
         let snapshot = compile(checked, &whole, &nothing, &environment)?;

@@ -1,6 +1,9 @@
 //! Plugin entities to the links of each route's chain.
 
-use std::{collections::{BTreeMap, BTreeSet}, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use imbl::OrdMap;
 use uuid::Uuid;
@@ -67,7 +70,8 @@ impl Families {
         for before in change.plugins.keys().filter_map(|id| previous.plugins.get(id)) {
             edits.entry((&before.name, Place::of(before))).or_default().gone.insert(before.id);
         }
-        for entity in change.plugins.values().flatten().filter(|plugin| plugin.enabled && speaks_http(plugin)) {
+        for entity in change.plugins.values().flatten().filter(|plugin| plugin.enabled && speaks_http(plugin))
+        {
             if let Some(placing) = configure(entity, environment, problems) {
                 edits.entry((&entity.name, Place::of(entity))).or_default().new.push(placing);
             }
@@ -111,7 +115,11 @@ impl Families {
 impl Place {
     fn of(entity: &Plugin) -> Self {
         let (route, service) = (entity.route.map(|it| it.id), entity.service.map(|it| it.id));
-        Self { scope: Scope::of(route.is_some(), service.is_some(), entity.consumer.is_some()), route, service }
+        Self {
+            scope: Scope::of(route.is_some(), service.is_some(), entity.consumer.is_some()),
+            route,
+            service,
+        }
     }
 }
 
@@ -142,7 +150,9 @@ impl Family {
             }
             let Some(placed) = self.placed.get(&place) else { continue };
             match placed.own.last() {
-                Some(Placing { consumer: None, configured: value, .. }) => configured.insert(scope, value.clone()),
+                Some(Placing { consumer: None, configured: value, .. }) => {
+                    configured.insert(scope, value.clone())
+                }
                 _ => configured.insert_by_consumer(scope, Arc::clone(&placed.by_consumer)),
             }
         }
@@ -150,11 +160,7 @@ impl Family {
     }
 }
 
-fn configure(
-    entity: &Plugin,
-    environment: &Environment,
-    problems: &mut Vec<Problem>,
-) -> Option<Placing> {
+fn configure(entity: &Plugin, environment: &Environment, problems: &mut Vec<Problem>) -> Option<Placing> {
     let Some(plugin) = environment.registry.get(&entity.name) else {
         problems.push(not_enabled(entity));
         return None;

@@ -43,7 +43,8 @@ pub(super) fn routes(
     let mut touched: BTreeSet<Uuid> = change.routes.keys().copied().collect();
     let differs = |id: &&Uuid| {
         let (before, after) = (previous.backends.get(**id), backends.get(**id));
-        change.services.contains_key(*id) || before.map(std::sync::Arc::as_ptr) != after.map(std::sync::Arc::as_ptr)
+        change.services.contains_key(*id)
+            || before.map(std::sync::Arc::as_ptr) != after.map(std::sync::Arc::as_ptr)
     };
     touched.extend(services.iter().filter(differs).flat_map(|id| checked.routes_of(*id)));
     let before = change.plugins.keys().filter_map(|id| previous.config().plugins.get(id));

@@ -61,8 +61,9 @@ fn twice(decoder: &mut Decoder<'_>, row: &Row<'_>, before: &Row<'_>, key: &Key) 
 /// Two entities clash; the one that was there first is named.
 fn tell(decoder: &mut Decoder<'_>, row: &Row<'_>, before: &Row<'_>, field: &str, called: &str, value: &str) {
     let collection = row.kind.collection();
-    let message =
-        format!("uniqueness violation: '{collection}' entity with {called} set to '{value}' already declared");
+    let message = format!(
+        "uniqueness violation: '{collection}' entity with {called} set to '{value}' already declared"
+    );
     let mut problem = row.problem(row.path.clone(), row.span_of(field), message, Matter::Unique);
     problem.other = Some(Other { path: before.path.clone(), span: before.span_of(field) });
     decoder.report(problem);

@@ -126,9 +126,8 @@ impl<'w, 'o, W: World> Linker<'w, 'o, W> {
         self.uses.extend(references(kind, &fields).into_iter().map(|used| (used, (kind, id))));
         if let Err(error) = typed::put(&mut self.config, kind, id, fields) {
             // A table that allows what its type does not: a mistake of this library, told as a problem.
-            let problem = row.map(|row| {
-                row.problem(row.path.clone(), row.node.span, error.to_string(), Matter::Field)
-            });
+            let problem =
+                row.map(|row| row.problem(row.path.clone(), row.node.span, error.to_string(), Matter::Field));
             self.mismatch = self.mismatch.take().or(problem);
         }
     }

@@ -27,8 +27,7 @@ pub use options::{Environment, Options};
 use link::{Linked, Linker};
 
 use super::{
-    Change, Checked, Config,
-    document,
+    Change, Checked, Config, document,
     index::Index,
     problem::{MOST_PROBLEMS, Problems},
 };
@@ -79,7 +78,7 @@ impl Config {
     /// # Errors
     /// Every problem, not only the first.
     pub fn check<'a>(&self, options: impl Into<Options<'a>>) -> Result<Self, Problems> {
-        Checked::default().apply(&Self::default().diff(self), options).map(|(checked, _)| checked.into_config())
+        Checked::of(self, options).map(Checked::into_config)
     }
 }
 
@@ -98,7 +97,15 @@ impl Checked {
         }
         let refuse = |problems| Problems::new(problems).hiding(root.secrets());
         let Linked { config, held, uses } = linker.finish(&Index::default()).map_err(refuse)?;
-        Ok(Self::new(config, held.into_iter().map(|held| (held.key, held.id)), uses))
+        Ok(Self::with_index(config, held.into_iter().map(|held| (held.key, held.id)), uses))
+    }
+
+    /// Checks typed entities as [`Config::check`] does.
+    ///
+    /// # Errors
+    /// Every problem, not only the first.
+    pub fn of<'a>(config: &Config, options: impl Into<Options<'a>>) -> Result<Self, Problems> {
+        Self::default().apply(&Config::default().diff(config), options).map(|(checked, _)| checked)
     }
 
     /// The configuration with `change` made, and what of the change made a difference. Only what the change touches

@@ -30,7 +30,13 @@ type Parent = Option<(Uuid, &'static str)>;
 
 impl<'n> Rows<'n> {
     /// The entities of a list, which stands where the reader's path leads.
-    pub(super) fn collect(&mut self, reader: &mut Reader<'_>, kind: EntityKind, list: &'n Node, parent: Parent) {
+    pub(super) fn collect(
+        &mut self,
+        reader: &mut Reader<'_>,
+        kind: EntityKind,
+        list: &'n Node,
+        parent: Parent,
+    ) {
         match &list.data {
             Data::Null => {}
             Data::List(items) => {
@@ -50,7 +56,13 @@ impl<'n> Rows<'n> {
     }
 
     /// One entity, which stands where the reader's path leads, and those nested in it.
-    pub(super) fn entity(&mut self, reader: &mut Reader<'_>, kind: EntityKind, node: &'n Node, parent: Parent) {
+    pub(super) fn entity(
+        &mut self,
+        reader: &mut Reader<'_>,
+        kind: EntityKind,
+        node: &'n Node,
+        parent: Parent,
+    ) {
         let written_out = short_form(kind, node, parent);
         let is_short = written_out.is_some();
         let entity = written_out.map_or(Cow::Borrowed(node), Cow::Owned);
