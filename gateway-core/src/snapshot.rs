@@ -5,6 +5,8 @@ mod compile;
 mod entry;
 mod environment;
 mod plugins;
+#[cfg(test)]
+mod tests;
 mod touched;
 
 pub(crate) use compile::compile;

@@ -19,18 +19,18 @@ use crate::{
 /// Backends by service, and services by where they lead. Clones share what did not change.
 #[derive(Clone, Default)]
 pub(super) struct Backends {
-    by_service: OrdMap<Uuid, Reached>,
+    pub(super) by_service: OrdMap<Uuid, Reached>,
     /// Host, port and id of each service with a backend.
     addresses: OrdSet<(Arc<str>, u16, Uuid)>,
 }
 
 /// How a service is reached.
 #[derive(Clone)]
-struct Reached {
+pub(super) struct Reached {
     host: Arc<str>,
     port: u16,
-    settings: Option<TlsSettings>,
-    backend: Arc<Backend>,
+    pub(super) settings: Option<TlsSettings>,
+    pub(super) backend: Arc<Backend>,
 }
 
 /// What a group of endpoints belongs to, over all changes.
