@@ -133,6 +133,7 @@ impl Draw {
         let mut service = Service::new(&format!("service-{}", self.number), &format!("pool-{}", self.other));
         (service.id, service.port) = (id("services", self.number), 80 + u16::from(self.shape % 2));
         service.enabled = self.shape != 3;
+        service.tags = (self.shape > 9).then(|| vec!["tagged".to_owned()]);
         service.read_timeout = 1_000 + u32::from(self.shape / 6);
         match self.shape {
             4..=7 => {
@@ -212,8 +213,10 @@ fn seen(snapshot: &Snapshot, log: &Log) -> BTreeMap<Uuid, String> {
         });
         let service = entry.matched.service.clone();
         let settings = service.as_ref().and_then(|service| snapshot.backends.by_service.get(&service.id));
-        let settings = settings.map(|reached| reached.settings.clone());
-        (route.id, format!("{route:?} {service:?} {plugins:?} {backend:?} {settings:?}"))
+        // A certificate does not show its key, nor itself, when it is printed.
+        let settings = settings.and_then(|reached| reached.settings.clone());
+        let client = settings.as_ref().and_then(|settings| Some(settings.client.as_ref()?.cert.clone()));
+        (route.id, format!("{route:?} {service:?} {plugins:?} {backend:?} {settings:?} {client:?}"))
     };
     snapshot.router().iter().map(describe).collect()
 }
@@ -287,7 +290,9 @@ proptest! {
         let log = Log::default();
         let environment = environment(&log);
         let mut snapshot = Snapshot::empty(&environment).unwrap();
-        for draws in changes {
+        // Without these most others would be refused.
+        let first = (0..4).flat_map(|number| [7, 8].map(|kind| Draw { kind, number, other: 0, shape: 0, gone: false }));
+        for draws in std::iter::once(first.collect()).chain(changes) {
             let mut change = Change::default();
             draws.iter().for_each(|draw| draw.put(&mut change));
             let Ok((checked, made)) = snapshot.checked().apply(&change, environment.registry.as_ref()) else { continue };
