@@ -199,7 +199,7 @@ pub fn router(data: &[u8]) {
         let head = Head::new(&method, host, &path, &headers);
         let Some(found) = router.find(&head) else { continue };
         assert!(found.matched <= path.len(), "{line:?}");
-        let (route, _) = router.iter().nth(*found.value).expect("one of the routes");
+        let (route, _) = router.iter().find(|(_, value)| *value == found.value).expect("one of the routes");
         let mut methods = route.methods.iter().flatten();
         assert!(route.methods.is_none() || methods.any(|known| known == method.as_str()), "{line:?}");
         if let Some(paths) = &route.paths

@@ -1,5 +1,7 @@
 //! The flavour `traditional_compatible`: a route becomes ranked rules.
 
+use std::sync::Arc;
+
 use uuid::Uuid;
 
 use super::{
@@ -45,7 +47,7 @@ fn serves_http(protocol: Protocol) -> bool {
 /// One path of a route.
 enum Path {
     Prefix(Prefix),
-    Pattern(Pattern),
+    Pattern(Arc<Pattern>),
 }
 
 impl Path {

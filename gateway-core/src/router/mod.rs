@@ -43,13 +43,21 @@
 //! of host and path and with the number of rules that share both a host and a path, not with the number of routes:
 //! a thousand routes that differ by nothing but a header's value are looked at one after the other.
 
+mod candidate;
 mod compatible;
+mod crowd;
+mod entries;
+mod filter;
 mod flavor;
 mod guard;
 mod host;
 mod index;
+mod interned;
 mod join;
+mod list;
+mod map;
 mod path;
+mod path_regex;
 mod pattern;
 mod predicate;
 mod priority;
@@ -58,6 +66,7 @@ mod rank;
 mod router;
 mod rule;
 mod rule_error;
+mod sign;
 #[cfg(test)]
 mod tests;
 mod trie;

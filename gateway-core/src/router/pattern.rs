@@ -1,37 +1,48 @@
 //! Regular expressions over decoded paths, and what they take out of them.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
-use regex::{CaptureLocations, Regex, RegexBuilder};
-use regex_syntax::hir::{Hir, literal::Extractor};
+use regex_automata::util::captures::Captures as Groups;
+use regex_syntax::hir::{
+    Hir, HirKind,
+    literal::{Extractor, Seq},
+};
 
-use super::path::{Piece, decoded, is_reserved, pieces, stands_plain, wire_length};
-
-/// A compiled expression may take this much memory, and each thread as much again while it matches: a route of one
-/// tenant is not to eat the others'.
-pub(super) const PATTERN_LIMIT: usize = 1 << 20;
+use super::{
+    interned::Interned,
+    path::{Piece, decoded, is_reserved, pieces, stands_plain, wire_length},
+    path_regex::{PATTERN_LIMIT, PathRegex},
+};
 
 /// A regular expression of a route, anchored at the start.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Pattern {
-    pub(super) regex: Regex,
+    pub(super) regex: PathRegex,
     /// What every path that matches starts with, decoded and on the wire alike.
     pub(super) literal: String,
+    /// One of these stands in every decoded path that matches, behind `literal`; none: nothing is known.
+    pub(super) needed: Vec<Vec<u8>>,
 }
 
+/// Those of all routers: tenants use the same expressions.
+static PATTERNS: Interned<Pattern> = Interned::new();
+
 impl Pattern {
-    /// Compiles what stands after `~`. Time is linear in the path, so look-around and back-references do not exist
-    /// (compat R6).
-    pub(super) fn new(text: &str) -> Result<Self, String> {
-        let pattern = decoded_pattern(text);
-        // Alone first: errors point into the user's text, and no parenthesis of it closes ours.
-        let syntax = regex_syntax::parse(&pattern).map_err(|error| error.to_string())?;
-        let anchored = RegexBuilder::new(&format!("^(?:{pattern})"))
-            .size_limit(PATTERN_LIMIT)
-            .dfa_size_limit(PATTERN_LIMIT)
-            .build();
-        let regex = anchored.map_err(|error| error.to_string())?;
-        Ok(Self { literal: literal_prefix(&syntax), regex })
+    /// Compiles what stands after `~`; what is equal is shared. Time is linear in the path, so look-around and
+    /// back-references do not exist (compat R6).
+    pub(super) fn new(text: &str) -> Result<Arc<Self>, String> {
+        PATTERNS.get(text, || Self::compile(text))
+    }
+
+    fn compile(text: &str) -> Result<Self, String> {
+        let syntax = regex_syntax::parse(&decoded_pattern(text)).map_err(|error| error.to_string())?;
+        let literal = literal_prefix(&syntax);
+        let needed = needed(&syntax, literal.len());
+        let regex = PathRegex::new(syntax).map_err(|error| match error.size_limit() {
+            Some(_) => format!("Compiled regex exceeds size limit of {PATTERN_LIMIT} bytes."),
+            None => error.to_string(),
+        })?;
+        Ok(Self { regex, literal, needed })
     }
 }
 
@@ -39,6 +50,27 @@ fn literal_prefix(pattern: &Hir) -> String {
     let literals = Extractor::new().extract(pattern);
     let common = literals.longest_common_prefix().unwrap_or_default().iter().copied();
     common.take_while(|byte| stands_plain(*byte) && *byte != b'%').map(char::from).collect()
+}
+
+/// So many parts of an expression are looked at, and so many texts of which one is needed are kept.
+const MOST: usize = 16;
+
+/// Where a part of the expression begins, one of a few texts must follow: the longest such texts. What all paths
+/// start with, `known` bytes, tells nothing more.
+fn needed(pattern: &Hir, known: usize) -> Vec<Vec<u8>> {
+    let parts =
+        if let HirKind::Concat(parts) = pattern.kind() { parts } else { std::slice::from_ref(pattern) };
+    let following = (0..parts.len().min(MOST)).filter_map(|at| {
+        let rest = Hir::concat(parts.get(at..)?.to_vec());
+        let texts = few(&Extractor::new().limit_total(MOST).extract(&rest))?;
+        let known = if at == 0 { known } else { 0 };
+        Some(texts.into_iter().map(|text| text.get(known..).unwrap_or_default().to_vec()).collect())
+    });
+    following.max_by_key(|texts: &Vec<Vec<u8>>| texts.iter().map(Vec::len).min()).unwrap_or_default()
+}
+
+fn few(texts: &Seq) -> Option<Vec<Vec<u8>>> {
+    Some(texts.literals()?.iter().map(|text| text.as_bytes().to_vec()).collect())
 }
 
 /// Escapes in an expression mean the octet itself: `~/sp%20ace` takes what `~/sp ace` takes (compat R12).
@@ -69,24 +101,23 @@ fn literal(run: &mut Vec<u8>, piece: &Piece<'_>) -> String {
 /// What an expression took out of a path.
 #[derive(Debug)]
 pub struct Captures<'r, 'p> {
-    regex: &'r Regex,
+    regex: &'r PathRegex,
     path: Cow<'p, str>,
-    groups: CaptureLocations,
+    groups: Groups,
 }
 
 impl<'r, 'p> Captures<'r, 'p> {
     /// The captures of `regex` in a canonical path.
-    pub(super) fn new(regex: &'r Regex, path: &'p str) -> Option<Self> {
+    pub(super) fn new(regex: &'r PathRegex, path: &'p str) -> Option<Self> {
         let path = decoded(path);
-        let mut groups = regex.capture_locations();
-        regex.captures_read(&mut groups, &path)?;
+        let groups = regex.captures(&path)?;
         Some(Self { regex, path, groups })
     }
 
     /// The group of this number, decoded; 0 is the whole match.
     #[must_use]
     pub fn get(&self, group: usize) -> Option<&str> {
-        self.groups.get(group).and_then(|(start, end)| self.path.get(start..end))
+        self.groups.get_group(group).and_then(|span| self.path.get(span.range()))
     }
 
     /// The group of this name, decoded.
@@ -97,13 +128,13 @@ impl<'r, 'p> Captures<'r, 'p> {
 
     /// All groups from number 1 on, with their names and values; a group that took no part has no value.
     pub fn iter(&self) -> impl Iterator<Item = (Option<&'r str>, Option<&str>)> {
-        self.regex.capture_names().enumerate().skip(1).map(|(group, name)| (name, self.get(group)))
+        self.regex.names().enumerate().skip(1).map(|(group, name)| (name, self.get(group)))
     }
 }
 
 /// Where `regex` ends in the canonical `path`, of which `decoded` is the decoded form.
-pub(super) fn match_end(regex: &Regex, path: &str, decoded: &str) -> Option<usize> {
-    let end = regex.find(decoded)?.end();
+pub(super) fn match_end(regex: &PathRegex, path: &str, decoded: &str) -> Option<usize> {
+    let end = regex.end(decoded)?;
     if path.len() == decoded.len() { Some(end) } else { Some(wire_length(path, end)) }
 }
 
@@ -126,14 +157,13 @@ mod tests {
 
     #[test]
     fn an_expression_is_anchored_at_the_start_only_p39() {
-        let regex = Pattern::new("/a|/b").unwrap().regex;
-        assert!(regex.is_match("/bx") && regex.is_match("/a"));
-        assert!(!regex.is_match("/x/b"));
+        let regex = &Pattern::new("/a|/b").unwrap().regex;
+        assert_eq!((regex.end("/bx"), regex.end("/a"), regex.end("/x/b")), (Some(2), Some(2), None));
     }
 
     #[test]
     fn a_pattern_knows_how_its_paths_start() {
-        let literal = |pattern: &str| Pattern::new(pattern).unwrap().literal;
+        let literal = |pattern: &str| Pattern::new(pattern).unwrap().literal.clone();
         assert_eq!(literal(r"/users/(?<id>\d+)"), "/users/");
         assert_eq!(literal("/(a|b)/c"), "/");
         assert_eq!(literal("/abc|/abd"), "/ab");
@@ -141,6 +171,27 @@ mod tests {
         assert_eq!(literal("/a%2Fb"), "/a");
         assert_eq!(literal("(?i)/ab"), "/");
         assert_eq!(literal(".*"), "");
+    }
+
+    #[test]
+    fn a_pattern_knows_what_its_paths_need() {
+        let needed = |pattern: &str| {
+            let pattern = Pattern::new(pattern).unwrap();
+            pattern.needed.iter().map(|text| String::from_utf8_lossy(text).into_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(needed(r"/[^/]+/orders/\d+"), ["/orders/"]);
+        assert_eq!(needed("/api/.*/(?:edit|show)"), ["/edit", "/show"]);
+        assert_eq!(needed(r"/users/(?<id>\d+)/posts$"), ["/posts"], "/users/ is known");
+        assert_eq!(needed("(?:/one|/two)/x"), ["one/x", "two/x"], "without what both start with");
+        assert_eq!(needed(r"/.*\.pdf$"), [".pdf"]);
+        assert_eq!(needed("(?:/v1)?/.*"), ["/"]);
+        assert!(needed(r"/\w+/\d+").iter().all(|text| text.len() < 2));
+    }
+
+    #[test]
+    fn equal_expressions_are_compiled_once() {
+        let one = Pattern::new("/equal/[a-z]+").unwrap();
+        assert!(Arc::ptr_eq(&one, &Pattern::new("/equal/[a-z]+").unwrap()));
     }
 
     #[test]

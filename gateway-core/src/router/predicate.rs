@@ -1,12 +1,15 @@
 //! What a rule asks of a request beside host and path.
 
+use std::sync::Arc;
+
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use regex::bytes::{Regex, RegexBuilder};
 
 use super::{
     Head,
     host::Name,
-    pattern::PATTERN_LIMIT,
+    interned::Interned,
+    path_regex::PATTERN_LIMIT,
     rule_error::{RuleError, read},
 };
 use crate::config::Route;
@@ -31,8 +34,11 @@ enum Value {
     /// Compared without regard to ASCII case.
     Text(String),
     /// `~*...`, found anywhere in the value.
-    Pattern(Regex),
+    Pattern(Arc<Regex>),
 }
+
+/// Those of all routers.
+static PATTERNS: Interned<Regex> = Interned::new();
 
 impl Predicates {
     /// Those of `route`. What cannot be read is pushed to `errors`.
@@ -44,6 +50,19 @@ impl Predicates {
             headers: headers.filter_map(|(name, values)| Header::new(name, values, errors)).collect(),
             snis: read("snis", route.snis.as_deref(), Name::parse, errors),
         }
+    }
+
+    /// The methods of which a request must have one; none: any.
+    pub(super) fn methods(&self) -> &[Method] {
+        &self.methods
+    }
+
+    /// The header fields of which all values that match are known, with these.
+    pub(super) fn exact_headers(&self) -> impl Iterator<Item = (&HeaderName, Vec<&str>)> {
+        self.headers.iter().filter_map(|header| {
+            let values = header.values.iter().map(Value::text).collect::<Option<_>>()?;
+            Some((&header.name, values))
+        })
     }
 
     /// Whether the request has what is asked.
@@ -87,9 +106,15 @@ impl Header {
 impl Value {
     fn parse(text: &str) -> Result<Self, regex::Error> {
         let Some(pattern) = text.strip_prefix("~*") else { return Ok(Self::Text(text.to_owned())) };
-        let mut pattern = RegexBuilder::new(pattern);
-        pattern.case_insensitive(true).size_limit(PATTERN_LIMIT).dfa_size_limit(PATTERN_LIMIT);
-        pattern.build().map(Self::Pattern)
+        let build = || {
+            let mut builder = RegexBuilder::new(pattern);
+            builder.case_insensitive(true).size_limit(PATTERN_LIMIT).dfa_size_limit(PATTERN_LIMIT).build()
+        };
+        PATTERNS.get(pattern, build).map(Self::Pattern)
+    }
+
+    fn text(&self) -> Option<&str> {
+        if let Self::Text(text) = self { Some(text) } else { None }
     }
 
     fn takes(&self, field: &HeaderValue) -> bool {
