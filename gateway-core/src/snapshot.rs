@@ -15,7 +15,6 @@ pub(crate) use environment::Environment;
 
 use std::{fmt, sync::Arc};
 
-use imbl::OrdMap;
 use uuid::Uuid;
 
 use crate::{
@@ -30,9 +29,7 @@ use plugins::Families;
 /// A configuration, compiled. Immutable: a change makes the next one, which shares what did not change.
 pub struct Snapshot {
     checked: Checked,
-    router: Arc<Router<Arc<Entry>>>,
-    /// The routes that are served.
-    entries: OrdMap<Uuid, Arc<Entry>>,
+    router: Router<Arc<Entry>>,
     backends: Backends,
     families: Families,
 }
@@ -51,7 +48,7 @@ impl Snapshot {
     }
 
     /// The router.
-    pub(crate) fn router(&self) -> &Router<Arc<Entry>> {
+    pub(crate) const fn router(&self) -> &Router<Arc<Entry>> {
         &self.router
     }
 

@@ -2,7 +2,6 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use imbl::OrdMap;
 use uuid::Uuid;
 
 use super::{
@@ -15,7 +14,7 @@ use crate::{
     config::{Change, Checked, Config, Problem, Problems, Route},
     forwarder::Forwarder,
     plugin::{Chain, Matched},
-    router::Router,
+    router::{Router, RuleError},
 };
 
 /// Compiles `checked`, which differs from what `previous` was compiled from by `change`. What the change does not
@@ -38,15 +37,11 @@ pub(crate) fn compile(
     let families = previous.families.change(change, previous.config(), environment, &mut problems);
     let routes = touched::routes(change, &services, &backends, &checked, previous);
     let entries = Entries { config: checked.config(), backends: &backends, families: &families, environment };
-    let entries = entries.made(&routes, previous.entries.clone());
-    let router = match routes.is_empty() {
-        true => Ok(Arc::clone(&previous.router)),
-        false => router(&entries, environment),
-    };
-    match router {
-        Ok(router) if problems.is_empty() => Ok(Snapshot { checked, router, entries, backends, families }),
+    let (gone, come) = entries.of(&routes);
+    match previous.router.apply(gone, come) {
+        Ok(router) if problems.is_empty() => Ok(Snapshot { checked, router, backends, families }),
         Ok(_) => Err(Problems::from(problems)),
-        Err(refused) => Err(Problems::from(problems.into_iter().chain(refused).collect::<Vec<_>>())),
+        Err(found) => Err(Problems::from(problems.into_iter().chain(refused(found)).collect::<Vec<_>>())),
     }
 }
 
@@ -56,26 +51,22 @@ impl Snapshot {
     /// # Errors
     /// None that are known of.
     pub(crate) fn empty(environment: &Environment) -> Result<Self, Problems> {
-        let entries = OrdMap::new();
-        let router = router(&entries, environment).map_err(Problems::from)?;
+        let router = Router::with_flavor(environment.flavor, []);
+        let router = router.map_err(|found| Problems::from(refused(found).collect::<Vec<_>>()))?;
         let (backends, families) = (Backends::default(), Families::default());
-        Ok(Self { checked: Checked::default(), router, entries, backends, families })
+        Ok(Self { checked: Checked::default(), router, backends, families })
     }
 }
 
-fn router(
-    entries: &OrdMap<Uuid, Arc<Entry>>,
-    environment: &Environment,
-) -> Result<Arc<Router<Arc<Entry>>>, Vec<Problem>> {
-    let routes = entries.values().map(|entry| (Arc::clone(&entry.matched.route), Arc::clone(entry)));
-    let router = Router::with_flavor(environment.flavor, routes).map(Arc::new);
-    router.map_err(|refused| {
-        let problem = |(route, error): (Arc<Route>, crate::router::RuleError)| {
-            Problem::in_entity("routes", route.id, route.name.as_deref(), &error.field, error.message)
-        };
-        refused.into_iter().map(problem).collect()
+/// What the router says of routes that it cannot take.
+fn refused(found: Vec<(Arc<Route>, RuleError)>) -> impl Iterator<Item = Problem> {
+    found.into_iter().map(|(route, error)| {
+        Problem::in_entity("routes", route.id, route.name.as_deref(), &error.field, error.message)
     })
 }
+
+/// The routes that are served no more, and those that are, with what they lead to.
+type Served = (Vec<Uuid>, Vec<(Arc<Route>, Arc<Entry>)>);
 
 /// What entries are made of.
 struct Entries<'a> {
@@ -86,19 +77,16 @@ struct Entries<'a> {
 }
 
 impl Entries<'_> {
-    /// `entries` with those of `routes` made anew.
-    fn made(
-        &self,
-        routes: &BTreeSet<Uuid>,
-        mut entries: OrdMap<Uuid, Arc<Entry>>,
-    ) -> OrdMap<Uuid, Arc<Entry>> {
+    /// What becomes of `routes`.
+    fn of(&self, routes: &BTreeSet<Uuid>) -> Served {
+        let (mut gone, mut come) = (Vec::new(), Vec::new());
         for id in routes {
             match self.config.routes.get(id).filter(|route| self.is_served(route)) {
-                Some(route) => drop(entries.insert(*id, Arc::new(self.entry(route)))),
-                None => drop(entries.remove(id)),
+                Some(route) => come.push((Arc::clone(route), Arc::new(self.entry(route)))),
+                None => gone.push(*id),
             }
         }
-        entries
+        (gone, come)
     }
 
     /// The routes of a service that is switched off do not match (compat A50).

@@ -119,7 +119,9 @@ impl Draw {
             6 => drop(change.targets.insert(id("targets", self.number), self.some(self.target()))),
             7 => drop(change.consumers.insert(id("consumers", self.number), self.some(self.consumer()))),
             8 => drop(
-                change.certificates.insert(id("certificates", self.number), self.some(self.certificate())),
+                change
+                    .certificates
+                    .insert(id("certificates", self.number % 2), self.some(self.certificate())),
             ),
             _ => drop(change.plugins.insert(id("plugins", self.number), self.some(self.plugin()))),
         }
@@ -138,7 +140,8 @@ impl Draw {
         match self.shape {
             4..=7 => {
                 service.protocol = Protocol::Https;
-                service.client_certificate = (self.shape > 4).then(|| id("certificates", self.other).into());
+                service.client_certificate =
+                    (self.shape > 4).then(|| id("certificates", self.other % 2).into());
             }
             8 => service.protocol = Protocol::Tcp,
             _ => {}
@@ -158,7 +161,7 @@ impl Draw {
     fn upstream(self) -> Upstream {
         let mut upstream = Upstream::new(&format!("pool-{}", self.other));
         upstream.id = id("upstreams", self.number);
-        upstream.client_certificate = (self.shape == 0).then(|| id("certificates", self.other).into());
+        upstream.client_certificate = (self.shape == 0).then(|| id("certificates", self.other % 2).into());
         upstream.host_header = (self.shape == 1).then(|| "h.test".to_owned());
         upstream
     }
@@ -180,7 +183,7 @@ impl Draw {
     fn certificate(self) -> Certificate {
         let (cert, key) = &PAIRS[usize::from(self.shape % 2)];
         let certificate = json!({
-            "id": id("certificates", self.number), "cert": cert, "key": key, "created_at": 0, "updated_at": 0,
+            "id": id("certificates", self.number % 2), "cert": cert, "key": key, "created_at": 0, "updated_at": 0,
         });
         serde_json::from_value(certificate).unwrap()
     }
@@ -260,6 +263,10 @@ fn owner(snapshot: &Snapshot, service: Uuid) -> Option<(Option<Uuid>, String, u1
     Some((upstream.map(|upstream| upstream.id), service.host.clone(), port))
 }
 
+fn entries(snapshot: &Snapshot) -> BTreeMap<Uuid, Arc<Entry>> {
+    snapshot.router().iter().map(|(route, entry)| (route.id, Arc::clone(entry))).collect()
+}
+
 /// What goes on from one snapshot to the next.
 fn goes_on(before: &Snapshot, after: &Snapshot, change: &Change) -> Result<(), TestCaseError> {
     for (service, reached) in &after.backends.by_service {
@@ -272,8 +279,9 @@ fn goes_on(before: &Snapshot, after: &Snapshot, change: &Change) -> Result<(), T
         }
     }
     let routes_alone = Change { routes: change.routes.clone(), ..Change::default() } == *change;
-    for (route, entry) in after.entries.iter().filter(|(route, _)| !change.routes.contains_key(*route)) {
-        if let Some(old) = before.entries.get(route).filter(|_| routes_alone) {
+    let (before, after) = (entries(before), entries(after));
+    for (route, entry) in after.iter().filter(|(route, _)| !change.routes.contains_key(*route)) {
+        if let Some(old) = before.get(route).filter(|_| routes_alone) {
             prop_assert!(Arc::ptr_eq(old, entry), "a change of other routes makes no entry anew");
         }
     }
@@ -327,7 +335,7 @@ fn what_a_change_does_not_touch_is_the_same_afterwards() {
     let (checked, made) = before.checked().apply(&change, environment.registry.as_ref()).unwrap();
     let after = compile(checked, &made, &before, &environment).unwrap();
     for number in 0..4 {
-        let entry = |snapshot: &Snapshot| Arc::clone(snapshot.entries.get(&id("routes", number)).unwrap());
+        let entry = |snapshot: &Snapshot| Arc::clone(&entries(snapshot)[&id("routes", number)]);
         let backend =
             |snapshot: &Snapshot| Arc::clone(snapshot.backends.get(id("services", number)).unwrap());
         let plugin =
