@@ -43,6 +43,11 @@ impl<T> Entities<T> {
         self.0.get(id)
     }
 
+    /// The entity with this id, to be changed ([`Arc::make_mut`]).
+    pub fn get_mut(&mut self, id: &Uuid) -> Option<&mut Arc<T>> {
+        self.0.get_mut(id)
+    }
+
     /// Whether there is one with this id.
     #[must_use]
     pub fn contains_key(&self, id: &Uuid) -> bool {
@@ -57,6 +62,11 @@ impl<T> Entities<T> {
     /// Takes one out.
     pub fn remove(&mut self, id: &Uuid) -> Option<Arc<T>> {
         self.0.remove(id)
+    }
+
+    /// Takes all out.
+    pub fn clear(&mut self) {
+        self.0.clear();
     }
 
     /// All with their ids.
@@ -99,10 +109,11 @@ impl<T: PartialEq> Entities<T> {
     /// What turns `self` into `next`: the new value of each entity that differs, or nothing where it goes. What the
     /// two share is not looked at.
     pub(super) fn diff<'a>(&'a self, next: &'a Self) -> impl Iterator<Item = (Uuid, Option<&'a Arc<T>>)> {
-        self.0.diff(&next.0).filter_map(|item| match item {
-            ordmap::DiffItem::Add(id, entity) => Some((*id, Some(entity))),
-            ordmap::DiffItem::Update { new: (id, entity), .. } => Some((*id, Some(entity))),
-            ordmap::DiffItem::Remove(id, _) => Some((*id, None)),
+        self.0.diff(&next.0).map(|item| match item {
+            ordmap::DiffItem::Add(id, entity) | ordmap::DiffItem::Update { new: (id, entity), .. } => {
+                (*id, Some(entity))
+            }
+            ordmap::DiffItem::Remove(id, _) => (*id, None),
         })
     }
 

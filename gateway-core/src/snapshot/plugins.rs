@@ -151,7 +151,7 @@ impl Family {
             let Some(placed) = self.placed.get(&place) else { continue };
             match placed.own.last() {
                 Some(Placing { consumer: None, configured: value, .. }) => {
-                    configured.insert(scope, value.clone())
+                    configured.insert(scope, value.clone());
                 }
                 _ => configured.insert_by_consumer(scope, Arc::clone(&placed.by_consumer)),
             }

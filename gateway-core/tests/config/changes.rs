@@ -20,8 +20,6 @@ fn reference(kind: &str, number: u8) -> Reference {
 }
 
 /// One entity put in, or taken out.
-type Step = Box<dyn Fn(&mut Change)>;
-
 #[derive(Clone, Copy, Debug)]
 struct Draw {
     kind: u8,
@@ -38,36 +36,17 @@ fn draws() -> impl Strategy<Value = Draw> {
 }
 
 impl Draw {
-    fn step(self) -> Step {
+    fn put(self, change: &mut Change) {
+        let number = self.number;
         match self.kind {
-            0 => Box::new(move |change| {
-                drop(change.services.insert(id("services", self.number), self.some(self.service())))
-            }),
-            1 => Box::new(move |change| {
-                drop(change.routes.insert(id("routes", self.number), self.some(self.route())))
-            }),
-            2 => Box::new(move |change| {
-                drop(change.upstreams.insert(id("upstreams", self.number), self.some(self.upstream())));
-            }),
-            3 => Box::new(move |change| {
-                drop(change.targets.insert(id("targets", self.number), self.some(self.target())))
-            }),
-            4 => Box::new(move |change| {
-                drop(change.consumers.insert(id("consumers", self.number), self.some(self.consumer())));
-            }),
-            5 => Box::new(move |change| {
-                drop(change.credentials.insert(id("credentials", self.number), self.some(self.credential())));
-            }),
-            6 => Box::new(move |change| {
-                drop(change.plugins.insert(id("plugins", self.number), self.some(self.plugin())))
-            }),
-            _ => Box::new(move |change| {
-                drop(
-                    change
-                        .consumer_groups
-                        .insert(id("consumer_groups", self.number), self.some(self.group())),
-                );
-            }),
+            0 => drop(change.services.insert(id("services", number), self.some(self.service()))),
+            1 => drop(change.routes.insert(id("routes", number), self.some(self.route()))),
+            2 => drop(change.upstreams.insert(id("upstreams", number), self.some(self.upstream()))),
+            3 => drop(change.targets.insert(id("targets", number), self.some(self.target()))),
+            4 => drop(change.consumers.insert(id("consumers", number), self.some(self.consumer()))),
+            5 => drop(change.credentials.insert(id("credentials", number), self.some(self.credential()))),
+            6 => drop(change.plugins.insert(id("plugins", number), self.some(self.plugin()))),
+            _ => drop(change.consumer_groups.insert(id("consumer_groups", number), self.some(self.group()))),
         }
     }
 
@@ -131,7 +110,7 @@ impl Draw {
         };
         let mut fields = own.as_object().cloned().unwrap_or_default();
         fields.extend(kind.as_object().cloned().unwrap_or_default());
-        serde_json::from_value(fields.into()).expect("a credential")
+        serde_json::from_value(fields.into()).unwrap_or_else(|error| panic!("{error}"))
     }
 
     fn plugin(self) -> Plugin {
@@ -139,7 +118,7 @@ impl Draw {
         let mut plugin = Plugin::new(name, json!({}));
         (plugin.id, plugin.instance_name) = (id("plugins", self.number), self.name());
         plugin.route = (self.shape > 4).then(|| reference("routes", self.other));
-        plugin.service = (self.shape % 2 == 0).then(|| reference("services", self.other));
+        plugin.service = self.shape.is_multiple_of(2).then(|| reference("services", self.other));
         plugin.consumer = (self.shape == 3).then(|| reference("consumers", self.other));
         plugin
     }
@@ -151,7 +130,7 @@ impl Draw {
             "id": id("consumer_groups", self.number), "name": format!("group-{}", self.name), "consumers": members,
             "created_at": 0, "updated_at": 0,
         });
-        serde_json::from_value(group).expect("a group")
+        serde_json::from_value(group).unwrap_or_else(|error| panic!("{error}"))
     }
 }
 
@@ -169,7 +148,7 @@ proptest! {
         let mut checked = Checked::default();
         for draws in changes {
             let mut change = Change::default();
-            draws.iter().for_each(|draw| draw.step()(&mut change));
+            draws.iter().for_each(|draw| draw.put(&mut change));
             let whole = Checked::of(&checked.config().apply(&change), &tables);
             match (checked.apply(&change, &tables), whole) {
                 (Ok((next, made)), Ok(whole)) => {

@@ -37,7 +37,7 @@ pub(super) fn apply(
     let touched = touched(&rest, change.puts(), &gone, &next.0);
     let mut linker = Linker::new(&next, reader(&next.0, options));
     for ((kind, id), value) in all(&touched) {
-        linker.take(&next.row_of(kind, id, &value), id.as_u128());
+        linker.take(&row(kind, id, &value), id.as_u128());
     }
     let linked = linker.finish(&rest.index).map_err(|problems| numbered(problems, &next.0))?;
     Ok(put(checked, rest, linked))
@@ -83,15 +83,12 @@ fn all(config: &Config) -> impl Iterator<Item = (Named, Value)> {
 /// Typed entities. They refer to each other by id; an entity's place is its id.
 struct Standing(Config);
 
-impl Standing {
-    #[expect(clippy::unused_self, reason = "beside `World::row`")]
-    fn row_of(&self, kind: EntityKind, id: Uuid, value: &Value) -> Row<'static> {
-        let mut path = Path::default();
-        path.push(Step::field(kind.collection()));
-        // Its number is found once it is needed; see `numbered`.
-        path.push(Step::field(id.to_string()));
-        Row::new(kind, Cow::Owned(Node::of(value, None)), path, id)
-    }
+fn row(kind: EntityKind, id: Uuid, value: &Value) -> Row<'static> {
+    let mut path = Path::default();
+    path.push(Step::field(kind.collection()));
+    // Its number is found once it is needed; see `numbered`.
+    path.push(Step::field(id.to_string()));
+    Row::new(kind, Cow::Owned(Node::of(value, None)), path, id)
 }
 
 impl World for Standing {
@@ -109,7 +106,7 @@ impl World for Standing {
 
     fn row(&self, kind: EntityKind, place: u128) -> Option<Row<'_>> {
         let id = Uuid::from_u128(place);
-        Some(self.row_of(kind, id, &self.0.value_of(kind, id)?))
+        Some(row(kind, id, &self.0.value_of(kind, id)?))
     }
 }
 
