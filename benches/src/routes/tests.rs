@@ -47,7 +47,7 @@ fn the_file_is_the_same_configuration() {
     let config = Config::parse(&set.kong_yml(), &Registry::empty()).expect("a configuration");
     assert_eq!(config.services, set.config().services);
     for route in &set.routes {
-        let mut read = Route::clone(&config.routes[&route.id]);
+        let mut read = Route::clone(config.routes.get(&route.id).expect("there"));
         (read.created_at, read.updated_at) = (route.created_at, route.updated_at);
         assert_eq!(read, **route);
     }
