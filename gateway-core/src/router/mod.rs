@@ -36,6 +36,7 @@
 //! | `index`, `trie` | rules found by host, then by path |
 //! | `router` | routes, their values, and the index over them |
 //! | `join` | the path that goes to the upstream |
+//! | `explain`, `explanation`, `criterion` | why it is this route and none of the others, for people |
 //!
 //! # Cost
 //! A match allocates nothing, with two exceptions: an expression makes its working space when it is first used, and
@@ -44,6 +45,10 @@
 //! a thousand routes that differ by nothing but a header's value are looked at one after the other.
 
 mod compatible;
+mod compile;
+mod criterion;
+mod explain;
+mod explanation;
 mod flavor;
 mod guard;
 mod host;
@@ -68,9 +73,11 @@ use http::{HeaderMap, Method};
 
 use crate::config::Protocol;
 
+pub use explanation::{Capture, Explanation, Label, Missed, RunnerUp, Taken, Unmet};
 pub use flavor::{Flavor, UnknownFlavor};
 pub use join::{Joined, join};
 pub use pattern::Captures;
+pub use rank::Comparison;
 pub use router::{Match, Router};
 pub use rule_error::RuleError;
 

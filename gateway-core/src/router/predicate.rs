@@ -14,20 +14,20 @@ use crate::config::Route;
 /// All that neither host nor path decides; an empty list asks for nothing.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Predicates {
-    methods: Vec<Method>,
-    headers: Vec<Header>,
-    snis: Vec<Name>,
+    pub(super) methods: Vec<Method>,
+    pub(super) headers: Vec<Header>,
+    pub(super) snis: Vec<Name>,
 }
 
 /// One header name with the values that match.
 #[derive(Clone, Debug)]
-struct Header {
-    name: HeaderName,
-    values: Vec<Value>,
+pub(super) struct Header {
+    pub(super) name: HeaderName,
+    pub(super) values: Vec<Value>,
 }
 
 #[derive(Clone, Debug)]
-enum Value {
+pub(super) enum Value {
     /// Compared without regard to ASCII case.
     Text(String),
     /// `~*...`, found anywhere in the value.
@@ -54,7 +54,7 @@ impl Predicates {
     }
 
     /// Server names count on TLS only (compat R10).
-    fn admit_sni(&self, head: &Head<'_>) -> bool {
+    pub(super) fn admit_sni(&self, head: &Head<'_>) -> bool {
         self.snis.is_empty() || !head.scheme.is_tls() || head.sni.is_some_and(|sni| self.names(sni))
     }
 
@@ -79,7 +79,7 @@ impl Header {
 
     /// Any field of the name with any of the values (compat P41). A list with commas is one value: the cache that
     /// makes Kong take it for two now and then is not copied (compat P45).
-    fn admit(&self, headers: &HeaderMap) -> bool {
+    pub(super) fn admit(&self, headers: &HeaderMap) -> bool {
         headers.get_all(&self.name).iter().any(|field| self.values.iter().any(|value| value.takes(field)))
     }
 }

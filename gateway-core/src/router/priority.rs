@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use super::rank::Comparison;
 use crate::config::Route;
 
 /// A rule's rank: the greater one takes the request. Fields compare in the order they are written.
@@ -61,6 +62,38 @@ impl Priority {
             regex_priority: if regex { route.regex_priority } else { 0 },
             length: if let PathKind::Prefix(length) = path { length } else { 0 },
             id,
+        }
+    }
+
+    /// The first comparison that puts this one below `winner`.
+    pub(super) fn lost(&self, winner: &Self) -> Comparison {
+        let than = |what: &str, own: i128, other: i128| format!("{what}: {own} against {other}");
+        let (own, other) = (self, winner);
+        let numbers = [
+            ("fields", "fewer fields set", own.fields.into(), other.fields.into()),
+            ("headers", "fewer headers", own.headers.into(), other.headers.into()),
+            (
+                "regex_priority",
+                "lower regex_priority",
+                own.regex_priority.into(),
+                other.regex_priority.into(),
+            ),
+            ("length", "shorter prefix", own.length as i128, other.length as i128),
+        ];
+        if own.many != other.many {
+            let counts = than("fewer than four fields set", own.fields.into(), other.fields.into());
+            return Comparison::new("four_fields", counts);
+        }
+        if own.plain_hosts != other.plain_hosts {
+            let why = "plain hosts and nothing else in `hosts` come before all other hosts and none";
+            return Comparison::new("plain_hosts", why);
+        }
+        if own.regex != other.regex {
+            return Comparison::new("regex", "a regular expression comes before a prefix and no path");
+        }
+        match numbers.into_iter().find(|(.., own, other)| own != other) {
+            Some((by, what, own, other)) => Comparison::new(by, than(what, own, other)),
+            None => Comparison::tie(),
         }
     }
 }

@@ -5,8 +5,9 @@ use std::{fmt, sync::Arc};
 use regex::Regex;
 
 use super::{
-    Flavor, Head,
-    compatible::compile,
+    Explanation, Flavor, Head,
+    compile::compiler,
+    explain::explain,
     index::{Found, Index},
     pattern::Captures,
     rule_error::RuleError,
@@ -15,6 +16,7 @@ use crate::config::Route;
 
 /// Finds the route of a request. Immutable, so one behind an [`Arc`] serves all threads.
 pub struct Router<T> {
+    flavor: Flavor,
     routes: Vec<(Arc<Route>, T)>,
     index: Index,
     /// The route of each rule.
@@ -57,9 +59,7 @@ impl<T> Router<T> {
         routes: impl IntoIterator<Item = (Arc<Route>, T)>,
     ) -> Result<Self, Vec<(Arc<Route>, RuleError)>> {
         let routes: Vec<(Arc<Route>, T)> = routes.into_iter().collect();
-        let compile = match flavor {
-            Flavor::TraditionalCompatible => compile,
-        };
+        let compile = compiler(flavor);
         let (mut rules, mut errors) = (Vec::new(), Vec::new());
         for (owner, (route, _)) in (0_u32..).zip(&routes) {
             match compile(route) {
@@ -73,7 +73,7 @@ impl<T> Router<T> {
         rules.sort_by(|(a, ..), (b, ..)| b.cmp(a));
         let (owners, rules): (Vec<_>, Vec<_>) =
             rules.into_iter().map(|(_, owner, rule)| (owner, rule)).unzip();
-        Ok(Self { routes, index: Index::new(rules), owners })
+        Ok(Self { flavor, routes, index: Index::new(rules), owners })
     }
 
     /// The route that takes `head`.
@@ -83,6 +83,37 @@ impl<T> Router<T> {
         let owner = self.owners.get(rule as usize)?;
         let (_, value) = self.routes.get(*owner as usize)?;
         Some(Match { value, matched, pattern })
+    }
+
+    /// Why [`find`](Self::find) gives what it gives. For people, not for the path of a request: it compiles every
+    /// route anew and looks at each, without the index, so its time grows with the number of routes.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use gateway_core::{config::Route, router::{Head, Router}};
+    /// use http::{HeaderMap, Method};
+    ///
+    /// let route = |name: &str, path: &str| {
+    ///     let mut route = Route::new(name);
+    ///     route.paths = Some(vec![path.into()]);
+    ///     (Arc::new(route), ())
+    /// };
+    /// let router = Router::new([route("users", "/users"), route("any", "/"), route("one", "/users/1")]).unwrap();
+    /// let headers = HeaderMap::new();
+    /// let why = router.explain(&Head::new(&Method::GET, "example.com", "/users/7", &headers));
+    /// assert_eq!(why.taken.unwrap().route.name.as_deref(), Some("users"));
+    /// assert_eq!(why.runners_up[0].lost.to_string(), "shorter prefix: 1 against 6");
+    /// assert_eq!(why.missed[0].failed.to_string(), "path: /users/1 is not a prefix of /users/7");
+    /// ```
+    #[must_use]
+    pub fn explain(&self, head: &Head<'_>) -> Explanation {
+        explain(self.flavor, self.routes.iter().map(|(route, _)| route.as_ref()), head)
+    }
+
+    /// How its routes are ranked.
+    #[must_use]
+    pub const fn flavor(&self) -> Flavor {
+        self.flavor
     }
 
     /// All routes with their values, as they were given.

@@ -40,7 +40,7 @@ fn some(pool: &'static [&'static str], most: usize) -> impl Strategy<Value = Opt
     prop_oneof![1 => Just(None), 1 => subsequence(pool, 1..=most).prop_shuffle().prop_map(|values| list(&values))]
 }
 
-fn routes() -> impl Strategy<Value = Vec<Route>> {
+pub(super) fn routes() -> impl Strategy<Value = Vec<Route>> {
     let fields = (some(HOSTS, 3), some(PATHS, 5), some(METHODS, 2), some(FIELDS, 4), some(SNIS, 2));
     let one = (fields, any::<bool>(), select(PRIORITIES), any::<u64>()).prop_map(
         |((hosts, paths, methods, fields, snis), source, priority, random)| {
@@ -63,7 +63,7 @@ fn routes() -> impl Strategy<Value = Vec<Route>> {
     })
 }
 
-fn requests() -> impl Strategy<Value = Vec<Request>> {
+pub(super) fn requests() -> impl Strategy<Value = Vec<Request>> {
     let host = select(&["a.t", "b.t", "c.a.t", "d.c.a.t", "a.u", "c.u", "t", ""][..]);
     let path = "/((a|b|ab|a%20b|a%2Fb|7|c)/?){0,4}";
     let headers = subsequence(
@@ -82,7 +82,7 @@ fn requests() -> impl Strategy<Value = Vec<Request>> {
 }
 
 /// A few thousand known cases; `PROPTEST_CASES` asks for as many new ones.
-fn config() -> Config {
+pub(super) fn config() -> Config {
     let mut config = Config { failure_persistence: None, ..Config::default() };
     if std::env::var_os("PROPTEST_CASES").is_none() {
         (config.cases, config.rng_seed) = (2_000, RngSeed::Fixed(43));

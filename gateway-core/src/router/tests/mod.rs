@@ -1,5 +1,6 @@
 //! The rows of the contract that concern routing, one test a row.
 
+mod explain;
 mod generated;
 mod order;
 mod reference;

@@ -1,0 +1,224 @@
+//! What a rule asks of a request, one thing after the other, and how to say that the request has it not.
+
+use std::fmt::{self, Write};
+
+use http::Method;
+
+use super::{
+    Head, Unmet,
+    host::{Host, Name},
+    path::decoded,
+    pattern::{Pattern, match_end},
+    predicate::{Header, Predicates, Value},
+    rule::{Paths, Rule},
+};
+
+/// One thing that a rule asks for.
+#[derive(Clone, Copy)]
+pub(super) enum Criterion<'r> {
+    Host(&'r [Host]),
+    Path(&'r Paths),
+    Method(&'r [Method]),
+    Header(&'r Header),
+    ServerName(&'r Predicates),
+}
+
+/// What a path of a rule took of a request's.
+pub(super) struct PathTaken<'r> {
+    /// Bytes of the path on the wire.
+    pub(super) matched: usize,
+    /// The expression that did, if it was one.
+    pub(super) pattern: Option<&'r Pattern>,
+    /// The path as the rule writes it.
+    pub(super) text: Option<String>,
+}
+
+impl Rule {
+    /// All that it asks for, in the order in which people look for a mistake.
+    pub(super) fn criteria(&self) -> impl Iterator<Item = Criterion<'_>> {
+        let Self { hosts, path, predicates } = self;
+        let host = (!hosts.is_empty()).then_some(Criterion::Host(hosts));
+        let path = (!matches!(path, Paths::Any)).then_some(Criterion::Path(path));
+        let method = (!predicates.methods.is_empty()).then_some(Criterion::Method(&predicates.methods));
+        let sni = (!predicates.snis.is_empty()).then_some(Criterion::ServerName(predicates));
+        let headers = predicates.headers.iter().map(Criterion::Header);
+        [host, path, method].into_iter().flatten().chain(headers).chain(sni)
+    }
+}
+
+impl Criterion<'_> {
+    /// Whether the request has it.
+    pub(super) fn fits(&self, head: &Head<'_>) -> bool {
+        match self {
+            Self::Host(hosts) => hosts.iter().any(|host| host.takes(head)),
+            Self::Path(paths) => paths.taken(head.path).is_some(),
+            Self::Method(methods) => methods.contains(head.method),
+            Self::Header(header) => header.admit(head.headers),
+            Self::ServerName(predicates) => predicates.admit_sni(head),
+        }
+    }
+
+    /// How near the request comes, in bytes that agree: to tell which of many routes was meant.
+    pub(super) fn nearness(&self, head: &Head<'_>) -> usize {
+        match self {
+            Self::Host(hosts) => hosts.iter().map(|host| host.nearness(head.host)).max().unwrap_or_default(),
+            Self::Path(paths) => paths.nearness(head.path),
+            _ => 0,
+        }
+    }
+
+    /// That the request has it not.
+    pub(super) fn unmet(&self, head: &Head<'_>) -> Unmet {
+        let asks = self.to_string();
+        let got = self.got(head);
+        let says = match self {
+            Self::Path(Paths::Prefixes(paths)) if paths.len() == 1 => {
+                format!("{asks} is not a prefix of {got}")
+            }
+            Self::Path(Paths::Prefixes(_)) => format!("none of {asks} is a prefix of {got}"),
+            Self::Path(_) => format!("{asks} does not match {got}"),
+            _ => format!("asks {asks}, got {got}"),
+        };
+        Unmet { criterion: self.name(), asks, got, says }
+    }
+
+    fn name(&self) -> String {
+        match self {
+            Self::Host(_) => "host".into(),
+            Self::Path(_) => "path".into(),
+            Self::Method(_) => "method".into(),
+            Self::Header(header) => format!("header {}", header.name),
+            Self::ServerName(_) => "sni".into(),
+        }
+    }
+
+    fn got(&self, head: &Head<'_>) -> String {
+        match self {
+            Self::Host(hosts) if hosts.iter().any(|host| host.port.is_some()) => {
+                format!("{}:{}", head.host, head.port)
+            }
+            Self::Host(_) if head.host.is_empty() => "none".into(),
+            Self::Host(_) => head.host.to_owned(),
+            // Expressions see the decoded form.
+            Self::Path(Paths::Patterns(_)) => decoded(head.path).into_owned(),
+            Self::Path(_) => head.path.to_owned(),
+            Self::Method(_) => head.method.to_string(),
+            Self::Header(header) => {
+                let values = head.headers.get_all(&header.name).iter();
+                list(values.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()), " and ")
+            }
+            Self::ServerName(_) => head.sni.unwrap_or("none").to_owned(),
+        }
+    }
+}
+
+/// What is asked for: `1 or 2`.
+impl fmt::Display for Criterion<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&match self {
+            Self::Host(hosts) => list(hosts.iter().map(ToString::to_string), " or "),
+            Self::Path(Paths::Any) => String::new(),
+            Self::Path(Paths::Prefixes(paths)) => list(paths.iter().map(|path| path.wire.clone()), " or "),
+            Self::Path(Paths::Patterns(paths)) => list(paths.iter().map(ToString::to_string), " or "),
+            Self::Method(methods) => list(methods.iter().map(ToString::to_string), " or "),
+            Self::Header(header) => list(header.values.iter().map(ToString::to_string), " or "),
+            Self::ServerName(predicates) => list(predicates.snis.iter().map(ToString::to_string), " or "),
+        })
+    }
+}
+
+/// A list as people write one, cut where it is long; `none` where it is empty.
+fn list(items: impl Iterator<Item = String>, joint: &str) -> String {
+    const MOST: usize = 5;
+    let items: Vec<_> = items.collect();
+    let mut text = items.iter().take(MOST).map(String::as_str).collect::<Vec<_>>().join(joint);
+    match items.len().checked_sub(MOST) {
+        Some(more) if more > 0 => drop(write!(text, "{joint}{more} more")),
+        _ if items.is_empty() => "none".clone_into(&mut text),
+        _ => {}
+    }
+    text
+}
+
+impl Paths {
+    /// What it takes of `path`, if anything.
+    pub(super) fn taken(&self, path: &str) -> Option<PathTaken<'_>> {
+        match self {
+            Self::Any => Some(PathTaken { matched: 0, pattern: None, text: None }),
+            Self::Prefixes(prefixes) => {
+                let prefix = prefixes.iter().find(|prefix| path.starts_with(&prefix.wire))?;
+                let text = Some(prefix.wire.clone());
+                Some(PathTaken { matched: prefix.wire.len(), pattern: None, text })
+            }
+            Self::Patterns(patterns) => {
+                let decoded = decoded(path);
+                patterns.iter().find_map(|pattern| {
+                    let matched = match_end(&pattern.regex, path, &decoded)?;
+                    Some(PathTaken { matched, pattern: Some(pattern), text: Some(pattern.to_string()) })
+                })
+            }
+        }
+    }
+
+    fn nearness(&self, path: &str) -> usize {
+        let near = |own: &str| own.bytes().zip(path.bytes()).take_while(|(a, b)| a == b).count();
+        match self {
+            Self::Any => 0,
+            Self::Prefixes(prefixes) => {
+                prefixes.iter().map(|prefix| near(&prefix.wire)).max().unwrap_or_default()
+            }
+            Self::Patterns(patterns) => {
+                patterns.iter().map(|pattern| near(&pattern.literal)).max().unwrap_or_default()
+            }
+        }
+    }
+}
+
+impl Host {
+    fn takes(&self, head: &Head<'_>) -> bool {
+        self.name.matches(head.host) && self.port.is_none_or(|port| port == head.port)
+    }
+
+    /// Domains have their likeness at the end.
+    fn nearness(&self, host: &str) -> usize {
+        let (Name::Exact(own) | Name::EndsWith(own) | Name::StartsWith(own)) = &self.name;
+        own.bytes().rev().zip(host.bytes().rev()).take_while(|(a, b)| a == b).count()
+    }
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.port {
+            Some(port) => write!(f, "{}:{port}", self.name),
+            None => self.name.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exact(name) => f.write_str(name),
+            Self::EndsWith(end) => write!(f, "*{end}"),
+            Self::StartsWith(start) => write!(f, "{start}*"),
+        }
+    }
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => f.write_str(text),
+            Self::Pattern(pattern) => write!(f, "~*{pattern}"),
+        }
+    }
+}
+
+/// As a route writes it, without the anchor that it was given.
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let anchored = self.regex.as_str();
+        let text = anchored.strip_prefix("^(?:").and_then(|text| text.strip_suffix(')'));
+        write!(f, "~{}", text.unwrap_or(anchored))
+    }
+}
