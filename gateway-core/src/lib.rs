@@ -54,6 +54,7 @@
 //! | put a Tower layer into the chain, under a name | [`plugin::LayerPlugin`] |
 //! | know the caller's address and TLS behind a listener of your own | [`ConnectInfo`] |
 //! | set what is a node's and no entity's | [`Settings`] |
+//! | know why a request goes where it goes | [`Gateway::explain`] |
 //!
 //! # Parts that work alone
 //! - [`router`]: which of many routes takes a request. Pure; generic over what a route leads to.
@@ -75,6 +76,7 @@ mod clock;
 pub mod config;
 mod connect_info;
 mod error;
+pub mod explain;
 mod forwarder;
 mod gateway;
 pub mod observe;

@@ -65,6 +65,11 @@ impl Snapshot {
         &self.router
     }
 
+    /// What the service `id` is forwarded to; nothing where its protocol is not spoken.
+    pub(crate) fn backend(&self, id: Uuid) -> Option<&Arc<Backend>> {
+        self.backends.get(&id).map(|(_, _, backend)| backend)
+    }
+
     /// The endpoints of the upstream entity `id`, if a service uses it.
     #[must_use]
     pub fn upstream(&self, id: Uuid) -> Option<&Arc<Upstream>> {

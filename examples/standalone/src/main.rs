@@ -5,6 +5,7 @@ mod banner;
 mod check;
 mod cli;
 mod demo;
+mod explain;
 mod failure;
 mod file;
 mod listeners;
@@ -29,11 +30,12 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let done = match Cli::parse().task() {
-        Task::Run(args) => run::run(&args),
-        Task::Check(args) => check::check(&args),
+        Task::Run(args) => run::run(&args).map(|()| ExitCode::SUCCESS),
+        Task::Check(args) => check::check(&args).map(|()| ExitCode::SUCCESS),
+        Task::Explain(args) => explain::explain(&args),
     };
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(failure) => {
             eprintln!("gateway: {failure}");
             ExitCode::FAILURE
