@@ -54,6 +54,7 @@
 //! | put a Tower layer into the chain, under a name | [`plugin::LayerPlugin`] |
 //! | know the caller's address and TLS behind a listener of your own | [`ConnectInfo`] |
 //! | set what is a node's and no entity's | [`Settings`] |
+//! | find routes that no request reaches, and other doubtful places | [`lint`] |
 //! | know why a request goes where it goes | [`Gateway::explain`] |
 //!
 //! # Parts that work alone
@@ -79,6 +80,7 @@ mod error;
 pub mod explain;
 mod forwarder;
 mod gateway;
+pub mod lint;
 pub mod observe;
 mod pace;
 pub mod plugin;

@@ -27,6 +27,7 @@ mod entities;
 mod export;
 mod healthchecks;
 mod id;
+mod places;
 mod plugin;
 mod problem;
 mod protocol;
@@ -47,8 +48,10 @@ pub use healthchecks::{
     PassiveUnhealthy,
 };
 pub use id::{Reference, derived_id};
+pub use places::Places;
 pub use plugin::Plugin;
 pub use problem::{Colour, Matter, Other, Path, Problem, Problems, Step, Subject};
+pub(crate) use problem::{Drawing, excerpt, renderer};
 pub use protocol::Protocol;
 pub use route::{Address, PathHandling, Route};
 pub use service::Service;

@@ -36,6 +36,8 @@
 //! | `index`, `trie` | rules found by host, then by path |
 //! | `router` | routes, their values, and the index over them |
 //! | `join` | the path that goes to the upstream |
+//! | `survey` | which routes others leave nothing to, and which only their ids tell apart: for the linter |
+//! | `wants`, `cover`, `simple`, `manual` | rules, compared with each other |
 //! | `explain`, `explanation`, `criterion` | why it is this route and none of the others, for people |
 //!
 //! # Cost
@@ -46,6 +48,7 @@
 
 mod compatible;
 mod compile;
+mod cover;
 mod criterion;
 mod explain;
 mod explanation;
@@ -54,6 +57,7 @@ mod guard;
 mod host;
 mod index;
 mod join;
+mod manual;
 mod path;
 mod pattern;
 mod predicate;
@@ -63,9 +67,12 @@ mod rank;
 mod router;
 mod rule;
 mod rule_error;
+mod simple;
+mod survey;
 #[cfg(test)]
 mod tests;
 mod trie;
+mod wants;
 
 use std::net::SocketAddr;
 
@@ -80,6 +87,8 @@ pub use pattern::Captures;
 pub use rank::Comparison;
 pub use router::{Match, Router};
 pub use rule_error::RuleError;
+pub(crate) use simple::start_of;
+pub(crate) use survey::{Effect, Relation, survey};
 
 /// What of a request takes part in routing.
 #[derive(Clone, Copy, Debug)]

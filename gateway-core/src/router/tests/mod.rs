@@ -5,6 +5,7 @@ mod generated;
 mod order;
 mod reference;
 mod rows;
+mod survey;
 
 use std::sync::Arc;
 
