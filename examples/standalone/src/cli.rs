@@ -17,6 +17,7 @@ Examples:
   gateway kong.yml --admin 127.0.0.1:8001  with Kong's Admin API, status and metrics
   gateway kong.yml --listen :80 --listen-tls :443
   gateway check kong.yml                   name all mistakes, serve nothing
+  gateway lint kong.yml                    name what is right, but hardly meant
   gateway explain kong.yml http://a.example/users   which route takes it, and why
   GATEWAY_WORKERS=2 gateway kong.yml       each option is a variable too
 
@@ -41,6 +42,15 @@ Nothing is sent: it shows the route that takes the request, the others and why t
 the upstream, the plugins on the way, and the endpoints to pick from.
 Exit code 0: a route takes it. 1: none does, or the file is wrong. 2: the command line is.";
 
+const LINT_EXAMPLES: &str = "\
+Examples:
+  gateway lint kong.yml
+  gateway lint kong.yml --format json      for tools
+  generate-config | gateway lint -
+
+Each finding has a code; docs/lint.md tells what is behind it.
+Exit code 0: nothing, or notes only. 1: warnings, or the file is wrong. 2: the command line is.";
+
 /// An API gateway that speaks Kong's configuration.
 #[derive(Debug, Parser)]
 #[command(name = "gateway", version, after_help = EXAMPLES)]
@@ -63,6 +73,9 @@ enum Command {
     /// Say which route takes a request, and why no other does; nothing is sent.
     #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain(ExplainArgs),
+    /// Name what a file says and hardly means: routes that no request reaches, and the like.
+    #[command(after_help = LINT_EXAMPLES)]
+    Lint(LintArgs),
 }
 
 /// What is to be done.
@@ -70,6 +83,7 @@ pub(crate) enum Task {
     Run(RunArgs),
     Check(CheckArgs),
     Explain(ExplainArgs),
+    Lint(LintArgs),
 }
 
 impl Cli {
@@ -78,6 +92,7 @@ impl Cli {
             Some(Command::Run(args)) => Task::Run(args),
             Some(Command::Check(args)) => Task::Check(args),
             Some(Command::Explain(args)) => Task::Explain(args),
+            Some(Command::Lint(args)) => Task::Lint(args),
             None => Task::Run(self.run),
         }
     }
@@ -148,6 +163,21 @@ pub(crate) struct CheckArgs {
     /// How the mistakes are written
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub(crate) format: OutputFormat,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct LintArgs {
+    /// The declarative file, YAML or JSON; - is standard input
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+
+    /// How the findings are written
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(crate) format: OutputFormat,
+
+    /// In which order routes are tried [default: traditional_compatible]
+    #[arg(long, value_name = "FLAVOR", env = "GATEWAY_ROUTER_FLAVOR", value_parser = RouterFlavor::parser())]
+    pub(crate) router_flavor: Option<RouterFlavor>,
 }
 
 #[derive(Clone, Debug, Args)]

@@ -8,6 +8,7 @@ mod demo;
 mod explain;
 mod failure;
 mod file;
+mod lint;
 mod listeners;
 mod log;
 mod node;
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
         Task::Run(args) => run::run(&args).map(|()| ExitCode::SUCCESS),
         Task::Check(args) => check::check(&args).map(|()| ExitCode::SUCCESS),
         Task::Explain(args) => explain::explain(&args),
+        Task::Lint(args) => lint::lint(&args),
     };
     match done {
         Ok(code) => code,
