@@ -2,7 +2,7 @@
 
 use crate::{
     reply::Branding,
-    router::Flavor,
+    router::{Dialect, Flavor},
     sanitize::{Rules, Trust},
     upstream::PoolLimits,
 };
@@ -29,6 +29,8 @@ pub struct Settings {
     pub request_buffer: usize,
     /// How routes are ranked. Default: `traditional_compatible`, Kong's.
     pub router_flavor: Flavor,
+    /// Whether a path of a route with a brace is a template, `/users/{id}`. Default off: it is a prefix, as in Kong.
+    pub path_templates: bool,
     /// Bounds of the connection pools.
     pub pool: PoolLimits,
     /// Workers that have a share of pools and counters of their own. Default: one a core.
@@ -46,8 +48,18 @@ impl Default for Settings {
             tls_verify: true,
             request_buffer: 64 * 1024,
             router_flavor: Flavor::default(),
+            path_templates: false,
             pool: PoolLimits::default(),
             shards: std::thread::available_parallelism().map_or(1, usize::from),
         }
+    }
+}
+
+impl Settings {
+    /// How routes are read.
+    pub(crate) fn dialect(&self) -> Dialect {
+        let mut dialect = Dialect::from(self.router_flavor);
+        dialect.path_templates = self.path_templates;
+        dialect
     }
 }

@@ -20,7 +20,13 @@ use crate::{
 
 /// Says what comes of a request; the exit code says whether a route takes it.
 pub(crate) fn explain(args: &ExplainArgs) -> Result<ExitCode, Failure> {
-    let report = report(args)?;
+    let question = question(args);
+    if let Err(error) = question.head() {
+        // As the command line's own mistakes.
+        eprintln!("gateway: {error}");
+        return Ok(ExitCode::from(2));
+    }
+    let report = report(args, &question)?;
     match args.format {
         OutputFormat::Json => println!("{}", serde_json::to_string(&report)?),
         OutputFormat::Text => {
@@ -31,7 +37,7 @@ pub(crate) fn explain(args: &ExplainArgs) -> Result<ExitCode, Failure> {
     Ok(if report.outcome.routed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn report(args: &ExplainArgs) -> Result<Report, Failure> {
+fn report(args: &ExplainArgs, question: &Question) -> Result<Report, Failure> {
     let text = file::read(&args.file)?;
     let (config, _) = file::parse(&text).map_err(|refusal| {
         file::show(&refusal, &args.file, &text);
@@ -44,7 +50,7 @@ fn report(args: &ExplainArgs) -> Result<Report, Failure> {
         ..RunArgs::default()
     })?;
     let gateway = Gateway::builder().config(config).settings(node::gateway(&settings)).build()?;
-    Ok(gateway.explain(&question(args))?)
+    Ok(gateway.explain(question)?)
 }
 
 fn question(args: &ExplainArgs) -> Question {

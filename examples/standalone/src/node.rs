@@ -17,6 +17,7 @@ pub(crate) fn gateway(settings: &Settings) -> GatewaySettings {
     gateway.reason_header = settings.reason_header.unwrap_or(false);
     set(&mut gateway.tls_verify, settings.tls_verify);
     set(&mut gateway.router_flavor, settings.router_flavor.map(|flavor| flavor.0));
+    set(&mut gateway.path_templates, settings.path_templates);
     if settings.branding == Some(Branding::Neutral) {
         gateway.branding = Names::neutral();
     }

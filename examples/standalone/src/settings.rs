@@ -30,6 +30,7 @@ pub(crate) struct Settings {
     #[serde(deserialize_with = "count::<_, _, 1, 1_024>")]
     pub(crate) workers: Option<u16>,
     pub(crate) router_flavor: Option<RouterFlavor>,
+    pub(crate) path_templates: Option<bool>,
     pub(crate) allow_debug_header: Option<bool>,
     pub(crate) compat: Option<Compat>,
     pub(crate) branding: Option<Branding>,
@@ -152,7 +153,8 @@ impl TryFrom<String> for Network {
 }
 
 /// Keys that have an environment variable but no flag.
-const KEYS: [&str; 22] = [
+const KEYS: [&str; 23] = [
+    "path_templates",
     "compat",
     "branding",
     "trusted_ips",
@@ -373,6 +375,7 @@ mod tests {
                 "branding" => "neutral",
                 "trusted_ips" => "10.0.0.0/8, ::1",
                 key if key.contains("strict") || key.contains("header") || key == "tls_verify" => "true",
+                "path_templates" => "true",
                 "limits.fields" | "limits.connections" | "limits.streams" | "limits.pool" => "9",
                 "timeouts.body_rate" => "7",
                 key if key.starts_with("timeouts") => "7s",

@@ -20,7 +20,8 @@ pub struct Route {
     pub methods: Option<Vec<String>>,
     /// Host names, each with at most one `*` at either end, a port if wanted.
     pub hosts: Option<Vec<String>>,
-    /// Byte prefixes (`/a`), or regular expressions anchored at the start (`~/a/\d+`).
+    /// Byte prefixes (`/a`), or regular expressions anchored at the start (`~/a/\d+`). Where the node's settings say
+    /// so, those with braces are templates (`/users/{id}`).
     pub paths: Option<Vec<String>>,
     /// Header names with the values that match; a single value `~*...` is a regular expression.
     pub headers: Option<IndexMap<String, Vec<String>>>,
@@ -52,6 +53,10 @@ pub struct Route {
     /// Rank of an expression, higher first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub priority: Option<u64>,
+    /// Query parameters with the values that match; a value `~...` is a regular expression (flavour `gateway_api`).
+    /// No field of Kong's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queries: Option<IndexMap<String, Vec<String>>>,
     /// Free labels.
     pub tags: Option<Vec<String>>,
     /// Unix seconds.
@@ -114,6 +119,7 @@ impl Route {
             service: None,
             expression: None,
             priority: None,
+            queries: None,
             tags: None,
             created_at: 0,
             updated_at: 0,

@@ -112,7 +112,7 @@ fn environment(
             request_buffer: settings.request_buffer,
         }),
         shards,
-        flavor: settings.router_flavor,
+        dialect: settings.dialect(),
         pool: settings.pool,
         tls_verify: settings.tls_verify,
     }

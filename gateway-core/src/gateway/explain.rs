@@ -157,7 +157,7 @@ impl Inquiry<'_> {
         let service = |route: &Route| route.service.and_then(|service| config.services.get(&service.id));
         let is_off = |route: &&Arc<Route>| service(route).is_some_and(|service| !service.enabled);
         let routes = config.routes.values().filter(is_off).map(|route| (Arc::clone(route), ()));
-        let Ok(router) = Router::with_flavor(self.snapshot.router().flavor(), routes) else {
+        let Ok(router) = Router::with_flavor(self.snapshot.router().dialect(), routes) else {
             return Vec::new();
         };
         let routing = router.explain(head);

@@ -35,13 +35,14 @@ pub use code::{Code, Severity};
 pub use finding::{Finding, Findings, Party};
 pub use refused::lint_refused;
 
-use crate::{config::Config, router::Flavor};
+use crate::{config::Config, router::Dialect};
 
-/// What is doubtful in `config`, were its routes ranked by `flavor`.
+/// What is doubtful in `config`, were its routes read by this [`Flavor`](crate::router::Flavor), or by a whole
+/// [`Dialect`].
 #[must_use]
-pub fn lint(config: &Config, flavor: Flavor) -> Findings {
+pub fn lint(config: &Config, dialect: impl Into<Dialect>) -> Findings {
     let mut findings = Findings::default();
-    routes::lint(config, flavor, &mut findings);
+    routes::lint(config, dialect.into(), &mut findings);
     upstreams::lint(config, &mut findings);
     findings
 }

@@ -4,26 +4,26 @@ use std::collections::HashSet;
 
 use super::{Code, Finding, Findings, Party, expressions};
 use crate::{
-    config::{Config, PathHandling, Route},
-    router::{Effect, Flavor, Label, Relation, survey},
+    config::{Config, Route},
+    router::{Dialect, Effect, Flavor, Label, Relation, survey},
 };
 
 /// `regex_priority` is cut to so many values in Kong (compat P43b).
 const KONGS_PRIORITIES: std::ops::Range<i64> = 0..8192;
 
-pub(super) fn lint(config: &Config, flavor: Flavor, findings: &mut Findings) {
+pub(super) fn lint(config: &Config, dialect: Dialect, findings: &mut Findings) {
     let served = |route: &&Route| {
         let service = route.service.and_then(|reference| config.services.get(&reference.id));
         service.is_none_or(|service| service.enabled)
     };
     let routes: Vec<&Route> = config.routes.values().map(AsRef::as_ref).filter(served).collect();
-    for relation in survey(flavor, &routes) {
+    for relation in survey(dialect, &routes) {
         if let Some(finding) = related(&relation, &routes) {
             findings.push(finding);
         }
     }
     for route in routes {
-        fields(route, findings);
+        fields(route, dialect.flavor, findings);
         expressions::lint(route, findings);
     }
 }
@@ -55,7 +55,7 @@ fn related(relation: &Relation, routes: &[&Route]) -> Option<Finding> {
         Effect::Ambiguous => finding(
             Code::AmbiguousRoutes,
             format!(
-                "some requests fit {other} as well, and only the ids decide: the larger wins, here that of {other}"
+                "some requests fit {other} as well, and only the ids decide that it goes first ({because})"
             ),
             "give one of them a longer path, one more criterion, or values that the other one has not",
         ),
@@ -84,15 +84,18 @@ fn way_up(by: &str) -> &'static str {
             "write the other one's path as a prefix, without ~; or this one as an expression with more fields"
         }
         "regex_priority" => "give it a higher regex_priority, or remove it",
-        "plain_hosts" => "give it hosts without a wildcard too, or remove it",
+        "plain hosts only" => "give it hosts without a wildcard too, or remove it",
         "id" => "the two ask for the same: remove one, or make them differ",
         _ => "remove it, or let it ask for something that the other one does not",
     }
 }
 
-fn fields(route: &Route, findings: &mut Findings) {
+fn fields(route: &Route, flavor: Flavor, findings: &mut Findings) {
     let has_regex = route.paths.iter().flatten().any(|path| path.starts_with('~'));
-    if has_regex && !KONGS_PRIORITIES.contains(&route.regex_priority) {
+    if flavor == Flavor::TraditionalCompatible
+        && has_regex
+        && !KONGS_PRIORITIES.contains(&route.regex_priority)
+    {
         let message = format!(
             "Kong counts a regex_priority of {} otherwise: it is cut to 13 bits, and what is above runs into other comparisons. Here it is the number it is",
             route.regex_priority
@@ -100,7 +103,7 @@ fn fields(route: &Route, findings: &mut Findings) {
         let finding = Finding::new(Code::RegexPriorityWraps, party(route), message, "use 0 to 8191");
         findings.push(finding.at("regex_priority"));
     }
-    if route.path_handling == PathHandling::V1 {
+    if route.path_handling != flavor.path_handling(route) {
         let message = "path_handling v1 has no effect in this router flavour: paths are joined as v0";
         let help = "remove it; where the paths are to be joined as bytes, use the flavour traditional or a plugin that writes the path";
         findings.push(

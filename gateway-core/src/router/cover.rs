@@ -8,7 +8,7 @@ use regex::Regex;
 use super::{
     host::{Host, Name},
     simple::example_of,
-    wants::{Want, Wants},
+    wants::{HeaderWant, Want, Wants},
 };
 
 impl Wants {
@@ -18,6 +18,7 @@ impl Wants {
             && self.paths.iter().any(|own| own.covers(path))
             && within(&other.methods, &self.methods, |a, b| a == b)
             && self.cover_headers(other)
+            && self.queries == 0
             && within(&other.snis, &self.snis, |name, own| own.covers(name))
     }
 
@@ -32,7 +33,7 @@ impl Wants {
         })
     }
 
-    fn header(&self, name: &HeaderName) -> Option<&[String]> {
+    fn header(&self, name: &HeaderName) -> Option<&[HeaderWant]> {
         self.headers.iter().find(|(own, _)| own == name).map(|(_, values)| values.as_slice())
     }
 
@@ -41,6 +42,7 @@ impl Wants {
         let paths = || self.paths.iter().flat_map(|own| other.paths.iter().map(move |theirs| (own, theirs)));
         either(&self.methods, &other.methods, |a, b| a == b)
             && either(&self.snis, &other.snis, |a, b| a.covers(b) || b.covers(a))
+            && (self.queries == 0 || other.queries == 0)
             && either(&self.hosts, &other.hosts, Host::meets)
             && self.headers.iter().all(|(name, values)| match other.header(name) {
                 Some(theirs) => values.iter().any(|a| theirs.iter().any(|b| value_meets(a, b))),
@@ -61,13 +63,15 @@ fn either<T>(a: &[T], b: &[T], fits: impl Fn(&T, &T) -> bool) -> bool {
 }
 
 /// Whether one field of a request may satisfy both.
-fn value_meets(a: &str, b: &str) -> bool {
-    let takes = |pattern: &str, text: &str| {
-        let pattern = pattern.strip_prefix("~*").filter(|_| !text.starts_with("~*"));
-        let regex = pattern.and_then(|pattern| Regex::new(&format!("(?i){pattern}")).ok());
-        regex.is_some_and(|regex| regex.is_match(text))
-    };
-    a == b || takes(a, b) || takes(b, a)
+fn value_meets(a: &HeaderWant, b: &HeaderWant) -> bool {
+    use HeaderWant::{Exact, Pattern, Text};
+    match (a, b) {
+        (Text(a), Text(b)) => a == b,
+        (Pattern(pattern), Text(text) | Exact(text)) | (Text(text) | Exact(text), Pattern(pattern)) => {
+            Regex::new(&format!("(?i){pattern}")).is_ok_and(|regex| regex.is_match(text))
+        }
+        (a, b) => a == b,
+    }
 }
 
 impl Host {
@@ -112,6 +116,12 @@ impl Want {
                 // Every path starts with a slash.
                 start.is_empty() || start == "/" || other.start().starts_with(start.as_str())
             }
+            (Self::Elements(own), Self::Elements(other) | Self::Exact(other)) => {
+                let rest = other.strip_prefix(own.as_str());
+                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || own == "/")
+            }
+            (Self::Exact(own), Self::Exact(other)) => own == other,
+            (Self::Template { text: own, .. }, Self::Template { text, .. }) => own == text,
             _ => false,
         }
     }

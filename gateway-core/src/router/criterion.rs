@@ -6,11 +6,14 @@ use http::Method;
 
 use super::{
     Head, Unmet,
+    captures::PathPattern,
     host::{Host, Name},
-    path::decoded,
+    path::{Prefix, decoded},
     pattern::{Pattern, match_end},
     predicate::{Header, Predicates, Value},
+    query::{self, Parameter},
     rule::{Paths, Rule},
+    tail::ends_element,
 };
 
 /// One thing that a rule asks for.
@@ -20,6 +23,7 @@ pub(super) enum Criterion<'r> {
     Path(&'r Paths),
     Method(&'r [Method]),
     Header(&'r Header),
+    Parameter(&'r Parameter),
     ServerName(&'r Predicates),
 }
 
@@ -27,8 +31,8 @@ pub(super) enum Criterion<'r> {
 pub(super) struct PathTaken<'r> {
     /// Bytes of the path on the wire.
     pub(super) matched: usize,
-    /// The expression that did, if it was one.
-    pub(super) pattern: Option<&'r Pattern>,
+    /// The expression or the template that did, if it was one.
+    pub(super) pattern: Option<PathPattern<'r>>,
     /// The path as the rule writes it.
     pub(super) text: Option<String>,
 }
@@ -42,7 +46,8 @@ impl Rule {
         let method = (!predicates.methods.is_empty()).then_some(Criterion::Method(&predicates.methods));
         let sni = (!predicates.snis.is_empty()).then_some(Criterion::ServerName(predicates));
         let headers = predicates.headers.iter().map(Criterion::Header);
-        [host, path, method].into_iter().flatten().chain(headers).chain(sni)
+        let queries = predicates.queries.iter().map(Criterion::Parameter);
+        [host, path, method].into_iter().flatten().chain(headers).chain(queries).chain(sni)
     }
 }
 
@@ -54,6 +59,7 @@ impl Criterion<'_> {
             Self::Path(paths) => paths.taken(head.path).is_some(),
             Self::Method(methods) => methods.contains(head.method),
             Self::Header(header) => header.admit(head.headers),
+            Self::Parameter(parameter) => parameter.admit(head.query),
             Self::ServerName(predicates) => predicates.admit_sni(head),
         }
     }
@@ -76,6 +82,8 @@ impl Criterion<'_> {
                 format!("{asks} is not a prefix of {got}")
             }
             Self::Path(Paths::Prefixes(_)) => format!("none of {asks} is a prefix of {got}"),
+            Self::Path(Paths::Elements(_)) => format!("{got} is neither {asks} nor below"),
+            Self::Path(Paths::Exact(_)) => format!("{got} is not {asks}"),
             Self::Path(_) => format!("{asks} does not match {got}"),
             _ => format!("asks {asks}, got {got}"),
         };
@@ -88,6 +96,7 @@ impl Criterion<'_> {
             Self::Path(_) => "path".into(),
             Self::Method(_) => "method".into(),
             Self::Header(header) => format!("header {}", header.name),
+            Self::Parameter(parameter) => format!("query {}", parameter.name),
             Self::ServerName(_) => "sni".into(),
         }
     }
@@ -100,13 +109,14 @@ impl Criterion<'_> {
             Self::Host(_) if head.host.is_empty() => "none".into(),
             Self::Host(_) => head.host.to_owned(),
             // Expressions see the decoded form.
-            Self::Path(Paths::Patterns(_)) => decoded(head.path).into_owned(),
+            Self::Path(Paths::Patterns(_) | Paths::Templates(_)) => decoded(head.path).into_owned(),
             Self::Path(_) => head.path.to_owned(),
             Self::Method(_) => head.method.to_string(),
             Self::Header(header) => {
                 let values = head.headers.get_all(&header.name).iter();
                 list(values.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()), " and ")
             }
+            Self::Parameter(parameter) => parameter.first(head.query).unwrap_or_else(|| "none".into()),
             Self::ServerName(_) => head.sni.unwrap_or("none").to_owned(),
         }
     }
@@ -118,10 +128,14 @@ impl fmt::Display for Criterion<'_> {
         f.write_str(&match self {
             Self::Host(hosts) => list(hosts.iter().map(ToString::to_string), " or "),
             Self::Path(Paths::Any) => String::new(),
-            Self::Path(Paths::Prefixes(paths)) => list(paths.iter().map(|path| path.wire.clone()), " or "),
+            Self::Path(Paths::Prefixes(paths) | Paths::Elements(paths) | Paths::Exact(paths)) => {
+                list(paths.iter().map(|path| path.wire.clone()), " or ")
+            }
             Self::Path(Paths::Patterns(paths)) => list(paths.iter().map(ToString::to_string), " or "),
+            Self::Path(Paths::Templates(paths)) => list(paths.iter().map(ToString::to_string), " or "),
             Self::Method(methods) => list(methods.iter().map(ToString::to_string), " or "),
             Self::Header(header) => list(header.values.iter().map(ToString::to_string), " or "),
+            Self::Parameter(parameter) => list(parameter.values.iter().map(ToString::to_string), " or "),
             Self::ServerName(predicates) => list(predicates.snis.iter().map(ToString::to_string), " or "),
         })
     }
@@ -145,16 +159,23 @@ impl Paths {
     pub(super) fn taken(&self, path: &str) -> Option<PathTaken<'_>> {
         match self {
             Self::Any => Some(PathTaken { matched: 0, pattern: None, text: None }),
-            Self::Prefixes(prefixes) => {
-                let prefix = prefixes.iter().find(|prefix| path.starts_with(&prefix.wire))?;
-                let text = Some(prefix.wire.clone());
-                Some(PathTaken { matched: prefix.wire.len(), pattern: None, text })
+            Self::Prefixes(prefixes) => plain(prefixes, |prefix| path.starts_with(&prefix.wire)),
+            Self::Elements(prefixes) => plain(prefixes, |prefix| {
+                path.starts_with(&prefix.wire) && ends_element(path, prefix.wire.len())
+            }),
+            Self::Exact(paths) => plain(paths, |own| own.wire == path),
+            Self::Templates(templates) => {
+                let decoded = decoded(path);
+                let template = templates.iter().find(|template| template.takes(&decoded))?;
+                let (pattern, text) = (PathPattern::Template(template), template.to_string());
+                Some(PathTaken { matched: path.len(), pattern: Some(pattern), text: Some(text) })
             }
             Self::Patterns(patterns) => {
                 let decoded = decoded(path);
                 patterns.iter().find_map(|pattern| {
                     let matched = match_end(&pattern.regex, path, &decoded)?;
-                    Some(PathTaken { matched, pattern: Some(pattern), text: Some(pattern.to_string()) })
+                    let text = Some(pattern.to_string());
+                    Some(PathTaken { matched, pattern: Some(PathPattern::Regex(&pattern.regex)), text })
                 })
             }
         }
@@ -164,14 +185,23 @@ impl Paths {
         let near = |own: &str| own.bytes().zip(path.bytes()).take_while(|(a, b)| a == b).count();
         match self {
             Self::Any => 0,
-            Self::Prefixes(prefixes) => {
+            Self::Prefixes(prefixes) | Self::Elements(prefixes) | Self::Exact(prefixes) => {
                 prefixes.iter().map(|prefix| near(&prefix.wire)).max().unwrap_or_default()
+            }
+            Self::Templates(templates) => {
+                templates.iter().map(|template| near(template.literal())).max().unwrap_or_default()
             }
             Self::Patterns(patterns) => {
                 patterns.iter().map(|pattern| near(&pattern.literal)).max().unwrap_or_default()
             }
         }
     }
+}
+
+/// The first of `paths` that takes the path.
+fn plain(paths: &[Prefix], takes: impl Fn(&Prefix) -> bool) -> Option<PathTaken<'_>> {
+    let path = paths.iter().find(|path| takes(path))?;
+    Some(PathTaken { matched: path.wire.len(), pattern: None, text: Some(path.wire.clone()) })
 }
 
 impl Host {
@@ -208,7 +238,7 @@ impl fmt::Display for Name {
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Text(text) => f.write_str(text),
+            Self::Text(text) | Self::Exact(text) => f.write_str(text),
             Self::Pattern(pattern) => write!(f, "~*{pattern}"),
         }
     }
@@ -220,5 +250,14 @@ impl fmt::Display for Pattern {
         let anchored = self.regex.as_str();
         let text = anchored.strip_prefix("^(?:").and_then(|text| text.strip_suffix(')'));
         write!(f, "~{}", text.unwrap_or(anchored))
+    }
+}
+
+impl fmt::Display for query::Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => f.write_str(text),
+            Self::Pattern(pattern) => write!(f, "~{pattern}"),
+        }
     }
 }

@@ -3,14 +3,14 @@
 use std::cmp::Reverse;
 
 use super::{
-    Capture, Captures, Explanation, Flavor, Head, Label, Missed, RunnerUp, Taken, compile::compiler,
+    Capture, Captures, Dialect, Explanation, Head, Label, Missed, RunnerUp, Taken, compile::compiler,
     criterion::PathTaken, rank::Rank, rule::Rule,
 };
 use crate::config::Route;
 
 /// Why one of `routes` takes `head`.
 pub(super) fn explain<'r>(
-    flavor: Flavor,
+    dialect: Dialect,
     routes: impl Iterator<Item = &'r Route>,
     head: &Head<'_>,
 ) -> Explanation {
@@ -18,7 +18,7 @@ pub(super) fn explain<'r>(
     for route in routes {
         count += 1;
         // The router has compiled it before, so there are no errors.
-        let rules = compiler(flavor)(route).unwrap_or_default();
+        let rules = compiler(dialect.flavor)(route, dialect).unwrap_or_default();
         match Trial::of(route, rules, head) {
             Some(Trial::Fits(fit)) => matching.push(fit),
             Some(Trial::Misses(near, missed)) => missing.add(near, missed),
@@ -31,7 +31,7 @@ pub(super) fn explain<'r>(
     let runners_up = rest.unwrap_or_default().iter().take(Explanation::MOST_RUNNERS_UP);
     let lost = |fit: &Fit<'_>| Some(RunnerUp { route: fit.label(), lost: fit.rank.lost(&first?.rank) });
     Explanation {
-        flavor,
+        flavor: dialect.flavor,
         taken: first.and_then(|fit| fit.taken(head)),
         runners_up: runners_up.filter_map(lost).collect(),
         missed: missing.into_missed(),
@@ -89,7 +89,7 @@ impl Fit<'_> {
 
     fn taken(&self, head: &Head<'_>) -> Option<Taken> {
         let PathTaken { matched, pattern, text } = self.rule.path.taken(head.path)?;
-        let captures = pattern.and_then(|pattern| Captures::new(&pattern.regex, head.path));
+        let captures = pattern.and_then(|pattern| Captures::new(pattern, head.path));
         let captures = captures.map(|captures| groups(&captures)).unwrap_or_default();
         Some(Taken { route: self.label(), path: text, matched, captures })
     }

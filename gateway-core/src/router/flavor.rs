@@ -2,6 +2,8 @@
 
 use std::{fmt, str::FromStr};
 
+use crate::config::{PathHandling, Route};
+
 /// How routes are ranked and what their fields mean. Written and read by Kong's names.
 ///
 /// ```
@@ -16,6 +18,44 @@ pub enum Flavor {
     /// Kong's default, in the order that it was seen to use (compat P43), which is not its manual's.
     #[default]
     TraditionalCompatible,
+    /// Kong's older one, in the order of its manual. It alone honours `path_handling` `v1` (compat P38).
+    Traditional,
+    /// That of `HTTPRoute` in Kubernetes' Gateway API: paths by element, exact before prefix, the older first.
+    GatewayApi,
+}
+
+/// How routes are read: a flavour, and what no flavour says.
+///
+/// ```
+/// use std::sync::Arc;
+/// use gateway_core::{config::Route, router::{Dialect, Flavor, Head, Router}};
+/// use http::{HeaderMap, Method};
+///
+/// let mut dialect = Dialect::from(Flavor::TraditionalCompatible);
+/// dialect.path_templates = true;
+/// let mut user = Route::new("user");
+/// user.paths = Some(vec!["/users/{id}".into()]);
+/// let router = Router::with_flavor(dialect, [(Arc::new(user), ())]).unwrap();
+///
+/// let headers = HeaderMap::new();
+/// let head = Head::new(&Method::GET, "example.com", "/users/7", &headers);
+/// let captures = router.find(&head).unwrap().captures(head.path).unwrap();
+/// assert_eq!(captures.name("id"), Some("7"));
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Dialect {
+    /// How routes are ranked and what their fields mean. Default: `traditional_compatible`.
+    pub flavor: Flavor,
+    /// Whether a path with a brace is a [`Template`](super::Template), `/users/{id}`. Default off: it is a prefix, as
+    /// in Kong.
+    pub path_templates: bool,
+}
+
+impl From<Flavor> for Dialect {
+    fn from(flavor: Flavor) -> Self {
+        Self { flavor, path_templates: false }
+    }
 }
 
 /// A name that no flavour has.
@@ -24,13 +64,25 @@ pub struct UnknownFlavor;
 
 impl Flavor {
     /// Every flavour.
-    pub const ALL: &[Self] = &[Self::TraditionalCompatible];
+    pub const ALL: &[Self] = &[Self::TraditionalCompatible, Self::Traditional, Self::GatewayApi];
 
     /// Its name in settings.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::TraditionalCompatible => "traditional_compatible",
+            Self::Traditional => "traditional",
+            Self::GatewayApi => "gateway_api",
+        }
+    }
+
+    /// How the path of a route's service and of a request are joined: as the route says in `traditional`, as `v0` in
+    /// all others (compat P38).
+    #[must_use]
+    pub const fn path_handling(self, route: &Route) -> PathHandling {
+        match self {
+            Self::Traditional => route.path_handling,
+            Self::TraditionalCompatible | Self::GatewayApi => PathHandling::V0,
         }
     }
 }

@@ -2,14 +2,12 @@
 
 use std::{borrow::Cow, cell::OnceCell};
 
-use regex::Regex;
-
-use super::{Head, path::decoded, pattern::match_end, predicate::Predicates};
+use super::{Head, captures::PathPattern, path::decoded, predicate::Predicates, tail::Tail};
 
 /// What an index cannot decide.
 #[derive(Debug)]
 pub(super) struct Guard {
-    patterns: Box<[Regex]>,
+    tail: Tail,
     predicates: Predicates,
 }
 
@@ -18,30 +16,26 @@ pub(super) struct Guard {
 pub(super) struct Taken<'g> {
     /// How many bytes of the path.
     pub(super) matched: usize,
-    /// The expression that did.
-    pub(super) pattern: Option<&'g Regex>,
+    /// The expression or template that did.
+    pub(super) pattern: Option<PathPattern<'g>>,
 }
 
 impl Guard {
-    /// Asks for all of `predicates` and for one of `patterns`, if there are any.
-    pub(super) const fn new(patterns: Box<[Regex]>, predicates: Predicates) -> Self {
-        Self { patterns, predicates }
+    /// Asks for all of `predicates`, and for `tail` behind the rule's key.
+    pub(super) const fn new(tail: Tail, predicates: Predicates) -> Self {
+        Self { tail, predicates }
     }
 
-    /// Whether the rule takes the request, of whose path the first `prefix` bytes are the rule's prefix.
+    /// Whether the rule takes the request, of whose path the first `prefix` bytes are the rule's key.
     pub(super) fn check(&self, prefix: usize, request: &Request<'_>) -> Option<Taken<'_>> {
         if !self.predicates.admit(request.head) {
             return None;
         }
-        if self.patterns.is_empty() {
-            return Some(Taken { matched: prefix, pattern: None });
-        }
-        let taken = |regex| Some(Taken { matched: request.end(regex)?, pattern: Some(regex) });
-        self.patterns.iter().find_map(taken)
+        self.tail.check(prefix, request)
     }
 }
 
-/// A request with its decoded path, made when the first expression asks for it.
+/// A request with its decoded path, made when the first expression or template asks for it.
 pub(super) struct Request<'a> {
     pub(super) head: &'a Head<'a>,
     decoded: OnceCell<Cow<'a, str>>,
@@ -52,9 +46,8 @@ impl<'a> Request<'a> {
         Self { head, decoded: OnceCell::new() }
     }
 
-    /// Where `regex` ends in the path.
-    fn end(&self, regex: &Regex) -> Option<usize> {
-        let path = self.head.path;
-        match_end(regex, path, self.decoded.get_or_init(|| decoded(path)))
+    /// The decoded form of its path.
+    pub(super) fn decoded(&self) -> &str {
+        self.decoded.get_or_init(|| decoded(self.head.path))
     }
 }

@@ -1,19 +1,18 @@
 //! Rules, best first, found by host and then by path.
 //!
 //! Every rule stands under each of its hosts, and there under each of its paths: a prefix under itself, an
-//! expression under the literal text that it starts with. A request meets the lists under its own host, under the
+//! expression or a template under the literal text that it starts with. A request meets the lists under its own host, under the
 //! wildcards that fit and under "any host"; in each it meets those of the prefixes of its path, the longest first.
 //! The place of a rule is its rank, so lists are in order and a list that starts behind the best so far is left out.
 
 use foldhash::HashMap;
-use regex::Regex;
 
 use super::{
     Head,
+    captures::PathPattern,
     guard::{Guard, Request, Taken},
     host::{HostMap, Name},
-    pattern::Pattern,
-    rule::{Paths, Rule},
+    rule::Rule,
     trie::{Forward, Trie},
 };
 
@@ -32,8 +31,8 @@ pub(super) struct Found<'i> {
     pub(super) rule: u32,
     /// How many bytes of the path it matched.
     pub(super) matched: usize,
-    /// The expression that did.
-    pub(super) pattern: Option<&'i Regex>,
+    /// The expression or template that did.
+    pub(super) pattern: Option<PathPattern<'i>>,
 }
 
 /// The rules under one host and one prefix, best first.
@@ -56,13 +55,13 @@ impl Index {
         let mut guards = Vec::new();
         let mut lists: HashMap<Option<Name>, Vec<(Vec<u8>, Entry)>> = HashMap::default();
         for (place, Rule { hosts, path, predicates }) in (0..).zip(rules) {
-            let (keys, patterns) = keys(path);
+            let (keys, tail) = path.into_keys();
             let any = hosts.is_empty().then_some((None, None));
             for (name, port) in hosts.into_iter().map(|host| (Some(host.name), host.port)).chain(any) {
                 let entries = keys.iter().map(|key| (key.clone().into_bytes(), Entry { rule: place, port }));
                 lists.entry(name).or_default().extend(entries);
             }
-            guards.push(Guard::new(patterns, predicates));
+            guards.push(Guard::new(tail, predicates));
         }
         let hosts = HostMap::new(lists.into_iter().map(|(name, list)| (name, paths(list))));
         Self { guards, hosts }
@@ -94,20 +93,6 @@ impl Index {
         let Taken { matched, pattern } = guard.check(prefix, request)?;
         Some(Found { rule: entry.rule, matched, pattern })
     }
-}
-
-/// The texts under which the paths of a rule stand, and its expressions.
-fn keys(path: Paths) -> (Vec<String>, Box<[Regex]>) {
-    let (mut keys, patterns): (Vec<String>, _) = match path {
-        Paths::Any => (vec![String::new()], Vec::new()),
-        Paths::Prefixes(prefixes) => (prefixes.into_iter().map(|prefix| prefix.wire).collect(), Vec::new()),
-        Paths::Patterns(patterns) => {
-            patterns.into_iter().map(|Pattern { literal, regex }| (literal, regex)).unzip()
-        }
-    };
-    keys.sort_unstable();
-    keys.dedup();
-    (keys, patterns.into())
 }
 
 fn paths(mut entries: Vec<(Vec<u8>, Entry)>) -> Trie<Entries> {

@@ -11,7 +11,7 @@ pub struct Joined<'a> {
 }
 
 /// Joins a service's path and a canonical request path with exactly one slash between them, as `path_handling` `v0`
-/// says. `v1` has no effect in the flavour `traditional_compatible`.
+/// says. For `v1`, which only the flavour `traditional` honours, see [`append`].
 ///
 /// `strip` is what a route with `strip_path` takes off: the [`matched`](super::Match::matched) bytes. `None` leaves
 /// the path whole. A query is no part of either path.
@@ -36,6 +36,33 @@ pub fn join<'a>(service: Option<&'a str>, path: &'a str, strip: Option<usize>) -
             }
             rest => Joined { base, slash: if rest.starts_with('/') { "" } else { "/" }, rest },
         },
+    }
+}
+
+/// Appends a canonical request path to a service's path as bytes, as `path_handling` `v1` says: a slash that the
+/// request's part begins with is left out where the whole path goes on, or where the service's path ends with one.
+///
+/// `strip` is as in [`join`].
+///
+/// ```
+/// use gateway_core::router::append;
+///
+/// assert_eq!(append(Some("/base"), "/apix", Some(4)).to_cow(), "/basex");
+/// assert_eq!(append(Some("/base"), "/api", None).to_cow(), "/baseapi");
+/// assert_eq!(append(Some("/base/"), "/api/x", Some(4)).to_cow(), "/base/x");
+/// ```
+#[must_use]
+pub fn append<'a>(service: Option<&'a str>, path: &'a str, strip: Option<usize>) -> Joined<'a> {
+    let base = service.filter(|service| !service.is_empty()).unwrap_or("/");
+    let rest = match strip {
+        None | Some(0) => path.strip_prefix('/').unwrap_or(path),
+        Some(matched) => without_dots(path.get(matched..).unwrap_or_default()),
+    };
+    match base.strip_suffix('/') {
+        Some(base) if rest.starts_with('/') => Joined { base, slash: "", rest },
+        // The path as it came, so that it need not be written.
+        Some("") if strip.is_none_or(|matched| matched == 0) => Joined { base: "", slash: "", rest: path },
+        _ => Joined { base, slash: "", rest },
     }
 }
 
@@ -107,6 +134,21 @@ mod tests {
 
     /// The path sent upstream for a request that a route with this path takes.
     fn sent(service: &str, route: &str, request: &str, strips: bool) -> String {
+        sent_by(join, service, route, request, strips)
+    }
+
+    /// The same with `path_handling` `v1`.
+    fn sent_v1(service: &str, route: &str, request: &str, strips: bool) -> String {
+        sent_by(append, service, route, request, strips)
+    }
+
+    fn sent_by(
+        join: for<'a> fn(Option<&'a str>, &'a str, Option<usize>) -> Joined<'a>,
+        service: &str,
+        route: &str,
+        request: &str,
+        strips: bool,
+    ) -> String {
         let (path, query) =
             request.split_once('?').map_or((request, None), |(path, query)| (path, Some(query)));
         let matched = match route.strip_prefix('~') {
@@ -171,6 +213,38 @@ mod tests {
     }
 
     #[test]
+    fn the_samples_of_the_manual_hold_v1_r25() {
+        assert_eq!(sent_v1("/srv", "/rou", "/roureq", false), "/srvroureq");
+        assert_eq!(sent_v1("/srv", "/rou", "/roureq", true), "/srvreq");
+        assert_eq!(sent_v1("/srv/", "/rou", "/rou", true), "/srv/");
+        assert_eq!(sent_v1("/service", "/route/", "/route/", true), "/service");
+    }
+
+    #[test]
+    fn paths_are_appended_as_bytes_v1_p38() {
+        for (service, route, request, strips, expected) in [
+            ("/base", "/api", "/apix", true, "/basex"),
+            ("/base", "/api", "/api", false, "/baseapi"),
+            ("/base", "/api", "/api/x", true, "/base/x"),
+            ("/base/", "/api", "/api/x", true, "/base/x"),
+            ("/base/", "/api", "/apix", true, "/base/x"),
+            ("/base", "/", "/x", true, "/basex"),
+            ("/base", "", "/x", true, "/basex"),
+            ("/base", "/", "/", true, "/base"),
+            ("", "/api", "/api", true, "/"),
+            ("", "/api", "/api/x", true, "/x"),
+            ("", "/api", "/apix", true, "/x"),
+            ("", "/api", "/api/x?q", false, "/api/x?q"),
+            ("", "", "/", false, "/"),
+            ("/base", r"~/re/\d+", "/re/12x", true, "/basex"),
+            ("/service", "/route", "/route../req", true, "/servicereq"),
+            ("/service", "/route", "/route..", true, "/service"),
+        ] {
+            assert_eq!(sent_v1(service, route, request, strips), expected, "{service} {route} {request}");
+        }
+    }
+
+    #[test]
     fn a_whole_path_goes_behind_the_services_p38() {
         for (service, request, expected) in [
             ("", "/api/x?q", "/api/x?q"),
@@ -204,6 +278,7 @@ mod tests {
             (None, "/api", Some(4)),
         ] {
             assert!(matches!(join(service, path, strip).to_cow(), Cow::Borrowed(_)), "{path}");
+            assert!(service.is_some() || matches!(append(service, path, strip).to_cow(), Cow::Borrowed(_)));
         }
     }
 }

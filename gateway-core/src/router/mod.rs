@@ -26,42 +26,53 @@
 //! | file | what it holds |
 //! | --- | --- |
 //! | `flavor` | the ways to rank routes |
+//! | `compile` | the compiler of each |
 //! | `compatible` | the flavour `traditional_compatible`: a route becomes ranked rules |
 //! | `priority` | the order of its rules |
+//! | `traditional`, `gateway_api` | the flavours of these names, each with its order |
+//! | `fields`, `paths` | what they read in the same way |
 //! | `rank` | the order of any rules |
-//! | `host`, `path`, `pattern`, `predicate` | what one rule asks for, and how it is written in a route |
+//! | `host`, `path`, `pattern`, `template`, `predicate`, `query` | what one rule asks for, and how it is written in a route |
 //! | `rule` | these together |
 //! | `rule_error` | what cannot be read of a route |
-//! | `guard` | what is left to check of a rule once host and prefix fit |
+//! | `tail`, `guard` | what is left to check of a rule once host and prefix fit |
 //! | `index`, `trie` | rules found by host, then by path |
 //! | `router` | routes, their values, and the index over them |
+//! | `captures` | what an expression or a template took out of a path |
 //! | `join` | the path that goes to the upstream |
 //! | `survey` | which routes others leave nothing to, and which only their ids tell apart: for the linter |
-//! | `wants`, `cover`, `simple`, `manual` | rules, compared with each other |
+//! | `wants`, `cover`, `simple` | rules, compared with each other |
 //! | `explain`, `explanation`, `criterion` | why it is this route and none of the others, for people |
+//! | `hostname` | the names that a listener and a route have in common |
 //!
 //! # Cost
-//! A match allocates nothing, with two exceptions: an expression makes its working space when it is first used, and
-//! a path with an escape (`%20`) is decoded before an expression sees it. The time of a match grows with the length
+//! A match allocates nothing, with few exceptions: an expression makes its working space when it is first used, a
+//! path with an escape (`%20`) is decoded before an expression or a template sees it, and so is such a parameter of a
+//! query; a template with more than three parameters keeps them in a list. The time of a match grows with the length
 //! of host and path and with the number of rules that share both a host and a path, not with the number of routes:
 //! a thousand routes that differ by nothing but a header's value are looked at one after the other.
 
+mod captures;
 mod compatible;
 mod compile;
 mod cover;
 mod criterion;
 mod explain;
 mod explanation;
+mod fields;
 mod flavor;
+mod gateway_api;
 mod guard;
 mod host;
+mod hostname;
 mod index;
 mod join;
-mod manual;
 mod path;
+mod paths;
 mod pattern;
 mod predicate;
 mod priority;
+mod query;
 mod rank;
 #[expect(clippy::module_inception, reason = "the room is named after its main noun")]
 mod router;
@@ -69,8 +80,11 @@ mod rule;
 mod rule_error;
 mod simple;
 mod survey;
+mod tail;
+mod template;
 #[cfg(test)]
 mod tests;
+mod traditional;
 mod trie;
 mod wants;
 
@@ -80,15 +94,17 @@ use http::{HeaderMap, Method};
 
 use crate::config::Protocol;
 
+pub use captures::{Captures, PathPattern};
 pub use explanation::{Capture, Explanation, Label, Missed, RunnerUp, Taken, Unmet};
-pub use flavor::{Flavor, UnknownFlavor};
-pub use join::{Joined, join};
-pub use pattern::Captures;
+pub use flavor::{Dialect, Flavor, UnknownFlavor};
+pub use hostname::common_hostnames;
+pub use join::{Joined, append, join};
 pub use rank::Comparison;
 pub use router::{Match, Router};
 pub use rule_error::RuleError;
 pub(crate) use simple::start_of;
 pub(crate) use survey::{Effect, Relation, survey};
+pub use template::Template;
 
 /// What of a request takes part in routing.
 #[derive(Clone, Copy, Debug)]

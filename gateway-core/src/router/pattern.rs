@@ -1,9 +1,9 @@
-//! Regular expressions over decoded paths, and what they take out of them.
+//! Regular expressions over decoded paths.
 
 use std::borrow::Cow;
 
-use regex::{CaptureLocations, Regex, RegexBuilder};
-use regex_syntax::hir::{Hir, literal::Extractor};
+use regex::{Regex, RegexBuilder};
+use regex_syntax::hir::{Hir, HirKind, Look, literal::Extractor};
 
 use super::path::{Piece, decoded, is_reserved, pieces, stands_plain, wire_length};
 
@@ -41,6 +41,23 @@ fn literal_prefix(pattern: &Hir) -> String {
     common.take_while(|byte| stands_plain(*byte) && *byte != b'%').map(char::from).collect()
 }
 
+/// The text that is all that an expression takes, where it is a literal with an end anchor: `/x$`.
+pub(super) fn whole_literal(text: &str) -> Option<String> {
+    let pattern = regex_syntax::parse(&decoded_pattern(text)).ok()?;
+    let HirKind::Concat(parts) = pattern.kind() else { return None };
+    let parts = match parts.split_first()? {
+        (start, parts) if *start.kind() == HirKind::Look(Look::Start) => parts,
+        _ => parts,
+    };
+    match parts {
+        [text, end] if *end.kind() == HirKind::Look(Look::End) => match text.kind() {
+            HirKind::Literal(text) => String::from_utf8(text.0.to_vec()).ok(),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
 /// Escapes in an expression mean the octet itself: `~/sp%20ace` takes what `~/sp ace` takes (compat R12).
 fn decoded_pattern(text: &str) -> Cow<'_, str> {
     match decoded(text) {
@@ -63,41 +80,6 @@ fn literal(run: &mut Vec<u8>, piece: &Piece<'_>) -> String {
         }
         Piece::Escaped(octet) => format!("%{octet:02X}"),
         Piece::Plain(text) => text.to_owned(),
-    }
-}
-
-/// What an expression took out of a path.
-#[derive(Debug)]
-pub struct Captures<'r, 'p> {
-    regex: &'r Regex,
-    path: Cow<'p, str>,
-    groups: CaptureLocations,
-}
-
-impl<'r, 'p> Captures<'r, 'p> {
-    /// The captures of `regex` in a canonical path.
-    pub(super) fn new(regex: &'r Regex, path: &'p str) -> Option<Self> {
-        let path = decoded(path);
-        let mut groups = regex.capture_locations();
-        regex.captures_read(&mut groups, &path)?;
-        Some(Self { regex, path, groups })
-    }
-
-    /// The group of this number, decoded; 0 is the whole match.
-    #[must_use]
-    pub fn get(&self, group: usize) -> Option<&str> {
-        self.groups.get(group).and_then(|(start, end)| self.path.get(start..end))
-    }
-
-    /// The group of this name, decoded.
-    #[must_use]
-    pub fn name(&self, name: &str) -> Option<&str> {
-        self.iter().find_map(|(own, value)| if own == Some(name) { value } else { None })
-    }
-
-    /// All groups from number 1 on, with their names and values; a group that took no part has no value.
-    pub fn iter(&self) -> impl Iterator<Item = (Option<&'r str>, Option<&str>)> {
-        self.regex.capture_names().enumerate().skip(1).map(|(group, name)| (name, self.get(group)))
     }
 }
 
@@ -141,6 +123,28 @@ mod tests {
         assert_eq!(literal("/a%2Fb"), "/a");
         assert_eq!(literal("(?i)/ab"), "/");
         assert_eq!(literal(".*"), "");
+    }
+
+    #[test]
+    fn a_literal_with_an_end_is_known() {
+        for (pattern, literal) in [
+            ("/x$", Some("/x")),
+            ("^/x$", Some("/x")),
+            (r"/a\.b\z", Some("/a.b")),
+            ("/sp%20ace$", Some("/sp ace")),
+            ("/a%2fb$", Some("/a%2Fb")),
+            ("/$", Some("/")),
+            ("/x", None),
+            ("/x.$", None),
+            ("(?i)/x$", None),
+            ("(?m)/x$", None),
+            ("(/x)$", None),
+            ("/x$|/y", None),
+            ("$", None),
+            ("[", None),
+        ] {
+            assert_eq!(whole_literal(pattern).as_deref(), literal, "{pattern}");
+        }
     }
 
     #[test]

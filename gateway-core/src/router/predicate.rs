@@ -7,6 +7,7 @@ use super::{
     Head,
     host::Name,
     pattern::PATTERN_LIMIT,
+    query::Parameter,
     rule_error::{RuleError, read},
 };
 use crate::config::Route;
@@ -17,6 +18,18 @@ pub(super) struct Predicates {
     pub(super) methods: Vec<Method>,
     pub(super) headers: Vec<Header>,
     pub(super) snis: Vec<Name>,
+    pub(super) queries: Vec<Parameter>,
+}
+
+/// How the values of header fields are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum HeaderValues {
+    /// `~*` begins an expression wherever it stands; case does not count (compat R8, P41).
+    Each,
+    /// `~*` begins an expression where it stands alone; case does not count (compat R8).
+    Single,
+    /// `~*` begins an expression wherever it stands; case counts, in expressions too.
+    Exact,
 }
 
 /// One header name with the values that match.
@@ -30,19 +43,25 @@ pub(super) struct Header {
 pub(super) enum Value {
     /// Compared without regard to ASCII case.
     Text(String),
+    /// Compared as it stands.
+    Exact(String),
     /// `~*...`, found anywhere in the value.
     Pattern(Regex),
 }
 
 impl Predicates {
     /// Those of `route`. What cannot be read is pushed to `errors`.
-    pub(super) fn new(route: &Route, errors: &mut Vec<RuleError>) -> Self {
+    pub(super) fn new(route: &Route, reading: HeaderValues, errors: &mut Vec<RuleError>) -> Self {
         let method = |text: &str| Method::from_bytes(text.as_bytes());
         let headers = route.headers.iter().flatten();
+        let queries = route.queries.iter().flatten();
         Self {
             methods: read("methods", route.methods.as_deref(), method, errors),
-            headers: headers.filter_map(|(name, values)| Header::new(name, values, errors)).collect(),
+            headers: headers
+                .filter_map(|(name, values)| Header::new(name, values, reading, errors))
+                .collect(),
             snis: read("snis", route.snis.as_deref(), Name::parse, errors),
+            queries: queries.map(|(name, values)| Parameter::new(name, values, errors)).collect(),
         }
     }
 
@@ -51,6 +70,7 @@ impl Predicates {
         (self.methods.is_empty() || self.methods.contains(head.method))
             && self.admit_sni(head)
             && self.headers.iter().all(|header| header.admit(head.headers))
+            && self.queries.iter().all(|parameter| parameter.admit(head.query))
     }
 
     /// Server names count on TLS only (compat R10).
@@ -65,9 +85,18 @@ impl Predicates {
 }
 
 impl Header {
-    fn new(name: &str, values: &[String], errors: &mut Vec<RuleError>) -> Option<Self> {
+    fn new(
+        name: &str,
+        values: &[String],
+        reading: HeaderValues,
+        errors: &mut Vec<RuleError>,
+    ) -> Option<Self> {
         let field = format!("headers.{name}");
-        let values = read(&field, Some(values), Value::parse, errors);
+        let is_plain = reading == HeaderValues::Single && values.len() > 1;
+        let value = |text: &str| {
+            if is_plain { Ok(Value::Text(text.to_owned())) } else { Value::parse(text, reading) }
+        };
+        let values = read(&field, Some(values), value, errors);
         match HeaderName::from_bytes(name.as_bytes()) {
             Ok(name) => Some(Self { name, values }),
             Err(error) => {
@@ -85,16 +114,20 @@ impl Header {
 }
 
 impl Value {
-    fn parse(text: &str) -> Result<Self, regex::Error> {
-        let Some(pattern) = text.strip_prefix("~*") else { return Ok(Self::Text(text.to_owned())) };
+    fn parse(text: &str, reading: HeaderValues) -> Result<Self, regex::Error> {
+        let exact = reading == HeaderValues::Exact;
+        let Some(pattern) = text.strip_prefix("~*") else {
+            return Ok(if exact { Self::Exact(text.to_owned()) } else { Self::Text(text.to_owned()) });
+        };
         let mut pattern = RegexBuilder::new(pattern);
-        pattern.case_insensitive(true).size_limit(PATTERN_LIMIT).dfa_size_limit(PATTERN_LIMIT);
+        pattern.case_insensitive(!exact).size_limit(PATTERN_LIMIT).dfa_size_limit(PATTERN_LIMIT);
         pattern.build().map(Self::Pattern)
     }
 
     fn takes(&self, field: &HeaderValue) -> bool {
         match self {
             Self::Text(text) => field.as_bytes().eq_ignore_ascii_case(text.as_bytes()),
+            Self::Exact(text) => field.as_bytes() == text.as_bytes(),
             Self::Pattern(pattern) => pattern.is_match(field.as_bytes()),
         }
     }

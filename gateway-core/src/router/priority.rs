@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::rank::Comparison;
+use super::rank::Term;
 use crate::config::Route;
 
 /// A rule's rank: the greater one takes the request. Fields compare in the order they are written.
@@ -23,6 +23,9 @@ use crate::config::Route;
 /// One thing is not copied (compat D23): in Kong `regex_priority` runs into the bits of headers and fields and
 /// comes round at 8192. Here it is a number of its own, so 8192 stands above 5, -1 below 0, and it only ever decides
 /// between rules that are equal in all above it.
+///
+/// A template, which Kong does not have, ranks as an expression; `length` is that of its text, so it stands above the
+/// expressions of its `regex_priority`, and the one that says more above the other.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Priority {
     many: bool,
@@ -43,6 +46,10 @@ pub(super) enum PathKind {
     /// Prefixes of this many bytes, decoded as Kong stores them.
     Prefix(usize),
     Regex,
+    /// Templates with this much text, decoded.
+    Template(usize),
+    /// Whole paths (flavour `gateway_api`).
+    Exact,
 }
 
 impl Priority {
@@ -51,7 +58,7 @@ impl Priority {
     pub(super) fn new(route: &Route, path: PathKind, id: Uuid) -> Self {
         let fields = fields(route);
         let many = fields >= 4;
-        let regex = path == PathKind::Regex;
+        let regex = matches!(path, PathKind::Regex | PathKind::Template(_));
         let headers = route.headers.as_ref().map_or(0, indexmap::IndexMap::len);
         Self {
             many,
@@ -60,41 +67,23 @@ impl Priority {
             fields,
             headers: u8::try_from(headers).unwrap_or(u8::MAX),
             regex_priority: if regex { route.regex_priority } else { 0 },
-            length: if let PathKind::Prefix(length) = path { length } else { 0 },
+            length: if let PathKind::Prefix(length) | PathKind::Template(length) = path { length } else { 0 },
             id,
         }
     }
 
-    /// The first comparison that puts this one below `winner`.
-    pub(super) fn lost(&self, winner: &Self) -> Comparison {
-        let than = |what: &str, own: i128, other: i128| format!("{what}: {own} against {other}");
-        let (own, other) = (self, winner);
-        let numbers = [
-            ("fields", "fewer fields set", own.fields.into(), other.fields.into()),
-            ("headers", "fewer headers", own.headers.into(), other.headers.into()),
-            (
-                "regex_priority",
-                "lower regex_priority",
-                own.regex_priority.into(),
-                other.regex_priority.into(),
-            ),
-            ("length", "shorter prefix", own.length as i128, other.length as i128),
-        ];
-        if own.many != other.many {
-            let counts = than("fewer than four fields set", own.fields.into(), other.fields.into());
-            return Comparison::new("four_fields", counts);
-        }
-        if own.plain_hosts != other.plain_hosts {
-            let why = "plain hosts and nothing else in `hosts` come before all other hosts and none";
-            return Comparison::new("plain_hosts", why);
-        }
-        if own.regex != other.regex {
-            return Comparison::new("regex", "a regular expression comes before a prefix and no path");
-        }
-        match numbers.into_iter().find(|(.., own, other)| own != other) {
-            Some((by, what, own, other)) => Comparison::new(by, than(what, own, other)),
-            None => Comparison::tie(),
-        }
+    /// What is compared, one after the other.
+    pub(super) fn terms(&self) -> Vec<Term> {
+        vec![
+            ("four fields or more", self.many.to_string()),
+            ("plain hosts only", self.plain_hosts.to_string()),
+            ("regex", self.regex.to_string()),
+            ("fields", self.fields.to_string()),
+            ("headers", self.headers.to_string()),
+            ("regex_priority", self.regex_priority.to_string()),
+            ("length", self.length.to_string()),
+            ("id", self.id.to_string()),
+        ]
     }
 }
 

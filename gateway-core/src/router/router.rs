@@ -2,21 +2,19 @@
 
 use std::{fmt, sync::Arc};
 
-use regex::Regex;
-
 use super::{
-    Explanation, Flavor, Head,
+    Dialect, Explanation, Head,
+    captures::{Captures, PathPattern},
     compile::compiler,
     explain::explain,
     index::{Found, Index},
-    pattern::Captures,
     rule_error::RuleError,
 };
 use crate::config::Route;
 
 /// Finds the route of a request. Immutable, so one behind an [`Arc`] serves all threads.
 pub struct Router<T> {
-    flavor: Flavor,
+    dialect: Dialect,
     routes: Vec<(Arc<Route>, T)>,
     index: Index,
     /// The route of each rule.
@@ -28,41 +26,42 @@ pub struct Router<T> {
 pub struct Match<'r, T> {
     /// What the route leads to.
     pub value: &'r T,
-    /// How many bytes of the path the route's path matched: the prefix, or all that the expression took; 0 for a
-    /// route without paths. Always a character boundary of the canonical path.
+    /// How many bytes of the path the route's path matched: the prefix, or all that the expression or the template
+    /// took; 0 for a route without paths. Always a character boundary of the canonical path.
     pub matched: usize,
-    /// The regular expression that matched, over the decoded path; see [`Match::captures`].
-    pub pattern: Option<&'r Regex>,
+    /// The regular expression or the template that matched, over the decoded path; see [`Match::captures`].
+    pub pattern: Option<PathPattern<'r>>,
 }
 
 impl<T> Router<T> {
-    /// A router of the default [`Flavor`] over these routes, as [`Router::with_flavor`].
+    /// A router of the default [`Flavor`](super::Flavor) over these routes, as [`Router::with_flavor`].
     ///
     /// # Errors
     /// As [`Router::with_flavor`].
     pub fn new(
         routes: impl IntoIterator<Item = (Arc<Route>, T)>,
     ) -> Result<Self, Vec<(Arc<Route>, RuleError)>> {
-        Self::with_flavor(Flavor::default(), routes)
+        Self::with_flavor(Dialect::default(), routes)
     }
 
-    /// A router over these routes. Their order does not matter, but for routes of one id: the first one counts.
+    /// A router over these routes, of a [`Flavor`](super::Flavor) or of a whole [`Dialect`]. Their order does not matter, but for routes of one id: the first one counts.
     ///
     /// Routes for streams only never match. `protocols` says nothing else here (compat R16): it is for the caller to
     /// send a request in clear on to TLS. A route without a field to match on takes every request.
     ///
     /// # Errors
     /// All rules of all routes that cannot be compiled: a regular expression that does not parse or is too large, a
-    /// host with two wildcards, a name that is not a header's, an expression of another flavour.
+    /// host with two wildcards, a name that is not a header's, a field of another flavour.
     pub fn with_flavor(
-        flavor: Flavor,
+        dialect: impl Into<Dialect>,
         routes: impl IntoIterator<Item = (Arc<Route>, T)>,
     ) -> Result<Self, Vec<(Arc<Route>, RuleError)>> {
         let routes: Vec<(Arc<Route>, T)> = routes.into_iter().collect();
-        let compile = compiler(flavor);
+        let dialect = dialect.into();
+        let compile = compiler(dialect.flavor);
         let (mut rules, mut errors) = (Vec::new(), Vec::new());
         for (owner, (route, _)) in (0_u32..).zip(&routes) {
-            match compile(route) {
+            match compile(route, dialect) {
                 Ok(compiled) => rules.extend(compiled.into_iter().map(|(rank, rule)| (rank, owner, rule))),
                 Err(found) => errors.extend(found.into_iter().map(|error| (Arc::clone(route), error))),
             }
@@ -73,7 +72,7 @@ impl<T> Router<T> {
         rules.sort_by(|(a, ..), (b, ..)| b.cmp(a));
         let (owners, rules): (Vec<_>, Vec<_>) =
             rules.into_iter().map(|(_, owner, rule)| (owner, rule)).unzip();
-        Ok(Self { flavor, routes, index: Index::new(rules), owners })
+        Ok(Self { dialect, routes, index: Index::new(rules), owners })
     }
 
     /// The route that takes `head`.
@@ -107,13 +106,13 @@ impl<T> Router<T> {
     /// ```
     #[must_use]
     pub fn explain(&self, head: &Head<'_>) -> Explanation {
-        explain(self.flavor, self.routes.iter().map(|(route, _)| route.as_ref()), head)
+        explain(self.dialect, self.routes.iter().map(|(route, _)| route.as_ref()), head)
     }
 
-    /// How its routes are ranked.
+    /// How its routes are read.
     #[must_use]
-    pub const fn flavor(&self) -> Flavor {
-        self.flavor
+    pub const fn dialect(&self) -> Dialect {
+        self.dialect
     }
 
     /// All routes with their values, as they were given.
@@ -123,8 +122,8 @@ impl<T> Router<T> {
 }
 
 impl<'r, T> Match<'r, T> {
-    /// What the expression took out of `path`, the path of the request's [`Head`]. `None` for a route that matched by
-    /// prefix or without a path.
+    /// What the expression or the template took out of `path`, the path of the request's [`Head`]. `None` for a route
+    /// that matched by prefix or without a path.
     #[must_use]
     pub fn captures<'p>(&self, path: &'p str) -> Option<Captures<'r, 'p>> {
         Captures::new(self.pattern?, path)

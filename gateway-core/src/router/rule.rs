@@ -1,6 +1,8 @@
 //! A rule: what one way into a route asks of a request.
 
-use super::{host::Host, path::Prefix, pattern::Pattern, predicate::Predicates};
+use std::sync::Arc;
+
+use super::{host::Host, path::Prefix, pattern::Pattern, predicate::Predicates, template::Template};
 
 /// What a request must have to take a route. A route is one rule or, with several paths, more (compat P44).
 #[derive(Debug)]
@@ -14,12 +16,18 @@ pub(super) struct Rule {
 }
 
 /// The paths of one rule: all of one kind.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Paths {
     /// Any path.
     Any,
     /// One of these prefixes.
     Prefixes(Vec<Prefix>),
+    /// One of these, of which a path element ends.
+    Elements(Vec<Prefix>),
+    /// One of these as a whole.
+    Exact(Vec<Prefix>),
     /// One of these expressions; the first in the route's order counts.
     Patterns(Vec<Pattern>),
+    /// One of these templates; the first in the route's order counts.
+    Templates(Vec<Arc<Template>>),
 }

@@ -3,19 +3,17 @@
 //! Rules are not compared each with each. They stand under their hosts and the starts of their paths, so that one is
 //! compared with those only that stand under the same host or a wider one, and under the same start or a shorter one.
 
-use std::{
-    cmp::Ordering,
-    collections::{HashMap, HashSet},
-};
+use std::collections::{HashMap, HashSet};
 
 use foldhash::fast::RandomState;
 
 use super::{
-    Comparison, Flavor,
+    Comparison, Dialect, Flavor,
     compile::compiler,
     host::{Host, Name},
-    manual,
     rank::Rank,
+    rule::Rule,
+    traditional::TraditionalRank,
     wants::{Want, Wants},
 };
 use crate::config::Route;
@@ -53,8 +51,8 @@ pub(crate) enum Effect {
 }
 
 /// What the routes mean for each other, as far as it can be proved. Routes that do not compile have no part in it.
-pub(crate) fn survey(flavor: Flavor, routes: &[&Route]) -> Vec<Relation> {
-    let survey = Survey::new(flavor, routes);
+pub(crate) fn survey(dialect: Dialect, routes: &[&Route]) -> Vec<Relation> {
+    let survey = Survey::new(dialect, routes);
     let mut relations = survey.unreachable();
     let lost: Vec<bool> = (0..routes.len()).map(|route| is_whole(&relations, route)).collect();
     survey.overlaps(&lost, &mut relations);
@@ -67,17 +65,18 @@ fn is_whole(relations: &[Relation], route: usize) -> bool {
 }
 
 /// A rule with its route.
-struct Ranked<'r> {
+struct Ranked {
     rank: Rank,
+    /// Its rank in Kong's manual.
+    manual: Rank,
     owner: usize,
-    route: &'r Route,
     wants: Wants,
 }
 
 /// All rules, the best first.
-struct Survey<'r> {
+struct Survey {
     flavor: Flavor,
-    rules: Vec<Ranked<'r>>,
+    rules: Vec<Ranked>,
 }
 
 /// Where rules stand: under a host, and there under the start of a path.
@@ -94,17 +93,22 @@ struct Shelf<'s> {
     below: Vec<Name>,
 }
 
-impl<'r> Survey<'r> {
-    fn new(flavor: Flavor, routes: &[&'r Route]) -> Self {
-        let compile = compiler(flavor);
+impl Survey {
+    fn new(dialect: Dialect, routes: &[&Route]) -> Self {
+        let compile = compiler(dialect.flavor);
         let mut rules = Vec::new();
         for (owner, route) in routes.iter().copied().enumerate() {
-            let compiled = compile(route).unwrap_or_default();
-            let ranked = |(rank, rule)| Ranked { rank, owner, route, wants: Wants::of(rule) };
+            let compiled = compile(route, dialect).unwrap_or_default();
+            let ranked = |(rank, rule): (Rank, Rule)| Ranked {
+                manual: Rank::Traditional(TraditionalRank::new(route, rule.path.kind())),
+                rank,
+                owner,
+                wants: Wants::of(rule),
+            };
             rules.extend(compiled.into_iter().map(ranked));
         }
         rules.sort_by(|a, b| b.rank.cmp(&a.rank));
-        Self { flavor, rules }
+        Self { flavor: dialect.flavor, rules }
     }
 
     /// The rules, and parts of rules, that others above them leave nothing to.
@@ -171,32 +175,38 @@ impl<'r> Survey<'r> {
     fn overlaps(&self, lost: &[bool], relations: &mut Vec<Relation>) {
         let shelves = Shelves::of(&self.rules);
         let mut told: HashSet<(usize, bool), RandomState> = HashSet::default();
-        for (place, rule) in self.rules.iter().enumerate() {
-            for (above, effect) in self.rivals(&shelves, place, lost) {
-                let key = (rule.owner, effect == Effect::Ambiguous);
-                if told.insert(key) {
-                    relations.extend(self.relation(place, above, effect));
+        for place in 0..self.rules.len() {
+            for other in self.near(&shelves, place) {
+                let (above, below) = (place.min(other), place.max(other));
+                let Some((rule, effect)) = self.rivalry(above, below, lost) else { continue };
+                if told.insert((rule.owner, effect == Effect::Ambiguous)) {
+                    relations.extend(self.relation(below, above, effect));
                 }
             }
         }
     }
 
-    /// Rules above the one at `place` that share requests with it, as far as that is worth telling.
-    fn rivals(&self, shelves: &Shelves<'_>, place: usize, lost: &[bool]) -> Vec<(usize, Effect)> {
-        let Some(own) = self.rules.get(place).filter(|rule| !is_lost(lost, rule.owner)) else {
-            return Vec::new();
-        };
-        let hosts: Vec<_> =
-            if own.wants.hosts.is_empty() { vec![None] } else { own.wants.hosts.iter().map(Some).collect() };
-        let near = hosts.iter().flat_map(|host| own.wants.paths.iter().map(move |path| (*host, path)));
+    /// Some of the rules that may share requests with the one at `place`.
+    fn near(&self, shelves: &Shelves<'_>, place: usize) -> Vec<usize> {
+        let Some(Ranked { wants, .. }) = self.rules.get(place) else { return Vec::new() };
+        let any = wants.hosts.is_empty().then_some(None);
+        let hosts: Vec<_> = wants.hosts.iter().map(Some).chain(any).collect();
+        let each = hosts.iter().flat_map(|host| wants.paths.iter().map(move |path| (*host, path)));
         let places =
-            near.flat_map(|(host, path)| shelves.wider(host, path).chain(shelves.narrower(host, path)));
-        let mut seen: Vec<usize> = places.take(MOST).filter(|above| *above < place).collect();
+            each.flat_map(|(host, path)| shelves.wider(host, path).chain(shelves.narrower(host, path)));
+        let mut seen: Vec<usize> = places.take(MOST).filter(|other| *other != place).collect();
         seen.sort_unstable();
         seen.dedup();
-        seen.into_iter()
-            .filter_map(|above| Some((above, own.rivalry(self.rules.get(above)?, self.flavor, lost)?)))
-            .collect()
+        seen
+    }
+
+    /// What there is to say of the rule at `below`, and the rule.
+    fn rivalry(&self, above: usize, below: usize, lost: &[bool]) -> Option<(&Ranked, Effect)> {
+        let (rule, above) = (self.rules.get(below)?, self.rules.get(above)?);
+        if is_lost(lost, rule.owner) {
+            return None;
+        }
+        Some((rule, rule.rivalry(above, self.flavor, lost)?))
     }
 }
 
@@ -212,7 +222,7 @@ struct Covered {
     is_open: bool,
 }
 
-impl Ranked<'_> {
+impl Ranked {
     /// What there is to say of this rule below `above`.
     fn rivalry(&self, above: &Self, flavor: Flavor, lost: &[bool]) -> Option<Effect> {
         if self.owner == above.owner || is_lost(lost, above.owner) {
@@ -221,7 +231,8 @@ impl Ranked<'_> {
         let effect = if self.rank.ties(&above.rank) {
             Effect::Ambiguous
         } else if flavor == Flavor::TraditionalCompatible
-            && manual::order(&self.side(), &above.side()) == Ordering::Greater
+            && self.manual > above.manual
+            && !self.manual.ties(&above.manual)
         {
             Effect::AgainstManual
         } else {
@@ -229,15 +240,10 @@ impl Ranked<'_> {
         };
         self.wants.meets(&above.wants).then_some(effect)
     }
-
-    fn side(&self) -> manual::Side<'_> {
-        let first = self.wants.paths.first();
-        manual::Side { route: self.route, path: first.and_then(Want::shown) }
-    }
 }
 
 impl<'s> Shelves<'s> {
-    fn of(rules: &'s [Ranked<'_>]) -> Self {
+    fn of(rules: &'s [Ranked]) -> Self {
         let mut shelves = Self::default();
         for (place, rule) in rules.iter().enumerate() {
             let any = rule.wants.hosts.is_empty().then_some(None);

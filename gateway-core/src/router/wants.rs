@@ -4,6 +4,8 @@ use http::{HeaderName, Method};
 
 use super::{
     host::{Host, Name},
+    predicate::Value,
+    priority::PathKind,
     rule::{Paths, Rule},
     simple::start_of,
 };
@@ -16,10 +18,21 @@ pub(super) struct Wants {
     pub(super) paths: Vec<Want>,
     /// Any of these; none: any method.
     pub(super) methods: Vec<Method>,
-    /// All of these names, each with any of its values: texts in lower case, `~*` and expressions.
-    pub(super) headers: Vec<(HeaderName, Vec<String>)>,
+    /// All of these names, each with any of its values.
+    pub(super) headers: Vec<(HeaderName, Vec<HeaderWant>)>,
+    /// How many parameters of the query; more is not known of them.
+    pub(super) queries: usize,
     /// Any of these; none: any server name.
     pub(super) snis: Vec<Name>,
+}
+
+/// One value that is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum HeaderWant {
+    /// In lower case, compared without regard to it.
+    Text(String),
+    Exact(String),
+    Pattern(String),
 }
 
 /// One path that is asked for.
@@ -28,6 +41,15 @@ pub(super) enum Want {
     Any,
     /// On the wire.
     Prefix(String),
+    /// Whole elements, on the wire.
+    Elements(String),
+    /// All of the path, on the wire.
+    Exact(String),
+    /// A template, of which only is known how its paths start.
+    Template {
+        text: String,
+        literal: String,
+    },
     Pattern {
         /// As the route writes it, without `~`.
         text: String,
@@ -49,23 +71,50 @@ impl Wants {
             Paths::Patterns(patterns) => {
                 patterns.iter().map(|pattern| Want::pattern(&pattern.to_string(), &pattern.literal)).collect()
             }
+            Paths::Elements(prefixes) => {
+                prefixes.into_iter().map(|prefix| Want::Elements(prefix.wire)).collect()
+            }
+            Paths::Exact(paths) => paths.into_iter().map(|path| Want::Exact(path.wire)).collect(),
+            Paths::Templates(templates) => {
+                let want = |text: String, literal: &str| Want::Template { text, literal: literal.to_owned() };
+                templates.iter().map(|template| want(template.to_string(), template.literal())).collect()
+            }
         };
-        let value = |value: String| if value.starts_with("~*") { value } else { value.to_ascii_lowercase() };
-        let headers = predicates.headers.iter().map(|header| {
-            (header.name.clone(), header.values.iter().map(|own| value(own.to_string())).collect())
-        });
+        let value = |value: &Value| match value {
+            Value::Text(text) => HeaderWant::Text(text.to_ascii_lowercase()),
+            Value::Exact(text) => HeaderWant::Exact(text.clone()),
+            Value::Pattern(pattern) => HeaderWant::Pattern(pattern.as_str().to_owned()),
+        };
+        let headers = predicates.headers.iter();
+        let headers = headers.map(|header| (header.name.clone(), header.values.iter().map(value).collect()));
         Self {
             hosts,
             paths,
-            methods: predicates.methods.clone(),
             headers: headers.collect(),
+            queries: predicates.queries.len(),
+            methods: predicates.methods,
             snis: predicates.snis,
         }
     }
 
     /// Whether nothing but host and path counts, and how much does: what asks for little covers much.
     pub(super) fn weight(&self) -> usize {
-        self.methods.len() + self.snis.len() + self.headers.len()
+        self.methods.len() + self.snis.len() + self.headers.len() + self.queries
+    }
+}
+
+impl Paths {
+    /// What they add to a rank.
+    pub(super) fn kind(&self) -> PathKind {
+        match self {
+            Self::Any => PathKind::None,
+            Self::Prefixes(paths) | Self::Elements(paths) => {
+                PathKind::Prefix(paths.first().map_or(0, |path| path.length))
+            }
+            Self::Exact(_) => PathKind::Exact,
+            Self::Patterns(_) => PathKind::Regex,
+            Self::Templates(paths) => PathKind::Template(paths.first().map_or(0, |path| path.length())),
+        }
     }
 }
 
@@ -79,7 +128,8 @@ impl Want {
     pub(super) fn start(&self) -> &str {
         match self {
             Self::Any => "",
-            Self::Prefix(start) | Self::Pattern { literal: start, .. } => start,
+            Self::Prefix(start) | Self::Elements(start) | Self::Exact(start) => start,
+            Self::Pattern { literal, .. } | Self::Template { literal, .. } => literal,
         }
     }
 
@@ -87,7 +137,8 @@ impl Want {
     pub(super) fn shown(&self) -> Option<String> {
         match self {
             Self::Any => None,
-            Self::Prefix(prefix) => Some(prefix.clone()),
+            Self::Prefix(path) | Self::Elements(path) | Self::Exact(path) => Some(path.clone()),
+            Self::Template { text, .. } => Some(text.clone()),
             Self::Pattern { text, .. } => Some(format!("~{text}")),
         }
     }

@@ -37,7 +37,7 @@ impl Compiler<'_> {
         let served = config.routes.values().filter(|route| self.is_served(route));
         let entries: Vec<_> =
             served.map(|route| (Arc::clone(route), Arc::new(self.entry(route, families)))).collect();
-        match Router::with_flavor(self.environment.flavor, entries) {
+        match Router::with_flavor(self.environment.dialect, entries) {
             Ok(router) => Some(router),
             Err(refused) => {
                 self.problems.extend(refused.into_iter().map(|(route, error)| {
@@ -61,7 +61,8 @@ impl Compiler<'_> {
         let links: Vec<Link> = families.iter().filter_map(|family| family.link(route)).collect();
         let metrics = self.environment.metrics.route(service.as_deref(), route);
         let forwarder = Forwarder::new(backend, route, Arc::clone(&self.environment.outbound));
+        let path_handling = self.environment.dialect.flavor.path_handling(route);
         let matched = Arc::new(Matched { route: Arc::clone(route), service });
-        Entry::new(matched, Chain::new(links, forwarder), metrics)
+        Entry::new(matched, Chain::new(links, forwarder), metrics, path_handling)
     }
 }

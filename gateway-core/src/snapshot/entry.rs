@@ -6,12 +6,12 @@ use bytes::Bytes;
 use http::{Uri, uri::PathAndQuery};
 
 use crate::{
-    config::{Protocol, Route},
+    config::{PathHandling, Protocol, Route},
     error::Reason,
     forwarder::Forwarder,
     observe::RouteMetrics,
     plugin::{Chain, Matched},
-    router::join,
+    router::{append, join},
     sanitize::climbs_decoded,
 };
 
@@ -23,13 +23,20 @@ pub(crate) struct Entry {
     pub(crate) metrics: Arc<RouteMetrics>,
     /// Whether it takes requests in clear.
     pub(crate) clear: bool,
+    /// How paths are joined, as its flavour reads the route.
+    path_handling: PathHandling,
 }
 
 impl Entry {
-    pub(crate) fn new(matched: Arc<Matched>, chain: Chain<Forwarder>, metrics: Arc<RouteMetrics>) -> Self {
+    pub(crate) fn new(
+        matched: Arc<Matched>,
+        chain: Chain<Forwarder>,
+        metrics: Arc<RouteMetrics>,
+        path_handling: PathHandling,
+    ) -> Self {
         let clear = |protocol: &Protocol| matches!(protocol, Protocol::Http | Protocol::Grpc);
         let clear = matched.route.protocols.iter().any(clear);
-        Self { matched, chain, metrics, clear }
+        Self { matched, chain, metrics, clear, path_handling }
     }
 
     pub(crate) fn route(&self) -> &Route {
@@ -44,6 +51,10 @@ impl Entry {
     /// slashes, though the whole path does not.
     pub(crate) fn target(&self, target: &Uri, matched: usize) -> Result<Option<Uri>, Reason> {
         let service = self.matched.service.as_ref().and_then(|service| service.path.as_deref());
+        let join = match self.path_handling {
+            PathHandling::V0 => join,
+            PathHandling::V1 => append,
+        };
         let path = join(service, target.path(), self.route().strip_path.then_some(matched));
         if path.to_str() == Some(target.path()) {
             return Ok(None);

@@ -6,7 +6,7 @@ use crate::{
     forwarder::Outbound,
     observe::Metrics,
     plugin::Registry,
-    router::Flavor,
+    router::Dialect,
     upstream::{PoolLimits, Resolve},
 };
 
@@ -18,7 +18,7 @@ pub(crate) struct Environment {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) outbound: Arc<Outbound>,
     pub(crate) shards: usize,
-    pub(crate) flavor: Flavor,
+    pub(crate) dialect: Dialect,
     pub(crate) pool: PoolLimits,
     pub(crate) tls_verify: bool,
 }

@@ -119,6 +119,19 @@ fn secrets_come_from_the_environment() {
 }
 
 #[test]
+fn queries_of_a_route_are_written_only_where_they_are_set() {
+    let with = fine("routes: [{paths: [/a], queries: {q: ['1', '~^a'], r: ['']}}]");
+    let queries = with.routes.values().next().and_then(|route| route.queries.clone()).expect("set");
+    assert_eq!(queries.get("q").map(Vec::as_slice), Some(&["1".to_owned(), "~^a".to_owned()][..]));
+    assert_eq!(parse(&with.to_yaml()).expect("its own words"), with);
+
+    let without = fine("routes: [{paths: [/a]}]");
+    let route = without.routes.values().next().expect("there");
+    let kongs = serde_json::to_value(route).expect("text");
+    assert!(kongs.get("queries").is_none() && kongs.get("expression").is_none(), "{kongs}");
+}
+
+#[test]
 fn patterns_in_the_paths_of_older_files_get_their_mark() {
     let paths = |version: &str| {
         let file = format!(

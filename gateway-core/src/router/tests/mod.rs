@@ -1,18 +1,23 @@
 //! The rows of the contract that concern routing, one test a row.
 
+mod contest;
 mod explain;
+mod gateway_api;
 mod generated;
 mod order;
+mod page;
 mod reference;
 mod rows;
 mod survey;
+mod templates;
+mod traditional;
 
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use uuid::Uuid;
 
-use super::{Head, Match, Router, RuleError};
+use super::{Dialect, Flavor, Head, Match, Router, RuleError};
 use crate::config::{Address, Protocol, Route};
 
 /// A request in parts.
@@ -23,6 +28,7 @@ struct Request {
     host: String,
     port: u16,
     path: String,
+    query: Option<String>,
     headers: HeaderMap,
     sni: Option<String>,
 }
@@ -34,6 +40,7 @@ fn get(host: &str, path: &str) -> Request {
         host: host.into(),
         port: 80,
         path: path.into(),
+        query: None,
         headers: HeaderMap::new(),
         sni: None,
     }
@@ -60,6 +67,7 @@ impl Request {
         Head {
             scheme: self.scheme,
             port: self.port,
+            query: self.query.as_deref(),
             sni: self.sni.as_deref(),
             ..Head::new(&self.method, &self.host, &self.path, &self.headers)
         }
@@ -86,6 +94,11 @@ fn headers(fields: &[&str]) -> Option<indexmap::IndexMap<String, Vec<String>>> {
     Some(map)
 }
 
+/// The fields and messages of all that is wrong.
+fn refusals(dialect: impl Into<Dialect>, route: Route) -> Vec<String> {
+    build_as(dialect, [route]).unwrap_err().into_iter().map(|(_, error)| error.to_string()).collect()
+}
+
 fn address(ip: &str) -> Option<Vec<Address>> {
     Some(vec![Address { ip: Some(ip.to_owned()), port: None }])
 }
@@ -95,10 +108,28 @@ fn router(routes: impl IntoIterator<Item = Route>) -> Router<String> {
 }
 
 fn build(routes: impl IntoIterator<Item = Route>) -> Result<Router<String>, Vec<(Arc<Route>, RuleError)>> {
-    Router::new(routes.into_iter().map(|route| {
+    build_as(Dialect::default(), routes)
+}
+
+/// A router of another flavour than the default one.
+fn router_as(dialect: impl Into<Dialect>, routes: impl IntoIterator<Item = Route>) -> Router<String> {
+    build_as(dialect, routes).unwrap()
+}
+
+fn build_as(
+    dialect: impl Into<Dialect>,
+    routes: impl IntoIterator<Item = Route>,
+) -> Result<Router<String>, Vec<(Arc<Route>, RuleError)>> {
+    let named = routes.into_iter().map(|route| {
         let name = route.name.clone().unwrap();
         (Arc::new(route), name)
-    }))
+    });
+    Router::with_flavor(dialect, named)
+}
+
+/// A flavour that reads braces in paths as templates.
+fn templates(flavor: Flavor) -> Dialect {
+    Dialect { path_templates: true, ..flavor.into() }
 }
 
 fn found<'r>(router: &'r Router<String>, request: &Request) -> Option<Match<'r, String>> {

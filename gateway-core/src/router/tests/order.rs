@@ -1,61 +1,13 @@
 //! Which of two routes wins (R2 to R7, P43, P44, D21 to D23).
 
-use super::*;
+use super::{
+    contest::{all, host, method, one_header, path, regex, request, sni, source, three_headers, wildcard},
+    *,
+};
 
-/// Fills `a` and `b`, and says which of them takes the request, whatever their ids say.
+/// Which of the two takes the request, whatever their ids say.
 fn winner(a: impl Fn(&mut Route), b: impl Fn(&mut Route), request: &Request) -> String {
-    let winners = [(1, 2), (2, 1)].map(|(first, second)| {
-        let a = route("a", |route| (route.id = id(first), a(route)).1);
-        let b = route("b", |route| (route.id = id(second), b(route)).1);
-        name(&router([a, b]), request).unwrap().to_owned()
-    });
-    assert_eq!(winners[0], winners[1], "the tie was broken by id");
-    winners[0].clone()
-}
-
-fn request() -> Request {
-    get("a.t", "/p/1").header("x", "1").header("y", "1").header("z", "1").tls(Some("a.t"))
-}
-
-fn host(route: &mut Route) {
-    route.hosts = list(&["a.t"]);
-}
-
-fn wildcard(route: &mut Route) {
-    route.hosts = list(&["*.t"]);
-}
-
-fn path(route: &mut Route) {
-    route.paths = list(&["/p"]);
-}
-
-fn regex(route: &mut Route) {
-    route.paths = list(&[r"~/p/\d"]);
-}
-
-fn method(route: &mut Route) {
-    route.methods = list(&["GET"]);
-}
-
-fn sni(route: &mut Route) {
-    route.snis = list(&["a.t"]);
-}
-
-fn one_header(route: &mut Route) {
-    route.headers = headers(&["x: 1"]);
-}
-
-fn three_headers(route: &mut Route) {
-    route.headers = headers(&["x: 1", "y: 1", "z: 1"]);
-}
-
-fn source(route: &mut Route) {
-    route.sources = address("10.0.0.1");
-}
-
-/// `winner(all![host, path], all![regex], ..)`.
-macro_rules! all {
-    ($($fill:expr),*) => { |route: &mut Route| { $($fill(route);)* } };
+    contest::winner(Flavor::TraditionalCompatible, a, b, request)
 }
 
 #[test]

@@ -45,6 +45,8 @@ pub(super) fn route() -> Record {
         Field::foreign("service", "services").doc("The service behind it."),
         Field::string("expression").doc("An expression in place of the fields above."),
         Field::integer("priority").between(0, (1 << 46) - 1).doc("Rank of an expression, higher first."),
+        Field::map("queries", Field::string(""), Field::strings("").shortest(0))
+            .doc("Query parameters with the values that match; a value `~...` is a regular expression. Only the flavour `gateway_api` takes it."),
     ])
     .dependent_defaults(|given| {
         let grpc = names(given, "protocols").any(|name| matches!(name, "grpc" | "grpcs"));
