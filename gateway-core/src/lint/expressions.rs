@@ -66,6 +66,16 @@ fn doubts(pattern: &str) -> Vec<Doubt> {
             help: format!("write `{}`, or a class that ends where it should", part.get(..part.len() - 1).unwrap_or_default()),
         });
     }
+    if let Some(span) = found.recursion {
+        doubts.push(Doubt {
+            code: Code::RegexReadsOtherwise,
+            message: format!(
+                "PCRE reads `{}` as a recursion; here it is a flag that says what ends a line",
+                shown(&span)
+            ),
+            help: "write out as many levels as are needed".to_owned(),
+        });
+    }
     if let Some(span) = found.dot {
         let part = shown(&span);
         doubts.push(Doubt {
@@ -89,6 +99,7 @@ fn doubts(pattern: &str) -> Vec<Doubt> {
 #[derive(Default)]
 struct Found {
     possessive: Option<ast::Span>,
+    recursion: Option<ast::Span>,
     dot: Option<ast::Span>,
     differing: Vec<(&'static str, &'static str)>,
 }
@@ -107,6 +118,9 @@ impl Found {
                 all.asts.iter().for_each(|one| self.visit(one));
             }
             Ast::ClassPerl(class) => self.class(class),
+            Ast::Flags(set) if set.flags.flag_state(ast::Flag::CRLF).is_some() => {
+                self.recursion.get_or_insert(set.span);
+            }
             Ast::Assertion(assertion) if assertion.kind == ast::AssertionKind::EndLine => {
                 self.differs("$", "is the very end, in PCRE also the place before a last line break");
             }
@@ -168,6 +182,7 @@ mod tests {
             ("/users", &["L013"]),
             ("/users/.*", &["L013"]),
             ("/[a-z]++x*", &["L011"]),
+            ("/(a(?R)*b)x*", &["L011"]),
             ("/v1.0/x*y*z?a[bc]*", &["L012"]),
             (r"/v1\.0/[a-z]*", &[]),
             ("/[a-z]*.html*", &[]),

@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// What only PCRE knows: how it begins, what it is, what to write instead. The longer ones stand first.
-const ONLY_PCRE: [(&str, &str, &str); 16] = [
+const ONLY_PCRE: [(&str, &str, &str); 15] = [
     ("(?<=", "look-behind", "take in what stands before it: the whole match is anchored at the start anyway"),
     (
         "(?<!",
@@ -19,7 +19,6 @@ const ONLY_PCRE: [(&str, &str, &str); 16] = [
     ("(?>", "an atomic group", "write `(?:`: matching takes linear time, there is no backtracking to be cut"),
     ("(?|", "a branch reset", "write `(?:`, and name the groups"),
     ("(?(", "a condition", "write both cases with `|`, or as two paths"),
-    ("(?R)", "a recursion", "write out as many levels as are needed"),
     ("(?P=", "a back-reference", "match each part by itself and compare in a plugin"),
     ("\\k<", "a back-reference", "match each part by itself and compare in a plugin"),
     ("\\Z", "the end before a last line break", "write `$` or `\\z`"),
