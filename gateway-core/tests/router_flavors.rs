@@ -71,6 +71,9 @@ async fn traditional_honours_path_handling_v1_p38j() {
         assert_eq!(sent(&traditional, "a.t", request, "").await.1, v1, "{request}");
         assert_eq!(sent(&compatible, "a.t", request, "").await.1, v0, "{request}: `v1` has no effect");
     }
+    // A service that decodes would read `/basex/..`, which is none of `/base`; `/base/x/..` is.
+    assert_eq!(traditional.get("/apix%2F..").await.status, 400);
+    assert_eq!(sent(&compatible, "a.t", "/apix%2F..", "").await.1, "/base/x%2F..");
 }
 
 #[tokio::test]

@@ -91,9 +91,16 @@ impl<'a> Joined<'a> {
         self.base.len() + self.slash.len() + self.rest.len()
     }
 
-    /// The request's part: what stands behind the service's path.
-    pub(crate) const fn rest(&self) -> &'a str {
-        self.rest
+    /// The request's part: what stands behind the service's path and, where it goes on in that path's last segment,
+    /// behind this segment. No `..` in it may take that back.
+    pub(crate) fn rest(&self) -> &'a str {
+        let glued = self.slash.is_empty() && !self.base.is_empty() && !self.base.ends_with('/');
+        if !glued || self.rest.starts_with('/') {
+            return self.rest;
+        }
+        let ends = [self.rest.find('/'), self.rest.find("%2F")];
+        let end = ends.into_iter().flatten().min().unwrap_or(self.rest.len());
+        self.rest.get(end..).unwrap_or_default()
     }
 
     /// Appends the path, as the first part of a target.
@@ -267,6 +274,17 @@ mod tests {
         assert_eq!(sent("/service", "/route", "/route..", true), "/service");
         assert_eq!(sent("/service", "/route", "/route.", true), "/service");
         assert_eq!(sent("/service", "/route", "/route.x", true), "/service/.x");
+    }
+
+    #[test]
+    fn what_a_request_adds_begins_behind_a_segment_that_it_shares_v1() {
+        assert_eq!(append(Some("/base"), "/apix%2F..", Some(4)).rest(), "%2F..");
+        assert_eq!(append(Some("/base"), "/apix/y%2Fz", Some(4)).rest(), "/y%2Fz");
+        assert_eq!(append(Some("/base"), "/apix", Some(4)).rest(), "");
+        assert_eq!(append(Some("/base/"), "/apix%2F..", Some(4)).rest(), "x%2F..");
+        assert_eq!(append(None, "/apix%2F..", Some(4)).rest(), "x%2F..");
+        assert_eq!(join(Some("/base"), "/apix%2F..", Some(4)).rest(), "x%2F..");
+        assert_eq!(join(Some("/base"), "/x%2F..", None).rest(), "/x%2F..");
     }
 
     #[test]
