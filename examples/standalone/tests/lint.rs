@@ -72,10 +72,10 @@ fn the_flavour_counts() {
 }
 
 #[test]
-fn fifty_thousand_routes_are_looked_at() {
+fn thousands_of_routes_are_looked_at() {
     let route =
-        |at: usize| format!("- {{name: r{at}, hosts: [h{}.example.com], paths: [/p{at}/]}}\n", at % 500);
-    let text = format!("_format_version: '3.0'\nroutes:\n{}", (0..50_000).map(route).collect::<String>());
+        |at: usize| format!("- {{name: r{at}, hosts: [h{}.example.com], paths: [/p{at}/]}}\n", at % 100);
+    let text = format!("_format_version: '3.0'\nroutes:\n{}", (0..10_000).map(route).collect::<String>());
     let (code, shown, problems) = lint(&text, &[]);
     assert_eq!(code, Some(0), "{problems}");
     assert!(shown.starts_with("nothing to note in "), "{shown}");

@@ -1,6 +1,6 @@
 //! What can be said of an expression without trying it: the prefix it stands for, and a path that it takes.
 
-use regex_syntax::hir::{Class, Hir, HirKind};
+use regex_syntax::hir::{Class, ClassUnicodeRange, Hir, HirKind};
 
 use super::path::stands_plain;
 
@@ -52,7 +52,7 @@ fn example(hir: &Hir, text: &mut String) -> Option<()> {
 fn member(class: &Class) -> Option<char> {
     let Class::Unicode(class) = class else { return None };
     let has = |letter: char| class.iter().any(|range| (range.start()..=range.end()).contains(&letter));
-    let first = class.iter().next().map(|range| range.start());
+    let first = class.iter().next().map(ClassUnicodeRange::start);
     ['0', 'a', 'A', '-', '_', '.', '/'].into_iter().find(|letter| has(*letter)).or(first)
 }
 

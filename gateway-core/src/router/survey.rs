@@ -124,10 +124,10 @@ impl Survey {
                 }
             }
         }
-        owners.into_iter().flat_map(|(owner, covered)| self.relations(owner, covered)).collect()
+        owners.iter().filter_map(|(owner, covered)| self.relations(*owner, covered)).collect()
     }
 
-    fn relations(&self, owner: usize, covered: Covered) -> Option<Relation> {
+    fn relations(&self, owner: usize, covered: &Covered) -> Option<Relation> {
         // One of another route tells more than one of its own.
         let other = |(_, above, _): &&(usize, usize, _)| {
             self.rules.get(*above).is_some_and(|rule| rule.owner != owner)

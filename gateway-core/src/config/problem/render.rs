@@ -52,6 +52,9 @@ impl Problems {
     }
 }
 
+/// A line, and the stretch to mark in it.
+pub(crate) type Excerpt = (String, Range<usize>);
+
 /// A message and the line it is about.
 pub(crate) struct Drawing {
     pub(crate) level: Level<'static>,
@@ -62,7 +65,7 @@ pub(crate) struct Drawing {
     pub(crate) label: String,
     pub(crate) notes: Vec<(Level<'static>, String)>,
     /// The place, and its line with the stretch to mark in it.
-    pub(crate) place: Option<(Span, Option<(String, Range<usize>)>)>,
+    pub(crate) place: Option<(Span, Option<Excerpt>)>,
 }
 
 impl Drawing {
@@ -97,7 +100,7 @@ pub(crate) fn renderer(colour: Colour) -> Renderer {
 }
 
 /// The line that `span` begins on without the secrets, and the stretch to mark in it.
-pub(crate) fn excerpt(span: Span, text: &str, hidden: &[Span]) -> Option<(String, Range<usize>)> {
+pub(crate) fn excerpt(span: Span, text: &str, hidden: &[Span]) -> Option<Excerpt> {
     let (line, rest) = line_of(span, text)?;
     Some(marked(span, line, masked(text, line, rest, hidden)?))
 }
@@ -111,7 +114,7 @@ fn line_of(span: Span, text: &str) -> Option<(usize, &str)> {
 }
 
 /// What of the line `shown`, which begins at `line`, is to be marked.
-fn marked(span: Span, line: usize, shown: String) -> (String, Range<usize>) {
+fn marked(span: Span, line: usize, shown: String) -> Excerpt {
     let from = (span.start as usize).saturating_sub(line).min(shown.len());
     let to = (span.end as usize).saturating_sub(line).clamp(from, shown.len());
     (shown, from..to)
@@ -173,7 +176,7 @@ impl Problem {
     }
 
     /// The line it begins on without secrets, and the stretch to mark in it.
-    fn excerpt(&self, text: &str, hidden: &[Span]) -> Option<(String, Range<usize>)> {
+    fn excerpt(&self, text: &str, hidden: &[Span]) -> Option<Excerpt> {
         let span = self.span?;
         let (line, rest) = line_of(span, text)?;
         let shown = match (self.matter, &self.nearest) {
