@@ -31,7 +31,7 @@ Examples:
   generate-config | gateway check -";
 
 const EXPLAIN_EXAMPLES: &str = "\
-Examples, in curl's words:
+Examples: a request in curl's words
   gateway explain kong.yml http://api.example.com/users/7
   gateway explain kong.yml -X POST https://api.example.com/users -H 'X-Version: 2'
   gateway explain kong.yml http://127.0.0.1/ -H 'Host: api.example.com'
