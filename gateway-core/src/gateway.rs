@@ -3,6 +3,7 @@
 mod admit;
 mod builder;
 mod contain;
+mod explain;
 mod finish;
 mod retired;
 mod shard;

@@ -20,7 +20,7 @@ use uuid::Uuid;
 use crate::{
     config::{Checked, Config},
     router::Router,
-    upstream::Upstream,
+    upstream::{Backend, Upstream},
 };
 
 use backends::Backends;
@@ -50,6 +50,11 @@ impl Snapshot {
     /// The router.
     pub(crate) const fn router(&self) -> &Router<Arc<Entry>> {
         &self.router
+    }
+
+    /// What the service `id` is forwarded to; nothing where its protocol is not spoken.
+    pub(crate) fn backend(&self, id: Uuid) -> Option<&Arc<Backend>> {
+        self.backends.get(id)
     }
 
     /// The endpoints of the upstream entity `id`, if a service uses it.

@@ -31,6 +31,7 @@ mod healthchecks;
 mod id;
 mod index;
 mod kinds;
+mod places;
 mod plugin;
 mod problem;
 mod protocol;
@@ -53,8 +54,10 @@ pub use healthchecks::{
 };
 pub use id::{Reference, derived_id};
 pub use kinds::{Change, Config, Entity};
+pub use places::Places;
 pub use plugin::Plugin;
 pub use problem::{Colour, Matter, Other, Path, Problem, Problems, Step, Subject};
+pub(crate) use problem::{Drawing, excerpt, renderer};
 pub use protocol::Protocol;
 pub use route::{Address, PathHandling, Route};
 pub use service::Service;

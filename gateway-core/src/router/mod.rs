@@ -47,6 +47,9 @@
 //! | `router` | routes, their values, and the index over them |
 //! | `captures` | what an expression or a template took out of a path |
 //! | `join` | the path that goes to the upstream |
+//! | `survey` | which routes others leave nothing to, and which only their ids tell apart: for the linter |
+//! | `wants`, `cover`, `simple` | rules, compared with each other |
+//! | `explain`, `explanation`, `criterion` | why it is this route and none of the others, for people |
 //! | `hostname` | the names that a listener and a route have in common |
 //!
 //! # Cost
@@ -75,8 +78,12 @@ mod candidate;
 mod captures;
 mod compatible;
 mod compile;
+mod cover;
+mod criterion;
 mod crowd;
 mod entries;
+mod explain;
+mod explanation;
 mod expression;
 mod fields;
 mod filter;
@@ -104,12 +111,15 @@ mod router;
 mod rule;
 mod rule_error;
 mod sign;
+mod simple;
+mod survey;
 mod tail;
 mod template;
 #[cfg(test)]
 mod tests;
 mod traditional;
 mod trie;
+mod wants;
 
 use std::net::SocketAddr;
 
@@ -118,12 +128,16 @@ use http::{HeaderMap, Method};
 use crate::config::Protocol;
 
 pub use captures::Captures;
+pub use explanation::{Capture, Explanation, Label, Missed, RunnerUp, Taken, Unmet};
 pub use expression::{Expression, ExpressionError, Predicate, Refused};
 pub use flavor::{Dialect, Flavor, UnknownFlavor};
 pub use hostname::common_hostnames;
 pub use join::{Joined, append, join};
+pub use rank::Comparison;
 pub use router::{Match, Router};
 pub use rule_error::RuleError;
+pub(crate) use simple::start_of;
+pub(crate) use survey::{Effect, Relation, survey};
 pub use template::Template;
 
 /// What of a request takes part in routing.

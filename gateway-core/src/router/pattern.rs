@@ -17,6 +17,8 @@ use super::{
 /// A regular expression of a route, anchored at the start.
 #[derive(Debug)]
 pub(super) struct Pattern {
+    /// As the route writes it, without `~`.
+    pub(super) text: Box<str>,
     pub(super) regex: PathRegex,
     /// What every path that matches starts with, decoded and on the wire alike.
     pub(super) literal: String,
@@ -42,7 +44,7 @@ impl Pattern {
             Some(_) => format!("Compiled regex exceeds size limit of {PATTERN_LIMIT} bytes."),
             None => error.to_string(),
         })?;
-        Ok(Self { regex, literal, needed })
+        Ok(Self { text: text.into(), regex, literal, needed })
     }
 }
 

@@ -18,10 +18,10 @@ use crate::config::Route;
 /// All that neither host nor path decides; an empty list asks for nothing.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Predicates {
-    methods: Vec<Method>,
-    headers: Vec<Header>,
-    snis: Vec<Name>,
-    queries: Vec<Parameter>,
+    pub(super) methods: Vec<Method>,
+    pub(super) headers: Vec<Header>,
+    pub(super) snis: Vec<Name>,
+    pub(super) queries: Vec<Parameter>,
 }
 
 /// How the values of header fields are read.
@@ -37,13 +37,13 @@ pub(super) enum HeaderValues {
 
 /// One header name with the values that match.
 #[derive(Clone, Debug)]
-struct Header {
-    name: HeaderName,
-    values: Vec<Value>,
+pub(super) struct Header {
+    pub(super) name: HeaderName,
+    pub(super) values: Vec<Value>,
 }
 
 #[derive(Clone, Debug)]
-enum Value {
+pub(super) enum Value {
     /// Compared without regard to ASCII case.
     Text(String),
     /// Compared as it stands.
@@ -93,7 +93,7 @@ impl Predicates {
     }
 
     /// Server names count on TLS only (compat R10).
-    fn admit_sni(&self, head: &Head<'_>) -> bool {
+    pub(super) fn admit_sni(&self, head: &Head<'_>) -> bool {
         self.snis.is_empty() || !head.scheme.is_tls() || head.sni.is_some_and(|sni| self.names(sni))
     }
 
@@ -127,7 +127,7 @@ impl Header {
 
     /// Any field of the name with any of the values (compat P41). A list with commas is one value: the cache that
     /// makes Kong take it for two now and then is not copied (compat P45).
-    fn admit(&self, headers: &HeaderMap) -> bool {
+    pub(super) fn admit(&self, headers: &HeaderMap) -> bool {
         headers.get_all(&self.name).iter().any(|field| self.values.iter().any(|value| value.takes(field)))
     }
 }

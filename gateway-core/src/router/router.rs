@@ -5,10 +5,11 @@ use std::{fmt, sync::Arc};
 use uuid::Uuid;
 
 use super::{
-    Dialect, Head,
+    Dialect, Explanation, Head,
     candidate::Found,
     captures::{Captures, PathPattern},
     compile::compiler,
+    explain::explain,
     index::Index,
     map::Map,
     rank::Rank,
@@ -149,6 +150,37 @@ impl<T> Router<T> {
     #[cfg(test)]
     pub(super) const fn index(&self) -> &Index {
         &self.index
+    }
+
+    /// Why [`find`](Self::find) gives what it gives. For people, not for the path of a request: it compiles every
+    /// route anew and looks at each, without the index, so its time grows with the number of routes.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use gateway_core::{config::Route, router::{Head, Router}};
+    /// use http::{HeaderMap, Method};
+    ///
+    /// let route = |name: &str, path: &str| {
+    ///     let mut route = Route::new(name);
+    ///     route.paths = Some(vec![path.into()]);
+    ///     (Arc::new(route), ())
+    /// };
+    /// let router = Router::new([route("users", "/users"), route("any", "/"), route("one", "/users/1")]).unwrap();
+    /// let headers = HeaderMap::new();
+    /// let why = router.explain(&Head::new(&Method::GET, "example.com", "/users/7", &headers));
+    /// assert_eq!(why.taken.unwrap().route.name.as_deref(), Some("users"));
+    /// assert_eq!(why.runners_up[0].lost.to_string(), "shorter prefix: 1 against 6");
+    /// assert_eq!(why.missed[0].failed.to_string(), "path: /users/1 is not a prefix of /users/7");
+    /// ```
+    #[must_use]
+    pub fn explain(&self, head: &Head<'_>) -> Explanation {
+        explain(self.dialect, self.iter().map(|(route, _)| route.as_ref()), head)
+    }
+
+    /// How its routes are read.
+    #[must_use]
+    pub const fn dialect(&self) -> Dialect {
+        self.dialect
     }
 
     /// All routes with their values, in no order.

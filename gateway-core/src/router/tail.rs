@@ -85,7 +85,7 @@ impl Tail {
 }
 
 /// Whether the first `prefix` bytes of `path` are whole elements: `/x` of `/x` and `/x/y`, and not of `/xy`.
-fn ends_element(path: &str, prefix: usize) -> bool {
+pub(super) fn ends_element(path: &str, prefix: usize) -> bool {
     let byte = |at: usize| path.as_bytes().get(at);
     let ends_before = prefix.checked_sub(1).and_then(byte) == Some(&b'/');
     ends_before || byte(prefix).is_none_or(|next| *next == b'/')

@@ -119,6 +119,18 @@ impl Upstream {
         &self.group
     }
 
+    /// Each target with the addresses it has at this moment and their weights. Nothing is looked up for it.
+    pub(crate) fn known(&self) -> Vec<(&Member, Vec<(SocketAddr, u16)>)> {
+        let set = self.set.load();
+        let known = |member| (member, addresses_of(member, &set.names).collect());
+        self.group.targets.iter().map(known).collect()
+    }
+
+    /// Why there is no endpoint to pick, once that is known.
+    pub(crate) fn empty(&self) -> Option<Reason> {
+        self.set.load().empty
+    }
+
     /// Its endpoints at this moment.
     #[must_use]
     pub fn endpoints(&self) -> Vec<Arc<Endpoint>> {
@@ -260,14 +272,9 @@ impl Upstream {
         &'a self,
         names: &'a HashMap<Arc<str>, Resolved>,
     ) -> impl Iterator<Item = (&'a Member, SocketAddr, u16)> {
-        self.group.targets.iter().filter(|member| member.weight > 0).flat_map(|member| {
-            let fixed = member.ip().map(|ip| Resolution { ip, port: None, weight: None });
-            let looked_up =
-                names.get(&member.host).map(|found| found.addresses.as_slice()).unwrap_or_default();
-            fixed.into_iter().chain(looked_up.iter().copied()).map(move |found| {
-                let address = SocketAddr::new(found.ip, found.port.unwrap_or(member.port));
-                (member, address, found.weight.unwrap_or(member.weight))
-            })
+        let members = self.group.targets.iter().filter(|member| member.weight > 0);
+        members.flat_map(|member| {
+            addresses_of(member, names).map(move |(address, weight)| (member, address, weight))
         })
     }
 
@@ -283,6 +290,19 @@ impl Upstream {
             None
         }
     }
+}
+
+/// Every address of one target with its weight.
+fn addresses_of<'a>(
+    member: &'a Member,
+    names: &'a HashMap<Arc<str>, Resolved>,
+) -> impl Iterator<Item = (SocketAddr, u16)> + 'a {
+    let fixed = member.ip().map(|ip| Resolution { ip, port: None, weight: None });
+    let looked_up = names.get(&member.host).map(|found| found.addresses.as_slice()).unwrap_or_default();
+    fixed.into_iter().chain(looked_up.iter().copied()).map(move |found| {
+        let address = SocketAddr::new(found.ip, found.port.unwrap_or(member.port));
+        (address, found.weight.unwrap_or(member.weight))
+    })
 }
 
 impl fmt::Debug for Upstream {

@@ -135,7 +135,7 @@ fn agree(dialect: Dialect, routes: &[Route], requests: &[Request], turn: usize) 
     Ok(())
 }
 
-fn dialects(flavor: Flavor) -> impl Strategy<Value = Dialect> {
+pub(super) fn dialects(flavor: Flavor) -> impl Strategy<Value = Dialect> {
     select(vec![flavor.into(), templates(flavor)])
 }
 

@@ -3,12 +3,14 @@
 mod applied;
 mod contest;
 mod crowds;
+mod explain;
 mod gateway_api;
 mod generated;
 mod order;
 mod page;
 mod reference;
 mod rows;
+mod survey;
 mod templates;
 mod traditional;
 
