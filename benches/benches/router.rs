@@ -1,131 +1,72 @@
-//! Finding a route among 1 to 50,000, beside bare `matchit` over the same paths.
+//! Finding a route among 100 to 50,000, beside bare `matchit`; compiling, changing and keeping them.
 //!
 //! `cargo bench -p gateway-benches --bench router`
 //!
-//! - `paths`: routes with one path each, on any host.
-//! - `matchit`: the same paths, each with a catch-all behind it: the baseline. It knows no hosts, methods or headers.
-//! - `hosts`: every route on a host of its own, one in four of them a wildcard.
-//! - `mixed`: ten hosts, and of ten routes one a regular expression, two with methods, one with a header.
-//! - `compile`: building the router of `paths` and of `mixed`.
+//! - `find`: the data set of `gateway_benches::routes`: hosts, expressions, methods and headers mixed.
+//! - `matchit`: as many paths with a prefix each, behind a catch-all: the baseline. It knows no hosts, methods or
+//!   headers, and its paths end at slashes.
+//! - `compile`: the router of the data set from nothing.
+//! - `apply`: one route of it changed: its path, or only its value.
 //!
 //! Requests go round over up to 4,096 routes in no order, so that large tables do not stay in the caches. The last
-//! lines give single calls at 50,000 routes, the clock's own time taken off.
+//! lines give single calls, the clock's own time taken off, and the memory of the router: what it holds itself, and
+//! what the compiled expressions add, before and after they matched.
 
 use std::{hint::black_box, sync::Arc, time::Instant};
 
 use criterion::{BenchmarkId, Criterion};
-use gateway_core::{
-    config::Route,
-    router::{Head, Router},
-};
-use http::{HeaderMap, HeaderValue, Method};
+use gateway_benches::routes::{DataSet, ROUTES, Request};
+use gateway_core::{config::Route, router::Router};
 
-const SIZES: [usize; 4] = [1, 100, 1_000, 50_000];
+const SIZES: [usize; 3] = [100, 1_000, ROUTES];
 
-/// Host and path of a request.
-type Request = (String, String);
-
-/// A shape of routes: fills the route of this number and says which request it takes.
-type Shape = fn(usize, &mut Route) -> Request;
-
-const SHAPES: [(&str, Shape); 3] = [("paths", paths), ("hosts", hosts), ("mixed", mixed)];
-
-fn path(number: usize) -> String {
-    format!("/team-{}/service-{}/v1", number % 97, number)
+fn compile<'r>(routes: impl IntoIterator<Item = &'r Arc<Route>>) -> Router<usize> {
+    let routes = routes.into_iter().cloned().zip(0..);
+    Router::new(routes).unwrap_or_else(|errors| unreachable!("{errors:?}"))
 }
 
-fn paths(number: usize, route: &mut Route) -> Request {
-    route.paths = Some(vec![path(number)]);
-    ("any.example.com".into(), path(number) + "/users/42")
-}
-
-fn hosts(number: usize, route: &mut Route) -> Request {
-    let wild = if number.is_multiple_of(4) { ("*", "www") } else { ("api", "api") };
-    let host = |label: &str| format!("{label}.tenant-{number}.example.com");
-    route.hosts = Some(vec![host(wild.0)]);
-    route.paths = Some(vec!["/v1".into()]);
-    (host(wild.1), "/v1/users/42".into())
-}
-
-fn mixed(number: usize, route: &mut Route) -> Request {
-    let host = format!("host-{}.example.com", number % 10);
-    route.hosts = Some(vec![host.clone()]);
-    let prefix = path(number);
-    route.paths = Some(vec![prefix.clone()]);
-    match number / 10 % 10 {
-        0 => route.paths = Some(vec![format!(r"~{prefix}/users/(?<id>[0-9]+)$")]),
-        1 | 2 => route.methods = Some(vec!["GET".into(), "HEAD".into()]),
-        3 => {
-            let values = vec!["1".to_owned(), "2".to_owned()];
-            route.headers = Some([("x-version".to_owned(), values)].into_iter().collect());
-        }
-        _ => {}
-    }
-    (host, prefix + "/users/42")
-}
-
-/// The routes of a shape, and the requests that they take.
-fn generate(shape: Shape, size: usize) -> (Vec<(Arc<Route>, usize)>, Vec<Request>) {
-    let route = |number| {
-        let mut route = Route::new(&format!("route-{number}"));
-        let request = shape(number, &mut route);
-        ((Arc::new(route), number), request)
-    };
-    let (routes, requests): (Vec<_>, Vec<_>) = (0..size).map(route).unzip();
-    // 7,919 is prime and no factor of any size, so this visits each at most once.
-    let picked = (0..size.min(4_096)).map(|at| requests[at * 7_919 % size].clone());
-    (routes, picked.collect())
-}
-
-fn compile(routes: &[(Arc<Route>, usize)]) -> Router<usize> {
-    Router::new(routes.iter().cloned()).unwrap_or_else(|errors| unreachable!("{errors:?}"))
-}
-
-fn head<'a>((host, path): &'a Request, headers: &'a HeaderMap) -> Head<'a> {
-    Head::new(&Method::GET, host, path, headers)
-}
-
-fn headers() -> HeaderMap {
-    [
-        (http::header::ACCEPT, HeaderValue::from_static("*/*")),
-        (http::HeaderName::from_static("x-version"), HeaderValue::from_static("2")),
-    ]
-    .into_iter()
-    .collect()
+fn sample(set: &DataSet) -> Vec<&Request> {
+    set.sample(4_096).map(|place| &set.requests[place]).collect()
 }
 
 fn find(criterion: &mut Criterion) {
-    let headers = headers();
-    for (name, shape) in SHAPES {
-        let mut group = criterion.benchmark_group(name);
-        for size in SIZES {
-            let (routes, requests) = generate(shape, size);
-            let router = compile(&routes);
-            let mut requests = requests.iter().cycle();
-            group.bench_function(BenchmarkId::from_parameter(size), |bencher| {
-                bencher.iter(|| {
-                    let request = requests.next().map(|request| head(request, &headers));
-                    let found = request.and_then(|head| router.find(black_box(&head)));
-                    assert!(black_box(found).is_some());
-                });
+    let mut group = criterion.benchmark_group("find");
+    for size in SIZES {
+        let set = DataSet::new(size);
+        let router = compile(&set.routes);
+        let requests = sample(&set);
+        let mut requests = requests.iter().cycle();
+        group.bench_function(BenchmarkId::from_parameter(size), |bencher| {
+            bencher.iter(|| {
+                let found = requests.next().and_then(|request| router.find(black_box(&request.head())));
+                assert!(black_box(found).is_some());
             });
-        }
+        });
     }
+}
+
+fn path(number: usize) -> String {
+    format!("/team-{}/service-{number}/v1", number % 97)
+}
+
+/// The baseline over `size` routes, and requests to them.
+fn baseline(size: usize) -> (matchit::Router<usize>, Vec<String>) {
+    let mut router = matchit::Router::new();
+    for number in 0..size {
+        assert!(router.insert(path(number) + "/{*rest}", number).is_ok());
+    }
+    let requests = (0..size.min(4_096)).map(|at| path(at * 1_000_003 % size) + "/users/42");
+    (router, requests.collect())
 }
 
 fn matchit(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("matchit");
     for size in SIZES {
-        let (_, requests) = generate(paths, size);
-        let mut router = matchit::Router::new();
-        for number in 0..size {
-            let inserted = router.insert(path(number) + "/{*rest}", number);
-            assert!(inserted.is_ok());
-        }
+        let (router, requests) = baseline(size);
         let mut requests = requests.iter().cycle();
         group.bench_function(BenchmarkId::from_parameter(size), |bencher| {
             bencher.iter(|| {
-                let found = requests.next().and_then(|(_, path)| router.at(black_box(path)).ok());
+                let found = requests.next().and_then(|path| router.at(black_box(path)).ok());
                 assert!(black_box(found).is_some());
             });
         });
@@ -135,43 +76,96 @@ fn matchit(criterion: &mut Criterion) {
 fn compilation(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("compile");
     group.sample_size(10);
-    for (name, shape) in [("paths", paths as Shape), ("mixed", mixed)] {
-        let (routes, _) = generate(shape, 50_000);
-        group.bench_function(BenchmarkId::new(name, routes.len()), |bencher| {
-            bencher.iter(|| compile(&routes));
+    let set = DataSet::new(ROUTES);
+    group
+        .bench_function(BenchmarkId::from_parameter(ROUTES), |bencher| bencher.iter(|| compile(&set.routes)));
+}
+
+/// A change of a route, and its name.
+type Edit = (&'static str, fn(&mut Route));
+
+fn change(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("apply");
+    let set = DataSet::new(ROUTES);
+    let router = compile(&set.routes);
+    let mut places = set.sample(4_096).collect::<Vec<_>>().into_iter().cycle();
+    let mut next = move |edit: fn(&mut Route)| {
+        let mut route = Route::clone(&set.routes[places.next().unwrap_or_default()]);
+        edit(&mut route);
+        Arc::new(route)
+    };
+    let edits: [Edit; 2] = [
+        ("value", |_| {}),
+        ("path", |route| route.paths.iter_mut().flatten().for_each(|path| path.push('x'))),
+    ];
+    for (name, edit) in edits {
+        group.bench_function(BenchmarkId::new(name, ROUTES), |bencher| {
+            bencher.iter_batched(
+                || next(edit),
+                |route| router.apply([], [(route, 0)]),
+                criterion::BatchSize::SmallInput,
+            );
         });
     }
 }
 
-/// Prints the median and the 99th percentile of single calls.
-fn spread() {
-    let headers = headers();
-    for (name, shape) in SHAPES {
-        let (routes, requests) = generate(shape, 50_000);
-        let router = compile(&routes);
-        let mut times: Vec<u128> =
-            (0..50).flat_map(|_| &requests).map(|request| time(&router, request, &headers)).collect();
-        times.sort_unstable();
-        let clock = clock();
-        let at = |part: usize| times[times.len() * part / 1_000].saturating_sub(clock);
-        println!("{name}/50000 single calls: p50 {} ns, p99 {} ns, p99.9 {} ns", at(500), at(990), at(999));
-    }
+/// The median and the tail of single calls.
+fn spread(name: &str, size: usize, requests: usize, mut call: impl FnMut(usize)) {
+    let mut times: Vec<u128> = (0..50 * requests).map(|at| time(|| call(at % requests))).collect();
+    times.drain(..requests);
+    times.sort_unstable();
+    let clock = clock();
+    let at = |part: usize| times[times.len() * part / 1_000].saturating_sub(clock);
+    println!("{name}/{size} single calls: p50 {} ns, p99 {} ns, p99.9 {} ns", at(500), at(990), at(999));
 }
 
-fn time(router: &Router<usize>, request: &Request, headers: &HeaderMap) -> u128 {
-    let head = head(request, headers);
+fn time(call: impl FnOnce()) -> u128 {
     let start = Instant::now();
-    let found = router.find(black_box(&head));
-    let time = start.elapsed().as_nanos();
-    assert!(black_box(found).is_some());
-    time
+    call();
+    start.elapsed().as_nanos()
 }
 
 /// The median time of reading the clock twice.
 fn clock() -> u128 {
-    let mut times: Vec<u128> = (0..10_000).map(|_| Instant::now().elapsed().as_nanos()).collect();
+    let mut times: Vec<u128> = (0..10_000).map(|_| time(|| {})).collect();
     times.sort_unstable();
     times[times.len() / 2]
+}
+
+fn spreads() {
+    for size in SIZES {
+        let set = DataSet::new(size);
+        let router = compile(&set.routes);
+        let requests = sample(&set);
+        spread("find", size, requests.len(), |at| {
+            assert!(black_box(router.find(black_box(&requests[at].head()))).is_some());
+        });
+        let (router, requests) = baseline(size);
+        spread("matchit", size, requests.len(), |at| assert!(black_box(router.at(&requests[at])).is_ok()));
+    }
+}
+
+fn memory() {
+    let set = DataSet::new(ROUTES);
+    let with_expression = |route: &Arc<Route>| route.paths.iter().flatten().any(|path| path.starts_with('~'));
+    let size = |routes: &[&Arc<Route>]| {
+        let mut router = None;
+        let held = allocation_counter::measure(|| router = Some(compile(routes.iter().copied())));
+        (held.bytes_current, held.bytes_max, router)
+    };
+    let (expressions, plain): (Vec<_>, Vec<_>) = set.routes.iter().partition(|route| with_expression(route));
+    let (bytes, _, _) = size(&plain);
+    println!("memory: {} bytes a route without an expression", bytes / plain.len() as i64);
+    let (bytes, _, _) = size(&expressions);
+    println!("memory: {} bytes a route with one", bytes / expressions.len() as i64);
+    let (bytes, most, router) = size(&set.routes.iter().collect::<Vec<_>>());
+    println!("memory: {} MB in all, {} MB at most while compiling", bytes / 1_000_000, most / 1_000_000);
+    let used = allocation_counter::measure(|| {
+        let find =
+            |request: &Request| router.as_ref().and_then(|router| router.find(&request.head())).is_some();
+        assert!(set.requests.iter().all(find));
+    });
+    println!("memory: {} MB more once each route was found", used.bytes_current / 1_000_000);
 }
 
 fn main() {
@@ -179,6 +173,8 @@ fn main() {
     find(&mut criterion);
     matchit(&mut criterion);
     compilation(&mut criterion);
+    change(&mut criterion);
     criterion.final_summary();
-    spread();
+    spreads();
+    memory();
 }

@@ -11,7 +11,7 @@ use std::{
 use arc_swap::ArcSwap;
 use gateway_core::{
     Gateway,
-    config::{Config, Options},
+    config::{Checked, Config, Options},
     server::{Certificates, Counters, Drain, Phase, Snapshot},
 };
 use tokio::sync::Semaphore;
@@ -145,11 +145,12 @@ impl Control {
     }
 
     fn change(&self, text: &str) -> Result<Loaded, Refusal> {
-        let config = Config::parse(text, self.gateway.plugins()).map_err(Refusal::Problems)?;
+        let checked = Checked::parse(text, self.gateway.plugins()).map_err(Refusal::Problems)?;
         if self.certificates.is_some() {
-            Certificates::new(&config).map_err(Refusal::Certificates)?;
+            Certificates::new(checked.config()).map_err(Refusal::Certificates)?;
         }
-        self.gateway.reload(&config).map_err(Refusal::Problems)?;
+        self.gateway.reload_checked(checked).map_err(Refusal::Problems)?;
+        let config = self.gateway.snapshot().config().clone();
         if let Some(certificates) = &self.certificates {
             certificates.replace(&config).map_err(Refusal::Certificates)?;
         }

@@ -40,6 +40,12 @@ impl Forwarder {
         Self { backend, host, buffering: route.request_buffering, outbound }
     }
 
+    /// Where it forwards to.
+    #[cfg(test)]
+    pub(crate) const fn backend(&self) -> Option<&Arc<Backend>> {
+        self.backend.as_ref()
+    }
+
     async fn try_forward(
         &self,
         request: &mut Request<Body>,

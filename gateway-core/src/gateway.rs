@@ -3,7 +3,9 @@
 mod admit;
 mod builder;
 mod contain;
+mod explain;
 mod finish;
+mod retired;
 mod shard;
 
 pub use builder::Builder;
@@ -25,11 +27,12 @@ use tower_service::Service;
 
 use contain::{contained, panicked};
 use finish::Ending;
+use retired::Retired;
 use shard::Shard;
 
 use crate::{
     Body, ConnectInfo, Settings,
-    config::{Change, Config, Problems},
+    config::{Change, Checked, Config, Problems},
     error::BoxError,
     observe::Observer,
     plugin::Registry,
@@ -84,7 +87,7 @@ impl WeakGateway {
 struct Shared {
     snapshot: ArcSwap<Snapshot>,
     /// Changes are made one at a time; requests never take it.
-    changing: Mutex<()>,
+    retired: Mutex<Retired>,
     environment: Environment,
     settings: Settings,
     observer: Observer,
@@ -162,32 +165,53 @@ impl Gateway {
     /// # Errors
     /// Every problem of `config`; then nothing has changed.
     pub fn reload(&self, config: &Config) -> Result<Change, Problems> {
-        let _changing = self.shared.changing.lock().unwrap_or_else(PoisonError::into_inner);
-        self.change_to(&self.snapshot(), config)
+        self.change(|previous| previous.apply(&previous.config().diff(config), self.plugins()))
     }
 
-    /// Makes one change.
+    /// As [`reload`](Self::reload), for a configuration that has been checked already, with this gateway's
+    /// [`plugins`](Self::plugins).
+    ///
+    /// ```
+    /// use gateway_core::{Gateway, config::Checked};
+    ///
+    /// let gateway = Gateway::builder().build().unwrap();
+    /// let text = "{_format_version: '3.0', routes: [{name: users, paths: [/users]}]}";
+    /// let change = gateway.reload_checked(Checked::parse(text, gateway.plugins()).unwrap()).unwrap();
+    /// assert_eq!(change.routes.len(), 1);
+    /// ```
+    ///
+    /// # Errors
+    /// What only compiling finds; then nothing has changed.
+    pub fn reload_checked(&self, checked: Checked) -> Result<Change, Problems> {
+        self.change(|previous| {
+            let checked = checked.sharing(previous.config());
+            let change = previous.config().diff(checked.config());
+            Ok((checked, change))
+        })
+    }
+
+    /// Makes one change. It costs as much as it touches, however large the configuration is.
     ///
     /// # Errors
     /// Every problem of the configuration as it would be; then nothing has changed.
     pub fn apply(&self, change: &Change) -> Result<(), Problems> {
-        let _changing = self.shared.changing.lock().unwrap_or_else(PoisonError::into_inner);
-        let previous = self.snapshot();
-        self.change_to(&previous, &previous.config().apply(change)).map(drop)
+        self.change(|previous| previous.apply(change, self.plugins())).map(drop)
     }
 
-    /// What is equal in `previous` is taken from there, so that it is the same entity afterwards too.
-    fn change_to(&self, previous: &Snapshot, config: &Config) -> Result<Change, Problems> {
-        let environment = &self.shared.environment;
-        let change = previous.config().diff(&config.check(environment.registry.as_ref())?);
+    /// Goes on to what `next` makes of the configuration that is served by now.
+    fn change(
+        &self,
+        next: impl FnOnce(&Checked) -> Result<(Checked, Change), Problems>,
+    ) -> Result<Change, Problems> {
+        let mut retired = self.shared.retired.lock().unwrap_or_else(PoisonError::into_inner);
+        let previous = self.snapshot();
+        let (checked, change) = next(previous.checked())?;
         if !change.is_empty() {
-            let next = compile(previous.config().apply(&change), Some(previous), environment)?;
-            let next = Arc::new(next);
-            self.shared.snapshot.store(Arc::clone(&next));
-            if let Some(runtime) = environment.runtime.get() {
-                next.start(runtime);
-            }
+            let next = compile(checked, &change, &previous, &self.shared.environment)?;
+            self.shared.snapshot.store(Arc::new(next));
+            retired.push(previous);
         }
+        retired.free();
         Ok(change)
     }
 
@@ -195,7 +219,7 @@ impl Gateway {
     fn begin_probes(&self) {
         if let Ok(runtime) = Handle::try_current() {
             let runtime = self.shared.environment.runtime.get_or_init(|| runtime);
-            let _changing = self.shared.changing.lock().unwrap_or_else(PoisonError::into_inner);
+            let _unchanging = self.shared.retired.lock().unwrap_or_else(PoisonError::into_inner);
             self.snapshot().start(runtime);
         }
     }

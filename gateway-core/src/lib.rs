@@ -54,6 +54,8 @@
 //! | put a Tower layer into the chain, under a name | [`plugin::LayerPlugin`] |
 //! | know the caller's address and TLS behind a listener of your own | [`ConnectInfo`] |
 //! | set what is a node's and no entity's | [`Settings`] |
+//! | find routes that no request reaches, and other doubtful places | [`lint`] |
+//! | know why a request goes where it goes | [`Gateway::explain`] |
 //!
 //! # Parts that work alone
 //! - [`router`]: which of many routes takes a request. Pure; generic over what a route leads to.
@@ -77,9 +79,11 @@ mod closing;
 pub mod config;
 mod connect_info;
 mod error;
+pub mod explain;
 mod forwarder;
 mod gateway;
 pub mod health;
+pub mod lint;
 pub mod observe;
 mod pace;
 pub mod plugin;

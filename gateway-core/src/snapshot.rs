@@ -2,63 +2,50 @@
 
 mod backends;
 mod compile;
-mod compiler;
 mod entry;
 mod environment;
 mod plugins;
+#[cfg(test)]
+mod tests;
+mod touched;
 
 pub(crate) use compile::compile;
 pub(crate) use entry::Entry;
 pub(crate) use environment::Environment;
 
-use std::{collections::HashMap, fmt, sync::Arc};
+use std::{fmt, sync::Arc};
 
-use foldhash::fast::RandomState;
 use tokio::runtime::Handle;
 use uuid::Uuid;
 
 use crate::{
-    config::{Config, Plugin},
-    plugin::Configured,
+    config::{Checked, Config},
     router::Router,
-    upstream::{Backend, TlsSettings, Transport, Upstream},
+    upstream::{Backend, Upstream},
 };
 
-/// A map by entity.
-type ById<T> = HashMap<Uuid, T, RandomState>;
-
-/// Endpoints, as one snapshot hands them to the next.
-type Upstreams = HashMap<UpstreamKey, Arc<Upstream>, RandomState>;
-
-/// Backends by service, with the settings and the transport that may be shared with the next snapshot.
-type Backends = ById<(Option<TlsSettings>, Transport, Arc<Backend>)>;
-
-/// Plugins, as one snapshot hands them to the next.
-type Plugins = ById<(Arc<Plugin>, Configured)>;
+use backends::Backends;
+use plugins::Families;
 
 /// A configuration, compiled. Immutable: a change makes the next one, which shares what did not change.
 pub struct Snapshot {
-    config: Config,
+    checked: Checked,
     router: Router<Arc<Entry>>,
-    upstreams: Upstreams,
     backends: Backends,
-    plugins: Plugins,
-}
-
-/// What a group of endpoints belongs to, over all changes.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum UpstreamKey {
-    /// An upstream entity.
-    Entity(Uuid),
-    /// The host and port of services.
-    Host(String, u16),
+    families: Families,
 }
 
 impl Snapshot {
     /// What it was compiled from.
     #[must_use]
     pub const fn config(&self) -> &Config {
-        &self.config
+        self.checked.config()
+    }
+
+    /// The same, with what it takes to check a change of it.
+    #[must_use]
+    pub const fn checked(&self) -> &Checked {
+        &self.checked
     }
 
     /// The router.
@@ -66,26 +53,27 @@ impl Snapshot {
         &self.router
     }
 
-    /// How the service `id` is forwarded to, if it is: by HTTP.
+    /// How the service `id` is forwarded to; nothing where its protocol is not spoken.
     #[must_use]
     pub fn backend(&self, id: Uuid) -> Option<&Arc<Backend>> {
-        self.backends.get(&id).map(|(_, _, backend)| backend)
+        self.backends.get(id)
     }
 
     /// Begins the probes of all upstreams that are probed.
     pub(crate) fn start(&self, runtime: &Handle) {
-        self.upstreams.values().filter(|upstream| upstream.is_probed()).for_each(|it| it.start(runtime));
+        self.backends.groups().for_each(|endpoints| endpoints.start_probes(runtime));
     }
 
     /// The endpoints of the upstream entity `id`, if a service uses it.
     #[must_use]
     pub fn upstream(&self, id: Uuid) -> Option<&Arc<Upstream>> {
-        self.upstreams.get(&UpstreamKey::Entity(id))
+        let name = &self.config().upstreams.get(&id)?.name;
+        self.backends.behind(name, None)
     }
 }
 
 impl fmt::Debug for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Snapshot").field("routes", &self.config.routes.len()).finish_non_exhaustive()
+        f.debug_struct("Snapshot").field("routes", &self.config().routes.len()).finish_non_exhaustive()
     }
 }

@@ -60,6 +60,11 @@ fn router() {
 }
 
 #[test]
+fn expression() {
+    replay("expression", targets::expression);
+}
+
+#[test]
 fn http1() {
     replay("http1", targets::http1);
 }

@@ -109,9 +109,11 @@ async fn a_reload_keeps_the_connections_of_targets_that_stay_and_closes_the_othe
 
     // A change of weight, or of the service's limits, moves no connection either.
     let mut change = smaller.clone();
-    let target = change.targets.values_mut().next().unwrap();
+    let id = *change.targets.keys().next().unwrap();
+    let target = change.targets.get_mut(&id).unwrap();
     Arc::make_mut(target).weight = 7;
-    Arc::make_mut(change.services.values_mut().next().unwrap()).retries = 1;
+    let id = *change.services.keys().next().unwrap();
+    Arc::make_mut(change.services.get_mut(&id).unwrap()).retries = 1;
     edge.gateway.reload(&change).unwrap();
     edge.get("/").await.assert_ok("good");
     assert_eq!(stays.connections(), 1);

@@ -34,6 +34,9 @@ pub(crate) struct Pace {
     /// The request target
     #[arg(long, default_value = "/api/hello")]
     path: String,
+    /// How many paths there are: `{}` in the path is each number below this in turn
+    #[arg(long, default_value_t = 1)]
+    spread: usize,
     /// Connections, all kept open
     #[arg(long, default_value_t = 64)]
     connections: usize,
@@ -52,6 +55,8 @@ pub(crate) struct Paced {
     pub(crate) due: usize,
     /// Requests answered with 200.
     pub(crate) answered: usize,
+    /// Requests answered with something else.
+    pub(crate) wrong: usize,
     /// Median latency in microseconds, from the moment the request was due.
     pub(crate) p50_us: f64,
     /// 99th percentile of the same.
@@ -70,7 +75,7 @@ impl Pace {
         let mut connections = JoinSet::new();
         for _ in 0..self.connections {
             let client = Client::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))).await?;
-            connections.spawn_local(answer_all(client, self.path.clone(), Rc::clone(&queue)));
+            connections.spawn_local(answer_all(client, self.paths(), Rc::clone(&queue)));
         }
         let due = tokio::select! {
             due = self.send(&queue) => due?,
@@ -86,9 +91,14 @@ impl Pace {
         Ok(Paced {
             due,
             answered: latencies.len(),
+            wrong: queue.wrong.get(),
             p50_us: percentile(&latencies, 0.50),
             p99_us: percentile(&latencies, 0.99),
         })
+    }
+
+    fn paths(&self) -> Rc<[String]> {
+        (0..self.spread.max(1)).map(|number| self.path.replace("{}", &number.to_string())).collect()
     }
 
     /// Queues one request per tick; ticks that passed while asleep are caught up at once.
@@ -115,6 +125,9 @@ struct Queue {
     closed: Cell<bool>,
     changed: Notify,
     latencies: RefCell<Vec<f64>>,
+    wrong: Cell<usize>,
+    /// How many requests were taken.
+    taken: Cell<usize>,
 }
 
 impl Queue {
@@ -128,10 +141,11 @@ impl Queue {
         self.changed.notify_waiters();
     }
 
-    async fn next(&self) -> Option<Instant> {
+    /// When the next request is due, and its number.
+    async fn next(&self) -> Option<(Instant, usize)> {
         loop {
             if let Some(at) = self.due.borrow_mut().pop_front() {
-                return Some(at);
+                return Some((at, self.taken.replace(self.taken.get() + 1)));
             }
             if self.closed.get() {
                 return None;
@@ -141,10 +155,13 @@ impl Queue {
     }
 }
 
-async fn answer_all(mut client: Client, path: String, queue: Rc<Queue>) -> Result<()> {
-    while let Some(due) = queue.next().await {
-        client.get(&path).await?.ok()?;
-        queue.latencies.borrow_mut().push(due.elapsed().as_secs_f64() * 1e6);
+async fn answer_all(mut client: Client, paths: Rc<[String]>, queue: Rc<Queue>) -> Result<()> {
+    while let Some((due, number)) = queue.next().await {
+        let Some(path) = paths.get(number % paths.len()) else { continue };
+        match client.get(path).await?.ok() {
+            Ok(_) => queue.latencies.borrow_mut().push(due.elapsed().as_secs_f64() * 1e6),
+            Err(_) => queue.wrong.set(queue.wrong.get() + 1),
+        }
     }
     Ok(())
 }
@@ -176,7 +193,7 @@ mod tests {
     use crate::upstream::{Answer, accept};
 
     fn pace(port: u16) -> Pace {
-        Pace { port, path: "/".into(), connections: 4, rate: 500.0, seconds: 0.2 }
+        Pace { port, path: "/{}".into(), spread: 3, connections: 4, rate: 500.0, seconds: 0.2 }
     }
 
     #[tokio::test]
@@ -187,7 +204,7 @@ mod tests {
         let paced = LocalSet::new().run_until(pace(port).paced()).await.unwrap();
         server.abort();
         assert!(paced.due >= 100, "{}", paced.due);
-        assert_eq!(paced.answered, paced.due);
+        assert_eq!((paced.answered, paced.wrong), (paced.due, 0));
         assert!(paced.p50_us > 0.0 && paced.p50_us <= paced.p99_us);
     }
 

@@ -4,7 +4,7 @@ use gateway_control::Refusal;
 use serde_json::{Value, json};
 
 use crate::{
-    cli::{CheckArgs, CheckFormat},
+    cli::{CheckArgs, OutputFormat},
     failure::Failure,
     file,
 };
@@ -15,14 +15,14 @@ pub(crate) fn check(args: &CheckArgs) -> Result<(), Failure> {
     let checked = file::parse(&text).map(drop);
     let name = args.file.display();
     match args.format {
-        CheckFormat::Json => {
+        OutputFormat::Json => {
             let problems = checked.as_ref().err().map_or_else(|| json!([]), problems);
             println!(
                 "{}",
                 json!({ "file": name.to_string(), "valid": checked.is_ok(), "problems": problems })
             );
         }
-        CheckFormat::Text => match &checked {
+        OutputFormat::Text => match &checked {
             // Kong's words (compat P50).
             Ok(()) => println!("configuration at {name} is valid"),
             Err(refusal) => file::show(refusal, &args.file, &text),

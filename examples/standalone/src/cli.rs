@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::{net::IpAddr, path::PathBuf, str::FromStr};
 
 use clap::{
     Args, Parser, Subcommand, ValueEnum,
@@ -17,6 +17,8 @@ Examples:
   gateway kong.yml --admin 127.0.0.1:8001  with Kong's Admin API, status and metrics
   gateway kong.yml --listen :80 --listen-tls :443
   gateway check kong.yml                   name all mistakes, serve nothing
+  gateway lint kong.yml                    name what is right, but hardly meant
+  gateway explain kong.yml http://a.example/users   which route takes it, and why
   GATEWAY_WORKERS=2 gateway kong.yml       each option is a variable too
 
 An option wins over its variable, that over the settings file, that over the default.
@@ -27,6 +29,27 @@ Examples:
   gateway check kong.yml
   gateway check kong.yml --format json     for tools
   generate-config | gateway check -";
+
+const EXPLAIN_EXAMPLES: &str = "\
+Examples: a request in curl's words
+  gateway explain kong.yml http://api.example.com/users/7
+  gateway explain kong.yml -X POST https://api.example.com/users -H 'X-Version: 2'
+  gateway explain kong.yml http://127.0.0.1/ -H 'Host: api.example.com'
+  gateway explain kong.yml http://api.example.com/ --from 10.0.0.7 --consumer alice
+  gateway explain kong.yml http://api.example.com/ --format json
+
+Nothing is sent: it shows the route that takes the request, the others and why they do not, what would go to
+the upstream, the plugins on the way, and the endpoints to pick from.
+Exit code 0: a route takes it. 1: none does, or the file is wrong. 2: the command line is.";
+
+const LINT_EXAMPLES: &str = "\
+Examples:
+  gateway lint kong.yml
+  gateway lint kong.yml --format json      for tools
+  generate-config | gateway lint -
+
+Each finding has a code; docs/lint.md tells what is behind it.
+Exit code 0: nothing, or notes only. 1: warnings, or the file is wrong. 2: the command line is.";
 
 /// An API gateway that speaks Kong's configuration.
 #[derive(Debug, Parser)]
@@ -47,12 +70,20 @@ enum Command {
     /// Name all mistakes of a file; exit code 1 if there are any.
     #[command(after_help = CHECK_EXAMPLES)]
     Check(CheckArgs),
+    /// Say which route takes a request, and why no other does; nothing is sent.
+    #[command(after_help = EXPLAIN_EXAMPLES)]
+    Explain(ExplainArgs),
+    /// Name what a file says and hardly means: routes that no request reaches, and the like.
+    #[command(after_help = LINT_EXAMPLES)]
+    Lint(LintArgs),
 }
 
 /// What is to be done.
 pub(crate) enum Task {
     Run(RunArgs),
     Check(CheckArgs),
+    Explain(ExplainArgs),
+    Lint(LintArgs),
 }
 
 impl Cli {
@@ -60,6 +91,8 @@ impl Cli {
         match self.command {
             Some(Command::Run(args)) => Task::Run(args),
             Some(Command::Check(args)) => Task::Check(args),
+            Some(Command::Explain(args)) => Task::Explain(args),
+            Some(Command::Lint(args)) => Task::Lint(args),
             None => Task::Run(self.run),
         }
     }
@@ -129,7 +162,77 @@ pub(crate) struct CheckArgs {
 
     /// How the mistakes are written
     #[arg(long, value_name = "FORMAT", default_value = "text")]
-    pub(crate) format: CheckFormat,
+    pub(crate) format: OutputFormat,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct LintArgs {
+    /// The declarative file, YAML or JSON; - is standard input
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+
+    /// How the findings are written
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(crate) format: OutputFormat,
+
+    /// In which order routes are tried [default: traditional_compatible]
+    #[arg(long, value_name = "FLAVOR", env = "GATEWAY_ROUTER_FLAVOR", value_parser = RouterFlavor::parser())]
+    pub(crate) router_flavor: Option<RouterFlavor>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// The declarative file, YAML or JSON; - is standard input
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+
+    /// Where the request is sent
+    #[arg(value_name = "URL")]
+    pub(crate) url: String,
+
+    /// Its method
+    #[arg(short = 'X', long = "request", value_name = "METHOD", default_value = "GET")]
+    pub(crate) method: String,
+
+    /// A header field of it; may be given many times
+    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE")]
+    pub(crate) headers: Vec<Field>,
+
+    /// The client's address [default: 127.0.0.1]
+    #[arg(long, value_name = "IP")]
+    pub(crate) from: Option<IpAddr>,
+
+    /// The consumer that authentication would find: a username, a custom id or an id
+    #[arg(long, value_name = "NAME")]
+    pub(crate) consumer: Option<String>,
+
+    /// How the answer is written
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(crate) format: OutputFormat,
+
+    /// In which order routes are tried [default: traditional_compatible]
+    #[arg(long, value_name = "FLAVOR", env = "GATEWAY_ROUTER_FLAVOR", value_parser = RouterFlavor::parser())]
+    pub(crate) router_flavor: Option<RouterFlavor>,
+
+    /// The node's settings, TOML: whom it trusts, how strict it is; see docs/settings.md
+    #[arg(long, value_name = "FILE", env = "GATEWAY_SETTINGS")]
+    pub(crate) settings: Option<PathBuf>,
+}
+
+/// A header field, written `Name: value`.
+#[derive(Clone, Debug)]
+pub(crate) struct Field {
+    pub(crate) name: String,
+    pub(crate) value: String,
+}
+
+impl FromStr for Field {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (name, value) = text.split_once(':').ok_or("a field is written 'Name: value'")?;
+        Ok(Self { name: name.trim().to_owned(), value: value.trim().to_owned() })
+    }
 }
 
 /// In which order routes are tried.
@@ -161,10 +264,10 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-/// How mistakes are written.
+/// How an answer is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum CheckFormat {
-    /// Drawn with the lines they stand on.
+pub(crate) enum OutputFormat {
+    /// Drawn for people.
     Text,
     /// One JSON object.
     Json,

@@ -8,7 +8,7 @@ use std::{
 
 use gateway_control::Refusal;
 use gateway_core::{
-    config::{Colour, Config},
+    config::{Checked, Colour},
     plugins,
     server::Certificates,
 };
@@ -27,10 +27,10 @@ pub(crate) fn read(path: &Path) -> Result<String, Failure> {
 }
 
 /// The configuration in a text, its certificates included.
-pub(crate) fn parse(text: &str) -> Result<(Config, Certificates), Refusal> {
-    let config = Config::parse(text, &plugins::bundled()).map_err(Refusal::Problems)?;
-    let certificates = Certificates::new(&config).map_err(Refusal::Certificates)?;
-    Ok((config, certificates))
+pub(crate) fn parse(text: &str) -> Result<(Checked, Certificates), Refusal> {
+    let checked = Checked::parse(text, &plugins::bundled()).map_err(Refusal::Problems)?;
+    let certificates = Certificates::new(checked.config()).map_err(Refusal::Certificates)?;
+    Ok((checked, certificates))
 }
 
 /// Shows on standard error what is wrong with a text.

@@ -5,8 +5,10 @@ mod banner;
 mod check;
 mod cli;
 mod demo;
+mod explain;
 mod failure;
 mod file;
+mod lint;
 mod listeners;
 mod log;
 mod node;
@@ -28,11 +30,13 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let done = match variables::read().task() {
-        Task::Run(args) => run::run(&args),
-        Task::Check(args) => check::check(&args),
+        Task::Run(args) => run::run(&args).map(|()| ExitCode::SUCCESS),
+        Task::Check(args) => check::check(&args).map(|()| ExitCode::SUCCESS),
+        Task::Explain(args) => explain::explain(&args),
+        Task::Lint(args) => lint::lint(&args),
     };
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(failure) => {
             eprintln!("gateway: {failure}");
             ExitCode::FAILURE

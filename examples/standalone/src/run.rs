@@ -75,11 +75,11 @@ impl Node {
         let bound = listeners.bind(settings, &what.certificates)?;
         let admin = settings.admin.map(|address| Admin::bind(address.0)).transpose()?;
         let mut banner = listeners.banner(settings, &bound);
-        banner.counts = banner::counts(&what.config);
+        banner.counts = banner::counts(what.checked.config());
 
         let gateway = node::gateway(settings);
         let access_log = log::access(settings, gateway.shards)?;
-        let mut builder = Gateway::builder().config(what.config).settings(gateway);
+        let mut builder = Gateway::builder().checked(what.checked).settings(gateway);
         if let Some(access_log) = access_log {
             builder = builder.access_log(access_log);
         }

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use gateway_core::{
-    config::Config,
+    config::{Checked, Config},
+    plugins,
     server::{Bound, Certificates},
 };
 
@@ -11,7 +12,7 @@ use crate::{demo, failure::Failure, file, settings::Settings};
 
 /// What is to be served.
 pub(crate) struct What {
-    pub(crate) config: Config,
+    pub(crate) checked: Checked,
     pub(crate) certificates: Certificates,
     /// The text it was read from; none in the demo.
     pub(crate) text: Option<String>,
@@ -34,7 +35,9 @@ impl What {
     fn file(path: &Path) -> Result<Self, Failure> {
         let text = file::read(path)?;
         match file::parse(&text) {
-            Ok((config, certificates)) => Ok(Self { config, certificates, text: Some(text), upstream: None }),
+            Ok((checked, certificates)) => {
+                Ok(Self { checked, certificates, text: Some(text), upstream: None })
+            }
             Err(refusal) => {
                 file::show(&refusal, path, &text);
                 Err(file::refused(path))
@@ -44,9 +47,9 @@ impl What {
 
     fn demo() -> Result<Self, Failure> {
         let (address, upstream) = demo::bind()?;
-        let config = demo::config(address);
+        let checked = Checked::of(&demo::config(address), &plugins::bundled())?;
         let certificates = Certificates::new(&Config::default())
             .map_err(|errors| Failure::new(errors.first().map_or_else(String::new, ToString::to_string)))?;
-        Ok(Self { config, certificates, text: None, upstream: Some(upstream) })
+        Ok(Self { checked, certificates, text: None, upstream: Some(upstream) })
     }
 }

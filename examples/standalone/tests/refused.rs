@@ -141,7 +141,13 @@ fn check_reads_standard_input() {
 
 #[test]
 fn help_teaches_with_examples() {
-    for args in [&["--help"][..], &["run", "--help"], &["check", "--help"]] {
+    for args in [
+        &["--help"][..],
+        &["run", "--help"],
+        &["check", "--help"],
+        &["explain", "--help"],
+        &["lint", "--help"],
+    ] {
         let help = String::from_utf8(output(args).stdout).unwrap();
         assert!(help.contains("Examples:") && help.contains("kong.yml"), "{help}");
     }

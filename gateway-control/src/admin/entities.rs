@@ -14,7 +14,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{
-    kind::{KINDS, Kind, Parent, id_of},
+    kind::{KINDS, Kind, Parent, id_of, shown},
     page::{Page, Query},
     paths::{Paths, endpoint},
     reply::{self, Failure},
@@ -64,7 +64,7 @@ struct Names {
 
 fn list(paths: Paths, path: String, list: List) -> Paths {
     let read = move |State(control): State<Arc<Control>>, Path(names): Path<Names>, uri: Uri| async move {
-        list.page(&control.config(), &names, &uri)
+        list.page(&control, &names, &uri)
     };
     let write = move || async move { list.refuse(&Method::POST, None) };
     paths.add(path, endpoint(get(read).post(write), LIST))
@@ -72,7 +72,7 @@ fn list(paths: Paths, path: String, list: List) -> Paths {
 
 fn one(paths: Paths, path: String, list: List) -> Paths {
     let read = move |State(control): State<Arc<Control>>, Path(names): Path<Names>| async move {
-        list.one(&control.config(), &names)
+        list.one(&control, &names)
     };
     let write = move |method: Method, Path(names): Path<Names>| async move {
         list.refuse(&method, Some(list.key(&names)))
@@ -86,6 +86,8 @@ fn up(paths: Paths, path: String, kind: &'static Kind, parent: &'static Parent) 
         let child = kind.find(&config, &names.first);
         let id = child.as_ref().and_then(|child| child.get(parent.field)).and_then(id_of);
         let above = Kind::of(parent.collection).zip(id).and_then(|(above, id)| above.find(&config, id));
+        let flavor = control.gateway().settings().router_flavor;
+        let above = above.map(|row| shown(parent.collection, flavor, row));
         above.map(|above| reply::ok(&above)).ok_or(Failure::NotFound)
     };
     let above = Kind::of(parent.collection);
@@ -96,7 +98,8 @@ fn up(paths: Paths, path: String, kind: &'static Kind, parent: &'static Parent) 
 }
 
 impl List {
-    fn page(&self, config: &Config, names: &Names, uri: &Uri) -> Result<Response, Failure> {
+    fn page(&self, control: &Control, names: &Names, uri: &Uri) -> Result<Response, Failure> {
+        let config = &control.config();
         let owner = self.owner(config, names)?;
         let mut page = Page::of(&Query::of(uri.query()))?;
         if self.parent.is_some() {
@@ -110,15 +113,21 @@ impl List {
             None => None,
         };
         let rows = (self.kind.rows)(config, from).filter(|row| self.belongs(row, owner.as_deref()));
+        let rows = rows.map(|row| self.shown(control, row));
         let key = |row: &Value| row.get("id").cloned().unwrap_or_default();
         Ok(reply::ok(&page.cut(uri.path(), rows, key)))
     }
 
-    fn one(&self, config: &Config, names: &Names) -> Result<Response, Failure> {
+    fn one(&self, control: &Control, names: &Names) -> Result<Response, Failure> {
+        let config = &control.config();
         let owner = self.owner(config, names)?;
         let found = self.kind.find(config, self.key(names));
         let found = found.filter(|row| self.belongs(row, owner.as_deref()));
-        found.map(|row| reply::ok(&row)).ok_or(Failure::NotFound)
+        found.map(|row| reply::ok(&self.shown(control, row))).ok_or(Failure::NotFound)
+    }
+
+    fn shown(&self, control: &Control, row: Value) -> Value {
+        shown(self.kind.collection, control.gateway().settings().router_flavor, row)
     }
 
     /// What the path names the entity by.

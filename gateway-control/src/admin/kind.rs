@@ -2,7 +2,10 @@
 
 use std::ops::Bound;
 
-use gateway_core::config::{Config, Credential, CredentialKind, Entities};
+use gateway_core::{
+    config::{Config, Credential, CredentialKind, Entities},
+    router::Flavor,
+};
 use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
@@ -135,6 +138,15 @@ impl Kind {
         let first = (self.rows)(config, Some(id)).next()?;
         (first.get("id")?.as_str()? == id.to_string()).then_some(first)
     }
+}
+
+/// A row as this flavour of the router shows it: in `expressions` each route has its two fields (compat A4).
+pub(super) fn shown(collection: &str, flavor: Flavor, mut row: Value) -> Value {
+    if let (Some(fields), "routes", Flavor::Expressions) = (row.as_object_mut(), collection, flavor) {
+        fields.entry("expression").or_insert(Value::Null);
+        fields.entry("priority").or_insert(0.into());
+    }
+    row
 }
 
 /// The id of an entity, as text.

@@ -13,6 +13,7 @@
 //! | `metrics` | `/metrics` |
 //! | `declare` | `/config` |
 //! | `entities` | `/services`, `/routes` and all other lists, by the table in `kind` |
+//! | `explain` | `/explain` |
 //! | `tags` | `/tags` |
 //! | `health` | `/upstreams/{upstream}/health`, `.../targets/{target}/healthy` and `.../unhealthy` |
 //! | `schemas` | `/schemas` |
@@ -20,6 +21,7 @@
 mod browser;
 mod declare;
 mod entities;
+mod explain;
 mod health;
 mod kind;
 mod metrics;

@@ -54,8 +54,17 @@ pub(super) async fn endpoints() -> Response {
         });
         own.into_iter().chain(below).collect::<Vec<_>>()
     });
-    let own =
-        ["/", "/config", "/endpoints", "/metrics", "/plugins/enabled", "/status", "/status/ready", "/tags"];
+    let own = [
+        "/",
+        "/config",
+        "/endpoints",
+        "/explain",
+        "/metrics",
+        "/plugins/enabled",
+        "/status",
+        "/status/ready",
+        "/tags",
+    ];
     let all: BTreeSet<String> = lists.chain(own.map(str::to_owned)).collect();
     reply::ok(&json!({ "data": all }))
 }

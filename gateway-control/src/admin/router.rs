@@ -13,7 +13,7 @@ use http::{HeaderName, HeaderValue, Method, Uri, header, uri::PathAndQuery};
 use tower::{ServiceExt, service_fn};
 
 use super::{
-    browser, declare, entities, health, metrics,
+    browser, declare, entities, explain, health, metrics,
     paths::{Paths, endpoint},
     reply::Failure,
     root, schemas, status, tags,
@@ -50,6 +50,7 @@ pub fn router(control: Arc<Control>) -> Router {
         .add("/status/ready", endpoint(get(status::ready).post(status::set_ready), READ_AND_WRITE))
         .add("/metrics", endpoint(get(metrics::metrics), READ))
         .add("/config", endpoint(get(declare::show).post(declare::load), READ_AND_WRITE))
+        .add("/explain", endpoint(post(explain::explain), WRITE))
         .add("/tags", endpoint(get(tags::all), READ))
         .add("/tags/{tag}", endpoint(get(tags::one), READ))
         .add("/upstreams/{first}/health", endpoint(get(health::upstream), READ))

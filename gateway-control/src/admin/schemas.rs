@@ -7,9 +7,12 @@ use axum::{
     extract::{Path, State},
     response::{IntoResponse, Response},
 };
-use gateway_core::config::{
-    Config, Matter, Problems,
-    schema::{self, Auto, Check, Field, Kind, Record},
+use gateway_core::{
+    config::{
+        Config, Matter, Problems,
+        schema::{self, Auto, Check, Field, Kind, Record},
+    },
+    router::{Flavor, Router},
 };
 use http::StatusCode;
 use serde_json::{Map, Value, json};
@@ -18,9 +21,22 @@ use super::reply::{self, Failure};
 use crate::Control;
 
 /// The table of an entity.
-pub(super) async fn entity(Path(name): Path<String>) -> Result<Response, Failure> {
+pub(super) async fn entity(
+    State(control): State<Arc<Control>>,
+    Path(name): Path<String>,
+) -> Result<Response, Failure> {
     let record = schema::entity(&name).ok_or(Failure::NotFound)?;
-    Ok(reply::ok(&json!({ "fields": fields(record), "entity_checks": [] })))
+    let mut fields = fields(record);
+    if name == "routes" && flavor(&control) == Flavor::Expressions {
+        for priority in fields.iter_mut().filter_map(|field| field.get_mut("priority")?.as_object_mut()) {
+            priority.extend([("required".into(), true.into()), ("default".into(), 0.into())]);
+        }
+    }
+    Ok(reply::ok(&json!({ "fields": fields, "entity_checks": [] })))
+}
+
+fn flavor(control: &Control) -> Flavor {
+    control.gateway().settings().router_flavor
 }
 
 /// The table of a plugin.
@@ -72,8 +88,27 @@ fn check(control: &Control, collection: &str, body: &[u8]) -> Result<Response, F
         Err(problems) if problems.iter().any(|problem| problem.matter != Matter::Reference) => {
             Ok(violations(collection, &problems))
         }
-        _ => Ok(reply::message(StatusCode::OK, "schema validation successful")),
+        _ => Ok(match expression(control, collection, document) {
+            Some(message) => {
+                let fields = json!({ "@entity": [message] });
+                violation(&format!("schema violation ({message})"), &fields)
+            }
+            None => reply::message(StatusCode::OK, "schema validation successful"),
+        }),
     }
+}
+
+/// What is wrong with the expression of a route that is well-formed otherwise (compat A39).
+fn expression(control: &Control, collection: &str, mut document: Value) -> Option<String> {
+    if collection != "routes" || flavor(control) != Flavor::Expressions {
+        return None;
+    }
+    // What it leads to does not matter here, and need not be there.
+    document.pointer_mut("/routes/0")?.as_object_mut()?.remove("service");
+    let config = Config::parse(&document.to_string(), control.gateway().plugins()).ok()?;
+    let routes = config.routes.values().map(|route| (Arc::clone(route), ()));
+    let refused = Router::with_flavor(Flavor::Expressions, routes).err()?;
+    refused.into_iter().next().map(|(_, error)| error.message)
 }
 
 /// Kong's 400, code 2 (compat A18, A19).
@@ -87,7 +122,10 @@ fn violations(collection: &str, problems: &Problems) -> Response {
         1 => "schema violation".to_owned(),
         count => format!("{count} schema violations"),
     };
-    let message = format!("{what} ({})", list.join("; "));
+    violation(&format!("{what} ({})", list.join("; ")), &fields)
+}
+
+fn violation(message: &str, fields: &Value) -> Response {
     let body = json!({ "code": 2, "name": "schema violation", "message": message, "fields": fields });
     reply::json(StatusCode::BAD_REQUEST, &body).into_response()
 }

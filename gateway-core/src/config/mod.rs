@@ -19,7 +19,9 @@
 //! This room knows no sockets and no clock; of the system it knows the environment, for
 //! `{vault://env/...}`, unless [`Options`] bring another one.
 
+mod by_kind;
 mod certificate;
+mod checked;
 mod consumer;
 mod decode;
 mod document;
@@ -27,6 +29,9 @@ mod entities;
 mod export;
 mod healthchecks;
 mod id;
+mod index;
+mod kinds;
+mod places;
 mod plugin;
 mod problem;
 mod protocol;
@@ -38,17 +43,21 @@ mod upstream;
 mod vault;
 
 pub use certificate::{CaCertificate, Certificate, Sni};
+pub use checked::Checked;
 pub use consumer::{Consumer, ConsumerGroup, Credential, CredentialKind};
 pub use decode::{Environment, Options};
 pub use document::Span;
-pub use entities::{Change, Config, Entities, Entity};
+pub use entities::{Entities, Iter};
 pub use healthchecks::{
     ActiveChecks, ActiveHealthy, ActiveUnhealthy, CheckType, Healthchecks, PassiveChecks, PassiveHealthy,
     PassiveUnhealthy,
 };
 pub use id::{Reference, derived_id};
+pub use kinds::{Change, Config, Entity};
+pub use places::Places;
 pub use plugin::Plugin;
 pub use problem::{Colour, Matter, Other, Path, Problem, Problems, Step, Subject};
+pub(crate) use problem::{Drawing, excerpt, renderer};
 pub use protocol::Protocol;
 pub use route::{Address, PathHandling, Route};
 pub use service::Service;

@@ -50,7 +50,7 @@ pub struct Route {
     /// An expression in place of the fields above (flavour `expressions`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expression: Option<String>,
-    /// Rank of an expression, higher first.
+    /// Rank of an expression, higher first, 0 to 2^46 - 1. Default 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub priority: Option<u64>,
     /// Query parameters with the values that match; a value `~...` is a regular expression (flavour `gateway_api`).

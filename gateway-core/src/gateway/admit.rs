@@ -6,13 +6,13 @@ use http::{Request, Response, request::Parts};
 
 use super::Gateway;
 use crate::{
-    Body,
+    Body, ConnectInfo,
     config::Protocol,
     error::Reason,
     plugin::{Exchange, UriCaptures},
     reply::{https_reply, reply},
     router::Head,
-    sanitize::{Canonical, check_head, complete_refusal},
+    sanitize::{Canonical, Client, check_head, complete_refusal},
     snapshot::{Entry, Snapshot},
 };
 
@@ -55,15 +55,7 @@ impl Gateway {
         canonical: &Canonical,
         exchange: &mut Exchange,
     ) -> Result<Arc<Entry>, Reason> {
-        let head = Head {
-            scheme: exchange.client.scheme,
-            port: canonical.host.port().unwrap_or_else(|| exchange.client.scheme.default_port()),
-            query: parts.uri.query(),
-            sni: exchange.connection.tls().and_then(|tls| tls.sni.as_deref()),
-            source: Some((exchange.client.ip, exchange.connection.peer().port()).into()),
-            destination: Some(exchange.connection.local()),
-            ..Head::new(&parts.method, canonical.host.name(), parts.uri.path(), &parts.headers)
-        };
+        let head = head(parts, canonical, &exchange.client, &exchange.connection);
         let found = snapshot.router().find(&head).ok_or(Reason::NoRoute)?;
         let entry = Arc::clone(found.value);
         exchange.matched = Some(Arc::clone(&entry.matched));
@@ -90,6 +82,24 @@ impl Gateway {
         let reply =
             https_reply(status, exchange.host.name(), &exchange.uri, exchange.asked, exchange.request_id);
         Err(Box::new(reply))
+    }
+}
+
+/// What of a canonical request takes part in routing.
+pub(super) fn head<'a>(
+    parts: &'a Parts,
+    canonical: &'a Canonical,
+    client: &Client,
+    connection: &'a ConnectInfo,
+) -> Head<'a> {
+    Head {
+        scheme: client.scheme,
+        port: canonical.host.port().unwrap_or_else(|| client.scheme.default_port()),
+        query: parts.uri.query(),
+        sni: connection.tls().and_then(|tls| tls.sni.as_deref()),
+        source: Some((client.ip, connection.peer().port()).into()),
+        destination: Some(connection.local()),
+        ..Head::new(&parts.method, canonical.host.name(), parts.uri.path(), &parts.headers)
     }
 }
 

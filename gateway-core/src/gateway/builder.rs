@@ -7,13 +7,13 @@ use arc_swap::ArcSwap;
 use super::{Gateway, Shard, Shared};
 use crate::{
     Settings,
-    config::{Config, Problems},
+    config::{Checked, Config, Problems},
     forwarder::Outbound,
     observe::{AccessLog, Metrics, Observer, ServerCounters},
     plugin::Registry,
     plugins,
     sanitize::Compat,
-    snapshot::{Environment, compile},
+    snapshot::{Environment, Snapshot, compile},
     upstream::{Dns, Resolve},
 };
 
@@ -22,6 +22,7 @@ use crate::{
 #[derive(Default)]
 pub struct Builder {
     config: Config,
+    checked: Option<Checked>,
     registry: Option<Registry>,
     settings: Settings,
     resolver: Option<Arc<dyn Resolve>>,
@@ -33,6 +34,14 @@ impl Builder {
     #[must_use]
     pub fn config(mut self, config: Config) -> Self {
         self.config = config;
+        self.checked = None;
+        self
+    }
+
+    /// What it serves at first, where that has been checked already, with the same plugins.
+    #[must_use]
+    pub fn checked(mut self, checked: Checked) -> Self {
+        self.checked = Some(checked);
         self
     }
 
@@ -77,10 +86,15 @@ impl Builder {
     /// # Errors
     /// Every problem of the configuration.
     pub fn build(self) -> Result<Gateway, Problems> {
-        let Self { config, registry, settings, resolver, access_log } = self;
+        let Self { config, checked, registry, settings, resolver, access_log } = self;
         let environment = environment(registry, resolver, &settings);
-        let config = config.check(environment.registry.as_ref())?;
-        let snapshot = compile(config, None, &environment)?;
+        let nothing = Snapshot::empty(&environment)?;
+        let checked = match checked {
+            Some(checked) => checked,
+            None => Checked::of(&config, environment.registry.as_ref())?,
+        };
+        let whole = Config::default().diff(checked.config());
+        let snapshot = compile(checked, &whole, &nothing, &environment)?;
         let server = Arc::new(ServerCounters::new(environment.shards));
         let mut observer = Observer::of(Arc::clone(&environment.metrics), server);
         if let Some(log) = access_log {
@@ -88,7 +102,7 @@ impl Builder {
         }
         let shared = Shared {
             snapshot: ArcSwap::from_pointee(snapshot),
-            changing: Mutex::new(()),
+            retired: Mutex::default(),
             observer,
             environment,
             settings,

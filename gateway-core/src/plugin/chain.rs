@@ -142,6 +142,15 @@ impl<F: Forward> Chain<F> {
         }
     }
 
+    /// Its inner end.
+    #[cfg(test)]
+    pub(crate) fn forwarder(&self) -> &F {
+        match &self.inner {
+            Inner::Forwarder(forwarder) => forwarder,
+            Inner::Layer { rest, .. } => rest.forwarder(),
+        }
+    }
+
     /// Lets every plugin log a finished exchange. A plugin that panics here harms no one else.
     pub fn log(&self, exchange: &Exchange) {
         for scoped in &self.handlers {

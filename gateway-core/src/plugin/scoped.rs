@@ -56,6 +56,21 @@ impl Scope {
         )
     }
 
+    /// What it names, in words.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::RouteServiceConsumer => "route, service and consumer",
+            Self::RouteConsumer => "route and consumer",
+            Self::ServiceConsumer => "service and consumer",
+            Self::RouteService => "route and service",
+            Self::Consumer => "consumer",
+            Self::Route => "route",
+            Self::Service => "service",
+            Self::Global => "global",
+        }
+    }
+
     /// The scope of a plugin entity with these references set.
     #[must_use]
     pub const fn of(route: bool, service: bool, consumer: bool) -> Self {

@@ -3,14 +3,16 @@
 use std::borrow::Cow;
 
 use regex::{CaptureLocations, Regex};
+use regex_automata::util::captures::Captures as Spans;
 
-use super::{path::decoded, template::Template};
+use super::{path::decoded, path_regex::PathRegex, template::Template};
 
-/// What took a path that is more than a plain prefix.
+/// What took a path that is more than a plain prefix, over its decoded form.
 #[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub enum PathPattern<'r> {
-    /// A regular expression over the decoded path.
+pub(super) enum PathPattern<'r> {
+    /// A regular expression of a route's paths.
+    Path(&'r PathRegex),
+    /// One within an expression.
     Regex(&'r Regex),
     /// A template, which takes the whole path.
     Template(&'r Template),
@@ -26,6 +28,7 @@ pub struct Captures<'r, 'p> {
 
 #[derive(Debug)]
 enum Groups<'r> {
+    Path(&'r PathRegex, Spans),
     Regex(&'r Regex, CaptureLocations),
     Template(&'r Template),
 }
@@ -35,6 +38,7 @@ impl<'r, 'p> Captures<'r, 'p> {
     pub(super) fn new(pattern: PathPattern<'r>, path: &'p str) -> Option<Self> {
         let path = decoded(path);
         let groups = match pattern {
+            PathPattern::Path(regex) => Groups::Path(regex, regex.captures(&path)?),
             PathPattern::Regex(regex) => {
                 let mut groups = regex.capture_locations();
                 regex.captures_read(&mut groups, &path)?;
@@ -49,6 +53,9 @@ impl<'r, 'p> Captures<'r, 'p> {
     #[must_use]
     pub fn get(&self, group: usize) -> Option<&str> {
         match (&self.groups, group.checked_sub(1)) {
+            (Groups::Path(_, groups), _) => {
+                groups.get_group(group).and_then(|span| self.path.get(span.range()))
+            }
             (Groups::Regex(_, groups), _) => {
                 groups.get(group).and_then(|(start, end)| self.path.get(start..end))
             }
@@ -66,14 +73,14 @@ impl<'r, 'p> Captures<'r, 'p> {
     /// All groups or parameters from number 1 on, with their names and values; a group that took no part has no
     /// value.
     pub fn iter(&self) -> impl Iterator<Item = (Option<&'r str>, Option<&str>)> {
-        let (regex, template) = match &self.groups {
-            Groups::Regex(regex, _) => (Some(*regex), None),
-            Groups::Template(template) => (None, Some(*template)),
-        };
-        let groups = regex.into_iter().flat_map(|regex| regex.capture_names().enumerate().skip(1));
-        let groups = groups.map(|(group, name)| (name, self.get(group)));
-        let parameters =
-            template.into_iter().flat_map(|template| template.names().zip(template.values(&self.path)));
-        groups.chain(parameters.map(|(name, value)| (Some(name), value)))
+        self.names().enumerate().map(|(at, name)| (name, self.get(at + 1)))
+    }
+
+    fn names(&self) -> Box<dyn Iterator<Item = Option<&'r str>> + 'r> {
+        match self.groups {
+            Groups::Path(regex, _) => Box::new(regex.names().skip(1)),
+            Groups::Regex(regex, _) => Box::new(regex.capture_names().skip(1)),
+            Groups::Template(template) => Box::new(template.names().map(Some)),
+        }
     }
 }

@@ -1,7 +1,8 @@
 //! From a route to ranked rules, by flavour.
 
 use super::{
-    Dialect, Flavor, compatible, gateway_api, rank::Rank, rule::Rule, rule_error::RuleError, traditional,
+    Dialect, Flavor, compatible, expression, gateway_api, rank::Rank, rule::Rule, rule_error::RuleError,
+    traditional,
 };
 use crate::config::Route;
 
@@ -13,6 +14,7 @@ pub(super) const fn compiler(flavor: Flavor) -> Compile {
     match flavor {
         Flavor::TraditionalCompatible => compatible::compile,
         Flavor::Traditional => traditional::compile,
+        Flavor::Expressions => expression::compile,
         Flavor::GatewayApi => gateway_api::compile,
     }
 }

@@ -22,6 +22,9 @@ pub enum Flavor {
     Traditional,
     /// That of `HTTPRoute` in Kubernetes' Gateway API: paths by element, exact before prefix, the older first.
     GatewayApi,
+    /// Routes with an expression, ranked by their priority, above routes with fields as in
+    /// [`TraditionalCompatible`](Self::TraditionalCompatible).
+    Expressions,
 }
 
 /// How routes are read: a flavour, and what no flavour says.
@@ -64,7 +67,8 @@ pub struct UnknownFlavor;
 
 impl Flavor {
     /// Every flavour.
-    pub const ALL: &[Self] = &[Self::TraditionalCompatible, Self::Traditional, Self::GatewayApi];
+    pub const ALL: &[Self] =
+        &[Self::TraditionalCompatible, Self::Traditional, Self::Expressions, Self::GatewayApi];
 
     /// Its name in settings.
     #[must_use]
@@ -72,6 +76,7 @@ impl Flavor {
         match self {
             Self::TraditionalCompatible => "traditional_compatible",
             Self::Traditional => "traditional",
+            Self::Expressions => "expressions",
             Self::GatewayApi => "gateway_api",
         }
     }
@@ -82,7 +87,7 @@ impl Flavor {
     pub const fn path_handling(self, route: &Route) -> PathHandling {
         match self {
             Self::Traditional => route.path_handling,
-            Self::TraditionalCompatible | Self::GatewayApi => PathHandling::V0,
+            Self::TraditionalCompatible | Self::Expressions | Self::GatewayApi => PathHandling::V0,
         }
     }
 }

@@ -1,8 +1,11 @@
 //! Host and server name patterns, and the map from a host to all that is kept for it.
 
-use foldhash::HashMap;
+use std::sync::Arc;
 
-use super::trie::{Backward, Forward, Trie};
+use super::{
+    map::Map,
+    trie::{Backward, Forward, Trie},
+};
 
 /// A host as a route names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,37 +78,53 @@ impl Name {
     }
 }
 
-/// Values under host names, with one for any host.
-#[derive(Debug)]
+/// Values under host names, with one for any host. A clone shares all, and a change copies little more than it
+/// touches.
+#[derive(Clone, Debug)]
 pub(super) struct HostMap<V> {
-    exact: HashMap<Box<str>, V>,
+    exact: Map<Arc<str>, V>,
     ends: Trie<V>,
     starts: Trie<V>,
     any: Option<V>,
 }
 
 impl<V> HostMap<V> {
-    /// A map of these values; each name at most once, `None` for any host.
-    pub(super) fn new(values: impl IntoIterator<Item = (Option<Name>, V)>) -> Self {
-        let (mut exact, mut ends, mut starts, mut any) = (HashMap::default(), Vec::new(), Vec::new(), None);
-        for (name, value) in values {
-            match name {
-                Some(Name::Exact(name)) => drop(exact.insert(name.into_boxed_str(), value)),
-                Some(Name::EndsWith(end)) => ends.push((end.bytes().rev().collect(), value)),
-                Some(Name::StartsWith(start)) => starts.push((start.into_bytes(), value)),
-                None => any = Some(value),
-            }
+    /// Shows `visit` all values that hold for `host`: the exact one, then wildcards from the longest, then the one for
+    /// any host.
+    pub(super) fn visit<'m>(&'m self, host: &str, mut visit: impl FnMut(&'m V)) {
+        if let Some(exact) = self.exact.get(host) {
+            visit(exact);
         }
-        Self { exact, ends: Trie::new(ends), starts: Trie::new(starts), any }
+        self.ends.visit(Backward(host.as_bytes()), |value, _| visit(value));
+        self.starts.visit(Forward(host.as_bytes()), |value, _| visit(value));
+        if let Some(any) = &self.any {
+            visit(any);
+        }
     }
+}
 
-    /// All values that hold for `host`: the exact one, then wildcards from the longest, then the one for any host.
-    pub(super) fn get(&self, host: &str) -> impl Iterator<Item = &V> {
-        let exact = if self.exact.is_empty() { None } else { self.exact.get(host) };
-        let ends = self.ends.prefixes_of(Backward(host.as_bytes()));
-        let starts = self.starts.prefixes_of(Forward(host.as_bytes()));
-        let wild = ends.chain(starts).map(|(value, _)| value);
-        exact.into_iter().chain(wild).chain(&self.any)
+impl<V: Clone> HostMap<V> {
+    /// Lets `change` set, replace or take away the value of `name`; `None` is any host.
+    pub(super) fn update(&mut self, name: Option<&Name>, change: impl FnOnce(&mut Option<V>)) {
+        match name {
+            Some(Name::Exact(name)) => {
+                let (key, mut value) = self.exact.remove_with_key(name.as_str()).unzip();
+                change(&mut value);
+                let key = key.unwrap_or_else(|| name.as_str().into());
+                if let Some(value) = value {
+                    self.exact.insert(key, value);
+                }
+            }
+            Some(Name::EndsWith(end)) => self.ends.update(&end.bytes().rev().collect::<Vec<_>>(), change),
+            Some(Name::StartsWith(start)) => self.starts.update(start.as_bytes(), change),
+            None => change(&mut self.any),
+        }
+    }
+}
+
+impl<V> Default for HostMap<V> {
+    fn default() -> Self {
+        Self { exact: Map::default(), ends: Trie::default(), starts: Trie::default(), any: None }
     }
 }
 
@@ -152,14 +171,22 @@ mod tests {
     #[test]
     fn a_host_finds_exact_then_wildcards_then_any() {
         let name = |text: &str| Some(Name::parse(text).unwrap());
-        let map = HostMap::new(
-            [name("a.x.t"), name("*.t"), name("*.x.t"), name("a.*"), None]
-                .into_iter()
-                .zip(["e", "t", "xt", "a", "any"]),
-        );
-        let get = |host: &str| map.get(host).copied().collect::<Vec<_>>();
-        assert_eq!(get("a.x.t"), ["e", "xt", "t", "a", "any"]);
-        assert_eq!(get("b.t"), ["t", "any"]);
-        assert_eq!(get("x"), ["any"]);
+        let mut map = HostMap::default();
+        let names = [name("a.x.t"), name("*.t"), name("*.x.t"), name("a.*"), None];
+        for (name, value) in names.iter().zip(["e", "t", "xt", "a", "any"]) {
+            map.update(name.as_ref(), |own| *own = Some(value));
+        }
+        let get = |map: &HostMap<&'static str>, host: &str| {
+            let mut found = Vec::new();
+            map.visit(host, |value| found.push(*value));
+            found
+        };
+        assert_eq!(get(&map, "a.x.t"), ["e", "xt", "t", "a", "any"]);
+        assert_eq!(get(&map, "b.t"), ["t", "any"]);
+        assert_eq!(get(&map, "x"), ["any"]);
+        for name in &names {
+            map.update(name.as_ref(), |own| *own = None);
+        }
+        assert!(get(&map, "a.x.t").is_empty());
     }
 }

@@ -1,108 +1,93 @@
-//! Rules, best first, found by host and then by path.
+//! Rules found by host and then by path.
 //!
 //! Every rule stands under each of its hosts, and there under each of its paths: a prefix under itself, an
-//! expression or a template under the literal text that it starts with. A request meets the lists under its own host, under the
+//! expression under the literal text that it starts with. A request meets the rules under its own host, under the
 //! wildcards that fit and under "any host"; in each it meets those of the prefixes of its path, the longest first.
-//! The place of a rule is its rank, so lists are in order and a list that starts behind the best so far is left out.
+//! What cannot beat the best so far is left out.
 
-use foldhash::HashMap;
+use std::sync::Arc;
+
+use uuid::Uuid;
 
 use super::{
     Head,
-    captures::PathPattern,
-    guard::{Guard, Request, Taken},
-    host::{HostMap, Name},
+    candidate::{Candidate, Found},
+    entries::Entries,
+    guard::Guard,
+    host::{Host, HostMap},
+    list::Entry,
+    rank::Rank,
+    request::Request,
     rule::Rule,
     trie::{Forward, Trie},
 };
 
-/// Finds the best rule of a request.
-#[derive(Debug)]
+/// Finds the best rule of a request. A clone shares all, and a change copies little more than it touches.
+#[derive(Clone, Debug, Default)]
 pub(super) struct Index {
-    /// What is left to check of each rule once host and prefix fit.
-    guards: Vec<Guard>,
     hosts: HostMap<Trie<Entries>>,
 }
 
-/// The best rule that takes a request.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Found<'i> {
-    /// Its place.
-    pub(super) rule: u32,
-    /// How many bytes of the path it matched.
-    pub(super) matched: usize,
-    /// The expression or template that did.
-    pub(super) pattern: Option<PathPattern<'i>>,
-}
-
-/// The rules under one host and one prefix, best first.
-#[derive(Debug)]
-struct Entries {
-    own: Box<[Entry]>,
-    /// The best place here or under a shorter prefix.
-    best: u32,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Entry {
-    rule: u32,
-    port: Option<u16>,
-}
-
 impl Index {
-    /// An index over these rules, the best first.
-    pub(super) fn new(rules: impl IntoIterator<Item = Rule>) -> Self {
-        let mut guards = Vec::new();
-        let mut lists: HashMap<Option<Name>, Vec<(Vec<u8>, Entry)>> = HashMap::default();
-        for (place, Rule { hosts, path, predicates }) in (0..).zip(rules) {
-            let (keys, tail) = path.into_keys();
-            let any = hosts.is_empty().then_some((None, None));
-            for (name, port) in hosts.into_iter().map(|host| (Some(host.name), host.port)).chain(any) {
-                let entries = keys.iter().map(|key| (key.clone().into_bytes(), Entry { rule: place, port }));
-                lists.entry(name).or_default().extend(entries);
-            }
-            guards.push(Guard::new(tail, predicates));
+    /// Adds the rules of the route `owner`, of which none is there.
+    pub(super) fn insert(&mut self, owner: Uuid, rules: Vec<(Rank, Rule)>) {
+        for place in places(owner, rules) {
+            let Place { host, keys, rule } = place;
+            let port = host.as_ref().and_then(|host| host.port);
+            let entry = Entry { rule, port };
+            self.update(host.as_ref(), &keys, |entries| entries.insert(entry.clone()));
         }
-        let hosts = HostMap::new(lists.into_iter().map(|(name, list)| (name, paths(list))));
-        Self { guards, hosts }
+    }
+
+    /// Takes out the rules of the route `owner`, which were compiled a second time: that is sooner done than keeping
+    /// all places of all rules.
+    pub(super) fn remove(&mut self, owner: Uuid, rules: Vec<(Rank, Rule)>) {
+        for Place { host, keys, rule } in places(owner, rules) {
+            self.update(host.as_ref(), &keys, |entries| entries.remove(&rule));
+        }
     }
 
     /// The best rule that takes `head`.
     pub(super) fn find(&self, head: &Head<'_>) -> Option<Found<'_>> {
         let request = Request::new(head);
         let path = Forward(head.path.as_bytes());
-        let mut best: Option<Found<'_>> = None;
-        for paths in self.hosts.get(head.host) {
-            for (entries, matched) in paths.prefixes_of(path) {
-                let limit = best.map_or(u32::MAX, |best| best.rule);
-                if entries.best >= limit {
-                    break;
-                }
-                let better = entries.own.iter().take_while(|entry| entry.rule < limit);
-                best = better.copied().find_map(|entry| self.check(entry, matched, &request)).or(best);
-            }
-        }
+        let mut best = None;
+        self.hosts.visit(head.host, |paths| {
+            paths.visit(path, |entries, prefix| best = entries.find(best, prefix, &request));
+        });
         best
     }
 
-    fn check(&self, entry: Entry, prefix: usize, request: &Request<'_>) -> Option<Found<'_>> {
-        let guard = self.guards.get(entry.rule as usize)?;
-        if entry.port.is_some_and(|port| port != request.head.port) {
-            return None;
-        }
-        let Taken { matched, pattern } = guard.check(prefix, request)?;
-        Some(Found { rule: entry.rule, matched, pattern })
+    fn update(&mut self, host: Option<&Host>, keys: &[String], mut change: impl FnMut(&mut Entries)) {
+        self.hosts.update(host.map(|host| &host.name), |paths| {
+            let mut trie = paths.take().unwrap_or_default();
+            for key in keys {
+                trie.update(key.as_bytes(), |entries| {
+                    let mut list = entries.take().unwrap_or_default();
+                    change(&mut list);
+                    *entries = (!list.is_empty()).then_some(list);
+                });
+            }
+            *paths = (!trie.is_empty()).then_some(trie);
+        });
     }
 }
 
-fn paths(mut entries: Vec<(Vec<u8>, Entry)>) -> Trie<Entries> {
-    entries.sort_unstable();
-    let lists = entries.chunk_by(|(a, _), (b, _)| a == b).filter_map(|list| {
-        let (key, first) = list.first()?;
-        let own = list.iter().map(|(_, entry)| *entry).collect();
-        Some((key.clone(), Entries { own, best: first.rule }))
-    });
-    let mut trie = Trie::new(lists.collect());
-    trie.inherit(|up: &Entries, own: &mut Entries| own.best = own.best.min(up.best));
-    trie
+/// A rule with one of its hosts and the texts under which it stands there.
+struct Place {
+    host: Option<Host>,
+    keys: Arc<[String]>,
+    rule: Arc<Candidate>,
+}
+
+fn places(owner: Uuid, rules: Vec<(Rank, Rule)>) -> impl Iterator<Item = Place> {
+    rules.into_iter().enumerate().flat_map(move |(part, (rank, rule))| {
+        let Rule { hosts, path, predicates } = rule;
+        let (keys, tail) = path.into_keys();
+        let keys: Arc<[String]> = keys.into();
+        let rule = Arc::new(Candidate::new(rank, owner, part, Guard::new(tail, predicates)));
+        let any = hosts.is_empty().then_some(None);
+        let hosts = hosts.into_iter().map(Some).chain(any);
+        hosts.map(move |host| Place { host, keys: Arc::clone(&keys), rule: Arc::clone(&rule) })
+    })
 }

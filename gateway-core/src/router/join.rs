@@ -159,7 +159,7 @@ mod tests {
         let (path, query) =
             request.split_once('?').map_or((request, None), |(path, query)| (path, Some(query)));
         let matched = match route.strip_prefix('~') {
-            Some(pattern) => Pattern::new(pattern).unwrap().regex.find(path).unwrap().end(),
+            Some(pattern) => Pattern::new(pattern).unwrap().regex.end(path).unwrap(),
             None => path.strip_prefix(route).map(|_| route.len()).unwrap(),
         };
         let service = Some(service).filter(|service| !service.is_empty());

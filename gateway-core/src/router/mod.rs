@@ -30,53 +30,96 @@
 //! | `compatible` | the flavour `traditional_compatible`: a route becomes ranked rules |
 //! | `priority` | the order of its rules |
 //! | `traditional`, `gateway_api` | the flavours of these names, each with its order |
+//! | `expression` | the flavour `expressions`: Kong's language, parsed and compiled to a rule |
 //! | `fields`, `paths` | what they read in the same way |
 //! | `rank` | the order of any rules |
 //! | `host`, `path`, `pattern`, `template`, `predicate`, `query` | what one rule asks for, and how it is written in a route |
 //! | `rule` | these together |
 //! | `rule_error` | what cannot be read of a route |
+//! | `request` | a request with its decoded path, and what a rule takes of it |
 //! | `tail`, `guard` | what is left to check of a rule once host and prefix fit |
+//! | `candidate` | a rule as the index holds it, and one that was found |
+//! | `list`, `crowd`, `entries` | few, many, any number of rules under one host and one path |
+//! | `sign`, `filter` | what a request must show to be taken by one of many |
 //! | `index`, `trie` | rules found by host, then by path |
+//! | `map` | a hash map that is copied in part |
+//! | `path_regex`, `interned` | expressions, compiled small, each once |
 //! | `router` | routes, their values, and the index over them |
 //! | `captures` | what an expression or a template took out of a path |
 //! | `join` | the path that goes to the upstream |
+//! | `survey` | which routes others leave nothing to, and which only their ids tell apart: for the linter |
+//! | `wants`, `cover`, `simple` | rules, compared with each other |
+//! | `explain`, `explanation`, `criterion` | why it is this route and none of the others, for people |
 //! | `hostname` | the names that a listener and a route have in common |
 //!
 //! # Cost
-//! A match allocates nothing, with few exceptions: an expression makes its working space when it is first used, a
-//! path with an escape (`%20`) is decoded before an expression or a template sees it, and so is such a parameter of a
-//! query; a template with more than three parameters keeps them in a list. The time of a match grows with the length
-//! of host and path and with the number of rules that share both a host and a path, not with the number of routes:
-//! a thousand routes that differ by nothing but a header's value are looked at one after the other.
+//! A match allocates nothing, with few exceptions: a regular expression makes its working space when it is first used;
+//! a path of more than 256 bytes with an escape (`%20`) is decoded, once, before expressions and templates see it, and
+//! so is a parameter of a query with one; a template with more than three parameters keeps them in a list; `lower()`
+//! copies values that are long or not ASCII.
+//!
+//! The time of a match grows with the length of host and path, not with the number of routes:
+//!
+//! - Under one host and path, three rules are checked one by one. Of more than that, only those are checked that a
+//!   value of a header, the method or four bytes of the path point to. So thousands of routes may differ in nothing
+//!   but the value of a header, and thousands of expressions may begin alike (`~/[^/]+/orders-7/`).
+//! - What has none of these is checked one by one: rules that differ only in server names, in expressions over
+//!   headers, in regular expressions without four literal bytes in a row (`~/[a-z]+/\d+`), in templates, or in
+//!   predicates of the flavour `expressions` other than those over host and path.
+//! - At most eight headers are looked at under one host and path.
+//!
+//! Time in a path is linear, for any expression. Equal expressions are compiled once in the process.
+//!
+//! [`Router::apply`] costs what it touches: it copies a few nodes for each place of a route that comes or goes, some
+//! microseconds a route. A clone of a router is free. Nothing of a router depends on what it was asked before: there
+//! is no cache to fill, to poison or to flush (compat R14).
 
+mod candidate;
 mod captures;
 mod compatible;
 mod compile;
+mod cover;
+mod criterion;
+mod crowd;
+mod entries;
+mod explain;
+mod explanation;
+mod expression;
 mod fields;
+mod filter;
 mod flavor;
 mod gateway_api;
 mod guard;
 mod host;
 mod hostname;
 mod index;
+mod interned;
 mod join;
+mod list;
+mod map;
 mod path;
+mod path_regex;
 mod paths;
 mod pattern;
 mod predicate;
 mod priority;
 mod query;
 mod rank;
+mod request;
 #[expect(clippy::module_inception, reason = "the room is named after its main noun")]
 mod router;
 mod rule;
 mod rule_error;
+mod sign;
+mod simple;
+mod survey;
 mod tail;
 mod template;
 #[cfg(test)]
 mod tests;
 mod traditional;
 mod trie;
+mod wants;
 
 use std::net::SocketAddr;
 
@@ -84,12 +127,17 @@ use http::{HeaderMap, Method};
 
 use crate::config::Protocol;
 
-pub use captures::{Captures, PathPattern};
+pub use captures::Captures;
+pub use explanation::{Capture, Explanation, Label, Missed, RunnerUp, Taken, Unmet};
+pub use expression::{Expression, ExpressionError, Predicate, Refused};
 pub use flavor::{Dialect, Flavor, UnknownFlavor};
 pub use hostname::common_hostnames;
 pub use join::{Joined, append, join};
+pub use rank::Comparison;
 pub use router::{Match, Router};
 pub use rule_error::RuleError;
+pub(crate) use simple::start_of;
+pub(crate) use survey::{Effect, Relation, survey};
 pub use template::Template;
 
 /// What of a request takes part in routing.

@@ -7,6 +7,8 @@
 
 use std::borrow::Cow;
 
+use smallvec::SmallVec;
+
 /// A plain path of a route.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Prefix {
@@ -43,18 +45,25 @@ pub(super) fn wire_length(path: &str, length: usize) -> usize {
 
 /// The decoded form of a canonical path; the path itself where the octets are not UTF-8.
 pub(super) fn decoded(path: &str) -> Cow<'_, str> {
-    if memchr::memchr(b'%', path.as_bytes()).is_none() {
-        return Cow::Borrowed(path);
-    }
-    let mut octets = Vec::with_capacity(path.len());
+    let text = decoded_octets(path).and_then(|octets| String::from_utf8(octets.into_vec()).ok());
+    text.map_or(Cow::Borrowed(path), Cow::Owned)
+}
+
+/// The octets of a decoded path. They need no allocation in paths that are not unusually long.
+pub(super) type Octets = SmallVec<[u8; 256]>;
+
+/// The decoded form of a canonical path; none where the path has no escapes.
+pub(super) fn decoded_octets(path: &str) -> Option<Octets> {
+    memchr::memchr(b'%', path.as_bytes())?;
+    let mut octets = Octets::new();
     for piece in pieces(path) {
         match piece {
             Piece::Escaped(octet) if !is_reserved(octet) => octets.push(octet),
-            Piece::Escaped(octet) => push_escaped(&mut octets, octet),
-            Piece::Plain(text) => octets.extend(text.bytes()),
+            Piece::Escaped(octet) => octets.extend(escape(octet)),
+            Piece::Plain(text) => octets.extend_from_slice(text.as_bytes()),
         }
     }
-    String::from_utf8(octets).map_or(Cow::Borrowed(path), Cow::Owned)
+    Some(octets)
 }
 
 /// The form of a request's path for a route's: escapes in upper case and only where they are needed, no empty and no
@@ -64,10 +73,10 @@ fn canonical(path: &str) -> String {
     for piece in pieces(path) {
         match piece {
             Piece::Escaped(octet) if is_unreserved(octet) => octets.push(octet),
-            Piece::Escaped(octet) => push_escaped(&mut octets, octet),
+            Piece::Escaped(octet) => octets.extend(escape(octet)),
             Piece::Plain(text) => text.bytes().for_each(|octet| match octet {
                 _ if stands_plain(octet) => octets.push(octet),
-                _ => push_escaped(&mut octets, octet),
+                _ => octets.extend(escape(octet)),
             }),
         }
     }
@@ -117,8 +126,23 @@ fn leading_escape(text: &str) -> Option<u8> {
     digits.bytes().all(|digit| digit.is_ascii_hexdigit()).then(|| u8::from_str_radix(digits, 16).ok())?
 }
 
-fn push_escaped(octets: &mut Vec<u8>, octet: u8) {
-    octets.extend(format!("%{octet:02X}").bytes());
+/// Text of the decoded form as it stands on the wire. A path starts with one if it starts with the other, but for
+/// escapes in the text, which no decoded path has.
+pub(super) fn encoded(text: &str) -> String {
+    let mut octets = Vec::with_capacity(text.len());
+    for octet in text.bytes() {
+        if stands_plain(octet) {
+            octets.push(octet);
+        } else {
+            octets.extend(escape(octet));
+        }
+    }
+    String::from_utf8_lossy(&octets).into_owned()
+}
+
+fn escape(octet: u8) -> [u8; 3] {
+    let digit = |value: u8| if value < 10 { b'0' + value } else { b'A' + value - 10 };
+    [b'%', digit(octet >> 4), digit(octet & 15)]
 }
 
 /// RFC 3986 section 2.3.

@@ -12,7 +12,7 @@ pub(super) enum Path {
     Elements(Prefix),
     /// The whole path.
     Exact(Prefix),
-    Pattern(Pattern),
+    Pattern(Arc<Pattern>),
     Template(Arc<Template>),
 }
 

@@ -1,12 +1,15 @@
 //! What a rule asks of a request beside host and path.
 
+use std::sync::Arc;
+
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use regex::bytes::{Regex, RegexBuilder};
 
 use super::{
     Head,
     host::Name,
-    pattern::PATTERN_LIMIT,
+    interned::Interned,
+    path_regex::PATTERN_LIMIT,
     query::Parameter,
     rule_error::{RuleError, read},
 };
@@ -15,10 +18,10 @@ use crate::config::Route;
 /// All that neither host nor path decides; an empty list asks for nothing.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Predicates {
-    methods: Vec<Method>,
-    headers: Vec<Header>,
-    snis: Vec<Name>,
-    queries: Vec<Parameter>,
+    pub(super) methods: Vec<Method>,
+    pub(super) headers: Vec<Header>,
+    pub(super) snis: Vec<Name>,
+    pub(super) queries: Vec<Parameter>,
 }
 
 /// How the values of header fields are read.
@@ -34,20 +37,23 @@ pub(super) enum HeaderValues {
 
 /// One header name with the values that match.
 #[derive(Clone, Debug)]
-struct Header {
-    name: HeaderName,
-    values: Vec<Value>,
+pub(super) struct Header {
+    pub(super) name: HeaderName,
+    pub(super) values: Vec<Value>,
 }
 
 #[derive(Clone, Debug)]
-enum Value {
+pub(super) enum Value {
     /// Compared without regard to ASCII case.
     Text(String),
     /// Compared as it stands.
     Exact(String),
     /// `~*...`, found anywhere in the value.
-    Pattern(Regex),
+    Pattern(Arc<Regex>),
 }
+
+/// Those of all routers.
+static PATTERNS: Interned<Regex> = Interned::new();
 
 impl Predicates {
     /// Those of `route`. What cannot be read is pushed to `errors`.
@@ -65,6 +71,19 @@ impl Predicates {
         }
     }
 
+    /// The methods of which a request must have one; none: any.
+    pub(super) fn methods(&self) -> &[Method] {
+        &self.methods
+    }
+
+    /// The header fields of which all values that match are known, with these.
+    pub(super) fn exact_headers(&self) -> impl Iterator<Item = (&HeaderName, Vec<&str>)> {
+        self.headers.iter().filter_map(|header| {
+            let values = header.values.iter().map(Value::text).collect::<Option<_>>()?;
+            Some((&header.name, values))
+        })
+    }
+
     /// Whether the request has what is asked.
     pub(super) fn admit(&self, head: &Head<'_>) -> bool {
         (self.methods.is_empty() || self.methods.contains(head.method))
@@ -74,7 +93,7 @@ impl Predicates {
     }
 
     /// Server names count on TLS only (compat R10).
-    fn admit_sni(&self, head: &Head<'_>) -> bool {
+    pub(super) fn admit_sni(&self, head: &Head<'_>) -> bool {
         self.snis.is_empty() || !head.scheme.is_tls() || head.sni.is_some_and(|sni| self.names(sni))
     }
 
@@ -108,7 +127,7 @@ impl Header {
 
     /// Any field of the name with any of the values (compat P41). A list with commas is one value: the cache that
     /// makes Kong take it for two now and then is not copied (compat P45).
-    fn admit(&self, headers: &HeaderMap) -> bool {
+    pub(super) fn admit(&self, headers: &HeaderMap) -> bool {
         headers.get_all(&self.name).iter().any(|field| self.values.iter().any(|value| value.takes(field)))
     }
 }
@@ -119,9 +138,19 @@ impl Value {
         let Some(pattern) = text.strip_prefix("~*") else {
             return Ok(if exact { Self::Exact(text.to_owned()) } else { Self::Text(text.to_owned()) });
         };
-        let mut pattern = RegexBuilder::new(pattern);
-        pattern.case_insensitive(!exact).size_limit(PATTERN_LIMIT).dfa_size_limit(PATTERN_LIMIT);
-        pattern.build().map(Self::Pattern)
+        // As a flag in front, so that what is equal as a text is equal.
+        let pattern = if exact { pattern.to_owned() } else { format!("(?i){pattern}") };
+        let mut builder = RegexBuilder::new(&pattern);
+        builder.size_limit(PATTERN_LIMIT).dfa_size_limit(PATTERN_LIMIT);
+        PATTERNS.get(&pattern, || builder.build()).map(Self::Pattern)
+    }
+
+    /// The only value that it takes, but for case.
+    fn text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) | Self::Exact(text) => Some(text),
+            Self::Pattern(_) => None,
+        }
     }
 
     fn takes(&self, field: &HeaderValue) -> bool {

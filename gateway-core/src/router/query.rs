@@ -1,21 +1,23 @@
 //! What a rule asks of a query.
 
+use std::borrow::Cow;
+
 use regex::{Regex, RegexBuilder};
 
 use super::{
-    pattern::PATTERN_LIMIT,
+    path_regex::PATTERN_LIMIT,
     rule_error::{RuleError, read},
 };
 
 /// One parameter of the query with the values that match.
 #[derive(Clone, Debug)]
 pub(super) struct Parameter {
-    name: String,
-    values: Vec<Value>,
+    pub(super) name: String,
+    pub(super) values: Vec<Value>,
 }
 
 #[derive(Clone, Debug)]
-enum Value {
+pub(super) enum Value {
     /// Compared as it stands.
     Text(String),
     /// `~...`, found anywhere in the value.
@@ -31,9 +33,17 @@ impl Parameter {
     /// Whether the parameter has one of the values. Of a parameter that comes more than once the first counts, as
     /// the Gateway API recommends. `%XX` and `+` are decoded.
     pub(super) fn admit(&self, query: Option<&str>) -> bool {
+        self.find(query).is_some_and(|value| self.values.iter().any(|own| own.takes(&value)))
+    }
+
+    /// What the query has for it.
+    pub(super) fn first(&self, query: Option<&str>) -> Option<String> {
+        self.find(query).map(Cow::into_owned)
+    }
+
+    fn find<'q>(&self, query: Option<&'q str>) -> Option<Cow<'q, str>> {
         let mut pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
-        let first = pairs.find(|(name, _)| *name == self.name);
-        first.is_some_and(|(_, value)| self.values.iter().any(|own| own.takes(&value)))
+        pairs.find(|(name, _)| *name == self.name).map(|(_, value)| value)
     }
 }
 

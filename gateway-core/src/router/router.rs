@@ -2,22 +2,32 @@
 
 use std::{fmt, sync::Arc};
 
+use uuid::Uuid;
+
 use super::{
-    Dialect, Head,
+    Dialect, Explanation, Head,
+    candidate::Found,
     captures::{Captures, PathPattern},
     compile::compiler,
-    index::{Found, Index},
+    explain::explain,
+    index::Index,
+    map::Map,
+    rank::Rank,
+    rule::Rule,
     rule_error::RuleError,
 };
 use crate::config::Route;
 
-/// Finds the route of a request. Immutable, so one behind an [`Arc`] serves all threads.
+/// Finds the route of a request. Immutable, so one behind an [`Arc`] serves all threads. A clone shares all.
+#[derive(Clone)]
 pub struct Router<T> {
-    routes: Vec<(Arc<Route>, T)>,
+    dialect: Dialect,
+    routes: Map<Uuid, (Arc<Route>, T)>,
     index: Index,
-    /// The route of each rule.
-    owners: Vec<u32>,
 }
+
+/// The rules that cannot be compiled, each with its route.
+type Refused = Vec<(Arc<Route>, RuleError)>;
 
 /// The route that takes a request.
 #[derive(Debug)]
@@ -26,65 +36,156 @@ pub struct Match<'r, T> {
     pub value: &'r T,
     /// How many bytes of the path the route's path matched: the prefix, or all that the expression or the template
     /// took; 0 for a route without paths. Always a character boundary of the canonical path.
+    ///
+    /// For a route with an expression it is what the last predicate over `http.path` with `==`, `^=` or `~` took that
+    /// held and does not stand in `!(..)`: the whole path, the prefix, or the match if that starts the path.
     pub matched: usize,
-    /// The regular expression or the template that matched, over the decoded path; see [`Match::captures`].
-    pub pattern: Option<PathPattern<'r>>,
+    /// The regular expression or the template that matched.
+    pub(super) pattern: Option<PathPattern<'r>>,
 }
 
-impl<T> Router<T> {
+impl<T: Clone> Router<T> {
     /// A router of the default [`Flavor`](super::Flavor) over these routes, as [`Router::with_flavor`].
     ///
     /// # Errors
     /// As [`Router::with_flavor`].
-    pub fn new(
-        routes: impl IntoIterator<Item = (Arc<Route>, T)>,
-    ) -> Result<Self, Vec<(Arc<Route>, RuleError)>> {
+    pub fn new(routes: impl IntoIterator<Item = (Arc<Route>, T)>) -> Result<Self, Refused> {
         Self::with_flavor(Dialect::default(), routes)
     }
 
-    /// A router over these routes, of a [`Flavor`](super::Flavor) or of a whole [`Dialect`]. Their order does not matter, but for routes of one id: the first one counts.
+    /// A router over these routes, of a [`Flavor`](super::Flavor) or of a whole [`Dialect`]. Their order does not matter, but for routes of one id: the last one counts.
     ///
     /// Routes for streams only never match. `protocols` says nothing else here (compat R16): it is for the caller to
     /// send a request in clear on to TLS. A route without a field to match on takes every request.
     ///
     /// # Errors
     /// All rules of all routes that cannot be compiled: a regular expression that does not parse or is too large, a
-    /// host with two wildcards, a name that is not a header's, a field of another flavour.
+    /// host with two wildcards, a name that is not a header's, an expression that does not parse, a field of another
+    /// flavour.
     pub fn with_flavor(
         dialect: impl Into<Dialect>,
         routes: impl IntoIterator<Item = (Arc<Route>, T)>,
-    ) -> Result<Self, Vec<(Arc<Route>, RuleError)>> {
-        let routes: Vec<(Arc<Route>, T)> = routes.into_iter().collect();
-        let dialect = dialect.into();
-        let compile = compiler(dialect.flavor);
-        let (mut rules, mut errors) = (Vec::new(), Vec::new());
-        for (owner, (route, _)) in (0_u32..).zip(&routes) {
-            match compile(route, dialect) {
-                Ok(compiled) => rules.extend(compiled.into_iter().map(|(rank, rule)| (rank, owner, rule))),
-                Err(found) => errors.extend(found.into_iter().map(|error| (Arc::clone(route), error))),
-            }
-        }
-        if !errors.is_empty() {
-            return Err(errors);
-        }
-        rules.sort_by(|(a, ..), (b, ..)| b.cmp(a));
-        let (owners, rules): (Vec<_>, Vec<_>) =
-            rules.into_iter().map(|(_, owner, rule)| (owner, rule)).unzip();
-        Ok(Self { routes, index: Index::new(rules), owners })
+    ) -> Result<Self, Refused> {
+        Self { dialect: dialect.into(), routes: Map::default(), index: Index::default() }.apply([], routes)
     }
 
+    /// The router after a change: without the routes of the ids `gone`, and with those that `come`, each in place of
+    /// the one of its id. It answers as one made from nothing would, and shares with this one all that the change
+    /// does not touch. A route that comes as it was changes its value only.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use gateway_core::{config::Route, router::{Head, Router}};
+    /// use http::{HeaderMap, Method};
+    ///
+    /// let route = |path: &str| {
+    ///     let mut route = Route::new("users");
+    ///     route.paths = Some(vec![path.into()]);
+    ///     Arc::new(route)
+    /// };
+    /// let old = Router::new([(route("/users"), 1)]).unwrap();
+    /// let new = old.apply([], [(route("/people"), 2)]).unwrap();
+    ///
+    /// let headers = HeaderMap::new();
+    /// let find = |router: &Router<i32>, path: &str| {
+    ///     router.find(&Head::new(&Method::GET, "example.com", path, &headers)).map(|found| *found.value)
+    /// };
+    /// assert_eq!((find(&old, "/users"), find(&old, "/people")), (Some(1), None));
+    /// assert_eq!((find(&new, "/users"), find(&new, "/people")), (None, Some(2)));
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Router::with_flavor`]; this router stays as it is.
+    pub fn apply(
+        &self,
+        gone: impl IntoIterator<Item = Uuid>,
+        come: impl IntoIterator<Item = (Arc<Route>, T)>,
+    ) -> Result<Self, Refused> {
+        let (mut next, mut refused) = (self.clone(), Refused::new());
+        for id in gone {
+            if let Some((route, _)) = next.routes.remove(&id) {
+                next.forget(&route);
+            }
+        }
+        for (route, value) in come {
+            let errors = next.put(&route, value).err().into_iter().flatten();
+            refused.extend(errors.map(|error| (Arc::clone(&route), error)));
+        }
+        if refused.is_empty() { Ok(next) } else { Err(refused) }
+    }
+
+    fn put(&mut self, route: &Arc<Route>, value: T) -> Result<(), Vec<RuleError>> {
+        let before = self.routes.get(&route.id).map(|(before, _)| Arc::clone(before));
+        let is_same = before.as_ref().is_some_and(|before| Arc::ptr_eq(before, route) || before == route);
+        if !is_same {
+            let rules = self.compile(route)?;
+            if let Some(before) = before {
+                self.forget(&before);
+            }
+            self.index.insert(route.id, rules);
+        }
+        self.routes.insert(route.id, (Arc::clone(route), value));
+        Ok(())
+    }
+
+    fn forget(&mut self, route: &Route) {
+        // A route that is here did compile.
+        self.index.remove(route.id, self.compile(route).unwrap_or_default());
+    }
+
+    fn compile(&self, route: &Route) -> Result<Vec<(Rank, Rule)>, Vec<RuleError>> {
+        compiler(self.dialect.flavor)(route, self.dialect)
+    }
+}
+
+impl<T> Router<T> {
     /// The route that takes `head`.
     #[must_use]
     pub fn find(&self, head: &Head<'_>) -> Option<Match<'_, T>> {
         let Found { rule, matched, pattern } = self.index.find(head)?;
-        let owner = self.owners.get(rule as usize)?;
-        let (_, value) = self.routes.get(*owner as usize)?;
+        let (_, value) = self.routes.get(&rule.owner)?;
         Some(Match { value, matched, pattern })
     }
 
-    /// All routes with their values, as they were given.
+    #[cfg(test)]
+    pub(super) const fn index(&self) -> &Index {
+        &self.index
+    }
+
+    /// Why [`find`](Self::find) gives what it gives. For people, not for the path of a request: it compiles every
+    /// route anew and looks at each, without the index, so its time grows with the number of routes.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use gateway_core::{config::Route, router::{Head, Router}};
+    /// use http::{HeaderMap, Method};
+    ///
+    /// let route = |name: &str, path: &str| {
+    ///     let mut route = Route::new(name);
+    ///     route.paths = Some(vec![path.into()]);
+    ///     (Arc::new(route), ())
+    /// };
+    /// let router = Router::new([route("users", "/users"), route("any", "/"), route("one", "/users/1")]).unwrap();
+    /// let headers = HeaderMap::new();
+    /// let why = router.explain(&Head::new(&Method::GET, "example.com", "/users/7", &headers));
+    /// assert_eq!(why.taken.unwrap().route.name.as_deref(), Some("users"));
+    /// assert_eq!(why.runners_up[0].lost.to_string(), "shorter prefix: 1 against 6");
+    /// assert_eq!(why.missed[0].failed.to_string(), "path: /users/1 is not a prefix of /users/7");
+    /// ```
+    #[must_use]
+    pub fn explain(&self, head: &Head<'_>) -> Explanation {
+        explain(self.dialect, self.iter().map(|(route, _)| route.as_ref()), head)
+    }
+
+    /// How its routes are read.
+    #[must_use]
+    pub const fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// All routes with their values, in no order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&Arc<Route>, &T)> {
-        self.routes.iter().map(|(route, value)| (route, value))
+        self.routes.values().map(|(route, value)| (route, value))
     }
 }
 
@@ -99,7 +200,7 @@ impl<'r, T> Match<'r, T> {
 
 impl<T> fmt::Debug for Router<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = self.routes.iter().map(|(route, _)| route.name.as_deref().unwrap_or_default());
+        let names = self.iter().map(|(route, _)| route.name.as_deref().unwrap_or_default());
         f.debug_struct("Router").field("routes", &names.collect::<Vec<_>>()).finish_non_exhaustive()
     }
 }

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{host::Host, path::Prefix, pattern::Pattern, predicate::Predicates, template::Template};
+use super::{
+    expression::Program, host::Host, path::Prefix, pattern::Pattern, predicate::Predicates,
+    template::Template,
+};
 
 /// What a request must have to take a route. A route is one rule or, with several paths, more (compat P44).
 #[derive(Debug)]
@@ -27,7 +30,10 @@ pub(super) enum Paths {
     /// One of these as a whole.
     Exact(Vec<Prefix>),
     /// One of these expressions; the first in the route's order counts.
-    Patterns(Vec<Pattern>),
+    Patterns(Vec<Arc<Pattern>>),
     /// One of these templates; the first in the route's order counts.
     Templates(Vec<Arc<Template>>),
+    /// What an expression says, of this and of all else. Every path that it takes starts with one of these prefixes,
+    /// if there are any.
+    Expression { prefixes: Vec<String>, program: Program },
 }

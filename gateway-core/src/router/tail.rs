@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use regex::Regex;
-
 use super::{
     captures::PathPattern,
-    guard::{Request, Taken},
-    pattern::{Pattern, match_end},
+    expression::Program,
+    pattern::Pattern,
+    request::{Request, Taken},
     rule::Paths,
     template::Template,
 };
@@ -22,9 +21,11 @@ pub(super) enum Tail {
     /// That a path element ends there.
     Element,
     /// That one of these takes it; the first counts.
-    Patterns(Box<[Regex]>),
+    Patterns(Box<[Arc<Pattern>]>),
     /// That one of these takes it; the first counts.
     Templates(Box<[Arc<Template>]>),
+    /// What host and prefix leave to ask of an expression, which says itself what it takes.
+    Expression(Program),
 }
 
 impl Paths {
@@ -38,14 +39,17 @@ impl Paths {
             }
             Self::Exact(paths) => (paths.into_iter().map(|path| path.wire).collect(), Tail::End),
             Self::Patterns(patterns) => {
-                let (keys, patterns): (_, Vec<_>) =
-                    patterns.into_iter().map(|Pattern { literal, regex }| (literal, regex)).unzip();
+                let keys = patterns.iter().map(|pattern| pattern.literal.clone()).collect();
                 (keys, Tail::Patterns(patterns.into()))
             }
             Self::Templates(templates) => {
                 let keys = templates.iter().map(|template| template.literal().to_owned()).collect();
                 (keys, Tail::Templates(templates.into()))
             }
+            Self::Expression { prefixes, program } if prefixes.is_empty() => {
+                (vec![String::new()], Tail::Expression(program))
+            }
+            Self::Expression { prefixes, program } => (prefixes, Tail::Expression(program)),
         };
         keys.sort_unstable();
         keys.dedup();
@@ -54,6 +58,11 @@ impl Paths {
 }
 
 impl Tail {
+    /// The expressions of which one must take the path.
+    pub(super) fn patterns(&self) -> &[Arc<Pattern>] {
+        if let Self::Patterns(patterns) = self { patterns } else { &[] }
+    }
+
     /// What of the path is taken, if what follows the first `prefix` bytes fits.
     pub(super) fn check(&self, prefix: usize, request: &Request<'_>) -> Option<Taken<'_>> {
         let path = request.head.path;
@@ -62,20 +71,21 @@ impl Tail {
             Self::Any => Some(plain),
             Self::End => (prefix == path.len()).then_some(plain),
             Self::Element => ends_element(path, prefix).then_some(plain),
-            Self::Patterns(patterns) => patterns.iter().find_map(|regex| {
-                let matched = match_end(regex, path, request.decoded())?;
-                Some(Taken { matched, pattern: Some(PathPattern::Regex(regex)) })
+            Self::Patterns(patterns) => patterns.iter().find_map(|pattern| {
+                let matched = pattern.end(path, request.path())?;
+                Some(Taken { matched, pattern: Some(PathPattern::Path(&pattern.regex)) })
             }),
             Self::Templates(templates) => {
-                let template = templates.iter().find(|template| template.takes(request.decoded()))?;
+                let template = templates.iter().find(|template| template.takes(request.path()))?;
                 Some(Taken { matched: path.len(), pattern: Some(PathPattern::Template(template)) })
             }
+            Self::Expression(program) => program.take(prefix, request),
         }
     }
 }
 
 /// Whether the first `prefix` bytes of `path` are whole elements: `/x` of `/x` and `/x/y`, and not of `/xy`.
-fn ends_element(path: &str, prefix: usize) -> bool {
+pub(super) fn ends_element(path: &str, prefix: usize) -> bool {
     let byte = |at: usize| path.as_bytes().get(at);
     let ends_before = prefix.checked_sub(1).and_then(byte) == Some(&b'/');
     ends_before || byte(prefix).is_none_or(|next| *next == b'/')

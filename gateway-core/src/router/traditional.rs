@@ -71,7 +71,7 @@ pub(super) struct TraditionalRank {
 const KINDS: [&str; 7] = ["hosts", "headers", "paths", "methods", "snis", "sources", "destinations"];
 
 impl TraditionalRank {
-    fn new(route: &Route, path: PathKind) -> Self {
+    pub(super) fn new(route: &Route, path: PathKind) -> Self {
         let kinds = kinds(route);
         let hosts = || route.hosts.iter().flatten();
         let regex = matches!(path, PathKind::Regex | PathKind::Template(_));

@@ -1,34 +1,35 @@
 //! A radix trie over bytes that finds every key that a text starts with.
+//!
+//! A clone shares every node. A change copies the nodes between the root and its key, and only those that a clone
+//! still holds. Nothing here calls itself: keys may nest as deep as they are long.
+
+use std::{mem, sync::Arc};
 
 use memchr::memchr;
+use smallvec::SmallVec;
 
-/// Values under byte strings, in a few flat tables: a walk touches one node per branching of the keys.
-#[derive(Debug)]
-pub(super) struct Trie<V> {
-    nodes: Vec<Node>,
-    /// The first byte of each node's label, so that the children of a node are searched at once.
-    firsts: Vec<u8>,
-    labels: Vec<u8>,
-    values: Vec<Value<V>>,
-}
+/// Values under byte strings.
+#[derive(Clone, Debug)]
+pub(super) struct Trie<V>(Option<Arc<Node<V>>>);
 
-#[derive(Debug)]
-struct Node {
-    /// Where the label starts and ends in `labels`.
-    label: (u32, u32),
-    /// Where the children start and end in `nodes`.
-    children: (u32, u32),
-    value: Option<u32>,
-}
+/// A label or the first bytes of some children; most fit without an allocation, and so without a cache miss.
+type Bytes = SmallVec<[u8; 16]>;
+
+/// Inline up to two, which take no more room than the handle of a list.
+type Children<V> = SmallVec<[Arc<Node<V>>; 2]>;
 
 #[derive(Debug)]
-struct Value<V> {
-    value: V,
-    /// The length of its key.
-    length: usize,
-    /// The value of the longest other key that its own starts with.
-    up: Option<u32>,
+struct Node<V> {
+    /// What stands between the parent and here; empty at most at the root.
+    label: Bytes,
+    /// The first byte of each child's label, so that the children are searched at once.
+    firsts: Bytes,
+    children: Children<V>,
+    value: Option<V>,
 }
+
+/// The values of the keys that a text starts with; more than these, one inside the other, take an allocation.
+type Found<'t, V> = SmallVec<[(&'t V, usize); 16]>;
 
 /// A text that is looked up.
 pub(super) trait Key: Copy {
@@ -67,129 +68,201 @@ impl Key for Backward<'_> {
 }
 
 impl<V> Trie<V> {
-    /// A trie of these values. Of equal keys one stays.
-    pub(super) fn new(mut entries: Vec<(Vec<u8>, V)>) -> Self {
-        entries.sort_by(|(a, _), (b, _)| a.cmp(b));
-        entries.dedup_by(|(a, _), (b, _)| a == b);
-        let (keys, values): (Vec<_>, Vec<_>) = entries.into_iter().unzip();
-        let linked = keys.iter().zip(parents(&keys)).zip(values);
-        let values = linked.map(|((key, up), value)| Value { value, length: key.len(), up }).collect();
-        let mut trie = Self { nodes: Vec::new(), firsts: Vec::new(), labels: Vec::new(), values };
-        trie.grow(&keys);
-        trie
+    /// Whether no key is left.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.0.is_none()
     }
 
-    /// Lays out the nodes level by level, so that the children of one stand together. A list of groups and no
-    /// recursion: keys may nest as deep as they are long.
-    fn grow(&mut self, keys: &[Vec<u8>]) {
-        let mut groups = vec![Group { keys, at: 0, depth: 0 }];
-        while let Some(Group { keys, at, depth }) = groups.get(self.nodes.len()).copied() {
-            let (Some(first), Some(last)) = (keys.first(), keys.last()) else { return };
-            // Sorted keys share what the first and the last of them share.
-            let common = first.iter().zip(last).skip(depth).take_while(|(a, b)| a == b).count();
-            let end = depth + common;
-            let own = usize::from(first.len() == end);
-            let children = groups.len();
-            let mut next = at + own;
-            for keys in keys.get(own..).unwrap_or_default().chunk_by(|a, b| a.get(end) == b.get(end)) {
-                groups.push(Group { keys, at: next, depth: end });
-                next += keys.len();
+    /// Shows `visit` the values of all keys that `key` starts with and the lengths of these keys, the longest first.
+    /// Not an iterator: it would be larger than all that it walks over, and be moved around.
+    pub(super) fn visit<'t>(&'t self, key: impl Key, mut visit: impl FnMut(&'t V, usize)) {
+        let (mut found, mut depth, mut next) = (Found::new(), 0, self.0.as_ref());
+        while let Some(node) = next
+            && key.has(depth, &node.label)
+        {
+            depth += node.label.len();
+            if let Some(value) = &node.value {
+                found.push((value, depth));
             }
-            let label = self.labels.len();
-            self.labels.extend(first.get(depth..end).unwrap_or_default());
-            self.firsts.push(first.get(depth).copied().unwrap_or_default());
-            self.nodes.push(Node {
-                label: range(label, self.labels.len()),
-                children: range(children, groups.len()),
-                value: (own == 1).then_some(at as u32),
-            });
+            next = key.byte(depth).and_then(|byte| node.children.get(node.place(byte)?));
+        }
+        while let Some((value, length)) = found.pop() {
+            visit(value, length);
         }
     }
+}
 
-    /// The values of all keys that `key` starts with and the lengths of these keys, the longest first.
-    pub(super) fn prefixes_of(&self, key: impl Key) -> impl Iterator<Item = (&V, usize)> {
-        let value = |at: u32| self.values.get(at as usize);
-        std::iter::successors(self.deepest(&key).and_then(value), move |below| below.up.and_then(value))
-            .map(|found| (&found.value, found.length))
-    }
-
-    /// Hands every value the one of the next shorter key, shorter keys first.
-    pub(super) fn inherit(&mut self, mut give: impl FnMut(&V, &mut V)) {
-        for at in 0..self.values.len() {
-            let (above, own) = self.values.split_at_mut(at);
-            let Some(own) = own.first_mut() else { return };
-            if let Some(up) = own.up.and_then(|up| above.get(up as usize)) {
-                give(&up.value, &mut own.value);
-            }
-        }
-    }
-
-    fn deepest(&self, key: &impl Key) -> Option<u32> {
-        let mut node = self.nodes.first()?;
-        let (mut depth, mut found) = (0, None);
+impl<V: Clone> Trie<V> {
+    /// Lets `change` set, replace or take away the value under `key`.
+    pub(super) fn update(&mut self, key: &[u8], change: impl FnOnce(&mut Option<V>)) {
+        let (mut node, mut rest) = (self.0.get_or_insert_with(|| Node::leaf(key)), key);
         loop {
-            let label = slice(&self.labels, node.label)?;
-            if !key.has(depth, label) {
-                return found;
-            }
-            depth += label.len();
-            found = node.value.or(found);
-            let Some(next) = key.byte(depth).and_then(|byte| self.child(node, byte)) else { return found };
-            node = next;
+            let own = Arc::make_mut(node);
+            own.split(rest);
+            rest = rest.get(own.label.len()..).unwrap_or_default();
+            let Some(first) = rest.first() else {
+                change(&mut own.value);
+                if own.value.is_none() {
+                    self.prune(key);
+                }
+                return;
+            };
+            node = own.child_or_leaf(*first, rest);
         }
     }
 
-    fn child(&self, node: &Node, byte: u8) -> Option<&Node> {
-        let at = memchr(byte, slice(&self.firsts, node.children)?)?;
-        self.nodes.get(node.children.0 as usize + at)
+    /// Takes off what leads to no value, once that of `key` is gone.
+    fn prune(&mut self, key: &[u8]) {
+        let Some(kept) = self.last_kept(key) else {
+            self.0 = None;
+            return;
+        };
+        let (mut next, mut rest) = (self.0.as_mut(), key);
+        while let Some(node) = next.map(Arc::make_mut) {
+            rest = rest.get(node.label.len()..).unwrap_or_default();
+            let place = rest.first().and_then(|first| node.place(*first));
+            if rest.len() == kept {
+                return node.shed(place);
+            }
+            next = place.and_then(|at| node.children.get_mut(at));
+        }
+    }
+
+    /// What is left of `key` behind the last node on its way that has a value or that other keys need too.
+    fn last_kept(&self, key: &[u8]) -> Option<usize> {
+        let (mut kept, mut next, mut rest) = (None, self.0.as_ref(), key);
+        while let Some(node) = next {
+            rest = rest.get(node.label.len()..).unwrap_or_default();
+            next = rest.first().and_then(|first| node.children.get(node.place(*first)?));
+            if node.value.is_some() || node.children.len() > usize::from(next.is_some()) {
+                kept = Some(rest.len());
+            }
+        }
+        kept
     }
 }
 
-/// Keys in order that share their first `depth` bytes and the one after; `at` is the place of the first.
-#[derive(Clone, Copy)]
-struct Group<'k> {
-    keys: &'k [Vec<u8>],
-    at: usize,
-    depth: usize,
+impl<V> Node<V> {
+    /// A call of `memchr` costs more than a look at a few bytes.
+    fn place(&self, first: u8) -> Option<usize> {
+        match &self.firsts[..] {
+            few if few.len() <= 8 => few.iter().position(|byte| *byte == first),
+            many => memchr(first, many),
+        }
+    }
+
+    /// Makes the label end where `key` leaves it.
+    fn split(&mut self, key: &[u8]) {
+        let common = self.label.iter().zip(key).take_while(|(a, b)| a == b).count();
+        let Some(first) = self.label.get(common).copied() else { return };
+        let tail = self.label.drain(common..).collect();
+        let own = Self { label: mem::take(&mut self.label), ..Self::default() };
+        let mut below = mem::replace(self, own);
+        below.label = tail;
+        self.firsts.push(first);
+        self.children.push(Arc::new(below));
+    }
+
+    /// The child on the way to `rest`, which begins with `first`; a new one, if there is none.
+    fn child_or_leaf(&mut self, first: u8, rest: &[u8]) -> &mut Arc<Self> {
+        match self.place(first) {
+            // Each first byte has its child.
+            Some(at) => &mut self.children[at],
+            None => {
+                let at = self.children.len();
+                self.firsts.push(first);
+                self.children.push(Self::leaf(rest));
+                &mut self.children[at]
+            }
+        }
+    }
+
+    fn leaf(label: &[u8]) -> Arc<Self> {
+        Arc::new(Self { label: label.into(), ..Self::default() })
+    }
 }
 
-/// For each of the sorted keys, the longest other one that it starts with.
-fn parents(keys: &[Vec<u8>]) -> Vec<Option<u32>> {
-    let mut open: Vec<(usize, &[u8])> = Vec::new();
-    let parent = |(at, key): (usize, &'_ Vec<u8>)| {
-        while open.pop_if(|(_, above)| !key.starts_with(above)).is_some() {}
-        let up = open.last().map(|(at, _)| *at as u32);
-        open.push((at, keys.get(at).map_or(&[], Vec::as_slice)));
-        up
-    };
-    keys.iter().enumerate().map(parent).collect()
+impl<V: Clone> Node<V> {
+    /// Drops the child at `place`, and becomes one with the last child where that leaves nothing but a longer way.
+    fn shed(&mut self, place: Option<usize>) {
+        if let Some(at) = place {
+            self.firsts.remove(at);
+            self.children.remove(at);
+        }
+        if self.value.is_none()
+            && self.children.len() == 1
+            && let Some(mut only) = self.children.pop().map(Arc::unwrap_or_clone)
+        {
+            self.label.extend_from_slice(&only.label);
+            mem::swap(&mut only.label, &mut self.label);
+            *self = only;
+        }
+    }
 }
 
-/// Four bytes are enough: a configuration has less than 4 GiB of paths.
-fn range(start: usize, end: usize) -> (u32, u32) {
-    (start as u32, end as u32)
+impl<V> Default for Trie<V> {
+    fn default() -> Self {
+        Self(None)
+    }
 }
 
-fn slice(bytes: &[u8], (start, end): (u32, u32)) -> Option<&[u8]> {
-    bytes.get(start as usize..end as usize)
+impl<V> Default for Node<V> {
+    fn default() -> Self {
+        Self { label: Bytes::new(), firsts: Bytes::new(), children: Children::new(), value: None }
+    }
+}
+
+impl<V: Clone> Clone for Node<V> {
+    fn clone(&self) -> Self {
+        Self {
+            label: self.label.clone(),
+            firsts: self.firsts.clone(),
+            children: self.children.clone(),
+            value: self.value.clone(),
+        }
+    }
+}
+
+impl<V> Drop for Trie<V> {
+    fn drop(&mut self) {
+        let mut open: Vec<_> = self.0.take().into_iter().collect();
+        while let Some(node) = open.pop() {
+            open.extend(Arc::into_inner(node).into_iter().flat_map(|node| node.children));
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use proptest::prelude::*;
 
     use super::*;
 
     fn trie(keys: &[&str]) -> Trie<String> {
-        Trie::new(keys.iter().map(|key| (key.as_bytes().to_vec(), (*key).to_owned())).collect())
+        let mut trie = Trie::default();
+        keys.iter().for_each(|key| set(&mut trie, key));
+        trie
+    }
+
+    fn set(trie: &mut Trie<String>, key: &str) {
+        trie.update(key.as_bytes(), |value| *value = Some(key.to_owned()));
     }
 
     fn found(trie: &Trie<String>, text: &str) -> Vec<String> {
-        let lengths_fit = |(value, length): (&String, usize)| {
+        let mut found = Vec::new();
+        trie.visit(Forward(text.as_bytes()), |value, length| {
             assert_eq!(value.len(), length);
-            value.clone()
-        };
-        trie.prefixes_of(Forward(text.as_bytes())).map(lengths_fit).collect()
+            found.push(value.clone());
+        });
+        found
+    }
+
+    /// How many nodes there are.
+    fn size<V>(trie: &Trie<V>) -> usize {
+        let mut open: Vec<_> = trie.0.iter().collect();
+        std::iter::from_fn(|| open.pop().inspect(|node| open.extend(&node.children))).count()
     }
 
     #[test]
@@ -198,38 +271,59 @@ mod tests {
         assert_eq!(found(&trie, "/ab/c"), ["/ab/", "/a", "/", ""]);
         assert_eq!(found(&trie, "/a"), ["/a", "/", ""]);
         assert_eq!(found(&trie, "x"), [""]);
-        assert!(found(&Trie::new(Vec::new()), "/").is_empty());
+        assert!(found(&Trie::default(), "/").is_empty());
     }
 
     #[test]
     fn keys_may_nest_deep() {
-        let keys: Vec<String> = (0..2_000).map(|n| "a".repeat(n)).collect();
-        let trie = trie(&keys.iter().map(String::as_str).collect::<Vec<_>>());
-        assert_eq!(found(&trie, &"a".repeat(1_500)).len(), 1_501);
+        let deep = || {
+            let keys: Vec<String> = (0..2_000).map(|n| "a".repeat(n)).collect();
+            let mut trie = trie(&keys.iter().map(String::as_str).collect::<Vec<_>>());
+            assert_eq!(found(&trie, &"a".repeat(1_500)).len(), 1_501);
+            keys.iter().step_by(2).for_each(|key| trie.update(key.as_bytes(), |value| *value = None));
+            assert_eq!(found(&trie, &"a".repeat(1_500)).len(), 750);
+        };
+        std::thread::Builder::new().stack_size(64 << 10).spawn(deep).unwrap().join().unwrap();
     }
 
     #[test]
-    fn a_value_inherits_along_its_prefixes() {
-        let keys = ["", "a", "ab", "b"];
-        let mut trie = Trie::new(keys.iter().map(|key| (key.as_bytes().to_vec(), 1)).collect());
-        trie.inherit(|up, own| *own += up);
-        let sums: Vec<i32> = trie.prefixes_of(Forward(b"abc")).map(|(sum, _)| *sum).collect();
-        assert_eq!(sums, [3, 2, 1]);
+    fn a_change_copies_the_way_to_its_key_only() {
+        let old = trie(&["/a/b", "/a/c", "/b"]);
+        let mut new = old.clone();
+        set(&mut new, "/a/d");
+        let (old, new) = (old.0.as_ref().unwrap(), new.0.as_ref().unwrap());
+        let branch = |node: &Node<String>, byte| Arc::clone(&node.children[node.place(byte).unwrap()]);
+        assert!(Arc::ptr_eq(&branch(old, b'b'), &branch(new, b'b')));
+        assert!(!Arc::ptr_eq(&branch(old, b'a'), &branch(new, b'a')));
+        assert!(Arc::ptr_eq(&branch(&branch(old, b'a'), b'b'), &branch(&branch(new, b'a'), b'b')));
     }
 
     proptest! {
         #[test]
-        fn the_trie_finds_what_a_scan_finds(keys in prop::collection::btree_set("[ab/]{0,6}", 0..40), text in "[ab/]{0,9}") {
-            let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-            let mut expected: Vec<&str> = keys.iter().copied().filter(|key| text.starts_with(key)).collect();
+        fn the_trie_finds_what_a_scan_finds(
+            keys in prop::collection::vec(("[ab/]{0,6}", any::<bool>()), 0..60),
+            text in "[ab/]{0,9}",
+        ) {
+            let (mut trie, mut ends, mut left) = (Trie::default(), Trie::default(), BTreeSet::new());
+            for (key, stays) in &keys {
+                let value = stays.then(|| key.clone());
+                trie.update(key.as_bytes(), |own| own.clone_from(&value));
+                ends.update(&key.bytes().rev().collect::<Vec<_>>(), |own| *own = value);
+                if *stays { left.insert(key.as_str()) } else { left.remove(key.as_str()) };
+            }
+            let mut expected: Vec<&str> = left.iter().copied().filter(|key| text.starts_with(key)).collect();
             expected.reverse();
-            prop_assert_eq!(found(&trie(&keys), &text), expected);
+            prop_assert_eq!(found(&trie, &text), expected);
 
-            let ends = Trie::new(keys.iter().map(|key| (key.bytes().rev().collect(), *key)).collect());
-            let mut expected: Vec<&str> = keys.iter().copied().filter(|key| text.ends_with(key)).collect();
+            let mut expected: Vec<&str> = left.iter().copied().filter(|key| text.ends_with(key)).collect();
             expected.sort_by_key(|key| std::cmp::Reverse(key.len()));
-            let found: Vec<&str> = ends.prefixes_of(Backward(text.as_bytes())).map(|(key, _)| *key).collect();
+            let mut found: Vec<&str> = Vec::new();
+            ends.visit(Backward(text.as_bytes()), |key, _| found.push(key));
             prop_assert_eq!(found, expected);
+
+            // Keys that come and go leave no more nodes than keys that only came.
+            let fresh: Vec<&str> = left.into_iter().collect();
+            prop_assert_eq!(size(&trie), size(&self::trie(&fresh)));
         }
     }
 }

@@ -1,52 +1,99 @@
-//! From a configuration to a snapshot, with every problem on the way.
+//! From one snapshot to the next, with every problem on the way.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
-use super::{Entry, Environment, Snapshot, backends::Index, compiler::Compiler, plugins::Family};
+use uuid::Uuid;
+
+use super::{
+    Entry, Environment, Snapshot,
+    backends::{Backends, Made, Maker},
+    plugins::Families,
+    touched,
+};
 use crate::{
-    config::{Config, Problem, Problems, Route},
+    config::{Change, Checked, Config, Problem, Problems, Route},
     forwarder::Forwarder,
-    plugin::{Chain, Link, Matched},
-    router::Router,
+    plugin::{Chain, Matched},
+    router::{Router, RuleError},
     upstream::Hashing,
 };
 
-/// Compiles `config`. What is equal in `previous` is shared with it: endpoints, connections, handlers.
+/// Compiles `checked`, which differs from what `previous` was compiled from by `change`. What the change does not
+/// touch is shared with it: endpoints, connections, handlers, the entries of routes. A first configuration is a
+/// change of nothing.
 ///
 /// # Errors
 /// Every problem that only compiling finds: a regular expression that does not parse, a plugin that is not
 /// there or refuses its config, a key that does not fit its certificate.
 pub(crate) fn compile(
-    config: Config,
-    previous: Option<&Snapshot>,
+    checked: Checked,
+    change: &Change,
+    previous: &Snapshot,
     environment: &Environment,
 ) -> Result<Snapshot, Problems> {
-    let mut compiler = Compiler::new(&config, previous, environment);
-    compiler.backends(&Index::new(&config));
-    let families = compiler.families();
-    let router = compiler.router(&families);
-    let Compiler { problems, upstreams, backends, plugins, .. } = compiler;
-    match router {
-        Some(router) if problems.is_empty() => Ok(Snapshot { config, router, upstreams, backends, plugins }),
-        _ => Err(Problems::from(problems)),
+    let services = touched::services(change, &checked, previous);
+    let mut maker = Maker::new(&checked, previous, environment);
+    let backends = maker.backends(&services);
+    let Made { groups, mut problems } = maker.made();
+    let families = previous.families.change(change, previous.config(), environment, &mut problems);
+    let routes = touched::routes(change, &services, &backends, &checked, previous);
+    let entries = Entries { config: checked.config(), backends: &backends, families: &families, environment };
+    let (gone, come) = entries.of(&routes);
+    match previous.router.apply(gone, come) {
+        Ok(router) if problems.is_empty() => {
+            // From here on nothing fails: what is new begins its probes.
+            if let Some(runtime) = environment.runtime.get() {
+                groups.iter().for_each(|endpoints| endpoints.start_probes(runtime));
+            }
+            Ok(Snapshot { checked, router, backends, families })
+        }
+        Ok(_) => Err(Problems::from(problems)),
+        Err(found) => Err(Problems::from(problems.into_iter().chain(refused(found)).collect::<Vec<_>>())),
     }
 }
 
-impl Compiler<'_> {
-    fn router(&mut self, families: &[Family]) -> Option<Router<Arc<Entry>>> {
-        let config = self.config;
-        let served = config.routes.values().filter(|route| self.is_served(route));
-        let entries: Vec<_> =
-            served.map(|route| (Arc::clone(route), Arc::new(self.entry(route, families)))).collect();
-        match Router::with_flavor(self.environment.dialect, entries) {
-            Ok(router) => Some(router),
-            Err(refused) => {
-                self.problems.extend(refused.into_iter().map(|(route, error)| {
-                    Problem::in_entity("routes", route.id, route.name.as_deref(), &error.field, error.message)
-                }));
-                None
+impl Snapshot {
+    /// Of nothing: what every first configuration is a change of.
+    ///
+    /// # Errors
+    /// None that are known of.
+    pub(crate) fn empty(environment: &Environment) -> Result<Self, Problems> {
+        let router = Router::with_flavor(environment.dialect, []);
+        let router = router.map_err(|found| Problems::from(refused(found).collect::<Vec<_>>()))?;
+        let (backends, families) = (Backends::default(), Families::default());
+        Ok(Self { checked: Checked::default(), router, backends, families })
+    }
+}
+
+/// What the router says of routes that it cannot take.
+fn refused(found: Vec<(Arc<Route>, RuleError)>) -> impl Iterator<Item = Problem> {
+    found.into_iter().map(|(route, error)| {
+        Problem::in_entity("routes", route.id, route.name.as_deref(), &error.field, error.message)
+    })
+}
+
+/// The routes that are served no more, and those that are, with what they lead to.
+type Served = (Vec<Uuid>, Vec<(Arc<Route>, Arc<Entry>)>);
+
+/// What entries are made of.
+struct Entries<'a> {
+    config: &'a Config,
+    backends: &'a Backends,
+    families: &'a Families,
+    environment: &'a Environment,
+}
+
+impl Entries<'_> {
+    /// What becomes of `routes`.
+    fn of(&self, routes: &BTreeSet<Uuid>) -> Served {
+        let (mut gone, mut come) = (Vec::new(), Vec::new());
+        for id in routes {
+            match self.config.routes.get(id).filter(|route| self.is_served(route)) {
+                Some(route) => come.push((Arc::clone(route), Arc::new(self.entry(route)))),
+                None => gone.push(*id),
             }
         }
+        (gone, come)
     }
 
     /// The routes of a service that is switched off do not match (compat A50).
@@ -55,17 +102,16 @@ impl Compiler<'_> {
         service.is_none_or(|service| service.enabled)
     }
 
-    fn entry(&self, route: &Arc<Route>, families: &[Family]) -> Entry {
+    fn entry(&self, route: &Arc<Route>) -> Entry {
         let service = route.service.and_then(|reference| self.config.services.get(&reference.id)).cloned();
-        let backend = service.as_ref().and_then(|service| self.backends.get(&service.id));
-        let backend = backend.map(|(_, _, backend)| Arc::clone(backend));
-        let links: Vec<Link> = families.iter().filter_map(|family| family.link(route)).collect();
+        let backend = service.as_ref().and_then(|service| self.backends.get(service.id)).cloned();
         let metrics = self.environment.metrics.route(service.as_deref(), route);
         let hashing = backend.as_ref().and_then(|backend| backend.upstream.hashing());
         let captures = hashing.is_some_and(Hashing::wants_captures);
         let forwarder = Forwarder::new(backend, route, Arc::clone(&self.environment.outbound));
         let path_handling = self.environment.dialect.flavor.path_handling(route);
         let matched = Arc::new(Matched { route: Arc::clone(route), service });
-        Entry::new(matched, Chain::new(links, forwarder), metrics, path_handling).capturing(captures)
+        let chain = Chain::new(self.families.links(route), forwarder);
+        Entry::new(matched, chain, metrics, path_handling).capturing(captures)
     }
 }

@@ -1,21 +1,28 @@
 //! Plugin entities to the links of each route's chain.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
+use imbl::OrdMap;
 use uuid::Uuid;
 
-use super::compiler::Compiler;
+use super::Environment;
 use crate::{
-    config::{Plugin, Problem, Protocol, Route},
+    config::{Change, Config, Plugin, Problem, Protocol, Route},
     plugin::{self, ByConsumer, Configured, Link, Scope, Scoped},
 };
 
+/// Every plugin that is switched on, by name. Clones share what did not change.
+#[derive(Clone, Default)]
+pub(super) struct Families(OrdMap<Arc<str>, Family>);
+
 /// The configurations of one plugin, by where they apply.
-pub(super) struct Family {
-    name: Arc<str>,
+#[derive(Clone)]
+struct Family {
     priority: i32,
-    /// Scope, then the route and service named, then values by consumer (nil: any).
-    placed: BTreeMap<Place, Placed>,
+    placed: OrdMap<Place, Arc<Placed>>,
 }
 
 /// A scope with the route and the service it names.
@@ -26,64 +33,110 @@ struct Place {
     service: Option<Uuid>,
 }
 
-enum Placed {
-    Any(Configured),
-    ByConsumer(ByConsumer<Configured>),
+/// The configurations of one plugin in one place.
+#[derive(Default)]
+struct Placed {
+    /// In the order of their entities' ids; the last one counts.
+    own: Vec<Placing>,
+    /// Those that are for one consumer each.
+    by_consumer: ByConsumer<Configured>,
 }
 
-impl Compiler<'_> {
-    /// Configures every plugin that is switched on, and sorts them into families.
-    pub(super) fn families(&mut self) -> Vec<Family> {
-        let mut families = BTreeMap::<&str, Family>::new();
-        let (config, environment) = (self.config, self.environment);
-        for entity in config.plugins.values().filter(|plugin| plugin.enabled && speaks_http(plugin)) {
-            let Some(plugin) = environment.registry.get(&entity.name) else {
-                self.problems.push(not_enabled(entity));
-                continue;
-            };
-            let Some(configured) = self.configured(entity, plugin.as_ref()) else { continue };
-            self.plugins.insert(entity.id, (Arc::clone(entity), configured.clone()));
-            let family = families.entry(&entity.name).or_insert_with(|| Family {
-                name: entity.name.as_str().into(),
-                priority: plugin.priority(),
-                placed: BTreeMap::new(),
-            });
-            family.place(entity, configured);
+#[derive(Clone)]
+struct Placing {
+    entity: Uuid,
+    consumer: Option<Uuid>,
+    configured: Configured,
+}
+
+/// What a change does in one place.
+#[derive(Default)]
+struct Edit {
+    gone: BTreeSet<Uuid>,
+    new: Vec<Placing>,
+}
+
+impl Families {
+    /// The families with `change` made. Handlers of entities that it does not name are those of before: what they
+    /// have counted or cached goes on.
+    pub(super) fn change(
+        &self,
+        change: &Change,
+        previous: &Config,
+        environment: &Environment,
+        problems: &mut Vec<Problem>,
+    ) -> Self {
+        let mut edits = BTreeMap::<(&str, Place), Edit>::new();
+        for before in change.plugins.keys().filter_map(|id| previous.plugins.get(id)) {
+            edits.entry((&before.name, Place::of(before))).or_default().gone.insert(before.id);
         }
-        families.into_values().collect()
+        for entity in change.plugins.values().flatten().filter(|plugin| plugin.enabled && speaks_http(plugin))
+        {
+            if let Some(placing) = configure(entity, environment, problems) {
+                edits.entry((&entity.name, Place::of(entity))).or_default().new.push(placing);
+            }
+        }
+        let mut families = self.clone();
+        for ((name, place), edit) in edits {
+            families.edit(name, place, edit, environment);
+        }
+        families
     }
 
-    /// The handler of before, where the entity is the same: what it has counted or cached goes on.
-    fn configured(&mut self, entity: &Arc<Plugin>, plugin: &dyn plugin::Plugin) -> Option<Configured> {
-        let before = self.previous.and_then(|previous| previous.plugins.get(&entity.id));
-        if let Some((same, configured)) = before
-            && (Arc::ptr_eq(same, entity) || same == entity)
-        {
-            return Some(configured.clone());
+    fn edit(&mut self, name: &str, place: Place, edit: Edit, environment: &Environment) {
+        let Some(plugin) = environment.registry.get(name) else { return };
+        let mut family = self
+            .0
+            .get(name)
+            .cloned()
+            .unwrap_or_else(|| Family { priority: plugin.priority(), placed: OrdMap::new() });
+        let placed = Placed::edited(family.placed.get(&place).map(AsRef::as_ref), edit);
+        match placed.own.is_empty() {
+            true => drop(family.placed.remove(&place)),
+            false => drop(family.placed.insert(place, Arc::new(placed))),
         }
-        let refused =
-            |message| Problem::in_entity("plugins", entity.id, Some(&entity.name), "config", message);
-        plugin.configure(&entity.config).map_err(|message| self.problems.push(refused(message))).ok()
+        match family.placed.is_empty() {
+            true => drop(self.0.remove(name)),
+            false => drop(self.0.insert(name.into(), family)),
+        }
+    }
+
+    /// The links on `route`: of each plugin all configurations that may apply there.
+    pub(super) fn links(&self, route: &Route) -> Vec<Link> {
+        let link = |(name, family): (&Arc<str>, &Family)| {
+            let configured = family.configured(route);
+            let link = |configured| Link { name: Arc::clone(name), priority: family.priority, configured };
+            (!configured.is_empty()).then(|| link(configured))
+        };
+        self.0.iter().filter_map(link).collect()
+    }
+}
+
+impl Place {
+    fn of(entity: &Plugin) -> Self {
+        let (route, service) = (entity.route.map(|it| it.id), entity.service.map(|it| it.id));
+        Self {
+            scope: Scope::of(route.is_some(), service.is_some(), entity.consumer.is_some()),
+            route,
+            service,
+        }
+    }
+}
+
+impl Placed {
+    fn edited(before: Option<&Self>, edit: Edit) -> Self {
+        let before = before.into_iter().flat_map(|before| &before.own);
+        let kept = before.filter(|placing| !edit.gone.contains(&placing.entity)).cloned();
+        let mut own: Vec<_> = kept.chain(edit.new).collect();
+        own.sort_by_key(|placing| placing.entity);
+        let by_consumer = own.iter().filter_map(|it| Some((it.consumer?, it.configured.clone()))).collect();
+        Self { own, by_consumer: Arc::new(by_consumer) }
     }
 }
 
 impl Family {
-    fn place(&mut self, entity: &Plugin, configured: Configured) {
-        let (route, service) = (entity.route.map(|it| it.id), entity.service.map(|it| it.id));
-        let scope = Scope::of(route.is_some(), service.is_some(), entity.consumer.is_some());
-        let place = Place { scope, route, service };
-        let Some(consumer) = entity.consumer else {
-            self.placed.insert(place, Placed::Any(configured));
-            return;
-        };
-        let placed = self.placed.entry(place).or_insert_with(|| Placed::ByConsumer(ByConsumer::default()));
-        if let Placed::ByConsumer(by_consumer) = placed {
-            Arc::make_mut(by_consumer).insert(consumer.id, configured);
-        }
-    }
-
-    /// The link of this plugin on `route`, if any of its configurations may apply there.
-    pub(super) fn link(&self, route: &Route) -> Option<Link> {
+    /// The configurations that may apply on `route`.
+    fn configured(&self, route: &Route) -> Scoped<Configured> {
         let (route, service) = (Some(route.id), route.service.map(|it| it.id));
         let mut configured = Scoped::default();
         for scope in Scope::ALL {
@@ -95,18 +148,27 @@ impl Family {
             if scope.names_service() && place.service.is_none() {
                 continue;
             }
-            match self.placed.get(&place) {
-                Some(Placed::Any(value)) => configured.insert(scope, value.clone()),
-                Some(Placed::ByConsumer(values)) => configured.insert_by_consumer(scope, Arc::clone(values)),
-                None => {}
+            let Some(placed) = self.placed.get(&place) else { continue };
+            match placed.own.last() {
+                Some(Placing { consumer: None, configured: value, .. }) => {
+                    configured.insert(scope, value.clone());
+                }
+                _ => configured.insert_by_consumer(scope, Arc::clone(&placed.by_consumer)),
             }
         }
-        (!configured.is_empty()).then(|| Link {
-            name: Arc::clone(&self.name),
-            priority: self.priority,
-            configured,
-        })
+        configured
     }
+}
+
+fn configure(entity: &Plugin, environment: &Environment, problems: &mut Vec<Problem>) -> Option<Placing> {
+    let Some(plugin) = environment.registry.get(&entity.name) else {
+        problems.push(not_enabled(entity));
+        return None;
+    };
+    let refused = |message| Problem::in_entity("plugins", entity.id, Some(&entity.name), "config", message);
+    let configured = plugin::Plugin::configure(plugin.as_ref(), &entity.config);
+    let configured = configured.map_err(|message| problems.push(refused(message))).ok()?;
+    Some(Placing { entity: entity.id, consumer: entity.consumer.map(|it| it.id), configured })
 }
 
 fn speaks_http(plugin: &Plugin) -> bool {

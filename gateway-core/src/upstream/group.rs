@@ -183,9 +183,11 @@ impl Upstream {
         });
     }
 
-    /// Whether it is to be started before the first request.
-    pub(crate) fn is_probed(&self) -> bool {
-        self.watch.as_ref().is_some_and(|watch| watch.prober.is_some())
+    /// The same where it is probed: that does not wait for a request.
+    pub(crate) fn start_probes(self: &Arc<Self>, runtime: &Handle) {
+        if self.watch.as_ref().is_some_and(|watch| watch.prober.is_some()) {
+            self.start(runtime);
+        }
     }
 
     /// The endpoint to try next; those in `tried` only once all have been.

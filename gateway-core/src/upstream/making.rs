@@ -73,21 +73,25 @@ impl Upstream {
             .collect()
     }
 
+    /// Each target with what is known of its addresses at this moment. Nothing is looked up for it.
+    pub(crate) fn known(&self) -> Vec<(&Member, Vec<Known>)> {
+        let set = self.set.load();
+        let known = |(member, address, weight): (&Member, SocketAddr, u16)| {
+            let is_it = |it: &&Arc<Endpoint>| it.address() == address && *it.name() == member.host;
+            let endpoint = set.endpoints.iter().find(is_it);
+            let well = endpoint.is_none_or(|endpoint| !self.is_checked() || endpoint.health().is_available());
+            Known { address, weight, well }
+        };
+        let of = |member| (member, addresses_of(member, &set.names).map(known).collect());
+        self.group.targets.iter().map(of).collect()
+    }
+
     /// Every address of every target with its weight. Those of weight 0 drain: they are there, and not picked.
     fn addresses<'a>(
         &'a self,
         names: &'a HashMap<Arc<str>, Resolved>,
     ) -> impl Iterator<Item = (&'a Member, SocketAddr, u16)> {
-        self.group.targets.iter().flat_map(|member| {
-            let fixed = member.ip().map(|ip| Resolution { ip, port: None, weight: None });
-            let looked_up =
-                names.get(&member.host).map(|found| found.addresses.as_slice()).unwrap_or_default();
-            fixed.into_iter().chain(looked_up.iter().copied()).map(move |found| {
-                let address = SocketAddr::new(found.ip, found.port.unwrap_or(member.port));
-                let weight = if member.weight == 0 { 0 } else { found.weight.unwrap_or(member.weight) };
-                (member, address, weight)
-            })
-        })
+        self.group.targets.iter().flat_map(|member| addresses_of(member, names))
     }
 
     /// Why there are no endpoints, where no look-up can change that.
@@ -121,4 +125,26 @@ impl Upstream {
             None => set,
         }
     }
+}
+
+/// An address of a target, as it is known.
+pub(crate) struct Known {
+    pub(crate) address: SocketAddr,
+    pub(crate) weight: u16,
+    /// Whether no check has found it unwell.
+    pub(crate) well: bool,
+}
+
+/// Every address of one target with its weight.
+fn addresses_of<'a>(
+    member: &'a Member,
+    names: &'a HashMap<Arc<str>, Resolved>,
+) -> impl Iterator<Item = (&'a Member, SocketAddr, u16)> {
+    let fixed = member.ip().map(|ip| Resolution { ip, port: None, weight: None });
+    let looked_up = names.get(&member.host).map(|found| found.addresses.as_slice()).unwrap_or_default();
+    fixed.into_iter().chain(looked_up.iter().copied()).map(move |found| {
+        let address = SocketAddr::new(found.ip, found.port.unwrap_or(member.port));
+        let weight = if member.weight == 0 { 0 } else { found.weight.unwrap_or(member.weight) };
+        (member, address, weight)
+    })
 }

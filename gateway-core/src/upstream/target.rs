@@ -72,7 +72,7 @@ impl Member {
     }
 
     /// The host as it stands in a URI: an IPv6 address in brackets (RFC 3986 3.2.2).
-    fn bracketed(&self) -> Cow<'_, str> {
+    pub(crate) fn bracketed(&self) -> Cow<'_, str> {
         match self.host.parse::<Ipv6Addr>() {
             Ok(_) => Cow::Owned(format!("[{}]", self.host)),
             Err(_) => Cow::Borrowed(&self.host),
@@ -130,6 +130,11 @@ impl Group {
             checks: upstream.healthchecks.clone(),
             ..Self::new(&upstream.name, targets.into_iter().map(member))
         }
+    }
+
+    /// Whether it is what the host and port of `service` alone make.
+    pub(crate) fn is_of_service(&self, service: &config::Service) -> bool {
+        *self == Self::of_service(service)
     }
 
     /// `Host` for a member, in clear and over TLS: the port is left out where it is the scheme's own

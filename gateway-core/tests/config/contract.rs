@@ -256,6 +256,23 @@ fn a39_expressions() {
         "priority",
         "value should be between 0 and 70368744177663",
     );
+    one(
+        &route("expression: 'http.path == \"/\"', regex_priority: 1"),
+        "",
+        "cannot set 'regex_priority' with 'expression' simultaneously",
+    );
+    one(
+        &route("paths: [/], priority: 1"),
+        "",
+        "cannot set 'priority' with 'methods', 'hosts', 'paths', 'headers', 'snis', 'sources' or 'destinations' simultaneously",
+    );
+    let config = fine(&route("expression: 'http.path == \"/\"', priority: 7, regex_priority: 0"));
+    let route_of =
+        |config: &gateway_core::config::Config| config.routes.values().next().cloned().expect("there");
+    assert_eq!(route_of(&config).priority, Some(7));
+    // What `GET` shows of a route with fields, written back.
+    let config = fine(&route("paths: [/], expression: null, priority: 0"));
+    assert_eq!((route_of(&config).expression.clone(), route_of(&config).priority), (None, Some(0)));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The config room from outside: Kong's files in, every problem out.
 #![expect(clippy::panic, reason = "a helper that fails is a test that fails")]
 
+mod changes;
 mod contract;
 mod entities;
 mod file;

@@ -30,7 +30,7 @@ use tokio::time::timeout;
 use crate::{Failure, Result};
 use machine::Machine;
 use measure::{Kind, Load};
-use peer::{GATEWAY, PEERS, Peer};
+use peer::{CHANGING, GATEWAY, PEERS, Peer};
 use report::{Report, Series};
 use stage::{Cores, Origin, Stage};
 
@@ -92,7 +92,7 @@ impl Bench {
         let series = self.rounds(&root, peers, &mut skipped).await?;
         let report = Report {
             measurement,
-            subject: self.subject.clone(),
+            subject: self.subject().to_owned(),
             series,
             skipped,
             machine: Machine::this(),
@@ -118,13 +118,26 @@ impl Bench {
     fn pick(&self, root: &Path) -> Result<(Vec<&'static Peer>, Vec<String>)> {
         let asked = |peer: &&Peer| self.peers.is_empty() || self.peers.iter().any(|name| name == peer.name);
         let (here, missing): (Vec<&Peer>, Vec<&Peer>) =
-            PEERS.iter().filter(asked).partition(|peer| peer.program(root).is_some());
+            self.peers().iter().filter(asked).partition(|peer| peer.program(root).is_some());
         let missing: Vec<String> =
             missing.iter().map(|peer| format!("{} is not here: {}", peer.name, peer.install())).collect();
         if here.is_empty() || (self.strict() && !missing.is_empty()) {
             return Err(missing.join("\n").into());
         }
         Ok((here, missing))
+    }
+
+    fn peers(&self) -> &'static [Peer] {
+        if self.kind == Kind::Change { CHANGING } else { PEERS }
+    }
+
+    /// The one that is compared with the others.
+    fn subject(&self) -> &str {
+        if self.kind == Kind::Change {
+            CHANGING.first().map_or(GATEWAY, |peer| peer.name)
+        } else {
+            &self.subject
+        }
     }
 
     /// In CI, where a peer was asked for by name, a green run without it would be a lie.
@@ -182,7 +195,7 @@ impl Bench {
     /// Why a peer is left out; without the subject there is nothing to compare.
     fn tolerated(&self, peer: &Peer, error: &Failure) -> Result<String> {
         let line = format!("{} failed: {error}", peer.name);
-        if peer.name == self.subject || self.strict() {
+        if peer.name == self.subject() || self.strict() {
             return Err(line.into());
         }
         eprintln!("left out: {line}");
@@ -221,10 +234,10 @@ impl Bench {
         let load = match (self.kind, rate) {
             (Kind::Idle, _) => format!("{idle} idle connections"),
             (Kind::Syscalls, _) => format!("{connections} connections"),
-            (Kind::P99, Some(rate)) => {
+            (Kind::P99 | Kind::Change, Some(rate)) => {
                 format!("{connections} connections, {} s at {rate} requests/s", time.as_secs())
             }
-            (Kind::P99, None) => {
+            (Kind::P99 | Kind::Change, None) => {
                 format!("{connections} connections, {} s at half of each proxy's own peak", time.as_secs())
             }
             _ => format!("{connections} connections, {} s a turn", time.as_secs()),
@@ -235,11 +248,11 @@ impl Bench {
             self.round_count(),
             self.proxy_core,
             self.load_core,
-            self.subject,
+            self.subject(),
         )
     }
 }
 
 fn names() -> clap::builder::PossibleValuesParser {
-    PEERS.iter().map(|peer| peer.name).collect::<Vec<_>>().into()
+    PEERS.iter().chain(CHANGING).map(|peer| peer.name).collect::<Vec<_>>().into()
 }

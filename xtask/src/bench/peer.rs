@@ -118,6 +118,24 @@ pub(crate) static PEERS: &[Peer] = &[
     },
 ];
 
+/// Our own gateway with 50,000 routes, with changes and without.
+pub(crate) static CHANGING: &[Peer] = &[
+    changing("changing", 18086, &["--port", "18086", "--changes", "400"]),
+    changing("still", 18087, &["--port", "18087"]),
+];
+
+const fn changing(name: &'static str, port: u16, arguments: &'static [&'static str]) -> Peer {
+    Peer {
+        name,
+        program: "target/release/examples/changing",
+        arguments,
+        port,
+        work: Work::Gateway,
+        version: Version::Locked { lockfile: "Cargo.lock", package: "gateway-core" },
+        install: "cargo build --release -p gateway-benches --example changing",
+    }
+}
+
 impl Peer {
     /// Where its program is, if it is here: `BENCH_<NAME>` in the environment wins.
     pub(crate) fn program(&self, root: &Path) -> Option<PathBuf> {

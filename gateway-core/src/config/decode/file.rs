@@ -3,9 +3,10 @@
 use std::sync::LazyLock;
 
 use super::{
-    Options, Row,
+    Options,
     entity::Reader,
     record::{Around, Decoder},
+    rows::Rows,
     secret::Secrets,
 };
 use crate::config::{
@@ -31,27 +32,30 @@ static TOP: LazyLock<Record> = LazyLock::new(|| {
     Record::new(fields)
 });
 
-/// Every entity of the file, nested ones behind those around them, and what is wrong with them.
-pub(super) fn read<'n>(
+/// Every entity of the file, nested ones behind those around them, and a reader for their fields that knows what
+/// is wrong so far.
+pub(super) fn rows<'n, 'o>(
     root: &'n Node,
     problems: Vec<Problem>,
-    options: &Options<'_>,
-) -> (Vec<Row<'n>>, Vec<Problem>) {
+    options: &Options<'o>,
+) -> (Rows<'n>, Reader<'o>) {
     let mut decoder = Decoder::new(problems, Secrets::new(root, options));
+    let mut rows = Rows::default();
     if !matches!(root.data, Data::Map(_)) {
         let problem = Problem::syntax(root.span, "did not find a map at the top").finding(root.describe());
-        return (Vec::new(), vec![problem.allowing("_format_version: \"3.0\", and lists of entities")]);
+        decoder.report(problem.allowing("_format_version: \"3.0\", and lists of entities"));
+        return (rows, Reader::new(decoder, options.plugins));
     }
     top(&mut decoder, root);
     let mut reader = Reader::new(decoder, options.plugins);
     for kind in EntityKind::ALL {
         if let Some(list) = root.get(kind.collection()) {
             reader.decoder.path.push(Step::field(kind.collection()));
-            reader.list(*kind, list, None);
+            rows.collect(&mut reader, *kind, list, None);
             reader.decoder.path.pop();
         }
     }
-    reader.finish()
+    (rows, reader)
 }
 
 /// Checks everything but the lists themselves.

@@ -1,37 +1,35 @@
 //! From a file, or from typed entities, to a [`Config`] in which everything is right.
 //!
-//! One pass over the tree with the tables of fields, one over all entities for ids, references
-//! and keys. Problems are collected on the way; the end is a configuration or all of them.
+//! Of a file first all ids are told, for names may refer forward. Then entities are taken one by one, whatever they
+//! come from: the tables of fields, references, keys, the type. Problems are collected on the way; the end is a
+//! configuration or all of them.
 
+mod clash;
 mod entity;
 mod file;
 mod legacy;
 mod link;
-mod linker;
 mod options;
 mod plugin;
 mod record;
-mod reference;
+mod row;
+mod rows;
 mod rules;
 mod secret;
 mod shorthand;
 mod single;
+mod standing;
 mod typed;
-mod unique;
 mod value;
-
-use std::borrow::Cow;
-
-use serde_json::{Map, Value};
-use uuid::Uuid;
 
 pub use options::{Environment, Options};
 
+use link::{Linked, Linker};
+
 use super::{
-    Config,
-    document::{self, Node},
-    problem::{MOST_PROBLEMS, Path, Problem, Problems, Subject},
-    schema::EntityKind,
+    Change, Checked, Config, document,
+    index::Index,
+    problem::{MOST_PROBLEMS, Problems},
 };
 
 impl Config {
@@ -63,9 +61,7 @@ impl Config {
     /// # Errors
     /// Every problem of the file, not only the first.
     pub fn parse<'a>(text: &str, options: impl Into<Options<'a>>) -> Result<Self, Problems> {
-        let (mut root, problems) = document::load(text).map_err(|problem| Problems::new(vec![*problem]))?;
-        legacy::migrate(&mut root);
-        decode(&root, problems, &options.into())
+        Checked::parse(text, options).map(Checked::into_config)
     }
 
     /// Checks typed entities as [`parse`](Self::parse) checks a file: fields, references, keys,
@@ -82,56 +78,64 @@ impl Config {
     /// # Errors
     /// Every problem, not only the first.
     pub fn check<'a>(&self, options: impl Into<Options<'a>>) -> Result<Self, Problems> {
-        decode(&Node::of(&self.to_value(), None), Vec::new(), &options.into())
+        Checked::of(self, options).map(Checked::into_config)
     }
 }
 
-fn decode(root: &Node, problems: Vec<Problem>, options: &Options<'_>) -> Result<Config, Problems> {
-    let (mut rows, mut problems) = file::read(root, problems, options);
-    link::link(&mut rows, &mut problems);
-    problems.truncate(MOST_PROBLEMS);
-    if problems.is_empty() {
-        return typed::config(rows).map_err(|problem| Problems::new(vec![*problem]));
-    }
-    Err(Problems::new(problems).hiding(root.secrets()))
-}
-
-/// One entity on its way from the tree to its type.
-struct Row<'n> {
-    kind: EntityKind,
-    node: Cow<'n, Node>,
-    path: Path,
-    /// The entity it is nested in, as a row, and its field that refers to that.
-    parent: Option<(usize, &'static str)>,
-    /// Its fields, defaults filled in.
-    fields: Map<String, Value>,
-    id: Uuid,
-}
-
-impl Row<'_> {
-    /// What names it, if anything does.
-    fn name(&self) -> Option<&str> {
-        let field = self.kind.key().unwrap_or("name");
-        self.node.get(field).and_then(Node::as_str)
+impl Checked {
+    /// Reads a declarative file as [`Config::parse`] does.
+    ///
+    /// # Errors
+    /// Every problem of the file, not only the first.
+    pub fn parse<'a>(text: &str, options: impl Into<Options<'a>>) -> Result<Self, Problems> {
+        let (mut root, problems) = document::load(text).map_err(|problem| Problems::new(vec![*problem]))?;
+        legacy::migrate(&mut root);
+        let (rows, reader) = file::rows(&root, problems, &options.into());
+        let mut linker = Linker::new(&rows, reader);
+        for (place, row) in rows.list.iter().enumerate() {
+            linker.take(row, place as u128);
+        }
+        let refuse = |problems| Problems::new(problems).hiding(root.secrets());
+        let Linked { config, held, uses } = linker.finish(&Index::default()).map_err(refuse)?;
+        Ok(Self::with_index(config, held.into_iter().map(|held| (held.key, held.id)), uses))
     }
 
-    fn subject(&self) -> Subject {
-        subject(self.kind, &self.node, self.path.clone(), self.name())
+    /// Checks typed entities as [`Config::check`] does.
+    ///
+    /// # Errors
+    /// Every problem, not only the first.
+    pub fn of<'a>(config: &Config, options: impl Into<Options<'a>>) -> Result<Self, Problems> {
+        Self::default().apply(&Config::default().diff(config), options).map(|(checked, _)| checked)
     }
-}
 
-/// What a problem says of the entity it is part of.
-fn subject(kind: EntityKind, node: &Node, path: Path, name: Option<&str>) -> Subject {
-    let mut value = node.to_value();
-    if let Some(fields) = value.as_object_mut() {
-        fields.retain(|field, _| !kind.nested().iter().any(|(nested, ..)| nested == field));
-    }
-    Subject {
-        kind: kind.singular(),
-        collection: kind.collection(),
-        name: name.map(str::to_owned),
-        id: node.get("id").and_then(Node::as_str).and_then(|id| Uuid::parse_str(id).ok()),
-        path,
-        value,
+    /// The configuration with `change` made, and what of the change made a difference. Only what the change touches
+    /// is checked: the entities that it puts in, those that refer to what it takes out, and the keys of both.
+    /// Defaults of plugins are filled in.
+    ///
+    /// ```
+    /// use gateway_core::{config::{Change, Checked, Route, Service}, plugin::Registry};
+    ///
+    /// let (service, mut change) = (Service::new("users", "users.internal"), Change::default());
+    /// let mut route = Route::new("users").to(&service);
+    /// route.paths = Some(vec!["/users".into()]);
+    /// change.services.insert(service.id, Some(service.clone().into()));
+    /// change.routes.insert(route.id, Some(route.into()));
+    /// let (checked, made) = Checked::default().apply(&change, &Registry::empty()).expect("right");
+    /// assert_eq!((checked.config().routes.len(), made), (1, change));
+    ///
+    /// let mut change = Change::default();
+    /// change.services.insert(service.id, None);
+    /// let problems = checked.apply(&change, &Registry::empty()).expect_err("a route leads to it");
+    /// assert!(problems.to_string().starts_with("routes[0].service: invalid reference"));
+    /// ```
+    ///
+    /// # Errors
+    /// Every problem that the whole configuration has with the change made.
+    pub fn apply<'a>(
+        &self,
+        change: &Change,
+        options: impl Into<Options<'a>>,
+    ) -> Result<(Self, Change), Problems> {
+        standing::apply(self, change, &options.into())
     }
 }

@@ -87,7 +87,9 @@ impl<'a> Decoder<'a> {
             if value.is_none() && field.required && around.given != Some(field.name.as_ref()) {
                 self.missing(field, node, &mut draft);
             }
-            draft.fields.insert(field.name.to_string(), value.unwrap_or_default());
+            if let (Some(place), Some(value)) = (draft.fields.get_mut(field.name.as_ref()), value) {
+                *place = value;
+            }
         }
         self.rules(record, node, &draft, around);
         draft.fields

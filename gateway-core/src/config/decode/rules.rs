@@ -61,8 +61,11 @@ impl Decoder<'_> {
 impl Draft<'_> {
     /// Whether the rule looks at a field that is wrong.
     fn spoils(&self, rule: &Rule) -> bool {
+        if self.failed.is_empty() {
+            return false;
+        }
         let inputs = rule.inputs();
         let wrong = |name: &&str| self.failed.contains(&name.split('.').next().unwrap_or_default());
-        if inputs.is_empty() { !self.failed.is_empty() } else { inputs.iter().any(wrong) }
+        inputs.is_empty() || inputs.iter().any(wrong)
     }
 }

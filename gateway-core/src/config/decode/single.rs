@@ -3,10 +3,11 @@
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::{Options, entity::Reader, record::Decoder, reference::NAMED, secret::Secrets};
+use super::{Options, entity::Reader, record::Decoder, rows::Rows, secret::Secrets};
 use crate::config::{
     Config,
     document::{Data, Node},
+    index::NAMED,
     problem::Problems,
     schema::EntityKind,
 };
@@ -45,13 +46,15 @@ fn check(kind: EntityKind, entity: &Value, options: &Options<'_>) -> Result<Map<
     let decoder = Decoder::new(Vec::new(), Secrets::new(&none, options));
     let node = Node::of(entity, None);
     let mut reader = Reader::new(decoder, options.plugins);
-    reader.entity(kind, &node, None);
-    let (rows, problems) = reader.finish();
+    let mut rows = Rows::default();
+    rows.entity(&mut reader, kind, &node, None);
+    // The first row is the entity itself; what is nested in it comes behind.
+    let mut read = rows.list.iter().map(|row| reader.fields(row)).collect::<Vec<_>>().into_iter();
+    let problems = reader.decoder.problems;
     if !problems.is_empty() {
         return Err(Problems::new(problems));
     }
-    // The first row is the entity itself; what is nested in it comes behind.
-    let mut fields = rows.into_iter().next().map(|row| row.fields).unwrap_or_default();
+    let mut fields = read.next().unwrap_or_default();
     let references = kind.record().fields.iter().filter(|field| field.kind.refers());
     for field in references {
         if let Some(value) = fields.get_mut(field.name.as_ref()) {

@@ -1,66 +1,53 @@
-//! From rows that are right to typed entities.
+//! From fields that are right to typed entities.
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::Row;
 use crate::config::{
     CaCertificate, Certificate, Config, Consumer, ConsumerGroup, Credential, CredentialKind, Entity, Key,
-    KeySet, Plugin, Reference, Route, Service, Sni, Target, Upstream, Vault, problem::Problem,
-    schema::EntityKind,
+    KeySet, Plugin, Reference, Route, Service, Sni, Target, Upstream, Vault, schema::EntityKind,
 };
 
-/// The configuration that the rows make.
+/// Puts the entity of these fields into `config`.
 ///
 /// # Errors
-/// A table that allows what its type does not: a mistake of this library, told as a problem.
-pub(super) fn config(rows: Vec<Row<'_>>) -> Result<Config, Box<Problem>> {
-    let mut config = Config::default();
-    for mut row in rows {
-        row.fields.insert("id".to_owned(), row.id.to_string().into());
-        let fields = std::mem::take(&mut row.fields);
-        let put = match row.kind {
-            EntityKind::Vaults => put::<Vault>(&mut config, fields),
-            EntityKind::Certificates => put::<Certificate>(&mut config, fields),
-            EntityKind::CaCertificates => put::<CaCertificate>(&mut config, fields),
-            EntityKind::Snis => put::<Sni>(&mut config, fields),
-            EntityKind::Upstreams => put::<Upstream>(&mut config, fields),
-            EntityKind::Targets => put::<Target>(&mut config, fields),
-            EntityKind::Services => put::<Service>(&mut config, fields),
-            EntityKind::Routes => put::<Route>(&mut config, fields),
-            EntityKind::ConsumerGroups => put::<ConsumerGroup>(&mut config, fields),
-            EntityKind::Consumers => put::<Consumer>(&mut config, fields),
-            EntityKind::Plugins => put::<Plugin>(&mut config, fields),
-            EntityKind::KeySets => put::<KeySet>(&mut config, fields),
-            EntityKind::Keys => put::<Key>(&mut config, fields),
-            EntityKind::Acls => credential(&mut config, row.id, CredentialKind::Acls, fields),
-            EntityKind::BasicauthCredentials => {
-                credential(&mut config, row.id, CredentialKind::BasicauthCredentials, fields)
-            }
-            EntityKind::HmacauthCredentials => {
-                credential(&mut config, row.id, CredentialKind::HmacauthCredentials, fields)
-            }
-            EntityKind::JwtSecrets => credential(&mut config, row.id, CredentialKind::JwtSecrets, fields),
-            EntityKind::KeyauthCredentials => {
-                credential(&mut config, row.id, CredentialKind::KeyauthCredentials, fields)
-            }
-            EntityKind::Oauth2Credentials => {
-                credential(&mut config, row.id, CredentialKind::Oauth2Credentials, fields)
-            }
-        };
-        put.map_err(|error| refuse(&row, &error))?;
+/// A table allows what its type does not.
+pub(super) fn put(
+    config: &mut Config,
+    kind: EntityKind,
+    id: Uuid,
+    mut fields: Map<String, Value>,
+) -> serde_json::Result<()> {
+    fields.insert("id".to_owned(), id.to_string().into());
+    match kind {
+        EntityKind::Vaults => entity::<Vault>(config, fields),
+        EntityKind::Certificates => entity::<Certificate>(config, fields),
+        EntityKind::CaCertificates => entity::<CaCertificate>(config, fields),
+        EntityKind::Snis => entity::<Sni>(config, fields),
+        EntityKind::Upstreams => entity::<Upstream>(config, fields),
+        EntityKind::Targets => entity::<Target>(config, fields),
+        EntityKind::Services => entity::<Service>(config, fields),
+        EntityKind::Routes => entity::<Route>(config, fields),
+        EntityKind::ConsumerGroups => entity::<ConsumerGroup>(config, fields),
+        EntityKind::Consumers => entity::<Consumer>(config, fields),
+        EntityKind::Plugins => entity::<Plugin>(config, fields),
+        EntityKind::KeySets => entity::<KeySet>(config, fields),
+        EntityKind::Keys => entity::<Key>(config, fields),
+        EntityKind::Acls => credential(config, id, CredentialKind::Acls, fields),
+        EntityKind::BasicauthCredentials => {
+            credential(config, id, CredentialKind::BasicauthCredentials, fields)
+        }
+        EntityKind::HmacauthCredentials => {
+            credential(config, id, CredentialKind::HmacauthCredentials, fields)
+        }
+        EntityKind::JwtSecrets => credential(config, id, CredentialKind::JwtSecrets, fields),
+        EntityKind::KeyauthCredentials => credential(config, id, CredentialKind::KeyauthCredentials, fields),
+        EntityKind::Oauth2Credentials => credential(config, id, CredentialKind::Oauth2Credentials, fields),
     }
-    Ok(config)
 }
 
-fn refuse(row: &Row<'_>, error: &serde_json::Error) -> Box<Problem> {
-    let mut problem = Problem::new(row.path.clone(), row.node.span, error.to_string());
-    problem.subject = Some(std::sync::Arc::new(row.subject()));
-    Box::new(problem)
-}
-
-fn put<T: DeserializeOwned + Entity>(
+fn entity<T: DeserializeOwned + Entity>(
     config: &mut Config,
     fields: Map<String, Value>,
 ) -> serde_json::Result<()> {

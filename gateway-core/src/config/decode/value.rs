@@ -4,12 +4,10 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
-use super::{
-    record::{Around, Decoder},
-    reference::NAMED,
-};
+use super::record::{Around, Decoder};
 use crate::config::{
     document::{Data, Entry, Node},
+    index::NAMED,
     problem::Step,
     schema::{Field, Kind, is_reference},
 };

@@ -20,6 +20,9 @@ const MOST_COPIES: usize = 1_000_000;
 /// Most text that they may copy in all, bytes: a few values may be long.
 const MOST_COPIED_TEXT: usize = 64 << 20;
 
+/// Maps up to so many keys are looked through without a set of them.
+const SMALL: usize = 32;
+
 /// The tree of `text`, YAML or JSON, with what is wrong in it besides syntax: keys given twice.
 ///
 /// # Errors
@@ -144,14 +147,22 @@ impl<'t> Loader<'t> {
         let Some(frame) = self.frames.pop() else { return Ok(()) };
         let span = frame.at.up_to(self.lines.span(place(end.end), place(end.end)).end);
         let data = match frame.kind {
-            Open::List(items) => Data::List(items),
+            Open::List(mut items) => {
+                items.shrink_to_fit();
+                Data::List(items)
+            }
             Open::Map { entries, merged, .. } => Data::Map(self.finish(entries, merged)),
         };
         self.push(Node { span: Some(span), data }, frame.anchor, frame.size, false)
     }
 
     /// Refuses keys given twice, the later ones going, and adds what merge keys bring.
-    fn finish(&mut self, entries: Vec<Entry>, merged: Vec<Node>) -> Vec<Entry> {
+    fn finish(&mut self, mut entries: Vec<Entry>, merged: Vec<Node>) -> Vec<Entry> {
+        // Nearly all maps are small and right: looking at each pair of keys costs less than a set of them.
+        if merged.is_empty() && entries.len() <= SMALL && !any_twice(&entries) {
+            entries.shrink_to_fit();
+            return entries;
+        }
         let mut seen = HashSet::<String, RandomState>::default();
         let mut kept = Vec::with_capacity(entries.len());
         for entry in entries {
@@ -239,6 +250,10 @@ impl<'t> Loader<'t> {
         let at = place(*error.marker());
         Problem::syntax(Some(self.lines.span(at, at)), error.info().to_owned())
     }
+}
+
+fn any_twice(entries: &[Entry]) -> bool {
+    entries.iter().enumerate().any(|(at, entry)| entries.iter().take(at).any(|other| other.key == entry.key))
 }
 
 fn place(mark: saphyr_parser::Marker) -> (usize, usize) {

@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 pub use path::{Path, Step};
 pub use render::Colour;
+pub(crate) use render::{Drawing, excerpt, renderer};
 pub(super) use secrets::is_secret;
 
 use super::Span;

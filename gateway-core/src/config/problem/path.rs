@@ -64,6 +64,13 @@ impl Path {
         self.0.pop();
     }
 
+    /// Puts another step in place of the one at `at`.
+    pub(in crate::config) fn replace(&mut self, at: usize, step: Step) {
+        if let Some(place) = self.0.get_mut(at) {
+            *place = step;
+        }
+    }
+
     /// The path to a field below this one; dots in `name` are steps.
     pub(in crate::config) fn to(&self, name: &str) -> Self {
         let mut path = self.clone();

@@ -31,10 +31,7 @@ impl Problems {
     /// called, a file name. Secrets are left out of the lines.
     #[must_use]
     pub fn render(&self, name: &str, text: &str, colour: Colour) -> String {
-        let renderer = match colour {
-            Colour::Never => Renderer::plain(),
-            Colour::Always => Renderer::styled(),
-        };
+        let renderer = renderer(colour);
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let mut drawing = String::new();
         for problem in self.essential().take(MOST) {
@@ -55,27 +52,85 @@ impl Problems {
     }
 }
 
-impl Problem {
-    fn draw(&self, renderer: &Renderer, name: &str, text: &str, hidden: &[Span]) -> String {
-        let title = Level::ERROR.primary_title(self.title());
-        let notes = self.notes();
-        let notes = notes.iter().map(|(level, text)| level.clone().message(text.as_str()));
-        let group = match self.span.zip(self.excerpt(text, hidden)) {
-            Some((span, (line, marked))) if line.len() <= LONGEST_LINE => title.element(
+/// A line, and the stretch to mark in it.
+pub(crate) type Excerpt = (String, Range<usize>);
+
+/// A message and the line it is about.
+pub(crate) struct Drawing {
+    pub(crate) level: Level<'static>,
+    /// What the message is known by, `L001`.
+    pub(crate) code: Option<&'static str>,
+    pub(crate) title: String,
+    /// What stands below the marked place.
+    pub(crate) label: String,
+    pub(crate) notes: Vec<(Level<'static>, String)>,
+    /// The place, and its line with the stretch to mark in it.
+    pub(crate) place: Option<(Span, Option<Excerpt>)>,
+}
+
+impl Drawing {
+    /// As lines; `name` is what the text is called.
+    pub(crate) fn draw(self, renderer: &Renderer, name: &str) -> String {
+        let title = self.level.primary_title(self.title);
+        let title = if let Some(code) = self.code { title.id(code) } else { title };
+        let group = match self.place {
+            Some((span, Some((line, marked)))) if line.len() <= LONGEST_LINE => title.element(
                 Snippet::source(Cow::<str>::from(line))
                     .line_start(span.line as usize)
                     .path(name)
-                    .annotation(AnnotationKind::Primary.span(marked).label(self.label())),
+                    .annotation(AnnotationKind::Primary.span(marked).label(self.label)),
             ),
-            _ if self.span.is_some() => {
-                let span = self.span.unwrap_or_default();
+            Some((span, _)) => {
                 let origin = Origin::path(name).line(span.line as usize).char_column(span.column as usize);
                 title.element(origin)
             }
-            _ => Group::with_title(title),
+            None => Group::with_title(title),
         };
-        let group = group.elements(notes);
-        renderer.render(&[group])
+        let notes = self.notes.into_iter().map(|(level, text)| level.message(text));
+        renderer.render(&[group.elements(notes)])
+    }
+}
+
+/// What draws in these colours.
+pub(crate) fn renderer(colour: Colour) -> Renderer {
+    match colour {
+        Colour::Never => Renderer::plain(),
+        Colour::Always => Renderer::styled(),
+    }
+}
+
+/// The line that `span` begins on without the secrets, and the stretch to mark in it.
+pub(crate) fn excerpt(span: Span, text: &str, hidden: &[Span]) -> Option<Excerpt> {
+    let (line, rest) = line_of(span, text)?;
+    Some(marked(span, line, masked(text, line, rest, hidden)?))
+}
+
+/// Where the line of `span` begins, and the line.
+fn line_of(span: Span, text: &str) -> Option<(usize, &str)> {
+    let start = (span.start as usize).min(text.len());
+    let line = text.get(..start)?.rfind(['\n', '\r']).map_or(0, |at| at + 1);
+    let rest = text.get(line..)?;
+    Some((line, rest.get(..rest.find(['\n', '\r']).unwrap_or(rest.len()))?))
+}
+
+/// What of the line `shown`, which begins at `line`, is to be marked.
+fn marked(span: Span, line: usize, shown: String) -> Excerpt {
+    let from = (span.start as usize).saturating_sub(line).min(shown.len());
+    let to = (span.end as usize).saturating_sub(line).clamp(from, shown.len());
+    (shown, from..to)
+}
+
+impl Problem {
+    fn draw(&self, renderer: &Renderer, name: &str, text: &str, hidden: &[Span]) -> String {
+        let drawing = Drawing {
+            level: Level::ERROR,
+            code: None,
+            title: self.title(),
+            label: self.label(),
+            notes: self.notes(),
+            place: self.span.map(|span| (span, self.excerpt(text, hidden))),
+        };
+        drawing.draw(renderer, name)
     }
 
     fn title(&self) -> String {
@@ -121,12 +176,9 @@ impl Problem {
     }
 
     /// The line it begins on without secrets, and the stretch to mark in it.
-    fn excerpt(&self, text: &str, hidden: &[Span]) -> Option<(String, Range<usize>)> {
+    fn excerpt(&self, text: &str, hidden: &[Span]) -> Option<Excerpt> {
         let span = self.span?;
-        let start = (span.start as usize).min(text.len());
-        let line = text.get(..start)?.rfind(['\n', '\r']).map_or(0, |at| at + 1);
-        let rest = text.get(line..)?;
-        let rest = rest.get(..rest.find(['\n', '\r']).unwrap_or(rest.len()))?;
+        let (line, rest) = line_of(span, text)?;
         let shown = match (self.matter, &self.nearest) {
             (Matter::Syntax, _) => masked_by_name(rest)?,
             // The name of a secret, mistyped.
@@ -136,8 +188,6 @@ impl Problem {
             }
             _ => masked(text, line, rest, hidden)?,
         };
-        let from = (start - line).min(shown.len());
-        let to = (span.end as usize).saturating_sub(line).clamp(from, shown.len());
-        Some((shown, from..to))
+        Some(marked(span, line, shown))
     }
 }

@@ -50,7 +50,7 @@ fn some(pool: &'static [&'static str], most: usize) -> impl Strategy<Value = Opt
 }
 
 /// Routes that `flavor` takes.
-fn routes(flavor: Flavor) -> impl Strategy<Value = Vec<Route>> {
+pub(super) fn routes(flavor: Flavor) -> impl Strategy<Value = Vec<Route>> {
     let fields =
         (some(HOSTS, 3), some(PATHS, 5), some(METHODS, 2), some(FIELDS, 4), some(SNIS, 2), some(QUERIES, 3));
     let one = (fields, any::<bool>(), select(PRIORITIES), 0_u64..3, any::<u64>()).prop_map(
@@ -66,7 +66,7 @@ fn routes(flavor: Flavor) -> impl Strategy<Value = Vec<Route>> {
                 route.created_at = created;
                 route.id = id(u128::from(random) << 64);
                 match flavor {
-                    Flavor::TraditionalCompatible => {}
+                    Flavor::TraditionalCompatible | Flavor::Expressions => {}
                     Flavor::Traditional => keep(&mut route.snis, |sni| !sni.contains('*')),
                     Flavor::GatewayApi => {
                         keep(&mut route.hosts, |host| !host.contains('*') || host.starts_with("*."));
@@ -91,7 +91,7 @@ fn keep(list: &mut Option<Vec<String>>, fits: impl Fn(&str) -> bool) {
     *list = list.take().filter(|list| !list.is_empty());
 }
 
-fn requests() -> impl Strategy<Value = Vec<Request>> {
+pub(super) fn requests() -> impl Strategy<Value = Vec<Request>> {
     let host = select(&["a.t", "b.t", "c.a.t", "d.c.a.t", "a.u", "c.u", "t", ""][..]);
     let path = "/((a|b|ab|a%20b|a%2Fb|7|c)/?){0,4}";
     let headers = subsequence(
@@ -113,11 +113,11 @@ fn requests() -> impl Strategy<Value = Vec<Request>> {
     prop::collection::vec(request, 1..24)
 }
 
-/// A few thousand known cases; `PROPTEST_CASES` asks for as many new ones.
-fn config() -> Config {
+/// `cases` known ones; `PROPTEST_CASES` asks for as many new ones.
+pub(super) fn config(cases: u32) -> Config {
     let mut config = Config { failure_persistence: None, ..Config::default() };
     if std::env::var_os("PROPTEST_CASES").is_none() {
-        (config.cases, config.rng_seed) = (2_000, RngSeed::Fixed(43));
+        (config.cases, config.rng_seed) = (cases, RngSeed::Fixed(43));
     }
     config
 }
@@ -135,17 +135,17 @@ fn agree(dialect: Dialect, routes: &[Route], requests: &[Request], turn: usize) 
     Ok(())
 }
 
-fn dialects(flavor: Flavor) -> impl Strategy<Value = Dialect> {
+pub(super) fn dialects(flavor: Flavor) -> impl Strategy<Value = Dialect> {
     select(vec![flavor.into(), templates(flavor)])
 }
 
 /// Hosts that only some flavours take are in, so that most texts compile in one of them.
-fn any_dialect() -> impl Strategy<Value = Dialect> {
+pub(super) fn any_dialect() -> impl Strategy<Value = Dialect> {
     select(Flavor::ALL).prop_flat_map(dialects)
 }
 
 proptest! {
-    #![proptest_config(config())]
+    #![proptest_config(config(2_000))]
 
     #[test]
     fn the_router_finds_what_the_reference_finds(

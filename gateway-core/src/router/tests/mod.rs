@@ -1,12 +1,16 @@
 //! The rows of the contract that concern routing, one test a row.
 
+mod applied;
 mod contest;
+mod crowds;
+mod explain;
 mod gateway_api;
 mod generated;
 mod order;
 mod page;
 mod reference;
 mod rows;
+mod survey;
 mod templates;
 mod traditional;
 

@@ -36,7 +36,9 @@ fn the_same_routes_in_each_flavour_as_the_page_says() {
         ("`/a/b`", "`/a` with a method"),
     ];
     for ((label, a, b), (short_a, short_b)) in pairs.into_iter().zip(shorts) {
-        let wins = Flavor::ALL.iter().map(|flavor| match winner(*flavor, a, b, &request()).as_str() {
+        // Fields rank in `expressions` as in the first.
+        let flavors = Flavor::ALL.iter().filter(|flavor| **flavor != Flavor::Expressions);
+        let wins = flavors.map(|flavor| match winner(*flavor, a, b, &request()).as_str() {
             "a" => short_a,
             _ => short_b,
         });

@@ -52,7 +52,7 @@ fn split(dialect: Dialect, at: usize, route: &Route) -> Vec<Part<'_>> {
 impl<'r> Part<'r> {
     fn rank(&self) -> Rank<'r> {
         match self.dialect.flavor {
-            Flavor::TraditionalCompatible => (self.compatible(), Reverse(None)),
+            Flavor::TraditionalCompatible | Flavor::Expressions => (self.compatible(), Reverse(None)),
             Flavor::Traditional => (self.traditional(), Reverse(None)),
             Flavor::GatewayApi => (self.gateway_api(), Reverse(self.route.name.as_deref())),
         }

@@ -52,7 +52,9 @@ fn captures_are_decoded_and_come_by_number_too() {
     assert_eq!(captures.get(0), Some("/sp ace/ü%2F/x- "));
     assert_eq!((captures.get(1), captures.get(2), captures.get(3)), (Some("ü%2F"), Some(" "), None));
     assert_eq!(captures.name("c"), None);
-    let Some(crate::router::PathPattern::Template(template)) = found.pattern else { panic!("a template") };
+    let Some(crate::router::captures::PathPattern::Template(template)) = found.pattern else {
+        panic!("a template")
+    };
     assert_eq!(template.as_str(), "/sp%20ace/{a}/x-{b}");
 }
 

@@ -1,5 +1,6 @@
 //! What can be measured: each measurement is one turn on one proxy, giving one number a column.
 
+mod change;
 mod idle;
 mod load;
 mod p99;
@@ -20,6 +21,8 @@ pub(crate) enum Kind {
     Load,
     /// Latency at half of the proxy's peak rate (open loop)
     P99,
+    /// Latency with 50,000 routes while 400 of them change each second, beside the same without changes
+    Change,
     /// Socket reads and writes a request (strace, 10,000 requests)
     Syscalls,
     /// Memory of idle connections
@@ -64,6 +67,7 @@ impl Kind {
         match self {
             Kind::Load => Some(&load::MEASUREMENT),
             Kind::P99 => Some(&p99::MEASUREMENT),
+            Kind::Change => Some(&change::MEASUREMENT),
             Kind::Syscalls => Some(&syscalls::MEASUREMENT),
             Kind::Idle => Some(&idle::MEASUREMENT),
             Kind::Headers => None,
@@ -75,6 +79,7 @@ impl Kind {
         match self {
             Kind::Load => load::turn(stage, load).await,
             Kind::P99 => p99::turn(stage, load).await,
+            Kind::Change => change::turn(stage, load).await,
             Kind::Syscalls => syscalls::turn(stage, load).await,
             Kind::Idle => idle::turn(stage, load).await,
             Kind::Headers => Ok(Vec::new()),

@@ -107,6 +107,19 @@ impl EntityKind {
         Self::ALL.iter().copied().find(|kind| kind.collection() == collection)
     }
 
+    /// Whether one of them is a credential of a consumer.
+    pub(in crate::config) const fn is_credential(self) -> bool {
+        matches!(
+            self,
+            Self::Acls
+                | Self::BasicauthCredentials
+                | Self::HmacauthCredentials
+                | Self::JwtSecrets
+                | Self::KeyauthCredentials
+                | Self::Oauth2Credentials
+        )
+    }
+
     /// Its table.
     pub(in crate::config) fn record(self) -> &'static Record {
         // The array has one record a kind, in the same order.

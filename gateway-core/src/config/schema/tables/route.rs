@@ -161,18 +161,26 @@ fn needs(route: &Map<String, Value>, has: impl Fn(&str) -> bool) -> Option<Strin
     missing.then(|| format!("must set one of '{}' when 'protocols' is {protocol}", fields.join("', '")))
 }
 
-/// An expression stands alone (compat A39).
+/// An expression stands alone (compat A39, R21). 0 is the default of both priorities and as good as none.
 fn expression(route: &Map<String, Value>) -> Vec<Violation> {
     const CLASSIC: [&str; 7] = ["methods", "hosts", "paths", "headers", "snis", "sources", "destinations"];
-    let given = is_set(route, "expression");
+    let ranks = |name: &str| route.get(name).and_then(Value::as_i64).is_some_and(|priority| priority != 0);
+    let has_fields = CLASSIC.iter().any(|name| is_set(route, name));
     let mut violations = Vec::new();
-    if given && CLASSIC.iter().any(|name| is_set(route, name)) {
+    if is_set(route, "expression") {
+        if has_fields {
+            violations.push(Violation::entity(
+                "cannot set 'expression' with 'methods', 'hosts', 'paths', 'headers', 'snis', 'sources' or 'destinations' simultaneously",
+            ));
+        }
+        if ranks("regex_priority") {
+            violations
+                .push(Violation::entity("cannot set 'regex_priority' with 'expression' simultaneously"));
+        }
+    } else if has_fields && ranks("priority") {
         violations.push(Violation::entity(
-            "cannot set 'expression' with 'methods', 'hosts', 'paths', 'headers', 'snis', 'sources' or 'destinations' simultaneously",
+            "cannot set 'priority' with 'methods', 'hosts', 'paths', 'headers', 'snis', 'sources' or 'destinations' simultaneously",
         ));
-    }
-    if !given && is_set(route, "priority") {
-        violations.push(Violation::field("priority", "cannot set 'priority' without 'expression'"));
     }
     violations
 }

@@ -1,0 +1,63 @@
+//! `gateway explain`: why a request goes where it goes.
+
+use std::{
+    io::{self, IsTerminal},
+    process::ExitCode,
+};
+
+use gateway_core::{
+    Gateway,
+    config::Colour,
+    explain::{Question, Report},
+};
+
+use crate::{
+    cli::{ExplainArgs, OutputFormat, RunArgs},
+    failure::Failure,
+    file, node,
+    settings::Settings,
+};
+
+/// Says what comes of a request; the exit code says whether a route takes it.
+pub(crate) fn explain(args: &ExplainArgs) -> Result<ExitCode, Failure> {
+    let question = question(args);
+    if let Err(error) = question.head() {
+        // As the command line's own mistakes.
+        eprintln!("gateway: {error}");
+        return Ok(ExitCode::from(2));
+    }
+    let report = report(args, &question)?;
+    match args.format {
+        OutputFormat::Json => println!("{}", serde_json::to_string(&report)?),
+        OutputFormat::Text => {
+            let colour = if io::stdout().is_terminal() { Colour::Always } else { Colour::Never };
+            print!("{}", report.render(colour));
+        }
+    }
+    Ok(if report.outcome.routed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn report(args: &ExplainArgs, question: &Question) -> Result<Report, Failure> {
+    let text = file::read(&args.file)?;
+    let (config, _) = file::parse(&text).map_err(|refusal| {
+        file::show(&refusal, &args.file, &text);
+        file::refused(&args.file)
+    })?;
+    let settings = Settings::of(&RunArgs {
+        router_flavor: args.router_flavor,
+        settings: args.settings.clone(),
+        workers: Some(1),
+        ..RunArgs::default()
+    })?;
+    let gateway = Gateway::builder().checked(config).settings(node::gateway(&settings)).build()?;
+    Ok(gateway.explain(question)?)
+}
+
+fn question(args: &ExplainArgs) -> Question {
+    let mut question = Question::new(&args.url);
+    question.method.clone_from(&args.method);
+    question.headers = args.headers.iter().map(|field| (field.name.clone(), field.value.clone())).collect();
+    question.source = args.from;
+    question.consumer.clone_from(&args.consumer);
+    question
+}

@@ -1,0 +1,88 @@
+//! A configuration in which everything is right, with what it takes to check a change of it.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::{
+    Config, Upstream,
+    index::{Index, Key, Named},
+    schema::EntityKind,
+};
+
+/// A configuration in which everything is right, and what is known of it: which keys are taken, and what refers to
+/// what. With that a change is checked in proportion to the change, not to the whole.
+///
+/// It comes from a file ([`parse`](Self::parse)), from typed entities ([`of`](Self::of)), or from the one before
+/// ([`apply`](Self::apply)). A clone costs nothing. Plugins and
+/// secrets are those of the options it was checked with; a gateway takes what was checked with its own.
+#[derive(Clone, Debug, Default)]
+pub struct Checked {
+    pub(super) config: Config,
+    pub(super) index: Index,
+}
+
+impl Checked {
+    pub(super) fn with_index(
+        config: Config,
+        keys: impl IntoIterator<Item = (Key, Uuid)>,
+        uses: Vec<(Named, Named)>,
+    ) -> Self {
+        let mut index = Index::default();
+        index.insert(keys, uses);
+        Self { config, index }
+    }
+
+    /// The entities.
+    #[must_use]
+    pub const fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The entities alone.
+    #[must_use]
+    pub fn into_config(self) -> Config {
+        self.config
+    }
+
+    /// The same, where entities that equal those of `other` are those: one allocation for both.
+    #[must_use]
+    pub fn sharing(self, other: &Config) -> Self {
+        Self { config: self.config.sharing(other), index: self.index }
+    }
+
+    /// The ids of the routes that lead to this service.
+    pub(crate) fn routes_of(&self, service: Uuid) -> impl Iterator<Item = Uuid> {
+        self.users((EntityKind::Services, service), EntityKind::Routes)
+    }
+
+    /// The upstream with this name.
+    pub(crate) fn upstream_named(&self, name: &str) -> Option<&Arc<Upstream>> {
+        let key = Key { kind: EntityKind::Upstreams, field: "name", value: name.into() };
+        self.config.upstreams.get(&self.index.holder(&key)?)
+    }
+
+    /// The ids of the targets of this upstream.
+    pub(crate) fn targets_of(&self, upstream: Uuid) -> impl Iterator<Item = Uuid> {
+        self.users((EntityKind::Upstreams, upstream), EntityKind::Targets)
+    }
+
+    /// The ids of the services that show this certificate to their upstream.
+    pub(crate) fn services_showing(&self, certificate: Uuid) -> impl Iterator<Item = Uuid> {
+        self.users((EntityKind::Certificates, certificate), EntityKind::Services)
+    }
+
+    /// The ids of the upstreams that show this certificate.
+    pub(crate) fn upstreams_showing(&self, certificate: Uuid) -> impl Iterator<Item = Uuid> {
+        self.users((EntityKind::Certificates, certificate), EntityKind::Upstreams)
+    }
+
+    /// The ids of the services that trust this anchor.
+    pub(crate) fn services_trusting(&self, anchor: Uuid) -> impl Iterator<Item = Uuid> {
+        self.users((EntityKind::CaCertificates, anchor), EntityKind::Services)
+    }
+
+    fn users(&self, of: Named, kind: EntityKind) -> impl Iterator<Item = Uuid> {
+        self.index.users(of).filter(move |(by, _)| *by == kind).map(|(_, id)| id)
+    }
+}

@@ -1,0 +1,155 @@
+//! Whether one rule takes all that another takes, and whether both take anything.
+//!
+//! Both questions are answered `true` only where that is sure: what these functions cannot see is `false`.
+
+use http::HeaderName;
+use regex::Regex;
+
+use super::{
+    host::{Host, Name},
+    simple::example_of,
+    wants::{HeaderWant, Want, Wants},
+};
+
+impl Wants {
+    /// Whether it takes every request that `other` takes by `host` and `path`, which are of `other`'s.
+    pub(super) fn cover(&self, other: &Self, host: Option<&Host>, path: &Want) -> bool {
+        self.cover_host(host)
+            && self.paths.iter().any(|own| own.covers(path))
+            && within(&other.methods, &self.methods, |a, b| a == b)
+            && self.cover_headers(other)
+            && self.queries == 0
+            && within(&other.snis, &self.snis, |name, own| own.covers(name))
+    }
+
+    fn cover_host(&self, host: Option<&Host>) -> bool {
+        self.hosts.is_empty() || self.hosts.iter().any(|own| own.covers(host))
+    }
+
+    /// Each field that this one asks for is one that the other asks for too, by no more values.
+    fn cover_headers(&self, other: &Self) -> bool {
+        self.headers.iter().all(|(name, values)| {
+            other.header(name).is_some_and(|theirs| theirs.iter().all(|value| values.contains(value)))
+        })
+    }
+
+    fn header(&self, name: &HeaderName) -> Option<&[HeaderWant]> {
+        self.headers.iter().find(|(own, _)| own == name).map(|(_, values)| values.as_slice())
+    }
+
+    /// Whether there is a request that both take.
+    pub(super) fn meets(&self, other: &Self) -> bool {
+        let paths = || self.paths.iter().flat_map(|own| other.paths.iter().map(move |theirs| (own, theirs)));
+        either(&self.methods, &other.methods, |a, b| a == b)
+            && either(&self.snis, &other.snis, |a, b| a.covers(b) || b.covers(a))
+            && (self.queries == 0 || other.queries == 0)
+            && either(&self.hosts, &other.hosts, Host::meets)
+            && self.headers.iter().all(|(name, values)| match other.header(name) {
+                Some(theirs) => values.iter().any(|a| theirs.iter().any(|b| value_meets(a, b))),
+                None => true,
+            })
+            && paths().any(|(own, theirs)| own.meets(theirs))
+    }
+}
+
+/// Whether each of `few` is one of `many`; an empty list stands for all there are.
+fn within<T>(few: &[T], many: &[T], fits: impl Fn(&T, &T) -> bool) -> bool {
+    many.is_empty() || (!few.is_empty() && few.iter().all(|one| many.iter().any(|other| fits(one, other))))
+}
+
+/// Whether the two have one in common; an empty list stands for all there are.
+fn either<T>(a: &[T], b: &[T], fits: impl Fn(&T, &T) -> bool) -> bool {
+    a.is_empty() || b.is_empty() || a.iter().any(|one| b.iter().any(|other| fits(one, other)))
+}
+
+/// Whether one field of a request may satisfy both.
+fn value_meets(a: &HeaderWant, b: &HeaderWant) -> bool {
+    use HeaderWant::{Exact, Pattern, Text};
+    match (a, b) {
+        (Text(a), Text(b)) => a == b,
+        (Pattern(pattern), Text(text) | Exact(text)) | (Text(text) | Exact(text), Pattern(pattern)) => {
+            Regex::new(&format!("(?i){pattern}")).is_ok_and(|regex| regex.is_match(text))
+        }
+        (a, b) => a == b,
+    }
+}
+
+impl Host {
+    /// Whether it takes all that `other` takes; none is any host at any port.
+    fn covers(&self, other: Option<&Self>) -> bool {
+        match other {
+            Some(other) => {
+                self.name.covers(&other.name) && self.port.is_none_or(|port| Some(port) == other.port)
+            }
+            None => self.port.is_none() && self.name.covers(&Name::EndsWith(String::new())),
+        }
+    }
+
+    fn meets(&self, other: &Self) -> bool {
+        let port = self.port.is_none() || other.port.is_none() || self.port == other.port;
+        port && (self.name.covers(&other.name) || other.name.covers(&self.name))
+    }
+}
+
+impl Name {
+    /// Whether it takes every name that `other` takes.
+    pub(super) fn covers(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::EndsWith(end) | Self::StartsWith(end), _) if end.is_empty() => true,
+            (Self::Exact(own), Self::Exact(other)) => own == other,
+            (Self::EndsWith(end), Self::Exact(other) | Self::EndsWith(other)) => other.ends_with(end),
+            (Self::StartsWith(start), Self::Exact(other) | Self::StartsWith(other)) => {
+                other.starts_with(start)
+            }
+            _ => false,
+        }
+    }
+}
+
+impl Want {
+    /// Whether it takes every path that `other` takes.
+    fn covers(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Any, _) => true,
+            (Self::Pattern { text: own, .. }, Self::Pattern { text, .. }) if own == text => true,
+            (Self::Prefix(start) | Self::Pattern { same_as: Some(start), .. }, other) => {
+                // Every path starts with a slash.
+                start.is_empty() || start == "/" || other.start().starts_with(start.as_str())
+            }
+            (Self::Elements(own), Self::Elements(other) | Self::Exact(other)) => {
+                let rest = other.strip_prefix(own.as_str());
+                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || own == "/")
+            }
+            (Self::Exact(own), Self::Exact(other)) => own == other,
+            (Self::Template { text: own, .. }, Self::Template { text, .. }) => own == text,
+            _ => false,
+        }
+    }
+
+    fn meets(&self, other: &Self) -> bool {
+        if self.covers(other) || other.covers(self) {
+            return true;
+        }
+        match (self, other) {
+            (Self::Pattern { text, .. }, Self::Prefix(prefix))
+            | (Self::Prefix(prefix), Self::Pattern { text, .. }) => goes_on(text, prefix),
+            (Self::Pattern { text: a, .. }, Self::Pattern { text: b, .. }) => {
+                let takes =
+                    |own: &str, other: &str| example_of(other).is_some_and(|path| is_taken(own, &path));
+                takes(a, b) || takes(b, a)
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Whether `pattern` takes a path that starts with `prefix`; a few are tried.
+fn goes_on(pattern: &str, prefix: &str) -> bool {
+    let longer = ["", "/", "0", "/0", "a", "/a"].map(|rest| format!("{prefix}{rest}"));
+    let example = example_of(pattern).filter(|path| path.starts_with(prefix));
+    longer.into_iter().chain(example).any(|path| is_taken(pattern, &path))
+}
+
+fn is_taken(pattern: &str, path: &str) -> bool {
+    Regex::new(&format!("^(?:{pattern})")).is_ok_and(|regex| regex.is_match(path))
+}

@@ -1,0 +1,157 @@
+//! What a rule asks for, in a form that two rules can be compared by.
+
+use http::{HeaderName, Method};
+
+use super::{
+    host::{Host, Name},
+    predicate::Value,
+    priority::PathKind,
+    rule::{Paths, Rule},
+    simple::start_of,
+};
+
+/// What a rule asks for.
+pub(super) struct Wants {
+    /// Any of these; none: any host.
+    pub(super) hosts: Vec<Host>,
+    /// Any of these.
+    pub(super) paths: Vec<Want>,
+    /// Any of these; none: any method.
+    pub(super) methods: Vec<Method>,
+    /// All of these names, each with any of its values.
+    pub(super) headers: Vec<(HeaderName, Vec<HeaderWant>)>,
+    /// How many parameters of the query; more is not known of them.
+    pub(super) queries: usize,
+    /// Any of these; none: any server name.
+    pub(super) snis: Vec<Name>,
+}
+
+/// One value that is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum HeaderWant {
+    /// In lower case, compared without regard to it.
+    Text(String),
+    Exact(String),
+    Pattern(String),
+}
+
+/// One path that is asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Want {
+    Any,
+    /// On the wire.
+    Prefix(String),
+    /// Whole elements, on the wire.
+    Elements(String),
+    /// All of the path, on the wire.
+    Exact(String),
+    /// A template, of which only is known how its paths start.
+    Template {
+        text: String,
+        literal: String,
+    },
+    /// An expression, of which only is known how its paths start.
+    Expression {
+        literal: String,
+    },
+    Pattern {
+        /// As the route writes it, without `~`.
+        text: String,
+        /// What every path that matches starts with.
+        literal: String,
+        /// The prefix that takes the same paths, if there is one.
+        same_as: Option<String>,
+    },
+}
+
+impl Wants {
+    pub(super) fn of(rule: Rule) -> Self {
+        let Rule { hosts, path, predicates } = rule;
+        let paths = match path {
+            Paths::Any => vec![Want::Any],
+            Paths::Prefixes(prefixes) => {
+                prefixes.into_iter().map(|prefix| Want::Prefix(prefix.wire)).collect()
+            }
+            Paths::Patterns(patterns) => {
+                patterns.iter().map(|pattern| Want::pattern(&pattern.to_string(), &pattern.literal)).collect()
+            }
+            Paths::Elements(prefixes) => {
+                prefixes.into_iter().map(|prefix| Want::Elements(prefix.wire)).collect()
+            }
+            Paths::Exact(paths) => paths.into_iter().map(|path| Want::Exact(path.wire)).collect(),
+            Paths::Templates(templates) => {
+                let want = |text: String, literal: &str| Want::Template { text, literal: literal.to_owned() };
+                templates.iter().map(|template| want(template.to_string(), template.literal())).collect()
+            }
+            Paths::Expression { prefixes, .. } if prefixes.is_empty() => {
+                vec![Want::Expression { literal: String::new() }]
+            }
+            Paths::Expression { prefixes, .. } => {
+                prefixes.into_iter().map(|literal| Want::Expression { literal }).collect()
+            }
+        };
+        let value = |value: &Value| match value {
+            Value::Text(text) => HeaderWant::Text(text.to_ascii_lowercase()),
+            Value::Exact(text) => HeaderWant::Exact(text.clone()),
+            Value::Pattern(pattern) => HeaderWant::Pattern(pattern.as_str().to_owned()),
+        };
+        let headers = predicates.headers.iter();
+        let headers = headers.map(|header| (header.name.clone(), header.values.iter().map(value).collect()));
+        Self {
+            hosts,
+            paths,
+            headers: headers.collect(),
+            queries: predicates.queries.len(),
+            methods: predicates.methods,
+            snis: predicates.snis,
+        }
+    }
+
+    /// Whether nothing but host and path counts, and how much does: what asks for little covers much.
+    pub(super) fn weight(&self) -> usize {
+        self.methods.len() + self.snis.len() + self.headers.len() + self.queries
+    }
+}
+
+impl Paths {
+    /// What they add to a rank.
+    pub(super) fn kind(&self) -> PathKind {
+        match self {
+            Self::Any | Self::Expression { .. } => PathKind::None,
+            Self::Prefixes(paths) | Self::Elements(paths) => {
+                PathKind::Prefix(paths.first().map_or(0, |path| path.length))
+            }
+            Self::Exact(_) => PathKind::Exact,
+            Self::Patterns(_) => PathKind::Regex,
+            Self::Templates(paths) => PathKind::Template(paths.first().map_or(0, |path| path.length())),
+        }
+    }
+}
+
+impl Want {
+    fn pattern(shown: &str, literal: &str) -> Self {
+        let text = shown.strip_prefix('~').unwrap_or(shown).to_owned();
+        Self::Pattern { same_as: start_of(&text), text, literal: literal.to_owned() }
+    }
+
+    /// What every path that is taken starts with.
+    pub(super) fn start(&self) -> &str {
+        match self {
+            Self::Any => "",
+            Self::Prefix(start) | Self::Elements(start) | Self::Exact(start) => start,
+            Self::Pattern { literal, .. } | Self::Template { literal, .. } | Self::Expression { literal } => {
+                literal
+            }
+        }
+    }
+
+    /// As a route writes it.
+    pub(super) fn shown(&self) -> Option<String> {
+        match self {
+            Self::Any | Self::Expression { .. } => None,
+            Self::Prefix(path) | Self::Elements(path) | Self::Exact(path) => Some(path.clone()),
+            Self::Template { text, .. } => Some(text.clone()),
+            Self::Pattern { text, .. } => Some(format!("~{text}")),
+        }
+    }
+}
