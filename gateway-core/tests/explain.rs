@@ -106,7 +106,7 @@ async fn the_plugins_are_those_that_run_in_their_order() {
     let words = |question: &Question| -> Vec<String> {
         let report = gateway.explain(question).unwrap();
         let snapshot = gateway.snapshot();
-        let words = report.plugins.iter().filter_map(|step| Some(&snapshot.config().plugins[&step.id?]));
+        let words = report.plugins.iter().filter_map(|step| snapshot.config().plugins.get(&step.id?));
         words.map(|plugin| plugin.config["word"].as_str().unwrap().to_owned()).collect()
     };
     let mut question = Question::new("http://a.t/");
