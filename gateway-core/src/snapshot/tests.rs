@@ -81,6 +81,8 @@ fn environment(log: &Log) -> Environment {
         dialect: settings.dialect(),
         pool: settings.pool,
         tls_verify: false,
+        recovery: None,
+        runtime: std::sync::OnceLock::new(),
     }
 }
 
