@@ -23,6 +23,7 @@ use common::{
 use gateway_core::{
     Gateway, Reason,
     config::{CheckType, Config, Service, Target, Upstream},
+    explain::Question,
     health::{Recovery, State},
     sanitize::Compat,
     upstream::Endpoint,
@@ -276,6 +277,28 @@ async fn with_a_panic_threshold_health_is_not_looked_at() {
         assert_eq!(edge.get("/").await.status, 500);
     }
     assert_eq!(health(&edge, moody.server.address), State::Unhealthy);
+}
+
+#[tokio::test]
+async fn explain_says_who_is_unhealthy_where_that_counts() {
+    let both = [Moody::new().await, Moody::new().await].map(|moody| moody.server.address);
+    let checks = passive(|unhealthy| unhealthy.http_failures = 1);
+    for (panic_threshold, wanted) in [(0, [true, false]), (100, [true, true])] {
+        let mut settings = settings();
+        settings.recovery.as_mut().unwrap().panic_threshold = panic_threshold;
+        let builder = Gateway::builder().config(config(&checks, &both)).settings(settings);
+        let edge = Edge::of(builder.build().unwrap());
+        let snapshot = edge.gateway.snapshot();
+        let upstream = snapshot.upstream(checks.id).unwrap();
+        let other = upstream.endpoints().into_iter().find(|it| it.address() == both[1]).unwrap();
+        upstream.set_health(&other, false).unwrap();
+        let report = edge.gateway.explain(&Question::new("http://a/asked")).unwrap();
+        let eligible = both.map(|of| {
+            let candidate = report.endpoints.iter().find(|it| it.address == Some(of)).unwrap();
+            candidate.eligible == Some(true)
+        });
+        assert_eq!(eligible, wanted, "{:?}", report.endpoints);
+    }
 }
 
 #[tokio::test]

@@ -79,7 +79,7 @@ impl Upstream {
         let known = |(member, address, weight): (&Member, SocketAddr, u16)| {
             let is_it = |it: &&Arc<Endpoint>| it.address() == address && *it.name() == member.host;
             let endpoint = set.endpoints.iter().find(is_it);
-            let well = endpoint.is_none_or(|endpoint| !self.is_checked() || endpoint.health().is_available());
+            let well = endpoint.is_none_or(|endpoint| set.is_well(endpoint));
             Known { address, weight, well }
         };
         let of = |member| (member, addresses_of(member, &set.names).map(known).collect());
@@ -131,7 +131,7 @@ impl Upstream {
 pub(crate) struct Known {
     pub(crate) address: SocketAddr,
     pub(crate) weight: u16,
-    /// Whether no check has found it unwell.
+    /// Whether its health lets it take requests.
     pub(crate) well: bool,
 }
 

@@ -40,6 +40,8 @@ pub(super) struct Ailing {
     ejected: Box<[Arc<Endpoint>]>,
     /// When the first of them may be tried.
     next: AtomicU64,
+    /// So many are unwell that nobody looks at health.
+    panic: bool,
 }
 
 impl Set {
@@ -73,8 +75,14 @@ impl Set {
             empty,
             looked_up: self.looked_up,
             generation,
-            ailing: ailing.then(|| Box::new(Ailing::new(self))),
+            ailing: ailing.then(|| Box::new(Ailing::new(self, standing == Standing::Panic))),
         }
+    }
+
+    /// Whether the health of an endpoint lets it take requests: always where all are well, or nobody looks.
+    pub(super) fn is_well(&self, endpoint: &Endpoint) -> bool {
+        let looked_at = self.ailing.as_ref().is_some_and(|ailing| !ailing.panic);
+        !looked_at || endpoint.health().is_available()
     }
 
     /// The set after a look-up: if it is empty now, the names do not resolve.
@@ -116,13 +124,13 @@ impl Set {
 }
 
 impl Ailing {
-    fn new(set: &Set) -> Self {
+    fn new(set: &Set, panic: bool) -> Self {
         let weighed = set.endpoints.iter().zip(&set.weights);
         let ejected =
             weighed.filter(|(endpoint, weight)| **weight > 0 && endpoint.vital().trial_at().is_some());
         let ejected: Box<[_]> = ejected.map(|(endpoint, _)| Arc::clone(endpoint)).collect();
         let next = AtomicU64::new(first_trial(&ejected));
-        Self { ejected, next }
+        Self { ejected, next, panic }
     }
 
     /// An endpoint whose back-off is over, for this request to try it.
