@@ -174,7 +174,9 @@ impl<T> Router<T> {
     /// ```
     #[must_use]
     pub fn explain(&self, head: &Head<'_>) -> Explanation {
-        explain(self.dialect, self.iter().map(|(route, _)| route.as_ref()), head)
+        let mut routes: Vec<&Route> = self.iter().map(|(route, _)| route.as_ref()).collect();
+        routes.sort_unstable_by_key(|route| (&route.name, route.id));
+        explain(self.dialect, routes.into_iter(), head)
     }
 
     /// How its routes are read.

@@ -154,7 +154,7 @@ fn the_nearest_route_comes_first_and_their_number_is_bounded() {
     assert_eq!((why.routes, why.matching, why.missed.len()), (22, 0, Explanation::MOST_MISSED));
     let first = &why.missed[0];
     assert_eq!((first.route.name.as_deref(), first.fits, first.criteria), (Some("near"), 1, 2));
-    assert_eq!(why.missed[1].route.name.as_deref(), Some("nearer"), "in the order of the routes where equal");
+    assert_eq!(why.missed[1].route.name.as_deref(), Some("nearer"), "by name where equal");
 }
 
 #[test]
