@@ -3,12 +3,18 @@
 
 mod server_kit;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use gateway_core::server::{Certificates, Timeout};
+use gateway_core::{
+    Body, ConnectInfo,
+    server::{Certificates, Timeout},
+};
+use http::{Request, Response};
+use http_body_util::BodyExt;
 use server_kit::{certified, connect_tls, settings, start, start_tls, tester};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
+    sync::mpsc,
     time::{sleep, timeout},
 };
 
@@ -55,6 +61,35 @@ async fn over_tls_too() {
     server.drain().begin();
     // The end is told: without `close_notify` this is an error.
     assert_eq!(timeout(Duration::from_secs(5), client.read(&mut [0; 16])).await.unwrap().unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_body_that_is_still_read_after_its_answer_is_no_rest() {
+    let (told, mut chunks) = mpsc::unbounded_channel();
+    let serve = move |_: &Arc<ConnectInfo>, request: Request<Body>| {
+        let told = told.clone();
+        tokio::spawn(async move {
+            let mut body = request.into_body();
+            while let Some(Ok(frame)) = body.frame().await {
+                frame.into_data().into_iter().for_each(|chunk| told.send(chunk).unwrap());
+            }
+        });
+        async { Response::new(Body::from("hello")) }
+    };
+    let server = start(settings(), serve);
+    let mut client = server.connect().await;
+    let (one, other) = ("first;", "GET /other HTTP/1.1\r\nhost: a\r\n\r\n");
+    let length = one.len() + other.len();
+    client.send(format!("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: {length}\r\n\r\n{one}")).await;
+    client.read_until("hello").await;
+    sleep(IDLE).await;
+    // The rest of the body, which looks like a request.
+    client.send(other).await;
+    for wanted in [one, other] {
+        let chunk = timeout(Duration::from_secs(5), chunks.recv()).await.unwrap().unwrap();
+        assert_eq!(chunk, wanted);
+    }
+    server.eventually(|snapshot| snapshot.requests == 1).await;
 }
 
 #[tokio::test]

@@ -45,6 +45,8 @@ pub(super) struct Look {
     pub(super) stalled: Reading,
     pub(super) in_flight: u32,
     pub(super) idle_since: u64,
+    /// Somebody has the body of a request, perhaps beyond its answer.
+    pub(super) reading: bool,
 }
 
 /// What the watchdog itself remembers.
@@ -151,7 +153,8 @@ impl Times {
         if look.idle_since == 0 {
             return due(look.opened, self.silence, What::Late(Timeout::Silence));
         }
-        if wire == Wire::Http1 && self.rest < self.keep_alive && !writing {
+        // What is still to come of a body would be taken for a request after a rest.
+        if wire == Wire::Http1 && self.rest < self.keep_alive && !writing && !look.reading {
             return due(look.idle_since, self.rest, What::Rest);
         }
         due(look.idle_since, self.keep_alive, What::Late(Timeout::KeepAlive))
@@ -184,6 +187,7 @@ mod tests {
         let idle = Look { idle_since: 5_000, ..silent };
         assert_eq!(due(Wire::Http1, idle), Due { at: 6_000, what: What::Rest });
         assert_eq!(due(Wire::Http2, idle), late(65_000, Timeout::KeepAlive));
+        assert_eq!(due(Wire::Http1, Look { reading: true, ..idle }), late(65_000, Timeout::KeepAlive));
         assert_eq!(Times::new(&Timeouts::default()).left_idle(&idle, 6_000).as_secs(), 59);
     }
 

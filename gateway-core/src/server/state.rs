@@ -128,6 +128,8 @@ impl ConnState {
             in_flight: self.in_flight.load(Relaxed),
             idle_since: self.idle_since.load(Relaxed),
             stalled: self.stalled.read(),
+            // Each body has them too.
+            reading: Arc::strong_count(&self.waits) > 1,
         }
     }
 
