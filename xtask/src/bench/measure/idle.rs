@@ -1,5 +1,7 @@
 //! What an idle kept-open connection costs the proxy in memory.
 
+use std::time::Duration;
+
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::Result;
@@ -22,11 +24,16 @@ pub(super) static MEASUREMENT: Measurement = Measurement {
 /// Connections opened before the first look, so that what is set up once is not counted.
 const WARM_UP: usize = 64;
 
+/// How long all are idle before the second look.
+const REST: Duration = Duration::from_secs(3);
+
 pub(super) async fn turn(stage: &Stage, load: Load) -> Result<Vec<f64>> {
     raise_limit()?;
     let mut idle = opened(stage, WARM_UP).await?;
     let before = resident(stage)?;
     idle.extend(opened(stage, load.idle).await?);
+    // A moment ago the last of them was at work.
+    tokio::time::sleep(REST).await;
     let with_all = resident(stage)?;
     // Still open: a proxy that sheds connections early would look cheap.
     for client in &mut idle {
