@@ -26,12 +26,8 @@
 //! | file | what it holds |
 //! | --- | --- |
 //! | `flavor` | the ways to rank routes |
-//! | `compile` | the compiler of each |
-//! | `compatible` | the flavour `traditional_compatible`: a route becomes ranked rules |
-//! | `priority` | the order of its rules |
-//! | `traditional`, `gateway_api` | the flavours of these names, each with its order |
+//! | `flavors` | each of them: a route becomes ranked rules |
 //! | `expression` | the flavour `expressions`: Kong's language, parsed and compiled to a rule |
-//! | `fields`, `paths` | what they read in the same way |
 //! | `rank` | the order of any rules |
 //! | `host`, `path`, `pattern`, `template`, `predicate`, `query` | what one rule asks for, and how it is written in a route |
 //! | `rule` | these together |
@@ -47,9 +43,7 @@
 //! | `router` | routes, their values, and the index over them |
 //! | `captures` | what an expression or a template took out of a path |
 //! | `join` | the path that goes to the upstream |
-//! | `survey` | which routes others leave nothing to, and which only their ids tell apart: for the linter |
-//! | `wants`, `cover`, `simple` | rules, compared with each other |
-//! | `explain`, `explanation`, `criterion` | why it is this route and none of the others, for people |
+//! | `why` | why a request takes its route, and what routes mean for each other: for people |
 //! | `hostname` | the names that a listener and a route have in common |
 //!
 //! # Cost
@@ -76,19 +70,12 @@
 
 mod candidate;
 mod captures;
-mod compatible;
-mod compile;
-mod cover;
-mod criterion;
 mod crowd;
 mod entries;
-mod explain;
-mod explanation;
 mod expression;
-mod fields;
 mod filter;
 mod flavor;
-mod gateway_api;
+mod flavors;
 mod guard;
 mod host;
 mod hostname;
@@ -99,10 +86,8 @@ mod list;
 mod map;
 mod path;
 mod path_regex;
-mod paths;
 mod pattern;
 mod predicate;
-mod priority;
 mod query;
 mod rank;
 mod request;
@@ -111,15 +96,12 @@ mod router;
 mod rule;
 mod rule_error;
 mod sign;
-mod simple;
-mod survey;
 mod tail;
 mod template;
 #[cfg(test)]
 mod tests;
-mod traditional;
 mod trie;
-mod wants;
+mod why;
 
 use std::net::SocketAddr;
 
@@ -128,7 +110,6 @@ use http::{HeaderMap, Method};
 use crate::config::Protocol;
 
 pub use captures::Captures;
-pub use explanation::{Capture, Explanation, Label, Missed, RunnerUp, Taken, Unmet};
 pub use expression::{Expression, ExpressionError, Predicate, Refused};
 pub use flavor::{Dialect, Flavor, UnknownFlavor};
 pub use hostname::common_hostnames;
@@ -136,9 +117,10 @@ pub use join::{Joined, append, join};
 pub use rank::Comparison;
 pub use router::{Match, Router};
 pub use rule_error::RuleError;
-pub(crate) use simple::start_of;
-pub(crate) use survey::{Effect, Relation, survey};
 pub use template::Template;
+pub use why::explanation::{Capture, Explanation, Label, Missed, RunnerUp, Taken, Unmet};
+pub(crate) use why::simple::start_of;
+pub(crate) use why::survey::{Effect, Relation, survey};
 
 /// What of a request takes part in routing.
 #[derive(Clone, Copy, Debug)]

@@ -5,7 +5,9 @@ use std::{borrow::Cow, fmt};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{gateway_api::GatewayApiRank, priority::Priority, traditional::TraditionalRank};
+use super::{
+    flavors::gateway_api::GatewayApiRank, flavors::priority::Priority, flavors::traditional::TraditionalRank,
+};
 
 /// A rule's rank: the greater one takes the request. All rules of a router are ranked by the same flavour, but for
 /// those that it puts above all others: they stand further down here.

@@ -8,13 +8,13 @@ use super::{
     Dialect, Explanation, Head,
     candidate::Found,
     captures::{Captures, PathPattern},
-    compile::compiler,
-    explain::explain,
+    flavors::compile::compiler,
     index::Index,
     map::Map,
     rank::Rank,
     rule::Rule,
     rule_error::RuleError,
+    why::explain::explain,
 };
 use crate::config::Route;
 

@@ -2,7 +2,8 @@
 
 use super::{
     super::{
-        Dialect, compatible,
+        Dialect,
+        flavors::compatible,
         host::Host,
         predicate::Predicates,
         rank::Rank,

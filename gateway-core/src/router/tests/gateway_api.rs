@@ -207,7 +207,8 @@ fn server_names_ports_and_streams_are_as_in_kong() {
 fn the_comparison_that_decides_is_named() {
     let rank = |fill: &dyn Fn(&mut Route)| {
         let route = route("r", fill);
-        let rules = crate::router::compile::compiler(Flavor::GatewayApi)(&route, Flavor::GatewayApi.into());
+        let rules =
+            crate::router::flavors::compile::compiler(Flavor::GatewayApi)(&route, Flavor::GatewayApi.into());
         rules.unwrap().remove(0).0
     };
     let decides = |a: &dyn Fn(&mut Route), b: &dyn Fn(&mut Route)| rank(a).deciding(&rank(b));

@@ -167,7 +167,10 @@ fn what_belongs_to_other_flavours_is_refused_r10() {
 fn the_comparison_that_decides_is_named() {
     let rank = |fill: &dyn Fn(&mut Route)| {
         let route = route("r", fill);
-        let rules = crate::router::compile::compiler(Flavor::Traditional)(&route, Flavor::Traditional.into());
+        let rules = crate::router::flavors::compile::compiler(Flavor::Traditional)(
+            &route,
+            Flavor::Traditional.into(),
+        );
         rules.unwrap().remove(0).0
     };
     let decides = |a: &dyn Fn(&mut Route), b: &dyn Fn(&mut Route)| rank(a).deciding(&rank(b));

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::rank::Term;
+use super::super::rank::Term;
 use crate::config::Route;
 
 /// A rule's rank: the greater one takes the request. Fields compare in the order they are written.
@@ -27,7 +27,7 @@ use crate::config::Route;
 /// A template, which Kong does not have, ranks as an expression; `length` is that of its text, so it stands above the
 /// expressions of its `regex_priority`, and the one that says more above the other.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Priority {
+pub(in crate::router) struct Priority {
     many: bool,
     plain_hosts: bool,
     regex: bool,
@@ -41,7 +41,7 @@ pub(super) struct Priority {
 
 /// What the paths of a rule add to its rank.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum PathKind {
+pub(in crate::router) enum PathKind {
     None,
     /// Prefixes of this many bytes, decoded as Kong stores them.
     Prefix(usize),
@@ -55,7 +55,7 @@ pub(super) enum PathKind {
 impl Priority {
     /// The rank of a rule of `route` with paths of this kind. `id` is the route's, or the rule's own where the
     /// route has several.
-    pub(super) fn new(route: &Route, path: PathKind, id: Uuid) -> Self {
+    pub(in crate::router) fn new(route: &Route, path: PathKind, id: Uuid) -> Self {
         let fields = fields(route);
         let many = fields >= 4;
         let regex = matches!(path, PathKind::Regex | PathKind::Template(_));
@@ -73,7 +73,7 @@ impl Priority {
     }
 
     /// What is compared, one after the other.
-    pub(super) fn terms(&self) -> Vec<Term> {
+    pub(in crate::router) fn terms(&self) -> Vec<Term> {
         vec![
             ("four fields or more", self.many.to_string()),
             ("plain hosts only", self.plain_hosts.to_string()),

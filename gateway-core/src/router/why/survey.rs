@@ -8,12 +8,14 @@ use std::collections::{HashMap, HashSet};
 use foldhash::fast::RandomState;
 
 use super::{
-    Comparison, Dialect, Flavor,
-    compile::compiler,
-    host::{Host, Name},
-    rank::Rank,
-    rule::Rule,
-    traditional::TraditionalRank,
+    super::{
+        Comparison, Dialect, Flavor,
+        flavors::compile::compiler,
+        flavors::traditional::TraditionalRank,
+        host::{Host, Name},
+        rank::Rank,
+        rule::Rule,
+    },
     wants::{Want, Wants},
 };
 use crate::config::Route;

@@ -1,16 +1,16 @@
 //! From a route to ranked rules, by flavour.
 
 use super::{
-    Dialect, Flavor, compatible, expression, gateway_api, rank::Rank, rule::Rule, rule_error::RuleError,
-    traditional,
+    super::{Dialect, Flavor, expression, rank::Rank, rule::Rule, rule_error::RuleError},
+    compatible, gateway_api, traditional,
 };
 use crate::config::Route;
 
 /// What a flavour makes of one route.
-pub(super) type Compile = fn(&Route, Dialect) -> Result<Vec<(Rank, Rule)>, Vec<RuleError>>;
+pub(in crate::router) type Compile = fn(&Route, Dialect) -> Result<Vec<(Rank, Rule)>, Vec<RuleError>>;
 
 /// How `flavor` compiles routes.
-pub(super) const fn compiler(flavor: Flavor) -> Compile {
+pub(in crate::router) const fn compiler(flavor: Flavor) -> Compile {
     match flavor {
         Flavor::TraditionalCompatible => compatible::compile,
         Flavor::Traditional => traditional::compile,

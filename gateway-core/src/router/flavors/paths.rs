@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
-use super::{Dialect, path::Prefix, pattern::Pattern, priority::PathKind, rule::Paths, template::Template};
+use super::{
+    super::{Dialect, path::Prefix, pattern::Pattern, rule::Paths, template::Template},
+    priority::PathKind,
+};
 
 /// One path of a route.
-pub(super) enum Path {
+pub(in crate::router) enum Path {
     /// A prefix in bytes.
     Prefix(Prefix),
     /// A prefix in whole elements.
@@ -18,7 +21,7 @@ pub(super) enum Path {
 
 impl Path {
     /// Reads a path as Kong's flavours do: `~` and an expression, or a prefix; or a template, where they are read.
-    pub(super) fn parse(text: &str, dialect: Dialect) -> Result<Self, String> {
+    pub(in crate::router) fn parse(text: &str, dialect: Dialect) -> Result<Self, String> {
         match text.strip_prefix('~') {
             Some(pattern) => Pattern::new(pattern).map(Self::Pattern),
             None if !text.starts_with('/') => {
@@ -43,7 +46,7 @@ impl Path {
 
 /// Groups paths by what ranks them, in the order in which the kinds come: all expressions, the prefixes of each
 /// length, the templates of each length (compat P44). A route without paths has one group.
-pub(super) fn group(paths: Vec<Path>) -> Vec<(PathKind, Paths)> {
+pub(in crate::router) fn group(paths: Vec<Path>) -> Vec<(PathKind, Paths)> {
     if paths.is_empty() {
         return vec![(PathKind::None, Paths::Any)];
     }

@@ -6,14 +6,14 @@ use http::HeaderName;
 use regex::Regex;
 
 use super::{
-    host::{Host, Name},
+    super::host::{Host, Name},
     simple::example_of,
     wants::{HeaderWant, Want, Wants},
 };
 
 impl Wants {
     /// Whether it takes every request that `other` takes by `host` and `path`, which are of `other`'s.
-    pub(super) fn cover(&self, other: &Self, host: Option<&Host>, path: &Want) -> bool {
+    pub(in crate::router) fn cover(&self, other: &Self, host: Option<&Host>, path: &Want) -> bool {
         self.cover_host(host)
             && self.paths.iter().any(|own| own.covers(path))
             && within(&other.methods, &self.methods, |a, b| a == b)
@@ -38,7 +38,7 @@ impl Wants {
     }
 
     /// Whether there is a request that both take.
-    pub(super) fn meets(&self, other: &Self) -> bool {
+    pub(in crate::router) fn meets(&self, other: &Self) -> bool {
         let paths = || self.paths.iter().flat_map(|own| other.paths.iter().map(move |theirs| (own, theirs)));
         either(&self.methods, &other.methods, |a, b| a == b)
             && either(&self.snis, &other.snis, |a, b| a.covers(b) || b.covers(a))
@@ -93,7 +93,7 @@ impl Host {
 
 impl Name {
     /// Whether it takes every name that `other` takes.
-    pub(super) fn covers(&self, other: &Self) -> bool {
+    pub(in crate::router) fn covers(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::EndsWith(end) | Self::StartsWith(end), _) if end.is_empty() => true,
             (Self::Exact(own), Self::Exact(other)) => own == other,

@@ -2,7 +2,7 @@
 
 use regex_syntax::hir::{Class, ClassUnicodeRange, Hir, HirKind};
 
-use super::path::stands_plain;
+use super::super::path::stands_plain;
 
 /// The prefix that takes the same paths as `pattern`, which is anchored at its start only: `/api` for `/api`, `/api.*`
 /// and `/api(x|y)?`.
@@ -26,7 +26,7 @@ pub(crate) fn start_of(pattern: &str) -> Option<String> {
 }
 
 /// A short text that `pattern` takes, if one is easily made. It is for the caller to try it.
-pub(super) fn example_of(pattern: &str) -> Option<String> {
+pub(in crate::router) fn example_of(pattern: &str) -> Option<String> {
     let mut text = String::new();
     example(&regex_syntax::parse(pattern).ok()?, &mut text)?;
     Some(text)

@@ -3,15 +3,17 @@
 use uuid::Uuid;
 
 use super::{
-    Dialect,
+    super::{
+        Dialect,
+        host::Host,
+        predicate::{HeaderValues, Predicates},
+        rank::Rank,
+        rule::Rule,
+        rule_error::{RuleError, read},
+    },
     fields::{refuse_foreign, serves_http},
-    host::Host,
     paths::{Path, group},
-    predicate::{HeaderValues, Predicates},
     priority::{PathKind, Priority},
-    rank::Rank,
-    rule::Rule,
-    rule_error::{RuleError, read},
 };
 use crate::config::Route;
 
@@ -19,7 +21,10 @@ use crate::config::Route;
 const PARTS: Uuid = Uuid::from_u128(0x7f14_5bf9_0dce_4f91_98eb_debb_ce4b_9f6b);
 
 /// The rules of a route. A route for streams only has none; one without any field takes every request.
-pub(super) fn compile(route: &Route, dialect: Dialect) -> Result<Vec<(Rank, Rule)>, Vec<RuleError>> {
+pub(in crate::router) fn compile(
+    route: &Route,
+    dialect: Dialect,
+) -> Result<Vec<(Rank, Rule)>, Vec<RuleError>> {
     if !serves_http(route) {
         return Ok(Vec::new());
     }

@@ -3,13 +3,16 @@
 use std::cmp::Reverse;
 
 use super::{
-    Capture, Captures, Dialect, Explanation, Expression, Head, Label, Missed, Refused, RunnerUp, Taken,
-    Unmet, compile::compiler, criterion::PathTaken, rank::Rank, rule::Rule,
+    super::{
+        Capture, Captures, Dialect, Explanation, Expression, Head, Label, Missed, Refused, RunnerUp, Taken,
+        Unmet, flavors::compile::compiler, rank::Rank, rule::Rule,
+    },
+    criterion::PathTaken,
 };
 use crate::config::Route;
 
 /// Why one of `routes` takes `head`.
-pub(super) fn explain<'r>(
+pub(in crate::router) fn explain<'r>(
     dialect: Dialect,
     routes: impl Iterator<Item = &'r Route>,
     head: &Head<'_>,

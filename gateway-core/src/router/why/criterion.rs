@@ -4,7 +4,7 @@ use std::fmt::{self, Write};
 
 use http::Method;
 
-use super::{
+use super::super::{
     Head, Unmet,
     captures::PathPattern,
     host::{Host, Name},
@@ -19,7 +19,7 @@ use super::{
 
 /// One thing that a rule asks for.
 #[derive(Clone, Copy)]
-pub(super) enum Criterion<'r> {
+pub(in crate::router) enum Criterion<'r> {
     Host(&'r [Host]),
     Path(&'r Paths),
     Method(&'r [Method]),
@@ -29,18 +29,18 @@ pub(super) enum Criterion<'r> {
 }
 
 /// What a path of a rule took of a request's.
-pub(super) struct PathTaken<'r> {
+pub(in crate::router) struct PathTaken<'r> {
     /// Bytes of the path on the wire.
-    pub(super) matched: usize,
+    pub(in crate::router) matched: usize,
     /// The expression or the template that did, if it was one.
-    pub(super) pattern: Option<PathPattern<'r>>,
+    pub(in crate::router) pattern: Option<PathPattern<'r>>,
     /// The path as the rule writes it.
-    pub(super) text: Option<String>,
+    pub(in crate::router) text: Option<String>,
 }
 
 impl Rule {
     /// All that it asks for, in the order in which people look for a mistake.
-    pub(super) fn criteria(&self) -> impl Iterator<Item = Criterion<'_>> {
+    pub(in crate::router) fn criteria(&self) -> impl Iterator<Item = Criterion<'_>> {
         let Self { hosts, path, predicates } = self;
         let host = (!hosts.is_empty()).then_some(Criterion::Host(hosts));
         let path = (!matches!(path, Paths::Any)).then_some(Criterion::Path(path));
@@ -54,7 +54,7 @@ impl Rule {
 
 impl Criterion<'_> {
     /// Whether the request has it.
-    pub(super) fn fits(&self, head: &Head<'_>) -> bool {
+    pub(in crate::router) fn fits(&self, head: &Head<'_>) -> bool {
         match self {
             Self::Host(hosts) => hosts.iter().any(|host| host.takes(head)),
             Self::Path(paths) => paths.taken(head).is_some(),
@@ -66,7 +66,7 @@ impl Criterion<'_> {
     }
 
     /// How near the request comes, in bytes that agree: to tell which of many routes was meant.
-    pub(super) fn nearness(&self, head: &Head<'_>) -> usize {
+    pub(in crate::router) fn nearness(&self, head: &Head<'_>) -> usize {
         match self {
             Self::Host(hosts) => hosts.iter().map(|host| host.nearness(head.host)).max().unwrap_or_default(),
             Self::Path(paths) => paths.nearness(head.path),
@@ -75,7 +75,7 @@ impl Criterion<'_> {
     }
 
     /// That the request has it not.
-    pub(super) fn unmet(&self, head: &Head<'_>) -> Unmet {
+    pub(in crate::router) fn unmet(&self, head: &Head<'_>) -> Unmet {
         let asks = self.to_string();
         let got = self.got(head);
         let says = match self {
@@ -158,7 +158,7 @@ fn list(items: impl Iterator<Item = String>, joint: &str) -> String {
 
 impl Paths {
     /// What it takes of `path`, if anything.
-    pub(super) fn taken(&self, head: &Head<'_>) -> Option<PathTaken<'_>> {
+    pub(in crate::router) fn taken(&self, head: &Head<'_>) -> Option<PathTaken<'_>> {
         let path = head.path;
         match self {
             Self::Any => Some(PathTaken { matched: 0, pattern: None, text: None }),

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
-use super::{Comparison, Flavor};
+use super::super::{Comparison, Flavor};
 
 /// Why one route takes a request and the others do not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

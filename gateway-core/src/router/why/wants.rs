@@ -3,32 +3,34 @@
 use http::{HeaderName, Method};
 
 use super::{
-    host::{Host, Name},
-    predicate::Value,
-    priority::PathKind,
-    rule::{Paths, Rule},
+    super::{
+        flavors::priority::PathKind,
+        host::{Host, Name},
+        predicate::Value,
+        rule::{Paths, Rule},
+    },
     simple::start_of,
 };
 
 /// What a rule asks for.
-pub(super) struct Wants {
+pub(in crate::router) struct Wants {
     /// Any of these; none: any host.
-    pub(super) hosts: Vec<Host>,
+    pub(in crate::router) hosts: Vec<Host>,
     /// Any of these.
-    pub(super) paths: Vec<Want>,
+    pub(in crate::router) paths: Vec<Want>,
     /// Any of these; none: any method.
-    pub(super) methods: Vec<Method>,
+    pub(in crate::router) methods: Vec<Method>,
     /// All of these names, each with any of its values.
-    pub(super) headers: Vec<(HeaderName, Vec<HeaderWant>)>,
+    pub(in crate::router) headers: Vec<(HeaderName, Vec<HeaderWant>)>,
     /// How many parameters of the query; more is not known of them.
-    pub(super) queries: usize,
+    pub(in crate::router) queries: usize,
     /// Any of these; none: any server name.
-    pub(super) snis: Vec<Name>,
+    pub(in crate::router) snis: Vec<Name>,
 }
 
 /// One value that is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum HeaderWant {
+pub(in crate::router) enum HeaderWant {
     /// In lower case, compared without regard to it.
     Text(String),
     Exact(String),
@@ -37,7 +39,7 @@ pub(super) enum HeaderWant {
 
 /// One path that is asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Want {
+pub(in crate::router) enum Want {
     Any,
     /// On the wire.
     Prefix(String),
@@ -65,7 +67,7 @@ pub(super) enum Want {
 }
 
 impl Wants {
-    pub(super) fn of(rule: Rule) -> Self {
+    pub(in crate::router) fn of(rule: Rule) -> Self {
         let Rule { hosts, path, predicates } = rule;
         let paths = match path {
             Paths::Any => vec![Want::Any],
@@ -108,14 +110,14 @@ impl Wants {
     }
 
     /// Whether nothing but host and path counts, and how much does: what asks for little covers much.
-    pub(super) fn weight(&self) -> usize {
+    pub(in crate::router) fn weight(&self) -> usize {
         self.methods.len() + self.snis.len() + self.headers.len() + self.queries
     }
 }
 
 impl Paths {
     /// What they add to a rank.
-    pub(super) fn kind(&self) -> PathKind {
+    pub(in crate::router) fn kind(&self) -> PathKind {
         match self {
             Self::Any | Self::Expression { .. } => PathKind::None,
             Self::Prefixes(paths) | Self::Elements(paths) => {
@@ -135,7 +137,7 @@ impl Want {
     }
 
     /// What every path that is taken starts with.
-    pub(super) fn start(&self) -> &str {
+    pub(in crate::router) fn start(&self) -> &str {
         match self {
             Self::Any => "",
             Self::Prefix(start) | Self::Elements(start) | Self::Exact(start) => start,
@@ -146,7 +148,7 @@ impl Want {
     }
 
     /// As a route writes it.
-    pub(super) fn shown(&self) -> Option<String> {
+    pub(in crate::router) fn shown(&self) -> Option<String> {
         match self {
             Self::Any | Self::Expression { .. } => None,
             Self::Prefix(path) | Self::Elements(path) | Self::Exact(path) => Some(path.clone()),

@@ -1,10 +1,10 @@
 //! Which routes and which of their fields a flavour reads.
 
-use super::{Flavor, rule_error::RuleError};
+use super::super::{Flavor, rule_error::RuleError};
 use crate::config::{Protocol, Route};
 
 /// Whether HTTP requests can take the route at all; a route for streams only has no rules.
-pub(super) fn serves_http(route: &Route) -> bool {
+pub(in crate::router) fn serves_http(route: &Route) -> bool {
     let http = |protocol: &Protocol| {
         matches!(protocol, Protocol::Http | Protocol::Https | Protocol::Grpc | Protocol::Grpcs)
     };
@@ -12,7 +12,7 @@ pub(super) fn serves_http(route: &Route) -> bool {
 }
 
 /// Refuses what belongs to another flavour than this one.
-pub(super) fn refuse_foreign(route: &Route, flavor: Flavor, errors: &mut Vec<RuleError>) {
+pub(in crate::router) fn refuse_foreign(route: &Route, flavor: Flavor, errors: &mut Vec<RuleError>) {
     let mut refuse = |field: &str, owner: &str| {
         errors.push(RuleError { field: field.into(), message: format!("belongs to the flavour {owner}") });
     };

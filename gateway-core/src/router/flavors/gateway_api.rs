@@ -8,23 +8,28 @@ use std::{cmp::Reverse, sync::Arc};
 use uuid::Uuid;
 
 use super::{
-    Dialect,
+    super::{
+        Dialect,
+        host::{Host, Name},
+        path::{Prefix, decoded},
+        pattern::whole_literal,
+        predicate::{HeaderValues, Predicates},
+        rank::{Rank, Term},
+        rule::Rule,
+        rule_error::{RuleError, read},
+    },
     fields::{refuse_foreign, serves_http},
-    host::{Host, Name},
-    path::{Prefix, decoded},
     paths::{Path, group},
-    pattern::whole_literal,
-    predicate::{HeaderValues, Predicates},
     priority::PathKind,
-    rank::{Rank, Term},
-    rule::Rule,
-    rule_error::{RuleError, read},
 };
 use crate::config::Route;
 
 /// The rules of a route: one for each kind of host and of path, as both rank it. A route for streams only has none;
 /// one without any field takes every request.
-pub(super) fn compile(route: &Route, dialect: Dialect) -> Result<Vec<(Rank, Rule)>, Vec<RuleError>> {
+pub(in crate::router) fn compile(
+    route: &Route,
+    dialect: Dialect,
+) -> Result<Vec<(Rank, Rule)>, Vec<RuleError>> {
     if !serves_http(route) {
         return Ok(Vec::new());
     }
@@ -107,7 +112,7 @@ fn group_hosts(hosts: Vec<Host>) -> Vec<(HostRank, Vec<Host>)> {
 
 /// A rule's rank: the greater one takes the request. Fields compare in the order they are written.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct GatewayApiRank {
+pub(in crate::router) struct GatewayApiRank {
     host: HostRank,
     path: PathRank,
     /// Among expressions and templates; the specification leaves their order open.
@@ -166,7 +171,7 @@ impl GatewayApiRank {
     }
 
     /// What is compared, one after the other.
-    pub(super) fn terms(&self) -> Vec<Term> {
+    pub(in crate::router) fn terms(&self) -> Vec<Term> {
         let host = match self.host {
             HostRank::Any => "any".to_owned(),
             HostRank::Wildcard(length) => format!("wildcard of {length}"),

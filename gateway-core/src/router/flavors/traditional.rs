@@ -5,15 +5,17 @@ use std::cmp::Reverse;
 use uuid::Uuid;
 
 use super::{
-    Dialect,
+    super::{
+        Dialect,
+        host::Host,
+        predicate::{HeaderValues, Predicates},
+        rank::{Rank, Term},
+        rule::Rule,
+        rule_error::{RuleError, read},
+    },
     fields::{refuse_foreign, serves_http},
-    host::Host,
     paths::{Path, group},
-    predicate::{HeaderValues, Predicates},
     priority::PathKind,
-    rank::{Rank, Term},
-    rule::Rule,
-    rule_error::{RuleError, read},
 };
 use crate::config::Route;
 
@@ -21,7 +23,10 @@ use crate::config::Route;
 ///
 /// Kong makes one rule of each path. Paths of one rank stay together here, which comes to the same: nothing that is
 /// ranked stands between them.
-pub(super) fn compile(route: &Route, dialect: Dialect) -> Result<Vec<(Rank, Rule)>, Vec<RuleError>> {
+pub(in crate::router) fn compile(
+    route: &Route,
+    dialect: Dialect,
+) -> Result<Vec<(Rank, Rule)>, Vec<RuleError>> {
     if !serves_http(route) {
         return Ok(Vec::new());
     }
@@ -47,7 +52,7 @@ fn plain_sni(text: &str) -> Result<(), &'static str> {
 
 /// A rule's rank in Kong's manual: the greater one takes the request. Fields compare in the order they are written.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct TraditionalRank {
+pub(in crate::router) struct TraditionalRank {
     /// How many kinds of fields are set.
     fields: u32,
     /// Which kinds, a bit each: hosts count for more than headers, and so on.
@@ -71,7 +76,7 @@ pub(super) struct TraditionalRank {
 const KINDS: [&str; 7] = ["hosts", "headers", "paths", "methods", "snis", "sources", "destinations"];
 
 impl TraditionalRank {
-    pub(super) fn new(route: &Route, path: PathKind) -> Self {
+    pub(in crate::router) fn new(route: &Route, path: PathKind) -> Self {
         let kinds = kinds(route);
         let hosts = || route.hosts.iter().flatten();
         let regex = matches!(path, PathKind::Regex | PathKind::Template(_));
@@ -90,7 +95,7 @@ impl TraditionalRank {
     }
 
     /// What is compared, one after the other.
-    pub(super) fn terms(&self) -> Vec<Term> {
+    pub(in crate::router) fn terms(&self) -> Vec<Term> {
         let bits = KINDS.iter().rev().enumerate().rev();
         let kinds = bits.filter(|(bit, _)| self.kinds >> bit & 1 == 1).map(|(_, name)| *name);
         vec![
