@@ -42,6 +42,7 @@
 //! | `list`, `crowd`, `entries` | few, many, any number of rules under one host and one path |
 //! | `sign`, `filter` | what a request must show to be taken by one of many |
 //! | `index`, `trie` | rules found by host, then by path |
+//! | `slots` | values under small numbers |
 //! | `map` | a hash map that is copied in part |
 //! | `path_regex`, `interned` | expressions, compiled small, each once |
 //! | `router` | routes, their values, and the index over them |
@@ -112,6 +113,7 @@ mod rule;
 mod rule_error;
 mod sign;
 mod simple;
+mod slots;
 mod survey;
 mod tail;
 mod template;
