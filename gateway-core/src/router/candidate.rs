@@ -4,22 +4,24 @@ use std::cmp::Reverse;
 
 use uuid::Uuid;
 
-use super::{captures::PathPattern, guard::Guard, rank::Rank};
+use super::{captures::PathPattern, guard::Guard, rank::Rank, slots::Slot};
 
 /// A rule of a route, with its rank and what an index cannot decide.
 #[derive(Debug)]
 pub(super) struct Candidate {
     rank: Rank,
     /// The id of its route.
-    pub(super) owner: Uuid,
+    owner: Uuid,
     /// Its number among those of its route.
     part: usize,
+    /// Where the value of its route stands.
+    pub(super) slot: Slot,
     pub(super) guard: Guard,
 }
 
 impl Candidate {
-    pub(super) const fn new(rank: Rank, owner: Uuid, part: usize, guard: Guard) -> Self {
-        Self { rank, owner, part, guard }
+    pub(super) const fn new(rank: Rank, owner: Uuid, part: usize, slot: Slot, guard: Guard) -> Self {
+        Self { rank, owner, part, slot, guard }
     }
 
     /// Whether `other` is the same rule of the same route, compiled at another time.

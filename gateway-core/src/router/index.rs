@@ -19,6 +19,7 @@ use super::{
     rank::Rank,
     request::Request,
     rule::Rule,
+    slots::Slot,
     trie::{Forward, Trie},
 };
 
@@ -29,9 +30,9 @@ pub(super) struct Index {
 }
 
 impl Index {
-    /// Adds the rules of the route `owner`, of which none is there.
-    pub(super) fn insert(&mut self, owner: Uuid, rules: Vec<(Rank, Rule)>) {
-        for place in places(owner, rules) {
+    /// Adds the rules of the route `owner`, of which none is there and whose value stands in `slot`.
+    pub(super) fn insert(&mut self, owner: Uuid, slot: Slot, rules: Vec<(Rank, Rule)>) {
+        for place in places(owner, slot, rules) {
             let Place { host, keys, rule } = place;
             let port = host.as_ref().and_then(|host| host.port);
             let entry = Entry { rule, port };
@@ -42,7 +43,7 @@ impl Index {
     /// Takes out the rules of the route `owner`, which were compiled a second time: that is sooner done than keeping
     /// all places of all rules.
     pub(super) fn remove(&mut self, owner: Uuid, rules: Vec<(Rank, Rule)>) {
-        for Place { host, keys, rule } in places(owner, rules) {
+        for Place { host, keys, rule } in places(owner, Slot::default(), rules) {
             self.update(host.as_ref(), &keys, |entries| entries.remove(&rule));
         }
     }
@@ -80,12 +81,12 @@ struct Place {
     rule: Arc<Candidate>,
 }
 
-fn places(owner: Uuid, rules: Vec<(Rank, Rule)>) -> impl Iterator<Item = Place> {
+fn places(owner: Uuid, slot: Slot, rules: Vec<(Rank, Rule)>) -> impl Iterator<Item = Place> {
     rules.into_iter().enumerate().flat_map(move |(part, (rank, rule))| {
         let Rule { hosts, path, predicates } = rule;
         let (keys, tail) = path.into_keys();
         let keys: Arc<[String]> = keys.into();
-        let rule = Arc::new(Candidate::new(rank, owner, part, Guard::new(tail, predicates)));
+        let rule = Arc::new(Candidate::new(rank, owner, part, slot, Guard::new(tail, predicates)));
         let any = hosts.is_empty().then_some(None);
         let hosts = hosts.into_iter().map(Some).chain(any);
         hosts.map(move |host| Place { host, keys: Arc::clone(&keys), rule: Arc::clone(&rule) })

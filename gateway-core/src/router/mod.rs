@@ -38,6 +38,7 @@
 //! | `list`, `crowd`, `entries` | few, many, any number of rules under one host and one path |
 //! | `sign`, `filter` | what a request must show to be taken by one of many |
 //! | `index`, `trie` | rules found by host, then by path |
+//! | `slots` | values under small numbers |
 //! | `map` | a hash map that is copied in part |
 //! | `path_regex`, `interned` | expressions, compiled small, each once |
 //! | `router` | routes, their values, and the index over them |
@@ -96,6 +97,7 @@ mod router;
 mod rule;
 mod rule_error;
 mod sign;
+mod slots;
 mod tail;
 mod template;
 #[cfg(test)]

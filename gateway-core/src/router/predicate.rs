@@ -71,6 +71,11 @@ impl Predicates {
         }
     }
 
+    /// Whether they ask for nothing.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.methods.is_empty() && self.headers.is_empty() && self.snis.is_empty() && self.queries.is_empty()
+    }
+
     /// The methods of which a request must have one; none: any.
     pub(super) fn methods(&self) -> &[Method] {
         &self.methods

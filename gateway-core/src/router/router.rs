@@ -14,6 +14,7 @@ use super::{
     rank::Rank,
     rule::Rule,
     rule_error::RuleError,
+    slots::{Slot, Slots},
     why::explain::explain,
 };
 use crate::config::Route;
@@ -22,9 +23,14 @@ use crate::config::Route;
 #[derive(Clone)]
 pub struct Router<T> {
     dialect: Dialect,
-    routes: Map<Uuid, (Arc<Route>, T)>,
+    routes: Map<Uuid, Row<T>>,
+    /// The values a second time, where a match finds them.
+    values: Slots<T>,
     index: Index,
 }
+
+/// A route, its value, and the slot where that stands too.
+type Row<T> = (Arc<Route>, T, Slot);
 
 /// The rules that cannot be compiled, each with its route.
 type Refused = Vec<(Arc<Route>, RuleError)>;
@@ -66,7 +72,13 @@ impl<T: Clone> Router<T> {
         dialect: impl Into<Dialect>,
         routes: impl IntoIterator<Item = (Arc<Route>, T)>,
     ) -> Result<Self, Refused> {
-        Self { dialect: dialect.into(), routes: Map::default(), index: Index::default() }.apply([], routes)
+        let none = Self {
+            dialect: dialect.into(),
+            routes: Map::default(),
+            values: Slots::default(),
+            index: Index::default(),
+        };
+        none.apply([], routes)
     }
 
     /// The router after a change: without the routes of the ids `gone`, and with those that `come`, each in place of
@@ -103,8 +115,9 @@ impl<T: Clone> Router<T> {
     ) -> Result<Self, Refused> {
         let (mut next, mut refused) = (self.clone(), Refused::new());
         for id in gone {
-            if let Some((route, _)) = next.routes.remove(&id) {
+            if let Some((route, _, slot)) = next.routes.remove(&id) {
                 next.forget(&route);
+                next.values.set(slot, None);
             }
         }
         for (route, value) in come {
@@ -115,16 +128,19 @@ impl<T: Clone> Router<T> {
     }
 
     fn put(&mut self, route: &Arc<Route>, value: T) -> Result<(), Vec<RuleError>> {
-        let before = self.routes.get(&route.id).map(|(before, _)| Arc::clone(before));
-        let is_same = before.as_ref().is_some_and(|before| Arc::ptr_eq(before, route) || before == route);
-        if !is_same {
-            let rules = self.compile(route)?;
-            if let Some(before) = before {
-                self.forget(&before);
-            }
-            self.index.insert(route.id, rules);
+        let before = self.routes.get(&route.id).cloned();
+        let is_same =
+            before.as_ref().is_some_and(|(before, ..)| Arc::ptr_eq(before, route) || before == route);
+        let rules = if is_same { None } else { Some(self.compile(route)?) };
+        let slot = match &before {
+            Some((.., slot)) => self.values.set(*slot, Some(value.clone())),
+            None => self.values.add(value.clone()),
+        };
+        if let Some(rules) = rules {
+            before.iter().for_each(|(before, ..)| self.forget(before));
+            self.index.insert(route.id, slot, rules);
         }
-        self.routes.insert(route.id, (Arc::clone(route), value));
+        self.routes.insert(route.id, (Arc::clone(route), value, slot));
         Ok(())
     }
 
@@ -143,7 +159,7 @@ impl<T> Router<T> {
     #[must_use]
     pub fn find(&self, head: &Head<'_>) -> Option<Match<'_, T>> {
         let Found { rule, matched, pattern } = self.index.find(head)?;
-        let (_, value) = self.routes.get(&rule.owner)?;
+        let value = self.values.get(rule.slot)?;
         Some(Match { value, matched, pattern })
     }
 
@@ -187,7 +203,7 @@ impl<T> Router<T> {
 
     /// All routes with their values, in no order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&Arc<Route>, &T)> {
-        self.routes.values().map(|(route, value)| (route, value))
+        self.routes.values().map(|(route, value, _)| (route, value))
     }
 }
 

@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, Hasher};
 use foldhash::quality::FixedState;
 use http::{HeaderName, Method};
 
-use super::guard::Guard;
+use super::{guard::Guard, predicate::Predicates};
 
 /// Four bytes in a row, somewhere in the decoded path.
 pub(super) type Text = [u8; 4];
@@ -33,9 +33,10 @@ impl Signs {
             let marks = values.iter().map(|value| header_mark(name, value.as_bytes()));
             Self::Header(name.clone(), once(marks))
         };
-        let methods = guard.predicates.methods();
-        let methods = (!methods.is_empty()).then(|| Self::Methods(once(methods.iter().map(method_mark))));
-        texts(guard).chain(guard.predicates.exact_headers().map(header)).chain(methods).collect()
+        let headers = guard.predicates().into_iter().flat_map(Predicates::exact_headers).map(header);
+        let methods = guard.predicates().map(Predicates::methods).filter(|methods| !methods.is_empty());
+        let methods = methods.map(|methods| Self::Methods(once(methods.iter().map(method_mark))));
+        texts(guard).chain(headers).chain(methods).collect()
     }
 }
 

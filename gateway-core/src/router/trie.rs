@@ -63,7 +63,9 @@ impl Key for Backward<'_> {
     }
 
     fn has(&self, at: usize, label: &[u8]) -> bool {
-        label.iter().zip(at..).all(|(byte, at)| self.byte(at) == Some(*byte))
+        let end = self.0.len().saturating_sub(at);
+        let own = end.checked_sub(label.len()).and_then(|start| self.0.get(start..end));
+        own.is_some_and(|own| own.iter().rev().eq(label))
     }
 }
 
