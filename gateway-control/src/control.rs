@@ -11,7 +11,7 @@ use std::{
 use arc_swap::ArcSwap;
 use gateway_core::{
     Gateway,
-    config::{Checked, Config, Options},
+    config::{Checked, Config, Options, Places, Problems},
     server::{Certificates, Counters, Drain, Phase, Snapshot},
 };
 use tokio::sync::Semaphore;
@@ -149,7 +149,8 @@ impl Control {
         if self.certificates.is_some() {
             Certificates::new(checked.config()).map_err(Refusal::Certificates)?;
         }
-        self.gateway.reload_checked(checked).map_err(Refusal::Problems)?;
+        let located = |problems: Problems| Refusal::Problems(problems.located(&Places::of(text)));
+        self.gateway.reload_checked(checked).map_err(located)?;
         let config = self.gateway.snapshot().config().clone();
         if let Some(certificates) = &self.certificates {
             certificates.replace(&config).map_err(Refusal::Certificates)?;

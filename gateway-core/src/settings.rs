@@ -62,7 +62,8 @@ impl Default for Settings {
 
 impl Settings {
     /// How routes are read.
-    pub(crate) fn dialect(&self) -> Dialect {
+    #[must_use]
+    pub fn dialect(&self) -> Dialect {
         let mut dialect = Dialect::from(self.router_flavor);
         dialect.path_templates = self.path_templates;
         dialect

@@ -1,4 +1,4 @@
-//! `gateway check`: all mistakes of a file.
+//! `gateway check`: all that `gateway run` would refuse in a file.
 
 use gateway_control::Refusal;
 use serde_json::{Value, json};
@@ -7,12 +7,14 @@ use crate::{
     cli::{CheckArgs, OutputFormat},
     failure::Failure,
     file,
+    settings::Settings,
 };
 
 /// Checks a file; the failure is that it is refused.
 pub(crate) fn check(args: &CheckArgs) -> Result<(), Failure> {
+    let settings = Settings::of(&(&args.node).into())?;
     let text = file::read(&args.file)?;
-    let checked = file::parse(&text).map(drop);
+    let checked = file::dry(&text, &settings).map(drop);
     let name = args.file.display();
     match args.format {
         OutputFormat::Json => {

@@ -28,6 +28,7 @@ const CHECK_EXAMPLES: &str = "\
 Examples:
   gateway check kong.yml
   gateway check kong.yml --format json     for tools
+  gateway check kong.yml --settings gateway.toml   as the node that has these settings
   generate-config | gateway check -";
 
 const EXPLAIN_EXAMPLES: &str = "\
@@ -163,6 +164,9 @@ pub(crate) struct CheckArgs {
     /// How the mistakes are written
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub(crate) format: OutputFormat,
+
+    #[command(flatten)]
+    pub(crate) node: NodeArgs,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -175,9 +179,8 @@ pub(crate) struct LintArgs {
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub(crate) format: OutputFormat,
 
-    /// In which order routes are tried [default: traditional_compatible]
-    #[arg(long, value_name = "FLAVOR", env = "GATEWAY_ROUTER_FLAVOR", value_parser = RouterFlavor::parser())]
-    pub(crate) router_flavor: Option<RouterFlavor>,
+    #[command(flatten)]
+    pub(crate) node: NodeArgs,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -210,6 +213,13 @@ pub(crate) struct ExplainArgs {
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub(crate) format: OutputFormat,
 
+    #[command(flatten)]
+    pub(crate) node: NodeArgs,
+}
+
+/// The node that would serve the file: its settings say how routes are read.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct NodeArgs {
     /// In which order routes are tried [default: traditional_compatible]
     #[arg(long, value_name = "FLAVOR", env = "GATEWAY_ROUTER_FLAVOR", value_parser = RouterFlavor::parser())]
     pub(crate) router_flavor: Option<RouterFlavor>,
@@ -217,6 +227,14 @@ pub(crate) struct ExplainArgs {
     /// The node's settings, TOML: whom it trusts, how strict it is; see docs/settings.md
     #[arg(long, value_name = "FILE", env = "GATEWAY_SETTINGS")]
     pub(crate) settings: Option<PathBuf>,
+}
+
+/// Of a node that runs, these say how it reads the file.
+impl From<&NodeArgs> for RunArgs {
+    fn from(node: &NodeArgs) -> Self {
+        let NodeArgs { router_flavor, settings } = node.clone();
+        Self { router_flavor, settings, workers: Some(1), ..Self::default() }
+    }
 }
 
 /// A header field, written `Name: value`.

@@ -6,15 +6,14 @@ use std::{
 };
 
 use gateway_core::{
-    Gateway,
     config::Colour,
     explain::{Question, Report},
 };
 
 use crate::{
-    cli::{ExplainArgs, OutputFormat, RunArgs},
+    cli::{ExplainArgs, OutputFormat},
     failure::Failure,
-    file, node,
+    file,
     settings::Settings,
 };
 
@@ -38,18 +37,9 @@ pub(crate) fn explain(args: &ExplainArgs) -> Result<ExitCode, Failure> {
 }
 
 fn report(args: &ExplainArgs, question: &Question) -> Result<Report, Failure> {
+    let settings = Settings::of(&(&args.node).into())?;
     let text = file::read(&args.file)?;
-    let (config, _) = file::parse(&text).map_err(|refusal| {
-        file::show(&refusal, &args.file, &text);
-        file::refused(&args.file)
-    })?;
-    let settings = Settings::of(&RunArgs {
-        router_flavor: args.router_flavor,
-        settings: args.settings.clone(),
-        workers: Some(1),
-        ..RunArgs::default()
-    })?;
-    let gateway = Gateway::builder().checked(config).settings(node::gateway(&settings)).build()?;
+    let gateway = file::dry(&text, &settings).map_err(|refusal| file::refuse(&refusal, &args.file, &text))?;
     Ok(gateway.explain(question)?)
 }
 

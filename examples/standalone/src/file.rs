@@ -8,12 +8,13 @@ use std::{
 
 use gateway_control::Refusal;
 use gateway_core::{
-    config::{Checked, Colour},
+    Builder, Gateway,
+    config::{Checked, Colour, Places},
     plugins,
     server::Certificates,
 };
 
-use crate::failure::Failure;
+use crate::{failure::Failure, node, settings::Settings};
 
 /// The text of a file; `-` is standard input.
 pub(crate) fn read(path: &Path) -> Result<String, Failure> {
@@ -33,13 +34,30 @@ pub(crate) fn parse(text: &str) -> Result<(Checked, Certificates), Refusal> {
     Ok((checked, certificates))
 }
 
+/// The gateway that `builder` makes of the configuration in `text`.
+pub(crate) fn build(builder: Builder, text: &str) -> Result<Gateway, Refusal> {
+    builder.build().map_err(|problems| Refusal::Problems(problems.located(&Places::of(text))))
+}
+
+/// The gateway of a node with these settings that serves the configuration in `text`. It serves nothing yet.
+pub(crate) fn dry(text: &str, settings: &Settings) -> Result<Gateway, Refusal> {
+    let (checked, _) = parse(text)?;
+    build(Gateway::builder().checked(checked).settings(node::gateway(settings)), text)
+}
+
 /// Shows on standard error what is wrong with a text.
 pub(crate) fn show(refusal: &Refusal, path: &Path, text: &str) {
     let colour = if io::stderr().is_terminal() { Colour::Always } else { Colour::Never };
     eprint!("{}", refusal.render(&path.display().to_string(), text, colour));
 }
 
-/// The line that goes with it.
+/// Shows it, and gives the line that goes with it.
+pub(crate) fn refuse(refusal: &Refusal, path: &Path, text: &str) -> Failure {
+    show(refusal, path, text);
+    refused(path)
+}
+
+/// The line by itself.
 pub(crate) fn refused(path: &Path) -> Failure {
     Failure::new(format!("configuration at {} is refused", path.display()))
 }

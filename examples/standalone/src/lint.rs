@@ -16,15 +16,17 @@ use crate::{
     cli::{LintArgs, OutputFormat},
     failure::Failure,
     file,
+    settings::Settings,
 };
 
 /// Shows what is doubtful in a file; the exit code says whether any of it is worse than a note.
 pub(crate) fn lint(args: &LintArgs) -> Result<ExitCode, Failure> {
+    let settings = Settings::of(&(&args.node).into())?;
     let text = file::read(&args.file)?;
-    let (findings, refusal) = match file::parse(&text) {
-        Ok((config, _)) => {
-            let flavor = args.router_flavor.map(|flavor| flavor.0).unwrap_or_default();
-            (find(config.config(), flavor).located(&Places::of(&text)), None)
+    let (findings, refusal) = match file::dry(&text, &settings) {
+        Ok(gateway) => {
+            let findings = find(gateway.snapshot().config(), gateway.settings().dialect());
+            (findings.located(&Places::of(&text)), None)
         }
         Err(refusal) => (hints(&refusal, &text), Some(refusal)),
     };

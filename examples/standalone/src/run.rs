@@ -83,7 +83,12 @@ impl Node {
         if let Some(access_log) = access_log {
             builder = builder.access_log(access_log);
         }
-        let gateway = builder.build()?;
+        let gateway = match (&what.text, &settings.config) {
+            (Some(text), Some(path)) => {
+                file::build(builder, text).map_err(|refusal| file::refuse(&refusal, path, text))?
+            }
+            _ => builder.build()?,
+        };
         let addresses = bound.addresses().iter().map(ToString::to_string).collect();
         let upstream = what.upstream.map(demo::start).transpose()?;
         let serving = gateway.clone();

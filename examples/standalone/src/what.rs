@@ -38,10 +38,7 @@ impl What {
             Ok((checked, certificates)) => {
                 Ok(Self { checked, certificates, text: Some(text), upstream: None })
             }
-            Err(refusal) => {
-                file::show(&refusal, path, &text);
-                Err(file::refused(path))
-            }
+            Err(refusal) => Err(file::refuse(&refusal, path, &text)),
         }
     }
 

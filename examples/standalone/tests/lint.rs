@@ -80,3 +80,12 @@ fn thousands_of_routes_are_looked_at() {
     assert_eq!(code, Some(0), "{problems}");
     assert!(shown.starts_with("nothing to note in "), "{shown}");
 }
+
+#[test]
+fn thousands_of_expressions_and_long_paths_are_looked_at() {
+    let route = |at: usize| format!("- {{name: r{at}, paths: ['~/[a-z]+/{at}$']}}\n");
+    let long = |at: usize| format!("- {{name: l{at}, paths: ['/{}{at}']}}\n", "a".repeat(50_000));
+    let routes = (0..2_000).map(route).chain((0..20).map(long)).collect::<String>();
+    let (code, _, problems) = lint(&format!("_format_version: '3.0'\nroutes:\n{routes}"), &[]);
+    assert_eq!(code, Some(0), "{problems}");
+}

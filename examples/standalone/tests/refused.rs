@@ -119,6 +119,67 @@ fn a_wrong_file_is_not_served_either() {
     assert!(said.contains("10 problems in") && said.trim_end().ends_with("is refused"), "{said}");
 }
 
+/// What only compiling the routes finds, in each flavour: the flags, the routes, what is told.
+const UNCOMPILED: [(&[&str], &str, &[&str]); 4] = [
+    (
+        &["--router-flavor", "expressions"],
+        "- {name: one, expression: 'http.pth == \"/\"'}\n- {name: two, expression: 'http.path ~ \"((\"'}\n",
+        &[
+            "kong.yml:3:27",
+            "kong.yml:4:27",
+            "no field is called `http.pth`",
+            "unclosed group",
+            "2 problems in",
+        ],
+    ),
+    (&[], "- {name: one, expression: 'http.path == \"/\"'}\n", &["kong.yml:3:27", "flavour expressions"]),
+    (&[], "- {name: one, paths: [/x], queries: {a: [b]}}\n", &["kong.yml:3:37", "flavour gateway_api"]),
+    (
+        &["--settings", "settings.toml"],
+        "- {name: one, paths: ['/users/{id']}\n- {name: two, paths: [/x, '/{a}/{a}']}\n",
+        &[
+            "kong.yml:3:23",
+            "has no closing brace",
+            "kong.yml:4:27",
+            "`a` stands twice",
+            "at: routes[1].paths[1]",
+        ],
+    ),
+];
+
+#[test]
+fn check_and_run_and_the_others_refuse_the_same_routes_and_show_where_they_stand() {
+    let directory = Directory::new();
+    let settings = directory.put("settings.toml", "path_templates = true\n");
+    for (flags, routes, told) in UNCOMPILED {
+        let file = directory.put("kong.yml", &format!("_format_version: '3.0'\nroutes:\n{routes}"));
+        let flags: Vec<_> = flags
+            .iter()
+            .map(|flag| if *flag == "settings.toml" { settings.as_str() } else { flag })
+            .collect();
+        let url = "http://a.t/";
+        for command in [&["check", &file][..], &["lint", &file], &["explain", &file, url], &["run", &file]] {
+            let said = failure(&[command, &flags].concat());
+            assert!(told.iter().all(|part| said.contains(part)), "{told:?} in {said}");
+            assert!(said.trim_end().ends_with("is refused"), "{said}");
+        }
+    }
+}
+
+#[test]
+fn check_reads_a_file_as_the_node_with_these_settings_would() {
+    let directory = Directory::new();
+    let routes = "_format_version: '3.0'\nroutes:\n- {name: one, expression: 'http.path == \"/\"'}\n";
+    let file = directory.put("kong.yml", routes);
+    assert!(output(&["check", &file, "--router-flavor", "expressions"]).status.success());
+    let settings = directory.put("settings.toml", "router_flavor = 'expressions'\n");
+    assert!(output(&["check", &file, "--settings", &settings]).status.success());
+    let json = output(&["check", &file, "--format", "json"]);
+    let json: Value = serde_json::from_slice(&json.stdout).unwrap();
+    let problem = &json["problems"][0];
+    assert_eq!((&problem["path"], &problem["span"]["line"]), (&"routes[0].expression".into(), &3.into()));
+}
+
 #[test]
 fn check_says_that_a_file_is_valid() {
     let directory = Directory::new();

@@ -1,6 +1,6 @@
 //! Where the entities of a declarative file stand in its text.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use foldhash::fast::RandomState;
 use uuid::Uuid;
@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{
     Span, derived_id,
     document::{self, Node},
-    problem::{Path, Step},
+    problem::{Path, Problem, Problems, Step, Subject},
     schema::EntityKind,
 };
 
@@ -98,6 +98,29 @@ impl Places {
     }
 }
 
+impl Problems {
+    /// The same with the places of those that only compiling found, which knows entities and no text; in the order
+    /// of the text.
+    #[must_use]
+    pub fn located(self, places: &Places) -> Self {
+        let mut list = self.into_list();
+        list.iter_mut().filter(|problem| problem.span.is_none()).for_each(|problem| problem.locate(places));
+        Self::new(list).hiding(places.hidden.clone())
+    }
+}
+
+impl Problem {
+    fn locate(&mut self, places: &Places) {
+        let Some(subject) = self.subject.clone() else { return };
+        let find = |field: &str| places.find(subject.collection, subject.id?, field);
+        let Some((entity, whole)) = find("") else { return };
+        let place = find(&self.field().to_string()).filter(|(path, _)| *path != entity);
+        (self.path, self.span) = place
+            .map_or_else(|| (self.field().below(&entity), Some(whole)), |(path, span)| (path, Some(span)));
+        self.subject = Some(Arc::new(Subject { path: entity, ..Subject::clone(&subject) }));
+    }
+}
+
 /// The id that the file gives, or the one that the name yields (compat A50).
 fn id_of(kind: EntityKind, node: &Node) -> Option<Uuid> {
     let given = node.get("id").and_then(Node::as_str).and_then(|id| Uuid::parse_str(id).ok());
@@ -152,6 +175,24 @@ mod tests {
         let (_, span) = Places::of(json).find("routes", Uuid::from_u128(7), "paths[0]").unwrap();
         assert_eq!(json.get(span.start as usize..span.end as usize), Some(r#""/x""#));
         assert!(Places::of("{").find("routes", Uuid::from_u128(7), "").is_none());
+    }
+
+    #[test]
+    fn what_compiling_finds_gets_its_place() {
+        let yaml = "services:\n- name: s\n  host: h\n  routes:\n  - name: r\n    paths: [/a, /b]\n";
+        let id = derived_id("routes", "r");
+        let problem = |field: &str| Problem::in_entity("routes", id, Some("r"), field, "wrong".into());
+        let unknown = Problem::in_entity("routes", Uuid::nil(), None, "paths", "wrong".into());
+        let problems = Problems::from(vec![unknown, problem("paths[1]"), problem("hosts[0]")]);
+        let told: Vec<_> = problems
+            .located(&Places::of(yaml))
+            .iter()
+            .map(|one| (one.to_string(), one.field().to_string()))
+            .collect();
+        let (at, field) = ("6:17: services[0].routes[0].paths[1]: wrong".into(), "paths[1]".into());
+        let (whole, absent) = ("5:5: services[0].routes[0].hosts[0]: wrong".into(), "hosts[0]".into());
+        let nowhere = format!("routes.{}.paths: wrong", Uuid::nil());
+        assert_eq!(told, [(whole, absent), (at, field), (nowhere, "paths".into())]);
     }
 
     #[test]

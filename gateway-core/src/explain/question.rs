@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use http::{HeaderName, HeaderValue, Method, Request, Uri, header::HOST, request::Parts};
+use http::{HeaderName, HeaderValue, Method, Request, Uri, header::HOST, request::Parts, uri::Authority};
 use indexmap::IndexMap;
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -60,6 +60,9 @@ impl Question {
         let uri = self.uri()?;
         let authority = uri.authority().ok_or_else(|| wrong("url", "it names no host"))?;
         let scheme = if uri.scheme_str() == Some("https") { Protocol::Https } else { Protocol::Http };
+        if has_wrong_port(authority) {
+            return Err(wrong("url", "its port is not within 0 to 65535"));
+        }
         let port = uri.port_u16().unwrap_or_else(|| scheme.default_port());
         let method = Method::from_bytes(self.method.as_bytes()).map_err(|error| wrong("method", error))?;
         let target = uri.path_and_query().map_or("/", |target| target.as_str());
@@ -106,6 +109,12 @@ impl QuestionError {
     pub(crate) fn new(field: &'static str, message: impl Into<String>) -> Self {
         Self { field, message: message.into() }
     }
+}
+
+/// Whether there is a port that is none: `http` reads it as if there were no port.
+fn has_wrong_port(authority: &Authority) -> bool {
+    let port = authority.as_str().rsplit(['@', ']']).next().and_then(|place| place.split_once(':'));
+    port.is_some_and(|(_, port)| !port.is_empty() && port.parse::<u16>().is_err())
 }
 
 fn wrong(field: &'static str, error: impl fmt::Display) -> QuestionError {
@@ -156,6 +165,7 @@ mod tests {
             ("https://A.t:443/x#y", "/x", "A.t", 443, Protocol::Https),
             ("https://a.t:8443/a//b/..", "/a//b/..", "a.t:8443", 8443, Protocol::Https),
             ("http://[::1]:81/", "/", "[::1]:81", 81, Protocol::Http),
+            ("http://u:p@a.t:/", "/", "a.t", 80, Protocol::Http),
         ] {
             let (parts, connection) = Question::new(url).head().unwrap();
             assert_eq!(parts.uri, target, "{url}");
@@ -185,6 +195,8 @@ mod tests {
         assert_eq!(wrong(|question| question.url = "ftp://a.t".into()), "url");
         assert_eq!(wrong(|question| question.url = "http://a b/".into()), "url");
         assert_eq!(wrong(|question| question.url = "/path".into()), "url");
+        assert_eq!(wrong(|question| question.url = "http://a.t:99999/".into()), "url");
+        assert_eq!(wrong(|question| question.url = "http://u:p@[::1]:65536/".into()), "url");
         assert_eq!(wrong(|question| question.method = "G T".into()), "method");
         assert_eq!(wrong(|question| question.headers = vec![("a b".into(), String::new())]), "headers");
     }

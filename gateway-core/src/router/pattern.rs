@@ -58,6 +58,11 @@ impl Pattern {
         if path.len() == decoded.len() { Some(end) } else { Some(wire_length(path, end)) }
     }
 
+    /// Whether it takes a path that is its own decoded form.
+    pub(super) fn takes(&self, path: &str) -> bool {
+        self.end(path, path).is_some()
+    }
+
     /// Finding a text costs a tenth of a match.
     fn may_match(&self, decoded: &str) -> bool {
         let mut needed = self.needed.iter();

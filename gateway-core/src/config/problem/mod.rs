@@ -203,6 +203,10 @@ impl Problems {
         self
     }
 
+    pub(super) fn into_list(self) -> Vec<Problem> {
+        self.list
+    }
+
     /// The problems in the order of the text.
     pub fn iter(&self) -> std::slice::Iter<'_, Problem> {
         self.list.iter()

@@ -64,6 +64,11 @@ impl Path {
         self.0.pop();
     }
 
+    /// The path to the same place below `outer`.
+    pub(in crate::config) fn below(&self, outer: &Self) -> Self {
+        Self([outer.steps(), self.steps()].concat())
+    }
+
     /// Puts another step in place of the one at `at`.
     pub(in crate::config) fn replace(&mut self, at: usize, step: Step) {
         if let Some(place) = self.0.get_mut(at) {

@@ -3,11 +3,12 @@
 //! Both questions are answered `true` only where that is sure: what these functions cannot see is `false`.
 
 use http::HeaderName;
-use regex::Regex;
 
 use super::{
-    super::host::{Host, Name},
-    simple::example_of,
+    super::{
+        host::{Host, Name},
+        pattern::Pattern,
+    },
     wants::{HeaderWant, Want, Wants},
 };
 
@@ -68,7 +69,7 @@ fn value_meets(a: &HeaderWant, b: &HeaderWant) -> bool {
     match (a, b) {
         (Text(a), Text(b)) => a == b,
         (Pattern(pattern), Text(text) | Exact(text)) | (Text(text) | Exact(text), Pattern(pattern)) => {
-            Regex::new(&format!("(?i){pattern}")).is_ok_and(|regex| regex.is_match(text))
+            pattern.is_match(text.as_bytes())
         }
         (a, b) => a == b,
     }
@@ -111,7 +112,11 @@ impl Want {
     fn covers(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Any, _) => true,
-            (Self::Pattern { text: own, .. }, Self::Pattern { text, .. }) if own == text => true,
+            (Self::Pattern { pattern: own, .. }, Self::Pattern { pattern, .. })
+                if own.text == pattern.text =>
+            {
+                true
+            }
             (Self::Prefix(start) | Self::Pattern { same_as: Some(start), .. }, other) => {
                 // Every path starts with a slash.
                 start.is_empty() || start == "/" || other.start().starts_with(start.as_str())
@@ -131,25 +136,22 @@ impl Want {
             return true;
         }
         match (self, other) {
-            (Self::Pattern { text, .. }, Self::Prefix(prefix))
-            | (Self::Prefix(prefix), Self::Pattern { text, .. }) => goes_on(text, prefix),
-            (Self::Pattern { text: a, .. }, Self::Pattern { text: b, .. }) => {
-                let takes =
-                    |own: &str, other: &str| example_of(other).is_some_and(|path| is_taken(own, &path));
-                takes(a, b) || takes(b, a)
+            (Self::Pattern { pattern, example, .. }, Self::Prefix(prefix))
+            | (Self::Prefix(prefix), Self::Pattern { pattern, example, .. }) => {
+                example.as_ref().is_some_and(|path| path.starts_with(prefix)) || goes_on(pattern, prefix)
             }
+            (
+                Self::Pattern { pattern: a, example: of_a, .. },
+                Self::Pattern { pattern: b, example: of_b, .. },
+            ) => [(a, of_b), (b, of_a)]
+                .into_iter()
+                .any(|(own, example)| example.as_ref().is_some_and(|path| own.takes(path))),
             _ => false,
         }
     }
 }
 
 /// Whether `pattern` takes a path that starts with `prefix`; a few are tried.
-fn goes_on(pattern: &str, prefix: &str) -> bool {
-    let longer = ["", "/", "0", "/0", "a", "/a"].map(|rest| format!("{prefix}{rest}"));
-    let example = example_of(pattern).filter(|path| path.starts_with(prefix));
-    longer.into_iter().chain(example).any(|path| is_taken(pattern, &path))
-}
-
-fn is_taken(pattern: &str, path: &str) -> bool {
-    Regex::new(&format!("^(?:{pattern})")).is_ok_and(|regex| regex.is_match(path))
+fn goes_on(pattern: &Pattern, prefix: &str) -> bool {
+    ["", "/", "0", "/0", "a", "/a"].iter().any(|rest| pattern.takes(&format!("{prefix}{rest}")))
 }

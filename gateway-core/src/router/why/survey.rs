@@ -3,7 +3,7 @@
 //! Rules are not compared each with each. They stand under their hosts and the starts of their paths, so that one is
 //! compared with those only that stand under the same host or a wider one, and under the same start or a shorter one.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use foldhash::fast::RandomState;
 
@@ -91,6 +91,8 @@ struct Shelves<'s> {
 struct Shelf<'s> {
     /// Rules in their order, with the start of a path.
     starts: HashMap<&'s str, Vec<usize>, RandomState>,
+    /// How long these starts are.
+    lengths: BTreeSet<usize>,
     /// Some hosts that this one takes too.
     below: Vec<Name>,
 }
@@ -252,6 +254,7 @@ impl<'s> Shelves<'s> {
             for host in rule.wants.hosts.iter().map(|host| Some(host.name.clone())).chain(any) {
                 let shelf = shelves.hosts.entry(host).or_default();
                 for path in &rule.wants.paths {
+                    shelf.lengths.insert(path.start().len());
                     let list: &mut Vec<usize> = shelf.starts.entry(path.start()).or_default();
                     if list.last() != Some(&place) {
                         list.push(place);
@@ -302,8 +305,8 @@ impl<'s> Shelves<'s> {
 
 impl Shelf<'_> {
     fn under<'a>(&'a self, start: &'a str) -> impl Iterator<Item = usize> + 'a {
-        let lengths = (0..=start.len()).filter_map(|end| start.get(..end));
-        lengths.filter_map(|shorter| self.starts.get(shorter)).flatten().copied()
+        let shorter = self.lengths.range(..=start.len()).filter_map(|end| start.get(..*end));
+        shorter.filter_map(|shorter| self.starts.get(shorter)).flatten().copied()
     }
 }
 

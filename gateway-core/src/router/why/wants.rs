@@ -1,15 +1,19 @@
 //! What a rule asks for, in a form that two rules can be compared by.
 
+use std::sync::Arc;
+
 use http::{HeaderName, Method};
+use regex::bytes::Regex;
 
 use super::{
     super::{
         flavors::priority::PathKind,
         host::{Host, Name},
+        pattern::Pattern,
         predicate::Value,
         rule::{Paths, Rule},
     },
-    simple::start_of,
+    simple::{example_of, start_of},
 };
 
 /// What a rule asks for.
@@ -29,16 +33,26 @@ pub(in crate::router) struct Wants {
 }
 
 /// One value that is asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(in crate::router) enum HeaderWant {
     /// In lower case, compared without regard to it.
     Text(String),
     Exact(String),
-    Pattern(String),
+    Pattern(Arc<Regex>),
+}
+
+impl PartialEq for HeaderWant {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Text(own), Self::Text(other)) | (Self::Exact(own), Self::Exact(other)) => own == other,
+            (Self::Pattern(own), Self::Pattern(other)) => own.as_str() == other.as_str(),
+            _ => false,
+        }
+    }
 }
 
 /// One path that is asked for.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug)]
 pub(in crate::router) enum Want {
     Any,
     /// On the wire.
@@ -57,12 +71,12 @@ pub(in crate::router) enum Want {
         literal: String,
     },
     Pattern {
-        /// As the route writes it, without `~`.
-        text: String,
-        /// What every path that matches starts with.
-        literal: String,
+        /// Compiled once, and not for each comparison.
+        pattern: Arc<Pattern>,
         /// The prefix that takes the same paths, if there is one.
         same_as: Option<String>,
+        /// A path that it takes, if one is easily made.
+        example: Option<String>,
     },
 }
 
@@ -74,9 +88,7 @@ impl Wants {
             Paths::Prefixes(prefixes) => {
                 prefixes.into_iter().map(|prefix| Want::Prefix(prefix.wire)).collect()
             }
-            Paths::Patterns(patterns) => {
-                patterns.iter().map(|pattern| Want::pattern(&pattern.to_string(), &pattern.literal)).collect()
-            }
+            Paths::Patterns(patterns) => patterns.into_iter().map(Want::pattern).collect(),
             Paths::Elements(prefixes) => {
                 prefixes.into_iter().map(|prefix| Want::Elements(prefix.wire)).collect()
             }
@@ -95,7 +107,7 @@ impl Wants {
         let value = |value: &Value| match value {
             Value::Text(text) => HeaderWant::Text(text.to_ascii_lowercase()),
             Value::Exact(text) => HeaderWant::Exact(text.clone()),
-            Value::Pattern(pattern) => HeaderWant::Pattern(pattern.as_str().to_owned()),
+            Value::Pattern(pattern) => HeaderWant::Pattern(Arc::clone(pattern)),
         };
         let headers = predicates.headers.iter();
         let headers = headers.map(|header| (header.name.clone(), header.values.iter().map(value).collect()));
@@ -131,9 +143,9 @@ impl Paths {
 }
 
 impl Want {
-    fn pattern(shown: &str, literal: &str) -> Self {
-        let text = shown.strip_prefix('~').unwrap_or(shown).to_owned();
-        Self::Pattern { same_as: start_of(&text), text, literal: literal.to_owned() }
+    fn pattern(pattern: Arc<Pattern>) -> Self {
+        let example = example_of(&pattern.text).filter(|path| pattern.takes(path));
+        Self::Pattern { same_as: start_of(&pattern.text), example, pattern }
     }
 
     /// What every path that is taken starts with.
@@ -141,9 +153,8 @@ impl Want {
         match self {
             Self::Any => "",
             Self::Prefix(start) | Self::Elements(start) | Self::Exact(start) => start,
-            Self::Pattern { literal, .. } | Self::Template { literal, .. } | Self::Expression { literal } => {
-                literal
-            }
+            Self::Template { literal, .. } | Self::Expression { literal } => literal,
+            Self::Pattern { pattern, .. } => &pattern.literal,
         }
     }
 
@@ -153,7 +164,7 @@ impl Want {
             Self::Any | Self::Expression { .. } => None,
             Self::Prefix(path) | Self::Elements(path) | Self::Exact(path) => Some(path.clone()),
             Self::Template { text, .. } => Some(text.clone()),
-            Self::Pattern { text, .. } => Some(format!("~{text}")),
+            Self::Pattern { pattern, .. } => Some(pattern.to_string()),
         }
     }
 }
