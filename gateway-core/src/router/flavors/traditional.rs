@@ -13,7 +13,7 @@ use super::{
         rule::Rule,
         rule_error::{RuleError, read},
     },
-    fields::{refuse_foreign, serves_http},
+    fields::{refuse, serves_http},
     paths::{Path, group},
     priority::PathKind,
 };
@@ -31,7 +31,7 @@ pub(in crate::router) fn compile(
         return Ok(Vec::new());
     }
     let mut errors = Vec::new();
-    refuse_foreign(route, dialect.flavor, &mut errors);
+    refuse(route, dialect.flavor, &mut errors);
     let hosts = read("hosts", route.hosts.as_deref(), Host::parse, &mut errors);
     let predicates = Predicates::new(route, HeaderValues::Single, &mut errors);
     read("snis", route.snis.as_deref(), plain_sni, &mut errors);

@@ -213,3 +213,20 @@ fn a_router_is_shared_printed_and_walked() {
         [(crate::config::derived_id("routes", "r"), "r")]
     );
 }
+
+#[test]
+fn a_route_stands_in_a_bounded_number_of_places() {
+    let many = |hosts: usize, paths: usize| {
+        route("r", |route| {
+            route.hosts = Some((0..hosts).map(|at| format!("{at}.t")).collect());
+            route.paths = Some((0..paths).map(|at| format!("/{at}")).collect());
+        })
+    };
+    assert!(build([many(128, 128)]).is_ok());
+    for flavor in Flavor::ALL {
+        let refused = build_as(*flavor, [many(2_000, 2_000)]).unwrap_err();
+        let [(_, error)] = refused.as_slice() else { panic!("{refused:?}") };
+        assert_eq!(error.field, "paths");
+        assert!(error.message.contains("make 4000000 places to look at, allowed are 16384"), "{error}");
+    }
+}
