@@ -3,16 +3,8 @@
 use uuid::Uuid;
 
 use super::{
-    super::{
-        Dialect,
-        host::Host,
-        predicate::{HeaderValues, Predicates},
-        rank::Rank,
-        rule::Rule,
-        rule_error::{RuleError, read},
-    },
-    fields::{refuse, serves_http},
-    paths::{Path, group},
+    super::{Dialect, predicate::HeaderValues, rank::Rank, rule::Rule, rule_error::RuleError},
+    fields::{Fields, Reading},
     priority::{PathKind, Priority},
 };
 use crate::config::Route;
@@ -25,25 +17,15 @@ pub(in crate::router) fn compile(
     route: &Route,
     dialect: Dialect,
 ) -> Result<Vec<(Rank, Rule)>, Vec<RuleError>> {
-    if !serves_http(route) {
+    let Some(fields) = Fields::read(route, dialect, &Reading::kong(HeaderValues::Each))? else {
         return Ok(Vec::new());
-    }
-    let mut errors = Vec::new();
-    refuse(route, dialect.flavor, &mut errors);
-    let hosts = read("hosts", route.hosts.as_deref(), Host::parse, &mut errors);
-    let predicates = Predicates::new(route, HeaderValues::Each, &mut errors);
-    let path = |text: &str| Path::parse(text, dialect);
-    let paths = read("paths", route.paths.as_deref(), path, &mut errors);
-    if !errors.is_empty() {
-        return Err(errors);
-    }
-    let is_split = paths.len() > 1;
+    };
+    let is_split = route.paths.as_ref().is_some_and(|paths| paths.len() > 1);
     let rank = |kind| {
         let id = if is_split { part_id(route, kind) } else { route.id };
         Rank::Compatible(Priority::new(route, kind, id))
     };
-    let rule = |path| Rule { hosts: hosts.clone(), path, predicates: predicates.clone() };
-    Ok(group(paths).into_iter().map(|(kind, paths)| (rank(kind), rule(paths))).collect())
+    Ok(fields.rules(&fields.hosts, rank).collect())
 }
 
 /// A route with several paths breaks ties by ids of its groups, even where all are in one (compat P44).

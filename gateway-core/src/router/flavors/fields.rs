@@ -1,10 +1,78 @@
-//! Which routes and which of their fields a flavour reads.
+//! The fields of a route, read as a flavour reads them.
 
-use super::super::{Flavor, rule_error::RuleError};
+use super::{
+    super::{
+        Dialect, Flavor,
+        host::Host,
+        predicate::{HeaderValues, Predicates},
+        rank::Rank,
+        rule::{Paths, Rule},
+        rule_error::{RuleError, read},
+    },
+    paths::{Path, group},
+    priority::PathKind,
+};
 use crate::config::{Protocol, Route};
 
-/// Whether HTTP requests can take the route at all; a route for streams only has no rules.
-pub(in crate::router) fn serves_http(route: &Route) -> bool {
+/// What a route asks for, its paths by what ranks them.
+pub(super) struct Fields {
+    pub(super) hosts: Vec<Host>,
+    paths: Vec<(PathKind, Paths)>,
+    predicates: Predicates,
+}
+
+/// How a flavour reads what others read in another way.
+pub(super) struct Reading {
+    pub(super) host: fn(&str) -> Result<Host, &'static str>,
+    pub(super) header_values: HeaderValues,
+    pub(super) path: fn(&str, Dialect) -> Result<Path, String>,
+}
+
+impl Reading {
+    /// As Kong reads hosts and paths.
+    pub(super) fn kong(header_values: HeaderValues) -> Self {
+        Self { host: Host::parse, header_values, path: Path::parse }
+    }
+}
+
+impl Fields {
+    /// Those of `route`; nothing for a route for streams only, which has no rules.
+    pub(super) fn read(
+        route: &Route,
+        dialect: Dialect,
+        reading: &Reading,
+    ) -> Result<Option<Self>, Vec<RuleError>> {
+        if !serves_http(route) {
+            return Ok(None);
+        }
+        let mut errors = Vec::new();
+        refuse_foreign(route, dialect.flavor, &mut errors);
+        refuse_many(route, &mut errors);
+        let hosts = read("hosts", route.hosts.as_deref(), reading.host, &mut errors);
+        let predicates = Predicates::new(route, reading.header_values, &mut errors);
+        let path = |text: &str| (reading.path)(text, dialect);
+        let paths = read("paths", route.paths.as_deref(), path, &mut errors);
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        Ok(Some(Self { hosts, paths: group(paths), predicates }))
+    }
+
+    /// The rules under these of its hosts: one for each kind of path, with what `rank` makes of that.
+    pub(super) fn rules(
+        &self,
+        hosts: &[Host],
+        rank: impl Fn(PathKind) -> Rank,
+    ) -> impl Iterator<Item = (Rank, Rule)> {
+        self.paths.iter().map(move |(kind, path)| {
+            let (hosts, predicates) = (hosts.to_vec(), self.predicates.clone());
+            (rank(*kind), Rule { hosts, path: path.clone(), predicates })
+        })
+    }
+}
+
+/// Whether HTTP requests can take the route at all.
+fn serves_http(route: &Route) -> bool {
     let http = |protocol: &Protocol| {
         matches!(protocol, Protocol::Http | Protocol::Https | Protocol::Grpc | Protocol::Grpcs)
     };
@@ -14,9 +82,8 @@ pub(in crate::router) fn serves_http(route: &Route) -> bool {
 /// The most pairs of a host and a path that one route may have: it stands in the index under each.
 const MOST_PLACES: usize = 16_384;
 
-/// Refuses what belongs to another flavour, and more hosts and paths than a route may have.
-pub(in crate::router) fn refuse(route: &Route, flavor: Flavor, errors: &mut Vec<RuleError>) {
-    refuse_foreign(route, flavor, errors);
+/// Refuses more hosts and paths than a route may have.
+fn refuse_many(route: &Route, errors: &mut Vec<RuleError>) {
     let count = |list: &Option<Vec<String>>| list.as_ref().map_or(1, |list| list.len().max(1));
     let (hosts, paths) = (count(&route.hosts), count(&route.paths));
     let places = hosts.saturating_mul(paths);
@@ -39,4 +106,12 @@ fn refuse_foreign(route: &Route, flavor: Flavor, errors: &mut Vec<RuleError>) {
     if route.queries.is_some() && flavor != Flavor::GatewayApi {
         refuse("queries", Flavor::GatewayApi.as_str());
     }
+    if flavor == Flavor::Traditional {
+        read("snis", route.snis.as_deref(), plain_sni, errors);
+    }
+}
+
+/// Server names with wildcards are not for `traditional` (compat R10).
+fn plain_sni(text: &str) -> Result<(), &'static str> {
+    if text.contains('*') { Err("wildcards belong to the flavour traditional_compatible") } else { Ok(()) }
 }

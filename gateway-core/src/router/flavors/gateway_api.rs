@@ -13,13 +13,13 @@ use super::{
         host::{Host, Name},
         path::{Prefix, decoded},
         pattern::whole_literal,
-        predicate::{HeaderValues, Predicates},
+        predicate::HeaderValues,
         rank::{Rank, Term},
         rule::Rule,
-        rule_error::{RuleError, read},
+        rule_error::RuleError,
     },
-    fields::{refuse, serves_http},
-    paths::{Path, group},
+    fields::{Fields, Reading},
+    paths::Path,
     priority::PathKind,
 };
 use crate::config::Route;
@@ -30,27 +30,14 @@ pub(in crate::router) fn compile(
     route: &Route,
     dialect: Dialect,
 ) -> Result<Vec<(Rank, Rule)>, Vec<RuleError>> {
-    if !serves_http(route) {
-        return Ok(Vec::new());
+    let reading = Reading { host, header_values: HeaderValues::Exact, path };
+    let Some(fields) = Fields::read(route, dialect, &reading)? else { return Ok(Vec::new()) };
+    let mut rules = Vec::new();
+    for (host, hosts) in group_hosts(&fields.hosts) {
+        let rank = |kind| Rank::GatewayApi(GatewayApiRank::new(route, host, kind));
+        rules.extend(fields.rules(&hosts, rank));
     }
-    let mut errors = Vec::new();
-    refuse(route, dialect.flavor, &mut errors);
-    let hosts = read("hosts", route.hosts.as_deref(), host, &mut errors);
-    let predicates = Predicates::new(route, HeaderValues::Exact, &mut errors);
-    let path = |text: &str| path(text, dialect);
-    let paths = read("paths", route.paths.as_deref(), path, &mut errors);
-    if !errors.is_empty() {
-        return Err(errors);
-    }
-    let paths = group(paths);
-    let rules = group_hosts(hosts).into_iter().flat_map(|(host, hosts)| {
-        let predicates = &predicates;
-        paths.iter().map(move |(kind, path)| {
-            let rule = Rule { hosts: hosts.clone(), path: path.clone(), predicates: predicates.clone() };
-            (Rank::GatewayApi(GatewayApiRank::new(route, host, *kind)), rule)
-        })
-    });
-    Ok(rules.collect())
+    Ok(rules)
 }
 
 /// A host name; a wildcard stands for one label or more, at the start.
@@ -92,9 +79,9 @@ fn exact(text: &str) -> Option<Prefix> {
 }
 
 /// Of exact names no more than one fits a request, so they stand together; wildcards do by their length.
-fn group_hosts(hosts: Vec<Host>) -> Vec<(HostRank, Vec<Host>)> {
+fn group_hosts(hosts: &[Host]) -> Vec<(HostRank, Vec<Host>)> {
     if hosts.is_empty() {
-        return vec![(HostRank::Any, hosts)];
+        return vec![(HostRank::Any, Vec::new())];
     }
     let mut groups: Vec<(HostRank, Vec<Host>)> = Vec::new();
     for host in hosts {
@@ -103,8 +90,8 @@ fn group_hosts(hosts: Vec<Host>) -> Vec<(HostRank, Vec<Host>)> {
             Name::EndsWith(rest) | Name::StartsWith(rest) => HostRank::Wildcard(rest.len() + 1),
         };
         match groups.iter_mut().find(|(own, _)| *own == rank) {
-            Some((_, group)) => group.push(host),
-            None => groups.push((rank, vec![host])),
+            Some((_, group)) => group.push(host.clone()),
+            None => groups.push((rank, vec![host.clone()])),
         }
     }
     groups

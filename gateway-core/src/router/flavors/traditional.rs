@@ -8,13 +8,12 @@ use super::{
     super::{
         Dialect,
         host::Host,
-        predicate::{HeaderValues, Predicates},
+        predicate::HeaderValues,
         rank::{Rank, Term},
         rule::Rule,
-        rule_error::{RuleError, read},
+        rule_error::RuleError,
     },
-    fields::{refuse, serves_http},
-    paths::{Path, group},
+    fields::{Fields, Reading},
     priority::PathKind,
 };
 use crate::config::Route;
@@ -27,27 +26,11 @@ pub(in crate::router) fn compile(
     route: &Route,
     dialect: Dialect,
 ) -> Result<Vec<(Rank, Rule)>, Vec<RuleError>> {
-    if !serves_http(route) {
+    let Some(fields) = Fields::read(route, dialect, &Reading::kong(HeaderValues::Single))? else {
         return Ok(Vec::new());
-    }
-    let mut errors = Vec::new();
-    refuse(route, dialect.flavor, &mut errors);
-    let hosts = read("hosts", route.hosts.as_deref(), Host::parse, &mut errors);
-    let predicates = Predicates::new(route, HeaderValues::Single, &mut errors);
-    read("snis", route.snis.as_deref(), plain_sni, &mut errors);
-    let path = |text: &str| Path::parse(text, dialect);
-    let paths = read("paths", route.paths.as_deref(), path, &mut errors);
-    if !errors.is_empty() {
-        return Err(errors);
-    }
-    let rule = |path| Rule { hosts: hosts.clone(), path, predicates: predicates.clone() };
+    };
     let rank = |kind| Rank::Traditional(TraditionalRank::new(route, kind));
-    Ok(group(paths).into_iter().map(|(kind, paths)| (rank(kind), rule(paths))).collect())
-}
-
-/// Server names with wildcards are for the other flavours (compat R10).
-fn plain_sni(text: &str) -> Result<(), &'static str> {
-    if text.contains('*') { Err("wildcards belong to the flavour traditional_compatible") } else { Ok(()) }
+    Ok(fields.rules(&fields.hosts, rank).collect())
 }
 
 /// A rule's rank in Kong's manual: the greater one takes the request. Fields compare in the order they are written.
