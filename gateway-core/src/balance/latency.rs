@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{Balancer, Load, Pick, RoundRobin};
+use super::{
+    Balancer, Load, Pick,
+    two_choices::{Member, TwoChoices},
+};
 
 /// Of two endpoints the one that answers sooner: the moving average of its latency, times the requests that
 /// would then be under way, for its weight. The two are the one whose turn it is and one by lot. An endpoint
@@ -19,54 +22,43 @@ use super::{Balancer, Load, Pick, RoundRobin};
 /// assert_eq!(balancer.pick(&Pick::any(0).drawing(u64::MAX).at(2)), Some(1));
 /// ```
 #[derive(Debug)]
-pub struct Latency<M> {
-    members: Box<[(Arc<M>, u16)]>,
-    turn: RoundRobin,
-}
+pub struct Latency<M>(TwoChoices<M>);
 
 impl<M: AsRef<Load>> Latency<M> {
     /// Over endpoints with these weights, for `shards` workers. Weight 0 is never picked.
     #[must_use]
     pub fn new(members: &[Arc<M>], weights: &[u16], shards: usize) -> Self {
-        Self::over(members, weights, RoundRobin::new(weights, shards))
+        Self(TwoChoices::new(members, weights, shards))
     }
 
     /// The same for other endpoints or weights.
     #[must_use]
     pub fn with_weights(&self, members: &[Arc<M>], weights: &[u16]) -> Self {
-        Self::over(members, weights, self.turn.with_weights(weights))
+        Self(self.0.with_weights(members, weights))
     }
+}
 
-    fn over(members: &[Arc<M>], weights: &[u16], turn: RoundRobin) -> Self {
-        let member = |(member, weight): (&Arc<M>, &u16)| (Arc::clone(member), *weight);
-        Self { members: members.iter().zip(weights).map(member).collect(), turn }
-    }
-
-    /// Whether one endpoint is likely to answer sooner than another.
-    fn is_faster(&self, one: usize, other: usize, now: u64) -> Option<bool> {
-        let (one, other) = (self.members.get(one)?, self.members.get(other)?);
-        let latency = |member: &Arc<M>| member.as_ref().as_ref().latency(now);
-        let (own, others) = match (latency(&one.0), latency(&other.0)) {
-            (Some(one), Some(other)) => (one, other),
-            // As fast as each other.
-            _ => (1.0, 1.0),
-        };
-        Some(cost(own, one) < cost(others, other))
-    }
+/// Whether one endpoint is likely to answer sooner than another.
+fn is_faster<M: AsRef<Load>>(one: &Member<M>, other: &Member<M>, now: u64) -> bool {
+    let latency = |member: &Arc<M>| member.as_ref().as_ref().latency(now);
+    let (own, others) = match (latency(&one.0), latency(&other.0)) {
+        (Some(one), Some(other)) => (one, other),
+        // As fast as each other.
+        _ => (1.0, 1.0),
+    };
+    cost(own, one) < cost(others, other)
 }
 
 /// What one more request would wait for.
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^23")]
-fn cost<M: AsRef<Load>>(latency: f32, (member, weight): &(Arc<M>, u16)) -> f32 {
+fn cost<M: AsRef<Load>>(latency: f32, (member, weight): &Member<M>) -> f32 {
     let busy = member.as_ref().as_ref().in_flight() + 1;
     latency * busy as f32 / f32::from(*weight)
 }
 
 impl<M: AsRef<Load> + Send + Sync + 'static> Balancer for Latency<M> {
     fn pick(&self, pick: &Pick<'_>) -> Option<usize> {
-        let next = self.turn.pick(pick)?;
-        let drawn = self.turn.draw(pick)?;
-        Some(if next != drawn && self.is_faster(drawn, next, pick.now)? { drawn } else { next })
+        self.0.pick(pick, |drawn, next| is_faster(drawn, next, pick.now))
     }
 }
 

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{Balancer, Load, Pick, RoundRobin};
+use super::{
+    Balancer, Load, Pick,
+    two_choices::{Member, TwoChoices},
+};
 
 /// Of two endpoints the one with fewer requests under way for its weight: the one whose turn it is, and one
 /// by lot. Idle endpoints are taken in turn, as Kong does it (compat P37); under load two choices are
@@ -19,43 +22,32 @@ use super::{Balancer, Load, Pick, RoundRobin};
 /// assert_eq!(balancer.pick(&Pick::any(0).drawing(u64::MAX)), Some(1));
 /// ```
 #[derive(Debug)]
-pub struct LeastConnections<M> {
-    members: Box<[(Arc<M>, u16)]>,
-    turn: RoundRobin,
-}
+pub struct LeastConnections<M>(TwoChoices<M>);
 
 impl<M: AsRef<Load>> LeastConnections<M> {
     /// Over endpoints with these weights, for `shards` workers. Weight 0 is never picked.
     #[must_use]
     pub fn new(members: &[Arc<M>], weights: &[u16], shards: usize) -> Self {
-        Self::over(members, weights, RoundRobin::new(weights, shards))
+        Self(TwoChoices::new(members, weights, shards))
     }
 
     /// The same for other endpoints or weights.
     #[must_use]
     pub fn with_weights(&self, members: &[Arc<M>], weights: &[u16]) -> Self {
-        Self::over(members, weights, self.turn.with_weights(weights))
+        Self(self.0.with_weights(members, weights))
     }
+}
 
-    fn over(members: &[Arc<M>], weights: &[u16], turn: RoundRobin) -> Self {
-        let member = |(member, weight): (&Arc<M>, &u16)| (Arc::clone(member), *weight);
-        Self { members: members.iter().zip(weights).map(member).collect(), turn }
-    }
-
-    /// Whether one endpoint has fewer requests for its weight than another.
-    fn is_less_busy(&self, one: usize, other: usize) -> Option<bool> {
-        let (one, other) = (self.members.get(one)?, self.members.get(other)?);
-        let busy = |member: &Arc<M>| member.as_ref().as_ref().in_flight() as u64;
-        // one / its weight < other / its weight, without a division.
-        Some(busy(&one.0) * u64::from(other.1) < busy(&other.0) * u64::from(one.1))
-    }
+/// Whether one endpoint has fewer requests for its weight than another.
+fn is_less_busy<M: AsRef<Load>>(one: &Member<M>, other: &Member<M>) -> bool {
+    let busy = |member: &Arc<M>| member.as_ref().as_ref().in_flight() as u64;
+    // one / its weight < other / its weight, without a division.
+    busy(&one.0) * u64::from(other.1) < busy(&other.0) * u64::from(one.1)
 }
 
 impl<M: AsRef<Load> + Send + Sync + 'static> Balancer for LeastConnections<M> {
     fn pick(&self, pick: &Pick<'_>) -> Option<usize> {
-        let next = self.turn.pick(pick)?;
-        let drawn = self.turn.draw(pick)?;
-        Some(if self.is_less_busy(drawn, next)? { drawn } else { next })
+        self.0.pick(pick, is_less_busy)
     }
 }
 

@@ -14,6 +14,7 @@ mod least_connections;
 mod load;
 mod random;
 mod round_robin;
+mod two_choices;
 
 pub use hash_ring::{HashRing, Place, hash};
 pub use latency::Latency;
