@@ -5,7 +5,6 @@ use std::sync::{Arc, OnceLock};
 use gateway_core::{
     Body, ConnectInfo, Gateway, WeakGateway,
     plugin::Exchange,
-    sanitize::{Hop, frame_request},
     upstream::{Backend, HostPolicy},
 };
 use http::Request;
@@ -48,9 +47,6 @@ impl Upstreams for GatewayUpstreams {
     fn call(&self, name: &str, mut request: Request<Body>, shard: usize) -> Option<Calling> {
         let backend = self.backend(name)?;
         Some(Box::pin(async move {
-            let body = std::mem::take(request.body_mut());
-            frame_request(request.headers_mut(), &body, Hop::Http1);
-            *request.body_mut() = body;
             let mut exchange = Exchange::new(Arc::new(ConnectInfo::unknown()));
             Ok(backend.forward(&mut request, HostPolicy::Client, shard, &mut exchange).await?)
         }))
