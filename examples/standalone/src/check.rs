@@ -4,14 +4,14 @@ use gateway_control::Refusal;
 use serde_json::{Value, json};
 
 use crate::{
-    cli::{CheckArgs, OutputFormat},
+    cli::{FileArgs, OutputFormat},
     failure::Failure,
     file,
     settings::Settings,
 };
 
 /// Checks a file; the failure is that it is refused.
-pub(crate) fn check(args: &CheckArgs) -> Result<(), Failure> {
+pub(crate) fn check(args: &FileArgs) -> Result<(), Failure> {
     let settings = Settings::of(&(&args.node).into())?;
     let text = file::read(&args.file)?;
     let checked = file::dry(&text, &settings).map(drop);

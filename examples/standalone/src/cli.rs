@@ -70,21 +70,21 @@ enum Command {
     Run(RunArgs),
     /// Name all mistakes of a file; exit code 1 if there are any.
     #[command(after_help = CHECK_EXAMPLES)]
-    Check(CheckArgs),
+    Check(FileArgs),
     /// Say which route takes a request, and why no other does; nothing is sent.
     #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain(ExplainArgs),
     /// Name what a file says and hardly means: routes that no request reaches, and the like.
     #[command(after_help = LINT_EXAMPLES)]
-    Lint(LintArgs),
+    Lint(FileArgs),
 }
 
 /// What is to be done.
 pub(crate) enum Task {
     Run(RunArgs),
-    Check(CheckArgs),
+    Check(FileArgs),
     Explain(ExplainArgs),
-    Lint(LintArgs),
+    Lint(FileArgs),
 }
 
 impl Cli {
@@ -155,27 +155,14 @@ pub(crate) struct RunArgs {
     pub(crate) log_format: Option<LogFormat>,
 }
 
+/// What looks at a file and tells what it finds.
 #[derive(Clone, Debug, Args)]
-pub(crate) struct CheckArgs {
+pub(crate) struct FileArgs {
     /// The declarative file, YAML or JSON; - is standard input
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
 
-    /// How the mistakes are written
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
-    pub(crate) format: OutputFormat,
-
-    #[command(flatten)]
-    pub(crate) node: NodeArgs,
-}
-
-#[derive(Clone, Debug, Args)]
-pub(crate) struct LintArgs {
-    /// The declarative file, YAML or JSON; - is standard input
-    #[arg(value_name = "FILE")]
-    pub(crate) file: PathBuf,
-
-    /// How the findings are written
+    /// How what is found is written
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub(crate) format: OutputFormat,
 

@@ -13,14 +13,14 @@ use gateway_core::{
 use serde_json::json;
 
 use crate::{
-    cli::{LintArgs, OutputFormat},
+    cli::{FileArgs, OutputFormat},
     failure::Failure,
     file,
     settings::Settings,
 };
 
 /// Shows what is doubtful in a file; the exit code says whether any of it is worse than a note.
-pub(crate) fn lint(args: &LintArgs) -> Result<ExitCode, Failure> {
+pub(crate) fn lint(args: &FileArgs) -> Result<ExitCode, Failure> {
     let settings = Settings::of(&(&args.node).into())?;
     let text = file::read(&args.file)?;
     let (findings, refusal) = match file::dry(&text, &settings) {
@@ -46,7 +46,7 @@ fn hints(refusal: &Refusal, text: &str) -> Findings {
     }
 }
 
-fn show(args: &LintArgs, text: &str, findings: &Findings, refusal: Option<&Refusal>) {
+fn show(args: &FileArgs, text: &str, findings: &Findings, refusal: Option<&Refusal>) {
     let name = args.file.display().to_string();
     match args.format {
         OutputFormat::Json => {
