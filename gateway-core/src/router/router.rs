@@ -23,14 +23,14 @@ use crate::config::Route;
 #[derive(Clone)]
 pub struct Router<T> {
     dialect: Dialect,
-    routes: Map<Uuid, Row<T>>,
-    /// The values a second time, where a match finds them.
-    values: Slots<T>,
+    rows: Slots<Row<T>>,
+    /// Where the row of each route stands.
+    slots: Map<Uuid, Slot>,
     index: Index,
 }
 
-/// A route, its value, and the slot where that stands too.
-type Row<T> = (Arc<Route>, T, Slot);
+/// A route and its value.
+type Row<T> = (Arc<Route>, T);
 
 /// The rules that cannot be compiled, each with its route.
 type Refused = Vec<(Arc<Route>, RuleError)>;
@@ -74,8 +74,8 @@ impl<T: Clone> Router<T> {
     ) -> Result<Self, Refused> {
         let none = Self {
             dialect: dialect.into(),
-            routes: Map::default(),
-            values: Slots::default(),
+            rows: Slots::default(),
+            slots: Map::default(),
             index: Index::default(),
         };
         none.apply([], routes)
@@ -115,9 +115,9 @@ impl<T: Clone> Router<T> {
     ) -> Result<Self, Refused> {
         let (mut next, mut refused) = (self.clone(), Refused::new());
         for id in gone {
-            if let Some((route, _, slot)) = next.routes.remove(&id) {
-                next.forget(&route);
-                next.values.set(slot, None);
+            if let Some(slot) = next.slots.remove(&id) {
+                next.route(slot).iter().for_each(|route| next.forget(route));
+                next.rows.set(slot, None);
             }
         }
         for (route, value) in come {
@@ -128,20 +128,25 @@ impl<T: Clone> Router<T> {
     }
 
     fn put(&mut self, route: &Arc<Route>, value: T) -> Result<(), Vec<RuleError>> {
-        let before = self.routes.get(&route.id).cloned();
-        let is_same =
-            before.as_ref().is_some_and(|(before, ..)| Arc::ptr_eq(before, route) || before == route);
+        let slot = self.slots.get(&route.id).copied();
+        let before = slot.and_then(|slot| self.route(slot));
+        let is_same = before.as_ref().is_some_and(|before| Arc::ptr_eq(before, route) || before == route);
         let rules = if is_same { None } else { Some(self.compile(route)?) };
-        let slot = match &before {
-            Some((.., slot)) => self.values.set(*slot, Some(value.clone())),
-            None => self.values.add(value.clone()),
+        let row = (Arc::clone(route), value);
+        let slot = match slot {
+            Some(slot) => self.rows.set(slot, Some(row)),
+            None => self.rows.add(row),
         };
         if let Some(rules) = rules {
-            before.iter().for_each(|(before, ..)| self.forget(before));
+            before.iter().for_each(|before| self.forget(before));
             self.index.insert(route.id, slot, rules);
+            self.slots.insert(route.id, slot);
         }
-        self.routes.insert(route.id, (Arc::clone(route), value, slot));
         Ok(())
+    }
+
+    fn route(&self, slot: Slot) -> Option<Arc<Route>> {
+        self.rows.get(slot).map(|(route, _)| Arc::clone(route))
     }
 
     fn forget(&mut self, route: &Route) {
@@ -159,7 +164,7 @@ impl<T> Router<T> {
     #[must_use]
     pub fn find(&self, head: &Head<'_>) -> Option<Match<'_, T>> {
         let Found { rule, matched, pattern } = self.index.find(head)?;
-        let value = self.values.get(rule.slot)?;
+        let (_, value) = self.rows.get(rule.slot)?;
         Some(Match { value, matched, pattern })
     }
 
@@ -202,8 +207,8 @@ impl<T> Router<T> {
     }
 
     /// All routes with their values, in no order.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&Arc<Route>, &T)> {
-        self.routes.values().map(|(route, value, _)| (route, value))
+    pub fn iter(&self) -> impl Iterator<Item = (&Arc<Route>, &T)> {
+        self.rows.iter().map(|(route, value)| (route, value))
     }
 }
 

@@ -18,6 +18,11 @@ impl<T> Slots<T> {
     pub(super) fn get(&self, slot: Slot) -> Option<&T> {
         self.values.get(slot as usize)?.as_ref()
     }
+
+    /// All values.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.values.iter().flatten()
+    }
 }
 
 impl<T: Clone> Slots<T> {

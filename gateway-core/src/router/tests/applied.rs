@@ -67,7 +67,7 @@ proptest! {
                 let expected = expected.map(|(at, matched)| (list[at].name.clone().unwrap(), matched));
                 prop_assert_eq!(&answers(&applied, std::slice::from_ref(request))[0], &expected, "{:?}", request);
             }
-            prop_assert_eq!(applied.iter().len(), list.len());
+            prop_assert_eq!(applied.iter().count(), list.len());
         }
     }
 }
