@@ -1,0 +1,28 @@
+//! A place in the guest's memory that the host knows: what goes through it needs no call back into the guest.
+//!
+//! A guest may export a global of the name [`NAME`] with the address of a [`Mailbox`]; a static under that name is one.
+//! A host that knows of it
+//!
+//! - writes the root of the running callback into [`root`](Mailbox::root) before it enters a request's callback, and
+//!   then need not tell of the contexts of requests: neither `proxy_on_context_create` nor, where the guest does not
+//!   export them, their end;
+//! - lays values of at most [`ROOM`] bytes into [`bytes`](Mailbox::bytes), and gives that address, where it would
+//!   otherwise have the guest allocate memory. The next host call may overwrite them.
+//!
+//! Other hosts do neither, and the same module works with them.
+
+/// The export's name.
+pub const NAME: &str = "gateway_mailbox";
+
+/// Bytes for a value.
+pub const ROOM: usize = 1024;
+
+/// What lies there. Numbers are little-endian.
+#[derive(Debug)]
+#[repr(C)]
+pub struct Mailbox {
+    /// The root context of the running callback; 0 where the host does not say.
+    pub root: u32,
+    /// Room for a value.
+    pub bytes: [u8; ROOM],
+}

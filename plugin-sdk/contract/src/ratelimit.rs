@@ -1,0 +1,133 @@
+//! How often something may happen.
+
+use serde::{Deserialize, Serialize};
+
+use crate::Call;
+
+/// Makes a limiter, to be kept and used for every request: its number is the answer. The same limiter made twice under
+/// one configuration is one. A limiter lasts as long as the configuration that made it; what it has counted stays
+/// when the configuration is edited.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limiter<'a> {
+    /// How it counts.
+    pub algorithm: Algorithm,
+    /// The windows, none of which may be exceeded: 1 to 8.
+    pub windows: Vec<Window>,
+    /// Where it counts.
+    #[serde(borrow)]
+    pub store: Store<'a>,
+    /// Keeps limiters of one configuration apart that are alike.
+    pub name: &'a str,
+}
+
+impl Call for Limiter<'_> {
+    const NAME: &'static str = "gateway.ratelimit.limiter";
+    type Answer<'a> = u32;
+}
+
+/// How a limiter counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Algorithm {
+    /// In windows aligned to the clock (UTC), as Kong's rate-limiting. Months and years are those of the calendar.
+    Fixed,
+    /// In a window that ends now: the one before counts by the part of it that is still within.
+    Sliding,
+    /// At an even pace, with bursts up to the limit (the generic cell rate algorithm, ITU-T I.371).
+    Pace,
+}
+
+/// A length of time and what may happen in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Window {
+    /// How long.
+    pub period: Period,
+    /// How much: at least 1.
+    pub limit: u64,
+}
+
+/// A length of time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Period {
+    /// One second.
+    Second,
+    /// 60 seconds.
+    Minute,
+    /// 60 minutes.
+    Hour,
+    /// 24 hours.
+    Day,
+    /// A month of the calendar; 30 days where windows are not aligned.
+    Month,
+    /// A year of the calendar; 365 days where windows are not aligned.
+    Year,
+    /// That many seconds: at least 1.
+    Seconds(u32),
+}
+
+/// Where a limiter counts.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Store<'a> {
+    /// In this process.
+    Local,
+    /// In a Redis that other nodes count in, too. Answers come later.
+    Redis(#[serde(borrow)] Redis<'a>),
+}
+
+/// A Redis server.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Redis<'a> {
+    /// Its name or address.
+    pub host: &'a str,
+    /// Its port.
+    pub port: u16,
+    /// Milliseconds for the connection and for each answer.
+    pub timeout: u32,
+    /// Who logs in.
+    pub username: Option<&'a str>,
+    /// With which password.
+    pub password: Option<&'a str>,
+    /// The number of the database.
+    pub database: u32,
+    /// Whether it is spoken to by TLS.
+    pub tls: bool,
+    /// Whether its certificate is verified.
+    pub verify: bool,
+    /// The name its certificate must have, where that is not the host's.
+    pub server_name: Option<&'a str>,
+}
+
+/// Asks whether something may happen, and counts it if so. What is refused in one window is counted in none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Check<'a> {
+    /// The number of the limiter.
+    pub limiter: u32,
+    /// Who is limited.
+    pub key: &'a str,
+    /// How much of it: 0 only looks.
+    pub cost: u32,
+}
+
+impl Call for Check<'_> {
+    const NAME: &'static str = "gateway.ratelimit.check";
+    type Answer<'a> = Option<Decision>;
+}
+
+/// What a limiter says; none where its store cannot be asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decision {
+    /// Whether it may happen.
+    pub allowed: bool,
+    /// Each window, in the order of the limiter's.
+    pub windows: Vec<State>,
+}
+
+/// What is left of a window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct State {
+    /// Its limit.
+    pub limit: u64,
+    /// What is left, with this call counted.
+    pub remaining: u64,
+    /// Whole seconds until it begins anew, at least 1.
+    pub reset: u32,
+}
