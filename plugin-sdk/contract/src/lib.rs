@@ -31,6 +31,7 @@ pub mod consumer;
 pub mod mailbox;
 pub mod ratelimit;
 pub mod response;
+pub mod time;
 pub mod var;
 
 use serde::{Deserialize, Serialize};

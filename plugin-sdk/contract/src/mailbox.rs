@@ -4,8 +4,8 @@
 //! A host that knows of it
 //!
 //! - writes the root of the running callback into [`root`](Mailbox::root) before it enters a request's callback, and
-//!   then need not tell of the contexts of requests: neither `proxy_on_context_create` nor, where the guest does not
-//!   export them, their end;
+//!   then does not tell of the contexts of requests: neither `proxy_on_context_create` nor `proxy_on_done`, and their
+//!   end by `proxy_on_delete` only where the guest has set [`keeps`](Mailbox::keeps) to 1 in a callback of theirs;
 //! - lays values of at most [`ROOM`] bytes into [`bytes`](Mailbox::bytes), and gives that address, where it would
 //!   otherwise have the guest allocate memory. The next host call may overwrite them.
 //!
@@ -23,6 +23,9 @@ pub const ROOM: usize = 1024;
 pub struct Mailbox {
     /// The root context of the running callback; 0 where the host does not say.
     pub root: u32,
+    /// The guest sets it to 1 where it keeps something for the request, and wants to be told of its end. The host
+    /// looks at it after each callback of a request, and sets it to 0 before.
+    pub keeps: u32,
     /// Room for a value.
     pub bytes: [u8; ROOM],
 }

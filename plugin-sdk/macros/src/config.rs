@@ -1,0 +1,113 @@
+//! `#[config]`: a type as a plugin's configuration, or as part of one.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::{
+    Data, DataEnum, DataStruct, DeriveInput, Error, ExprArray, Fields, Result, Token,
+    ext::IdentExt,
+    parse::{Parse, ParseStream},
+    punctuated::Punctuated,
+};
+
+use crate::{default, field};
+
+/// What the fields must fulfil together.
+pub(crate) struct Arguments {
+    rules: Vec<TokenStream>,
+}
+
+impl Parse for Arguments {
+    fn parse(input: ParseStream<'_>) -> Result<Self> {
+        let rules = Punctuated::<Rule, Token![,]>::parse_terminated(input)?;
+        Ok(Self { rules: rules.into_iter().map(|rule| rule.0).collect() })
+    }
+}
+
+struct Rule(TokenStream);
+
+impl Parse for Rule {
+    fn parse(input: ParseStream<'_>) -> Result<Self> {
+        let name: syn::Ident = input.parse()?;
+        let variant = match name.to_string().as_str() {
+            "at_least_one_of" => quote!(AtLeastOneOf),
+            "mutually_exclusive" => quote!(MutuallyExclusive),
+            "mutually_required" => quote!(MutuallyRequired),
+            _ => {
+                let message = "expected at_least_one_of, mutually_exclusive or mutually_required";
+                return Err(Error::new(name.span(), message));
+            }
+        };
+        input.parse::<Token![=]>()?;
+        let names: ExprArray = input.parse()?;
+        Ok(Self(quote! { ::plugin_sdk::table::Rule::#variant(&#names) }))
+    }
+}
+
+pub(crate) fn expand(arguments: &Arguments, mut item: DeriveInput) -> Result<TokenStream> {
+    match &mut item.data {
+        Data::Struct(DataStruct { fields: Fields::Named(_), .. }) => structure(arguments, item),
+        Data::Enum(_) => choice(&item),
+        _ => Err(Error::new_spanned(
+            &item,
+            "a configuration is a struct with named fields, or an enum of words",
+        )),
+    }
+}
+
+fn structure(arguments: &Arguments, mut item: DeriveInput) -> Result<TokenStream> {
+    let name = item.ident.clone();
+    let Data::Struct(DataStruct { fields: Fields::Named(fields), .. }) = &mut item.data else {
+        return Err(Error::new_spanned(&item, "a struct with named fields"));
+    };
+    let mut rows = Vec::new();
+    for field in &mut fields.named {
+        let members = field::take(&mut field.attrs)?;
+        let (Some(ident), kind) = (&field.ident, &field.ty) else { continue };
+        let own = ident.unraw().to_string();
+        rows.push(quote! {
+            ::plugin_sdk::table::Field {
+                #(#members,)*
+                ..::plugin_sdk::table::Field::of::<#kind>(#own)
+            }
+        });
+    }
+    let rules = &arguments.rules;
+    Ok(quote! {
+        #[derive(::plugin_sdk::serde::Deserialize)]
+        #[serde(deny_unknown_fields, crate = "::plugin_sdk::serde")]
+        #item
+
+        impl ::plugin_sdk::table::Record for #name {
+            const TABLE: ::plugin_sdk::table::Table = ::plugin_sdk::table::Table {
+                fields: &[#(#rows),*],
+                rules: &[#(#rules),*],
+            };
+        }
+
+        impl ::plugin_sdk::table::Typed for #name {
+            const KIND: ::plugin_sdk::table::Kind =
+                ::plugin_sdk::table::Kind::Record(&<Self as ::plugin_sdk::table::Record>::TABLE);
+        }
+    })
+}
+
+/// An enum of words: `snake_case`, as they stand in a file.
+fn choice(item: &DeriveInput) -> Result<TokenStream> {
+    let name = &item.ident;
+    let Data::Enum(DataEnum { variants, .. }) = &item.data else {
+        return Err(Error::new_spanned(item, "an enum"));
+    };
+    if let Some(variant) = variants.iter().find(|variant| !matches!(variant.fields, Fields::Unit)) {
+        return Err(Error::new_spanned(variant, "a word has no fields"));
+    }
+    let words = variants.iter().map(|variant| default::snake_case(&variant.ident.to_string()));
+    Ok(quote! {
+        #[derive(::plugin_sdk::serde::Deserialize)]
+        #[serde(rename_all = "snake_case", crate = "::plugin_sdk::serde")]
+        #item
+
+        impl ::plugin_sdk::table::Typed for #name {
+            const KIND: ::plugin_sdk::table::Kind = ::plugin_sdk::table::Kind::OneOf(&[#(#words),*]);
+        }
+    })
+}

@@ -1,0 +1,87 @@
+//! A short text from the host.
+
+use std::{fmt, ops::Deref};
+
+use smallvec::SmallVec;
+
+/// A value of a header field or a property: a text, held without an allocation where it is at most 64 bytes long.
+#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Text(SmallVec<[u8; 64]>);
+
+impl Text {
+    /// The text in these bytes; nothing where they are not UTF-8.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Option<Self> {
+        std::str::from_utf8(bytes).is_ok().then(|| Self(SmallVec::from_slice(bytes)))
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        // It was looked at when it was made.
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+impl Deref for Text {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        self.as_str()
+    }
+}
+
+impl AsRef<str> for Text {
+    fn as_ref(&self) -> &str {
+        self.as_str()
+    }
+}
+
+impl PartialEq<str> for Text {
+    fn eq(&self, other: &str) -> bool {
+        self.0.as_slice() == other.as_bytes()
+    }
+}
+
+impl PartialEq<&str> for Text {
+    fn eq(&self, other: &&str) -> bool {
+        self.0.as_slice() == other.as_bytes()
+    }
+}
+
+impl From<&str> for Text {
+    fn from(text: &str) -> Self {
+        Self(SmallVec::from_slice(text.as_bytes()))
+    }
+}
+
+impl From<Text> for String {
+    fn from(text: Text) -> Self {
+        text.as_str().to_owned()
+    }
+}
+
+impl fmt::Display for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self)
+    }
+}
+
+impl fmt::Debug for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.as_str(), f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Text;
+
+    #[test]
+    fn a_text_is_what_it_was_made_of_and_bytes_that_are_none_are_refused() {
+        let long = "x".repeat(300);
+        assert_eq!(Text::of(long.as_bytes()).unwrap(), *long);
+        assert_eq!(Text::of("naïve".as_bytes()).unwrap().to_string(), "naïve");
+        assert!(Text::of(&[0xff]).is_none());
+    }
+}
