@@ -34,6 +34,7 @@
 
 mod abi;
 mod buffer;
+mod call;
 mod config;
 mod deadline;
 mod engine;
@@ -42,6 +43,7 @@ mod error;
 mod exports;
 mod fields;
 mod filter;
+mod function;
 mod handler;
 mod held;
 mod host;
@@ -65,8 +67,10 @@ mod upstreams;
 mod worker;
 
 pub use abi::Status;
+pub use call::{Call, Configuration, Effects, Entity};
 pub use engine::Engine;
 pub use error::LoadError;
+pub use function::{Answer, Function, Reply};
 pub use limits::Limits;
 pub use module::Module;
 pub use plugin::{Builder, WasmPlugin, Watch};
