@@ -80,7 +80,8 @@ fn field(name: &str, schema: &Value, path: &str, deeper: usize) -> Result<Field,
     }
     field.default = object.get("default").cloned();
     field.referenceable = object.get("referenceable").is_some_and(|word| *word == true);
-    field.deprecated = object.get("deprecated").and_then(Value::as_str).map(|text| Cow::Owned(text.to_owned()));
+    field.deprecated =
+        object.get("deprecated").and_then(Value::as_str).map(|text| Cow::Owned(text.to_owned()));
     let doc = object.get("description").and_then(Value::as_str).unwrap_or_default();
     field.doc = Cow::Owned(doc.to_owned());
     Ok(field)
@@ -159,7 +160,9 @@ mod tests {
     fn what_is_not_understood_is_named_with_its_path() {
         let refused = |schema| Record::from_json_schema(&schema).unwrap_err();
         assert_eq!(
-            refused(json!({ "properties": { "a": { "properties": { "b": { "type": "date" } }, "type": "object" } } })),
+            refused(
+                json!({ "properties": { "a": { "properties": { "b": { "type": "date" } }, "type": "object" } } })
+            ),
             "config.a.b: date is no type"
         );
         let rules = json!({ "rules": [{ "one_of": [] }] });

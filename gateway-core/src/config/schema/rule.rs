@@ -99,7 +99,8 @@ impl Rule {
         match self {
             Self::AtLeastOneOf(names) => {
                 let empty = names.iter().all(|name| !is_set(fields, name));
-                let message = || format!("at least one of these fields must be non-empty: {}", quoted(names, prefix));
+                let message =
+                    || format!("at least one of these fields must be non-empty: {}", quoted(names, prefix));
                 empty.then(|| Violation::entity(message())).into_iter().collect()
             }
             Self::MutuallyExclusive(names) => {
@@ -110,7 +111,8 @@ impl Rule {
             }
             Self::MutuallyRequired(names) => {
                 let set = names.iter().filter(|name| is_set(fields, name)).count();
-                let message = || format!("all or none of these fields must be set: {}", quoted(names, prefix));
+                let message =
+                    || format!("all or none of these fields must be set: {}", quoted(names, prefix));
                 (set > 0 && set < names.len()).then(|| Violation::entity(message())).into_iter().collect()
             }
             Self::Distinct(names) => {
@@ -118,7 +120,8 @@ impl Rule {
                     names.iter().filter_map(|name| at(fields, name)).filter(|v| !v.is_null()).collect();
                 let equal =
                     values.iter().enumerate().any(|(i, value)| values.iter().skip(i + 1).any(|v| v == value));
-                let message = || format!("values of these fields must be distinct: {}", quoted(names, prefix));
+                let message =
+                    || format!("values of these fields must be distinct: {}", quoted(names, prefix));
                 equal.then(|| Violation::entity(message())).into_iter().collect()
             }
             Self::Conditional { when, is, then, must } => {
@@ -135,9 +138,9 @@ impl Rule {
     /// The fields that it looks at; none: all of them.
     pub(in crate::config) fn inputs(&self) -> Vec<&str> {
         match self {
-            Self::AtLeastOneOf(names)
-            | Self::MutuallyExclusive(names)
-            | Self::MutuallyRequired(names) => names.iter().map(AsRef::as_ref).collect(),
+            Self::AtLeastOneOf(names) | Self::MutuallyExclusive(names) | Self::MutuallyRequired(names) => {
+                names.iter().map(AsRef::as_ref).collect()
+            }
             Self::Distinct(names) => names.to_vec(),
             Self::Conditional { when, then, .. } => vec![when, then],
             Self::With { of, .. } => of.to_vec(),
