@@ -16,7 +16,7 @@ struct Getting;
 
 impl ForeignFunction for Getting {
     fn call(&self, arguments: &[u8], call: &mut Call<'_>) -> Result<Returned, Status> {
-        let Get { name } = decode(arguments).ok_or(Status::ParseFailure)?;
+        let Get { name } = decode(arguments).ok_or(Status::BadArgument)?;
         let value = call.notes.and_then(|notes| notes.get(name.as_bytes()));
         let mut answer = std::mem::take(call.answer);
         answer.push(NOW);
