@@ -14,10 +14,12 @@ use gateway_core::{
 use serde_json::Value;
 
 use crate::{
-    Engine, ForeignFunction, Function, Limits, LoadError, Manifest, Metric, OnError, Stats, Upstreams,
+    Area, Consumers, Engine, ForeignFunction, Function, Limits, LoadError, Manifest, Metric, OnError, Stats,
+    Upstreams,
     call::Entity,
     config::{Config, Grants, schema},
     function::Typed,
+    functions,
     handler::{Bound, WasmHandler},
     host::Home,
     instance::Instance,
@@ -230,6 +232,24 @@ impl Builder {
     #[must_use]
     pub fn serve<F: Function>(self, function: F) -> Self {
         self.function(<F::Arguments<'static> as plugin_contract::Call>::NAME, Typed(function))
+    }
+
+    /// The functions of an area, as the gateway has them.
+    ///
+    /// ```
+    /// use gateway_plugins::{Area, WasmPlugin};
+    ///
+    /// let plugin = WasmPlugin::builder("key-auth").grant([Area::Consumer, Area::Response]);
+    /// ```
+    #[must_use]
+    pub fn grant(self, areas: impl IntoIterator<Item = Area>) -> Self {
+        areas.into_iter().fold(self, |builder, area| area.serve(builder))
+    }
+
+    /// The functions of [`Area::Consumer`], over consumers that an embedder knows.
+    #[must_use]
+    pub fn consumers(self, consumers: impl Consumers) -> Self {
+        functions::consumers(self, consumers)
     }
 
     /// Its bounds.
