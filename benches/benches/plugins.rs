@@ -18,7 +18,7 @@ use gateway_core::{
     Body, ConnectInfo,
     plugin::{Configured, Exchange, Flow, Handler, Plugin},
 };
-use gateway_plugins::{Engine, ForeignFunction, Returned, Status, WasmPlugin};
+use gateway_plugins::{Call, Engine, ForeignFunction, Returned, Status, WasmPlugin};
 use http::{HeaderName, HeaderValue, Request, Response};
 use serde_json::json;
 use tokio::runtime::Runtime;
@@ -30,8 +30,9 @@ impl Handler for Nothing {}
 struct Echo;
 
 impl ForeignFunction for Echo {
-    fn call(&self, _: &[u8], _: Option<&Exchange>) -> Result<Returned, Status> {
-        Ok(Returned::Now(bytes::Bytes::from_static(b"12345678")))
+    fn call(&self, _: &[u8], call: &mut Call<'_>) -> Result<Returned, Status> {
+        call.answer.extend(b"12345678");
+        Ok(Returned::Written)
     }
 }
 

@@ -6,7 +6,10 @@ use bytes::Bytes;
 use gateway_core::config::schema::{Field, Record};
 use serde_json::{Map, Value};
 
-use crate::OnError;
+use crate::{
+    OnError,
+    call::{Configuration, Entity},
+};
 
 /// The field of `config` that is the host's.
 const HOST: &str = "host";
@@ -14,8 +17,8 @@ const HOST: &str = "host";
 /// A plugin's configuration.
 #[derive(Debug)]
 pub(crate) struct Config {
-    /// Tells it from all others of the process.
-    pub(crate) id: u64,
+    /// What foreign functions see of it.
+    pub(crate) own: Configuration,
     /// What the guest gets: the JSON text of `config` without the host's part.
     pub(crate) text: Bytes,
     pub(crate) grants: Grants,
@@ -32,8 +35,8 @@ pub(crate) struct Grants {
 }
 
 impl Config {
-    /// Reads a `config`; where it says nothing, `grants` count.
-    pub(crate) fn new(config: &Value, grants: &Grants) -> Result<Self, String> {
+    /// Reads the `config` of `entity`; where it says nothing, `grants` count.
+    pub(crate) fn new(entity: Entity, config: &Value, grants: &Grants) -> Result<Self, String> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let mut guest = config.as_object().cloned().unwrap_or_default();
         let mut grants = grants.clone();
@@ -45,7 +48,12 @@ impl Config {
             _ => String::new(),
         };
         let text = Bytes::from(Value::Object(guest).to_string());
-        Ok(Self { id: NEXT.fetch_add(1, Relaxed), text, grants, root_id })
+        Ok(Self { own: Configuration::new(NEXT.fetch_add(1, Relaxed), entity), text, grants, root_id })
+    }
+
+    /// Tells it from all others of the process.
+    pub(crate) const fn id(&self) -> u64 {
+        self.own.id
     }
 
     /// Whether the guest may call this upstream.
@@ -96,12 +104,12 @@ mod tests {
     use serde_json::json;
 
     use super::{Config, Grants};
-    use crate::OnError;
+    use crate::{OnError, call::Entity};
 
     #[test]
     fn the_guest_gets_all_but_the_hosts_part() {
         let config = json!({ "realm": "x", "host": { "on_error": 503, "upstreams": ["auth"] } });
-        let config = Config::new(&config, &Grants::default()).unwrap();
+        let config = Config::new(Entity::default(), &config, &Grants::default()).unwrap();
         assert_eq!(config.text, r#"{"realm":"x"}"#);
         assert_eq!(config.grants.on_error, OnError::Status(StatusCode::SERVICE_UNAVAILABLE));
         assert!(config.may_call("auth") && !config.may_call("other"));
@@ -111,7 +119,8 @@ mod tests {
     fn the_plugins_own_grants_count_where_the_configuration_is_silent() {
         let grants =
             Grants { on_error: OnError::Allow, upstreams: vec!["auth".into()], body_while_held: true };
-        let config = Config::new(&json!({ "host": { "on_error": null } }), &grants).unwrap();
+        let config =
+            Config::new(Entity::default(), &json!({ "host": { "on_error": null } }), &grants).unwrap();
         assert_eq!(config.text, "{}");
         assert_eq!(config.grants.on_error, OnError::Allow);
         assert!(config.may_call("auth") && config.grants.body_while_held);
@@ -119,7 +128,8 @@ mod tests {
 
     #[test]
     fn a_policy_that_is_none_is_refused_with_its_path() {
-        let refused = Config::new(&json!({ "host": { "on_error": "maybe" } }), &Grants::default());
+        let refused =
+            Config::new(Entity::default(), &json!({ "host": { "on_error": "maybe" } }), &Grants::default());
         assert!(refused.unwrap_err().starts_with("host.on_error: expected deny, allow"));
     }
 }

@@ -48,6 +48,9 @@ pub(crate) trait Head: Default + Send + 'static {
     /// How many fields it has, pseudo-headers included.
     fn fields(&self) -> u32;
 
+    /// Its header fields.
+    fn headers_mut(&mut self) -> &mut HeaderMap;
+
     /// Its body.
     fn body_mut(&mut self) -> &mut Body;
 
@@ -67,6 +70,10 @@ impl Head for Request<Body> {
 
     fn fields(&self) -> u32 {
         count(self.headers()) + 4
+    }
+
+    fn headers_mut(&mut self) -> &mut HeaderMap {
+        self.headers_mut()
     }
 
     fn body_mut(&mut self) -> &mut Body {
@@ -96,6 +103,10 @@ impl Head for Response<Body> {
 
     fn fields(&self) -> u32 {
         count(self.headers()) + 1
+    }
+
+    fn headers_mut(&mut self) -> &mut HeaderMap {
+        self.headers_mut()
     }
 
     fn body_mut(&mut self) -> &mut Body {

@@ -7,11 +7,12 @@ use gateway_core::{
     plugin::{Exchange, Flow, Handler},
     reply::message_reply,
 };
-use http::{Request, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::{
     abi::Side,
+    call::Effects,
     config::Config,
     entry::{Head, Trap, Verdict, ends},
     filter::{self, Rest},
@@ -34,7 +35,7 @@ pub(crate) struct Bound {
 
 impl Drop for Bound {
     fn drop(&mut self) {
-        self.pool.forget(self.config.id);
+        self.pool.forget(self.config.id());
     }
 }
 
@@ -48,7 +49,8 @@ impl Handler for WasmHandler {
     }
 
     fn on_response(&self, response: &mut Response<Body>, exchange: &mut Exchange) -> Flow<Response<Body>> {
-        match Tickets::find(exchange, self.0.config.id).map(Arc::clone) {
+        write(response, Tickets::deferred(exchange, self.0.config.id()));
+        match Tickets::find(exchange, self.0.config.id()).map(Arc::clone) {
             Some(ticket) => self.0.go_on(ticket, response, exchange),
             // A plugin before this one answered: it sees the answer all the same, if it is at hand.
             None if self.0.at_hand(exchange) => self.0.begin(response, exchange, 0),
@@ -57,7 +59,7 @@ impl Handler for WasmHandler {
     }
 
     fn on_log(&self, exchange: &Exchange) {
-        if let Some(ticket) = Tickets::find(exchange, self.0.config.id) {
+        if let Some(ticket) = Tickets::find(exchange, self.0.config.id()) {
             ticket.end(Some(exchange));
         }
     }
@@ -85,7 +87,7 @@ impl Bound {
             .root(&self.config)
             .and_then(|(lease, root)| lease.enter_with(|instance| instance.add_stream(root, notes)));
         let Some((lease, Some(stream))) = started else { return self.fail(exchange) };
-        let seen = lease.enter(|instance| see(instance, stream, message, exchange));
+        let seen = lease.enter(|instance| self.see(instance, stream, message, exchange));
         let ticket = Ticket::new(self, worker, life, stream);
         Tickets::put(exchange, Arc::clone(&ticket));
         self.settle(ticket, seen, message, exchange, tries)
@@ -103,8 +105,39 @@ impl Bound {
             self.pool.runtime.counts.skipped.fetch_add(1, Relaxed);
             return Flow::Continue;
         };
-        let seen = lease.enter(|instance| see(instance, ticket.stream, message, exchange));
+        let seen = lease.enter(|instance| self.see(instance, ticket.stream, message, exchange));
         self.settle(ticket, seen, message, exchange, 0)
+    }
+
+    /// Shows a head to the guest, and arranges to be told where it is held.
+    fn see<M: Head>(
+        &self,
+        instance: &mut Instance,
+        id: u32,
+        message: &mut M,
+        exchange: &mut Exchange,
+    ) -> Result<Seen, Trap> {
+        let verdict = instance.head(id, message, exchange)?;
+        self.affect(instance, message, exchange);
+        Ok(match (verdict, instance.host().streams.get_mut(&id)) {
+            (Verdict::Pause, Some(stream)) => {
+                Seen::Held { events: stream.wait(M::SIDE), changed: stream.changed }
+            }
+            (verdict, _) => Seen::Judged(verdict),
+        })
+    }
+
+    /// Does what foreign functions want of the exchange.
+    fn affect<M: Head>(&self, instance: &mut Instance, message: &mut M, exchange: &mut Exchange) {
+        let effects = &mut instance.host().message.effects;
+        if effects.is_empty() {
+            return;
+        }
+        let Effects { headers } = std::mem::take(effects);
+        match M::SIDE {
+            Side::Request => Tickets::defer(exchange, self.config.id(), headers),
+            Side::Response => write(message, headers),
+        }
     }
 
     /// Does what the guest wants; none where it trapped.
@@ -179,6 +212,7 @@ impl Bound {
                 (None, Some(event)) => instance.event(stream, event, message, exchange)?,
                 (None, None) => Verdict::Pause,
             };
+            self.affect(instance, message, exchange);
             if !matches!(verdict, Verdict::Pause)
                 && let Some(stream) = instance.host().streams.get_mut(&stream)
             {
@@ -264,20 +298,11 @@ enum Seen {
     },
 }
 
-/// Shows a head to the guest, and arranges to be told where it is held.
-fn see<M: Head>(
-    instance: &mut Instance,
-    id: u32,
-    message: &mut M,
-    exchange: &Exchange,
-) -> Result<Seen, Trap> {
-    let verdict = instance.head(id, message, exchange)?;
-    Ok(match (verdict, instance.host().streams.get_mut(&id)) {
-        (Verdict::Pause, Some(stream)) => {
-            Seen::Held { events: stream.wait(M::SIDE), changed: stream.changed }
-        }
-        (verdict, _) => Seen::Judged(verdict),
-    })
+/// Writes fields, each in place of all of its name.
+fn write(message: &mut impl Head, fields: impl IntoIterator<Item = (HeaderName, HeaderValue)>) {
+    for (name, value) in fields {
+        message.headers_mut().insert(name, value);
+    }
 }
 
 /// Answers in place of a plugin that cannot.

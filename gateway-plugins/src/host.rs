@@ -21,6 +21,7 @@ use wasmtime::{StoreLimits, StoreLimitsBuilder};
 use crate::{
     abi::{Side, Status},
     buffer::Buffer,
+    call::Effects,
     config::Config,
     deadline::{Budget, Deadline},
     memory::Guest,
@@ -60,6 +61,10 @@ pub(crate) struct Host {
     pub(crate) log_lines: u32,
     /// Callbacks entered.
     pub(crate) entries: u64,
+    /// The worker it serves; none where it only tries a configuration out.
+    pub(crate) shard: Option<usize>,
+    /// Where foreign functions write their answers.
+    pub(crate) answer: Vec<u8>,
     /// Callouts and other work under way; it ends with the instance.
     tasks: JoinSet<()>,
     /// Contexts that were given more time and have had it.
@@ -161,6 +166,8 @@ pub(crate) struct Message {
     pub(crate) arguments: Option<Buffer>,
     pub(crate) vm_configuration: Option<Buffer>,
     pub(crate) configuration: Option<Buffer>,
+    /// What foreign functions want of the exchange.
+    pub(crate) effects: Effects,
 }
 
 impl Host {
@@ -174,8 +181,14 @@ impl Host {
             .tables(4)
             .build();
         let budget = Budget { cpu: limits.configure_cpu, wall: limits.configure_wall };
+        let shard = match &home {
+            Home::Worker(worker, _) => worker.upgrade().map(|worker| worker.shard),
+            Home::Staging => None,
+        };
         Self {
             home,
+            shard,
+            answer: Vec::new(),
             guest: None,
             limiter,
             deadline: Deadline::new(budget),
@@ -221,14 +234,6 @@ impl Host {
     pub(crate) fn new_token(&mut self) -> u32 {
         self.last_token = self.last_token.wrapping_add(1).max(1);
         self.last_token
-    }
-
-    /// The worker it serves; none where it only tries a configuration out.
-    pub(crate) fn worker(&self) -> Option<usize> {
-        match &self.home {
-            Home::Worker(worker, _) => worker.upgrade().map(|worker| worker.shard),
-            Home::Staging => None,
-        }
     }
 
     /// Does work beside the callback, which brings the effective context an event in the end.

@@ -75,7 +75,7 @@ impl Instance {
 
     /// The root of a configuration.
     pub(crate) fn root(&self, config: u64) -> Option<u32> {
-        self.store.data().roots.iter().find(|(_, root)| root.config.id == config).map(|(id, _)| *id)
+        self.store.data().roots.iter().find(|(_, root)| root.config.id() == config).map(|(id, _)| *id)
     }
 
     /// Takes a configuration: its root is created, started and configured. As in Envoy, every root is told of the

@@ -3,14 +3,16 @@
 use std::{fmt, fs, path::Path, sync::Arc};
 
 use gateway_core::{
-    config::schema::Record,
+    config::{self, schema::Record},
     plugin::{Configured, Plugin},
 };
 use serde_json::Value;
 
 use crate::{
-    Engine, ForeignFunction, Limits, LoadError, Metric, OnError, Stats, Upstreams,
+    Engine, ForeignFunction, Function, Limits, LoadError, Metric, OnError, Stats, Upstreams,
+    call::Entity,
     config::{Config, Grants, schema},
+    function::Typed,
     handler::{Bound, WasmHandler},
     host::Home,
     instance::{Instance, Unfit},
@@ -90,7 +92,17 @@ impl Plugin for WasmPlugin {
     }
 
     fn configure(&self, config: &Value) -> Result<Configured, String> {
-        let config = Arc::new(Config::new(config, &self.grants)?);
+        self.bind(Entity::default(), config)
+    }
+
+    fn configure_entity(&self, entity: &config::Plugin) -> Result<Configured, String> {
+        self.bind(entity.into(), &entity.config)
+    }
+}
+
+impl WasmPlugin {
+    fn bind(&self, entity: Entity, config: &Value) -> Result<Configured, String> {
+        let config = Arc::new(Config::new(entity, config, &self.grants)?);
         self.try_out(&config).map_err(|unfit| unfit.to_string())?;
         self.pool.runtime.note(&config);
         Ok(Configured::handler(WasmHandler(Arc::new(Bound { pool: Arc::clone(&self.pool), config }))))
@@ -168,8 +180,14 @@ impl Builder {
     /// A function that it can call by `name`.
     #[must_use]
     pub fn function(mut self, name: &str, function: impl ForeignFunction) -> Self {
-        self.services.functions.insert(name.to_owned(), Arc::new(function));
+        self.services.add(name, Arc::new(function));
         self
+    }
+
+    /// A function of the contract, under the name that the contract has for it, in place of another one of that name.
+    #[must_use]
+    pub fn serve<F: Function>(self, function: F) -> Self {
+        self.function(<F::Arguments<'static> as plugin_contract::Call>::NAME, Typed(function))
     }
 
     /// Its bounds.

@@ -3,10 +3,11 @@
 use std::{collections::HashMap, fmt, future::Future, pin::Pin, sync::Arc};
 
 use bytes::Bytes;
-use gateway_core::{Body, BoxError, plugin::Exchange};
+use foldhash::fast::RandomState;
+use gateway_core::{Body, BoxError};
 use http::{Request, Response};
 
-use crate::Status;
+use crate::{Status, call::Call};
 
 /// A callout under way.
 pub type Calling = Pin<Box<dyn Future<Output = Result<Response<Body>, BoxError>> + Send>>;
@@ -20,35 +21,38 @@ pub trait Upstreams: Send + Sync + 'static {
     fn call(&self, name: &str, request: Request<Body>, shard: usize) -> Option<Calling>;
 }
 
-/// A function that guests call by name with `proxy_call_foreign_function`.
+/// A function that guests call by name with `proxy_call_foreign_function`. One whose arguments and answers are types
+/// of the contract is rather a [`Function`](crate::Function).
 ///
 /// ```
-/// use gateway_core::plugin::Exchange;
-/// use gateway_plugins::{ForeignFunction, Returned, Status};
+/// use gateway_plugins::{Call, ForeignFunction, Returned, Status};
 ///
 /// struct Reverse;
 ///
 /// impl ForeignFunction for Reverse {
-///     fn call(&self, arguments: &[u8], _: Option<&Exchange>) -> Result<Returned, Status> {
-///         Ok(Returned::Now(arguments.iter().rev().copied().collect()))
+///     fn call(&self, arguments: &[u8], call: &mut Call<'_>) -> Result<Returned, Status> {
+///         call.answer.extend(arguments.iter().rev());
+///         Ok(Returned::Written)
 ///     }
 /// }
 /// ```
 pub trait ForeignFunction: Send + Sync + 'static {
-    /// Answers a call. The exchange is there where the callback that calls belongs to a request. It must not block.
+    /// Answers a call. The arguments are the guest's memory. It must not block.
     ///
     /// # Errors
     /// What the guest is told.
-    fn call(&self, arguments: &[u8], exchange: Option<&Exchange>) -> Result<Returned, Status>;
+    fn call(&self, arguments: &[u8], call: &mut Call<'_>) -> Result<Returned, Status>;
 }
 
 /// What a foreign function gives.
 #[non_exhaustive]
 pub enum Returned {
+    /// Its result, which stands in [`Call::answer`].
+    Written,
     /// Its result.
     Now(Bytes),
-    /// Its result, later: the call returns a token, 32 bits and little-endian, and `proxy_on_foreign_function` brings
-    /// the result under that number.
+    /// Its result, later: the call returns a byte 1 and a token, 32 bits and little-endian, and
+    /// `proxy_on_foreign_function` brings the result under that number.
     Later(Pin<Box<dyn Future<Output = Bytes> + Send>>),
 }
 
@@ -56,7 +60,7 @@ pub enum Returned {
 #[derive(Clone, Default)]
 pub(crate) struct Services {
     pub(crate) upstreams: Option<Arc<dyn Upstreams>>,
-    pub(crate) functions: HashMap<String, Arc<dyn ForeignFunction>>,
+    functions: HashMap<Box<[u8]>, Arc<dyn ForeignFunction>, RandomState>,
 }
 
 impl Services {
@@ -64,13 +68,18 @@ impl Services {
         self.upstreams.as_ref()?.call(name, request, shard)
     }
 
-    pub(crate) fn function(&self, name: &str) -> Option<Arc<dyn ForeignFunction>> {
-        self.functions.get(name).cloned()
+    pub(crate) fn add(&mut self, name: &str, function: Arc<dyn ForeignFunction>) {
+        self.functions.insert(name.as_bytes().into(), function);
+    }
+
+    pub(crate) fn function(&self, name: &[u8]) -> Option<&dyn ForeignFunction> {
+        self.functions.get(name).map(AsRef::as_ref)
     }
 }
 
 impl fmt::Debug for Services {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Services").field("functions", &self.functions.keys()).finish_non_exhaustive()
+        let names = self.functions.keys().map(|name| String::from_utf8_lossy(name)).collect::<Vec<_>>();
+        f.debug_struct("Services").field("functions", &names).finish_non_exhaustive()
     }
 }

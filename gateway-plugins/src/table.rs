@@ -11,7 +11,7 @@ use siphasher::sip128::SipHasher13;
 const WAYS: usize = 16;
 
 /// Stands for a text among secrets: 128 bits of a keyed hash. Nobody outside can aim at another's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Name {
     low: u64,
     high: u64,

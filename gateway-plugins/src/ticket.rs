@@ -6,6 +6,7 @@ use std::sync::{
 };
 
 use gateway_core::plugin::Exchange;
+use http::{HeaderName, HeaderValue};
 use smallvec::SmallVec;
 
 use crate::{handler::Bound, notes::Notes, worker::Worker};
@@ -45,6 +46,8 @@ impl Drop for Ticket {
 pub(crate) struct Tickets {
     held: SmallVec<[Arc<Ticket>; 4]>,
     notes: Notes,
+    /// Fields of the answer that is yet to come, by configuration.
+    deferred: Vec<(u64, HeaderName, HeaderValue)>,
 }
 
 impl Tickets {
@@ -53,16 +56,34 @@ impl Tickets {
         exchange.extensions.get_or_insert_default::<Self>().notes.clone()
     }
 
+    /// Keeps fields for the answer, until the configuration's turn comes.
+    pub(crate) fn defer(exchange: &mut Exchange, config: u64, fields: Vec<(HeaderName, HeaderValue)>) {
+        let deferred = &mut exchange.extensions.get_or_insert_default::<Self>().deferred;
+        deferred.extend(fields.into_iter().map(|(name, value)| (config, name, value)));
+    }
+
+    /// The fields that a configuration has kept for the answer.
+    pub(crate) fn deferred(
+        exchange: &mut Exchange,
+        config: u64,
+    ) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
+        let deferred = exchange.extensions.get_mut::<Self>().map(|tickets| &mut tickets.deferred);
+        deferred
+            .into_iter()
+            .flat_map(move |deferred| deferred.extract_if(.., move |(of, _, _)| *of == config))
+            .map(|(_, name, value)| (name, value))
+    }
+
     /// The request's context under a configuration.
     pub(crate) fn find(exchange: &Exchange, config: u64) -> Option<&Arc<Ticket>> {
-        exchange.extensions.get::<Self>()?.held.iter().find(|ticket| ticket.bound.config.id == config)
+        exchange.extensions.get::<Self>()?.held.iter().find(|ticket| ticket.bound.config.id() == config)
     }
 
     /// Notes a context, in place of one from before.
     pub(crate) fn put(exchange: &mut Exchange, ticket: Arc<Ticket>) {
         let tickets = exchange.extensions.get_or_insert_default::<Self>();
-        let id = ticket.bound.config.id;
-        match tickets.held.iter_mut().find(|held| held.bound.config.id == id) {
+        let id = ticket.bound.config.id();
+        match tickets.held.iter_mut().find(|held| held.bound.config.id() == id) {
             Some(held) => *held = ticket,
             None => tickets.held.push(ticket),
         }

@@ -231,7 +231,7 @@ impl Lease<'_> {
 
     /// The root of `config`, made where it is new.
     pub(crate) fn root(mut self, config: &Arc<Config>) -> Option<(Self, u32)> {
-        if let Some(root) = self.instance().root(config.id) {
+        if let Some(root) = self.instance().root(config.id()) {
             return Some((self, root));
         }
         match self.instance().add_root(config) {

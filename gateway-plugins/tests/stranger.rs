@@ -4,8 +4,8 @@
 mod kit;
 
 use bytes::Bytes;
-use gateway_core::plugin::{Exchange, Plugin as _};
-use gateway_plugins::{ForeignFunction, MetricValue, Returned, Status};
+use gateway_core::plugin::Plugin as _;
+use gateway_plugins::{Call, ForeignFunction, MetricValue, Returned, Status};
 use http::HeaderMap;
 use kit::{ENGINE, STRANGER, builder, chunks, edge, empty, request, stranger, told, whole};
 use serde_json::json;
@@ -120,16 +120,18 @@ async fn a_queue_tells_its_listener() {
 struct Reverse;
 
 impl ForeignFunction for Reverse {
-    fn call(&self, arguments: &[u8], exchange: Option<&Exchange>) -> Result<Returned, Status> {
-        assert!(exchange.is_some());
-        Ok(Returned::Now(arguments.iter().rev().copied().collect()))
+    fn call(&self, arguments: &[u8], call: &mut Call<'_>) -> Result<Returned, Status> {
+        assert!(call.exchange.is_some() && call.request.is_some() && call.effects.is_some());
+        assert_eq!(call.plugin, "stranger");
+        call.answer.extend(arguments.iter().rev());
+        Ok(Returned::Written)
     }
 }
 
 struct Later;
 
 impl ForeignFunction for Later {
-    fn call(&self, _: &[u8], _: Option<&Exchange>) -> Result<Returned, Status> {
+    fn call(&self, _: &[u8], _: &mut Call<'_>) -> Result<Returned, Status> {
         Ok(Returned::Later(Box::pin(async {
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
             Bytes::from_static(b"at last")

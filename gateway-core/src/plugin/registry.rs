@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 use serde_json::Value;
 
 use super::{ChainLayer, Handler};
-use crate::config::schema::Record;
+use crate::config::{self, schema::Record};
 
 /// A kind of plugin: a name, a place in the order, a table of config fields, and a factory.
 pub trait Plugin: Send + Sync + 'static {
@@ -30,6 +30,14 @@ pub trait Plugin: Send + Sync + 'static {
     /// What the table of fields cannot say: a regular expression that does not parse, a file
     /// that cannot be opened. The text names the field.
     fn configure(&self, config: &Value) -> Result<Configured, String>;
+
+    /// The same, for a plugin that asks which entity it is configured by: its id, and where it applies.
+    ///
+    /// # Errors
+    /// As [`configure`](Self::configure).
+    fn configure_entity(&self, entity: &config::Plugin) -> Result<Configured, String> {
+        self.configure(&entity.config)
+    }
 }
 
 /// What a plugin contributes to the chain.
@@ -90,7 +98,7 @@ impl Registry {
     }
 }
 
-impl crate::config::schema::PluginSchemas for Registry {
+impl config::schema::PluginSchemas for Registry {
     fn schema(&self, name: &str) -> Option<&Record> {
         self.get(name).map(|plugin| plugin.schema())
     }

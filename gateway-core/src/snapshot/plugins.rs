@@ -166,7 +166,7 @@ fn configure(entity: &Plugin, environment: &Environment, problems: &mut Vec<Prob
         return None;
     };
     let refused = |message| Problem::in_entity("plugins", entity.id, Some(&entity.name), "config", message);
-    let configured = plugin::Plugin::configure(plugin.as_ref(), &entity.config);
+    let configured = plugin::Plugin::configure_entity(plugin.as_ref(), entity);
     let configured = configured.map_err(|message| problems.push(refused(message))).ok()?;
     Some(Placing { entity: entity.id, consumer: entity.consumer.map(|it| it.id), configured })
 }

@@ -1,10 +1,14 @@
 //! Functions beyond the ABI, by name.
 
+use gateway_core::plugin::Exchange;
+use plugin_contract::LATER;
 use wasmtime::Linker;
 
-use super::copied;
+use super::within;
 use crate::{
-    host::{ABSENT, Event, Host, with_exchange},
+    abi::Status,
+    call::Call,
+    host::{ABSENT, EXCHANGE, Event, Host, Message},
     memory::{Called, Caller, bytes, give, view},
     services::Returned,
 };
@@ -18,7 +22,8 @@ pub(super) fn define(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
     Ok(())
 }
 
-/// A result that is not there yet is a token of four bytes: `proxy_on_foreign_function` brings it later.
+/// The results are written into a buffer that the host keeps, and handed over when the function has let go of all that
+/// it was lent.
 fn call(
     caller: &mut Caller<'_>,
     name: u32,
@@ -28,24 +33,61 @@ fn call(
     results_at: u32,
     results_size_at: u32,
 ) -> Called {
-    let arguments = copied(caller, arguments, size)?;
-    let (memory, host) = view(caller)?;
-    let name = bytes(memory, name, name_size)?;
-    let function = std::str::from_utf8(name).ok().and_then(|name| host.runtime.services.function(name));
-    let function = function.ok_or(ABSENT)?;
-    let returned = with_exchange(|exchange| function.call(&arguments, Some(exchange)));
-    let returned = returned.unwrap_or_else(|| function.call(&arguments, None))?;
-    let results = match returned {
-        Returned::Now(results) => results,
-        Returned::Later(results) => {
-            let token = host.new_token();
-            host.spawn_event(async move { Event::Foreign(token, results.await) })?;
-            token.to_le_bytes().to_vec().into()
-        }
-    };
+    let mut results = std::mem::take(&mut caller.data_mut().answer);
+    let called = answer(caller, (name, name_size), (arguments, size), &mut results);
     // The guest may not want them.
-    if results_at == 0 && results_size_at == 0 {
-        return Ok(());
+    let called = match called {
+        Ok(()) if results_at != 0 || results_size_at != 0 => {
+            give(caller, &results, results_at, results_size_at)
+        }
+        called => called,
+    };
+    if results.capacity() <= KEPT {
+        results.clear();
+        caller.data_mut().answer = results;
     }
-    give(caller, &results, results_at, results_size_at)
+    called
+}
+
+/// A buffer that grew larger than this is not kept.
+const KEPT: usize = 64 << 10;
+
+/// Puts what the function gives into `results`.
+fn answer(caller: &mut Caller<'_>, name: (u32, u32), arguments: (u32, u32), results: &mut Vec<u8>) -> Called {
+    let (memory, host) = view(caller)?;
+    within(arguments.1, host.runtime.limits.value)?;
+    let (name, arguments) = (bytes(memory, name.0, name.1)?, bytes(memory, arguments.0, arguments.1)?);
+    match run(host, name, arguments, results)? {
+        Returned::Written => {}
+        Returned::Now(bytes) => results.extend_from_slice(&bytes),
+        Returned::Later(late) => {
+            let token = host.new_token();
+            host.spawn_event(async move { Event::Foreign(token, late.await) })?;
+            results.clear();
+            results.push(LATER);
+            results.extend_from_slice(&token.to_le_bytes());
+        }
+    }
+    Ok(())
+}
+
+/// Runs the function with what the effective context has at hand, and that alone.
+fn run(host: &mut Host, name: &[u8], arguments: &[u8], results: &mut Vec<u8>) -> Result<Returned, Status> {
+    let (lent, current) = (host.has_message(), host.effective == host.current);
+    let root = host.root_of(host.effective).and_then(|root| host.roots.get(&root)).ok_or(ABSENT)?;
+    let function = host.runtime.services.function(name).ok_or(ABSENT)?;
+    let Message { request, response, effects, .. } = &mut host.message;
+    let (request, response) = (request.as_mut().filter(|_| lent), response.as_mut().filter(|_| lent));
+    let effects = (request.is_some() || response.is_some()).then_some(effects);
+    let (plugin, configuration, shard) = (&*host.runtime.name, &root.config.own, host.shard);
+    let call = |exchange: Option<&Exchange>| {
+        let answer = results;
+        let mut call = Call { plugin, configuration, shard, exchange, request, response, effects, answer };
+        function.call(arguments, &mut call)
+    };
+    if (lent || current) && EXCHANGE.is_set() {
+        EXCHANGE.with(|exchange| call(Some(exchange)))
+    } else {
+        call(None)
+    }
 }

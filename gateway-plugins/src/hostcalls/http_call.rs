@@ -64,7 +64,7 @@ fn call(
     let limits = &host.runtime.limits;
     let time = Duration::from_millis(milliseconds.into()).min(limits.callout_time);
     let answer = limits.callout_answer;
-    if let Some(worker) = host.worker() {
+    if let Some(worker) = host.shard {
         let calling = host.runtime.services.call(upstream, request, worker).ok_or(Status::BadArgument)?;
         host.spawn_event(async move { Event::Called(token, answered(calling, time, answer).await) })?;
     }

@@ -1,6 +1,6 @@
 //! One window of a limiter: what it has counted, what is left, when it begins anew. Time is passed in.
 
-use plugin_contract::ratelimit::{Algorithm, Window};
+use plugin_contract::ratelimit::{Algorithm, Period, Window};
 
 use super::calendar::{length, span};
 
@@ -36,6 +36,25 @@ impl Rule {
         let length = length(window.period);
         let fits = window.limit.checked_mul(length).is_some_and(|room| room < 1 << 63);
         (fits || algorithm != Algorithm::Pace).then_some(Self { algorithm, window, length })
+    }
+
+    /// What tells the windows of one key apart: an edit that adds one leaves the others as they are.
+    pub(crate) fn part(&self) -> u64 {
+        let period = match self.window.period {
+            Period::Second => 1,
+            Period::Minute => 2,
+            Period::Hour => 3,
+            Period::Day => 4,
+            Period::Month => 5,
+            Period::Year => 6,
+            Period::Seconds(seconds) => u64::from(seconds) << 8,
+        };
+        let algorithm = match self.algorithm {
+            Algorithm::Fixed => 0,
+            Algorithm::Sliding => 1 << 62,
+            Algorithm::Pace => 2 << 62,
+        };
+        period | algorithm
     }
 
     /// What a cell says at `now`.

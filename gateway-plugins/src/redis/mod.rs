@@ -72,3 +72,36 @@ impl Clients {
         client
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use plugin_contract::ratelimit::Redis;
+
+    use super::{Clients, Server};
+
+    /// A server of this machine.
+    pub(crate) fn redis(port: u16) -> Redis<'static> {
+        Redis {
+            host: "127.0.0.1",
+            port,
+            timeout: 2_000,
+            username: None,
+            password: None,
+            database: 0,
+            tls: false,
+            verify: false,
+            server_name: None,
+            sync: None,
+        }
+    }
+
+    #[test]
+    fn who_speaks_alike_to_a_server_shares_a_client() {
+        let clients = Clients::default();
+        let one = clients.of((&redis(1)).into());
+        assert!(std::sync::Arc::ptr_eq(&one, &clients.of((&redis(1)).into())));
+        let other = Redis { password: Some("secret"), ..redis(1) };
+        assert!(!std::sync::Arc::ptr_eq(&one, &clients.of((&other).into())));
+        assert!(!format!("{:?}", Server::from(&other)).contains("secret"));
+    }
+}

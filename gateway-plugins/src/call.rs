@@ -1,0 +1,147 @@
+//! What a foreign function sees of who calls it, and what it may do there.
+
+use std::{any::Any, fmt, sync::OnceLock};
+
+use gateway_core::{Body, config::Plugin, plugin::Exchange};
+use http::{HeaderName, HeaderValue, Request, Response};
+use uuid::Uuid;
+
+/// A call of a foreign function, from the gateway's side: who calls, and what is at hand at that moment.
+///
+/// Everything is lent for the time of the call; what it gives for the request itself goes into
+/// [`effects`](Self::effects).
+#[non_exhaustive]
+pub struct Call<'a> {
+    /// The plugin's name.
+    pub plugin: &'a str,
+    /// The configuration that the running callback belongs to.
+    pub configuration: &'a Configuration,
+    /// The worker; none where an instance only tries a configuration out: nothing may leave it then.
+    pub shard: Option<usize>,
+    /// The request under way, where the callback belongs to one.
+    pub exchange: Option<&'a Exchange>,
+    /// The request, in callbacks that may still change its head.
+    pub request: Option<&'a mut Request<Body>>,
+    /// The response, in callbacks that may still change its head.
+    pub response: Option<&'a mut Response<Body>>,
+    /// What becomes of the exchange after the callback; none where no head of a message is at hand.
+    pub effects: Option<&'a mut Effects>,
+    /// Room for the answer, empty, kept from call to call: what is written here and [`Returned::Written`] needs no
+    /// memory of its own.
+    ///
+    /// [`Returned::Written`]: crate::Returned::Written
+    pub answer: &'a mut Vec<u8>,
+}
+
+impl fmt::Debug for Call<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut call = f.debug_struct("Call");
+        call.field("plugin", &self.plugin).field("configuration", &self.configuration);
+        call.field("shard", &self.shard).finish_non_exhaustive()
+    }
+}
+
+/// A plugin entity as configured: who it is, where it applies, and what functions keep for it.
+pub struct Configuration {
+    /// Tells it from all others of the process; an edit of the entity makes another one.
+    pub id: u64,
+    /// The entity.
+    pub entity: Entity,
+    kept: [OnceLock<Box<dyn Any + Send + Sync>>; KINDS],
+}
+
+/// Kinds of things that may be kept for one configuration.
+const KINDS: usize = 16;
+
+impl Configuration {
+    pub(crate) fn new(id: u64, entity: Entity) -> Self {
+        Self { id, entity, kept: Default::default() }
+    }
+
+    /// What a function keeps for this configuration, made where it is not there yet. It goes when the configuration
+    /// and the last request under it have gone. Nothing where too many kinds of things are kept.
+    ///
+    /// ```no_run
+    /// # fn with(call: &gateway_plugins::Call<'_>) {
+    /// use std::sync::atomic::{AtomicU64, Ordering};
+    ///
+    /// let calls: Option<&AtomicU64> = call.configuration.kept();
+    /// calls.map(|calls| calls.fetch_add(1, Ordering::Relaxed));
+    /// # }
+    /// ```
+    pub fn kept<T: Default + Send + Sync + 'static>(&self) -> Option<&T> {
+        // A slot once taken stays as it is: looking takes no lock.
+        self.kept.iter().find_map(|slot| slot.get_or_init(|| Box::<T>::default()).downcast_ref())
+    }
+}
+
+impl fmt::Debug for Configuration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Configuration").field("id", &self.id).field("entity", &self.entity).finish()
+    }
+}
+
+/// A plugin entity, without its config.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Entity {
+    /// Its id; nil where the plugin was configured without an entity.
+    pub id: Uuid,
+    /// Its label.
+    pub instance_name: Option<String>,
+    /// The route it is for, if it is for one.
+    pub route: Option<Uuid>,
+    /// The service it is for, if it is for one.
+    pub service: Option<Uuid>,
+    /// The consumer it is for, if it is for one.
+    pub consumer: Option<Uuid>,
+}
+
+impl From<&Plugin> for Entity {
+    fn from(plugin: &Plugin) -> Self {
+        Self {
+            id: plugin.id,
+            instance_name: plugin.instance_name.clone(),
+            route: plugin.route.map(|route| route.id),
+            service: plugin.service.map(|service| service.id),
+            consumer: plugin.consumer.map(|consumer| consumer.id),
+        }
+    }
+}
+
+/// What foreign functions want of an exchange. It is done when the callback has returned.
+#[derive(Debug, Default)]
+pub struct Effects {
+    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl Effects {
+    /// Writes a header field on the answer, in place of all of its name, when the plugin's turn comes on the way
+    /// back. Of several of one name the last one counts.
+    pub fn set_response_header(&mut self, name: HeaderName, value: HeaderValue) {
+        match self.headers.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, known)) => *known = value,
+            None => self.headers.push((name, value)),
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.headers.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+
+    use super::{Configuration, Entity};
+
+    #[test]
+    fn each_kind_of_thing_is_kept_once() {
+        let configuration = Configuration::new(1, Entity::default());
+        configuration.kept::<AtomicU32>().unwrap().store(5, Relaxed);
+        configuration.kept::<AtomicU64>().unwrap().store(7, Relaxed);
+        assert_eq!(configuration.kept::<AtomicU32>().unwrap().load(Relaxed), 5);
+        assert_eq!(configuration.kept::<AtomicU64>().unwrap().load(Relaxed), 7);
+    }
+}
