@@ -87,9 +87,11 @@ mod tests {
         let local = Local::new(64);
         std::thread::scope(|scope| {
             for _ in 0..8 {
-                scope.spawn(|| (0..5_000).for_each(|_| {
-                    local.add("p", &add("n", "k", 1, 60), 0);
-                }));
+                scope.spawn(|| {
+                    (0..5_000).for_each(|_| {
+                        local.add("p", &add("n", "k", 1, 60), 0);
+                    })
+                });
             }
         });
         assert_eq!(local.add("p", &add("n", "k", 0, 60), 0), 40_000);

@@ -64,3 +64,50 @@ impl Counters for CounterStore {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use plugin_contract::{counter::Add, ratelimit::Store};
+    use redis::AsyncCommands;
+
+    use super::{Counted, CounterStore, Counters};
+    use crate::redis::{server::RedisServer, tests::redis};
+
+    async fn add(store: &CounterStore, port: u16, delta: i64, ttl: u32) -> Option<i64> {
+        let store_at = Store::Redis(redis(port));
+        match store.add("p", &Add { namespace: "n", key: "k", delta, ttl, store: store_at }) {
+            Counted::Now(_) => panic!("a server answers later"),
+            Counted::Later(late) => late.await,
+        }
+    }
+
+    #[tokio::test]
+    async fn counters_in_redis_count_for_all_and_stop_at_the_ends() {
+        let Some(mut server) = RedisServer::start(&[]) else { return };
+        let (one, other) = (CounterStore::default(), CounterStore::default());
+        assert_eq!(add(&one, server.port, 0, 60).await, Some(0));
+        let mut connection = server.other().await;
+        assert!(!connection.exists::<_, bool>("counter/p/n:k").await.unwrap(), "to look begins none");
+        assert_eq!(add(&one, server.port, 3, 60).await, Some(3));
+        assert_eq!(add(&other, server.port, -5, 600).await, Some(-2));
+        assert_eq!(add(&one, server.port, i64::MIN, 60).await, Some(i64::MIN));
+        assert_eq!(add(&one, server.port, -1, 60).await, Some(i64::MIN));
+        assert_eq!(add(&one, server.port, i64::MAX, 60).await, Some(-1));
+        assert_eq!(add(&one, server.port, i64::MAX, 60).await, Some(i64::MAX - 1));
+        assert_eq!(add(&one, server.port, 7, 60).await, Some(i64::MAX));
+        assert_eq!(add(&one, server.port, 0, 60).await, Some(i64::MAX));
+        let left: i64 = connection.ttl("counter/p/n:k").await.unwrap();
+        assert!((1..=60).contains(&left), "its time is that of its beginning: {left}");
+        server.kill();
+        assert_eq!(add(&one, server.port, 1, 60).await, None);
+    }
+
+    #[test]
+    fn counters_of_this_process_answer_at_once() {
+        let store = CounterStore::default();
+        let add = Add { namespace: "n", key: "k", delta: 2, ttl: 60, store: Store::Local };
+        for expected in [2, 4] {
+            assert!(matches!(store.add("p", &add), Counted::Now(count) if count == expected));
+        }
+    }
+}

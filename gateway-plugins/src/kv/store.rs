@@ -66,7 +66,9 @@ impl KeyValues for KeyValueStore {
 
     fn set(&self, plugin: &str, set: &Set<'_>) -> Outcome {
         let known = self.namespace(plugin, set.namespace);
-        let Some(namespace) = known.or_else(|| self.make(plugin, set.namespace)) else { return Outcome::Full };
+        let Some(namespace) = known.or_else(|| self.make(plugin, set.namespace)) else {
+            return Outcome::Full;
+        };
         let now = clock::steady();
         let until = set.ttl.map(|ttl| now.saturating_add(u64::from(ttl.max(1)) * 1_000));
         let mut namespace = namespace.write().unwrap_or_else(PoisonError::into_inner);
@@ -97,7 +99,8 @@ mod tests {
         let get = |plugin, namespace| store.get(plugin, &Get { namespace, key: "k" });
         assert_eq!(get("p", "n").unwrap().0, "1");
         assert_eq!((get("q", "n"), get("p", "m")), (None, None));
-        let delete = |plugin, namespace| store.delete(plugin, &Delete { namespace, key: "k", only: Only::Always });
+        let delete =
+            |plugin, namespace| store.delete(plugin, &Delete { namespace, key: "k", only: Only::Always });
         assert!(!delete("q", "n") && delete("p", "n") && !delete("p", "n"));
     }
 

@@ -120,7 +120,7 @@ mod tests {
 
     impl RateLimit for Never {
         fn check(&self, _: &str, _: u32) -> Checked {
-            Checked::Now(Verdict { allowed: false, windows: [].into() })
+            Checked::Now(Verdict { allowed: false, windows: Vec::new().into() })
         }
     }
 
@@ -140,7 +140,8 @@ mod tests {
     fn limiters_made_at_the_same_time_have_one_number_each() {
         let made = Made::default();
         let all = std::thread::scope(|scope| {
-            let make = |name: u8| made.number([name % 4].into(), || Ok(Arc::new(Never) as Arc<dyn RateLimit>));
+            let make =
+                |name: u8| made.number([name % 4].into(), || Ok(Arc::new(Never) as Arc<dyn RateLimit>));
             let threads: Vec<_> = (0..16).map(|name| scope.spawn(move || (name % 4, make(name)))).collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
         });

@@ -51,6 +51,14 @@ pub struct Scope<'a> {
     pub entity: &'a Entity,
 }
 
+impl<'a> Scope<'a> {
+    /// The scope of a plugin's entity.
+    #[must_use]
+    pub const fn new(plugin: &'a str, entity: &'a Entity) -> Self {
+        Self { plugin, entity }
+    }
+}
+
 /// What a limiter answers.
 #[non_exhaustive]
 pub enum Checked {

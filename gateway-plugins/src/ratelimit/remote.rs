@@ -1,6 +1,9 @@
 //! Limits in Redis, that all nodes count in.
 
-use std::{fmt::Write, sync::{Arc, LazyLock}};
+use std::{
+    fmt::Write,
+    sync::{Arc, LazyLock},
+};
 
 use plugin_contract::ratelimit::{Algorithm, Limiter, Period};
 use redis::{Script, ScriptInvocation};
@@ -154,10 +157,16 @@ fn prefix(limiter: &Limiter<'_>, scope: Scope<'_>) -> String {
 #[cfg(test)]
 mod tests {
     use plugin_contract::ratelimit::{Algorithm, Limiter, Period, Store, Window};
+    use proptest::{collection::vec, prelude::*, strategy::ValueTree, test_runner::TestRunner};
+    use redis::AsyncCommands;
     use uuid::Uuid;
 
     use super::{Remote, Scope};
-    use crate::{Entity, ratelimit::verdict::Rules, redis::Clients};
+    use crate::{
+        Entity,
+        ratelimit::{local::Local, verdict::Rules},
+        redis::{Clients, server::RedisServer},
+    };
 
     fn keys(plugin: &str, entity: &Entity, name: &str, algorithm: Algorithm) -> Vec<String> {
         let redis = crate::redis::tests::redis(6379);
@@ -170,13 +179,102 @@ mod tests {
         rules.iter().map(|rule| remote.key(rule, "10.0.0.1", 1_700_000_040_000)).collect()
     }
 
+    fn remote(port: u16, name: &str, algorithm: Algorithm, windows: &[Window]) -> (Remote, Rules) {
+        let rules = Rules::new(algorithm, windows).unwrap();
+        let limiter = Limiter { algorithm, windows: windows.to_vec(), store: Store::Local, name };
+        let client = Clients::default().of((&crate::redis::tests::redis(port)).into());
+        let scope = Scope { plugin: "rate-limiting", entity: &Entity::default() };
+        (Remote::new(client, &limiter, scope, rules.clone()).unwrap(), rules)
+    }
+
+    /// What Redis decides, beside what this process would: the same questions at the same times.
+    #[tokio::test]
+    async fn lua_decides_as_the_rules_do() {
+        let Some(server) = RedisServer::start(&[]) else { return };
+        let windows = |limits: [u64; 2]| {
+            [(Period::Hour, limits[0]), (Period::Day, limits[1])]
+                .map(|(period, limit)| Window { period, limit })
+        };
+        let steps = vec((prop_oneof![0..5_u64, 0..1_800_000_u64, 0..7_200_000_u64], 0..4_u32), 1..40);
+        let mut runner = TestRunner::deterministic();
+        for algorithm in [Algorithm::Fixed, Algorithm::Sliding, Algorithm::Pace] {
+            let name = format!("{algorithm:?}");
+            for case in 0..24 {
+                let limits = [1..8_u64, 1..40_u64].new_tree(&mut runner).unwrap().current();
+                let steps = steps.new_tree(&mut runner).unwrap().current();
+                let (remote, rules) = remote(server.port, &name, algorithm, &windows(limits));
+                let local = Local::new(16);
+                let mut now = 1_700_000_000_000;
+                for (pause, cost) in steps {
+                    now += pause;
+                    let here = local.check(local.name(&[]), &rules, "k", cost, now);
+                    let there = remote.clone().ask(case.to_string(), cost, now).await;
+                    assert_eq!(there, Some(here), "{algorithm:?} {limits:?} at {now} for {cost}");
+                }
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn what_kong_has_counted_counts_and_kong_finds_what_we_count() {
+        let Some(server) = RedisServer::start(&[]) else { return };
+        let windows =
+            [(Period::Minute, 5), (Period::Hour, 100)].map(|(period, limit)| Window { period, limit });
+        let (remote, rules) = remote(server.port, "", Algorithm::Fixed, &windows);
+        let now = 1_700_000_045_000;
+        let mut kong = server.other().await;
+        let nil = "00000000-0000-0000-0000-000000000000";
+        let minute = format!("ratelimit:{nil}:{nil}:10.0.0.1:1700000040000:minute");
+        let hour = format!("ratelimit:{nil}:{nil}:10.0.0.1:1699999200000:hour");
+        kong.incr::<_, _, u64>(&minute, 3).await.unwrap();
+        let ask = || remote.clone().ask("10.0.0.1".into(), 1, now);
+        let remaining = async |kong: &mut redis::aio::MultiplexedConnection| {
+            let verdict = ask().await.unwrap();
+            let counts: (u64, u64) = kong.mget(&[&minute, &hour]).await.unwrap();
+            (verdict.allowed, verdict.windows[0].remaining, verdict.windows[1].remaining, counts)
+        };
+        assert_eq!(remaining(&mut kong).await, (true, 1, 99, (4, 1)));
+        assert_eq!(remaining(&mut kong).await, (true, 0, 98, (5, 2)));
+        assert_eq!(
+            remaining(&mut kong).await,
+            (false, 0, 98, (5, 2)),
+            "a refused call is not counted in the hour"
+        );
+        let left: i64 = kong.ttl(&hour).await.unwrap();
+        assert!((3_500..=3_600).contains(&left), "{left}");
+        assert_eq!(rules.iter().count(), 2);
+    }
+
+    #[tokio::test]
+    async fn nodes_together_let_exactly_the_limit_through() {
+        let Some(server) = RedisServer::start(&[]) else { return };
+        let windows =
+            [(Period::Hour, 100), (Period::Year, 150)].map(|(period, limit)| Window { period, limit });
+        let mut calls = tokio::task::JoinSet::new();
+        for algorithm in [Algorithm::Fixed, Algorithm::Sliding, Algorithm::Pace] {
+            for _node in 0..4 {
+                let (remote, _) = remote(server.port, "", algorithm, &windows);
+                for _ in 0..50 {
+                    let call = remote.clone().ask("k".into(), 1, 1_700_000_000_000);
+                    calls.spawn(async move { call.await.unwrap().allowed });
+                }
+            }
+            let mut through = 0;
+            while let Some(allowed) = calls.join_next().await {
+                through += u32::from(allowed.unwrap());
+            }
+            assert_eq!(through, 100, "{algorithm:?}");
+        }
+    }
+
     #[test]
     fn kongs_plugin_counts_under_kongs_keys() {
         let mut entity = Entity::default();
         entity.route = Some(Uuid::from_u128(7));
         let keys = keys("rate-limiting", &entity, "", Algorithm::Fixed);
         let prefix = "ratelimit:00000000-0000-0000-0000-000000000007:00000000-0000-0000-0000-000000000000";
-        let expected = ["minute", "month", "30s"].map(|last| format!("{prefix}:10.0.0.1:1700000040000:{last}"));
+        let expected =
+            ["minute", "month", "30s"].map(|last| format!("{prefix}:10.0.0.1:1700000040000:{last}"));
         assert_eq!(keys, expected);
     }
 

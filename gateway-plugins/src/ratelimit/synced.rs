@@ -144,16 +144,90 @@ impl Inner {
 impl Pending {
     fn add(&mut self, name: Name, rule: &Rule, cost: u64, now: u64, key: impl FnOnce(u64) -> String) {
         let cell = rule.roll(Cell::default(), now);
-        let id = (name, rule.part());
+        let (id, full) = ((name, rule.part()), self.counts.len() >= MOST);
         match self.counts.get_mut(&id) {
             Some(count) if count.start == cell.start => count.delta = count.delta.saturating_add(cost),
-            None if self.counts.len() >= MOST => {}
+            None if full => {}
             // What was counted in a window that is over no longer holds anybody back.
             _ => {
                 let (start, lifetime) = (cell.start, lifetime(rule, &cell, now));
                 let count = Count { rule: *rule, key: key(start), start, delta: cost, lifetime };
                 self.counts.insert(id, count);
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Arc, time::Duration};
+
+    use plugin_contract::ratelimit::{Algorithm, Limiter, Period, Redis, Store, Window};
+    use tokio::time::{sleep, timeout};
+
+    use crate::{
+        Checked, Entity, Limiters, RateLimit, RateLimits, Scope, Status, Verdict,
+        redis::{server::RedisServer, tests::redis},
+    };
+
+    /// A limiter of another node.
+    fn node(port: u16, algorithm: Algorithm) -> Result<Arc<dyn RateLimit>, Status> {
+        let store = Store::Redis(Redis { sync: Some(20), ..redis(port) });
+        let windows = vec![Window { period: Period::Year, limit: 6 }];
+        let entity = Entity::default();
+        let scope = Scope::new("rate-limiting", &entity);
+        Limiters::default().limiter(&Limiter { algorithm, windows, store, name: "" }, scope)
+    }
+
+    fn check(node: &Arc<dyn RateLimit>, cost: u32) -> Verdict {
+        match node.check("k", cost) {
+            Checked::Now(verdict) => verdict,
+            Checked::Later(_) => panic!("it answers at once"),
+        }
+    }
+
+    async fn until_left(node: &Arc<dyn RateLimit>, remaining: u64) {
+        let told = async {
+            while check(node, 0).windows[0].remaining != remaining {
+                sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(Duration::from_secs(20), told).await.expect("nodes tell each other");
+    }
+
+    #[tokio::test]
+    async fn nodes_learn_of_each_other_at_the_next_sync() {
+        let Some(server) = RedisServer::start(&[]) else { return };
+        let [one, other] = [(); 2].map(|()| node(server.port, Algorithm::Fixed).unwrap());
+        assert!(check(&one, 3).allowed);
+        assert_eq!(check(&one, 0).windows[0].remaining, 3);
+        sleep(Duration::from_millis(100)).await;
+        assert!(check(&other, 1).allowed);
+        until_left(&other, 2).await;
+        assert!(check(&one, 1).allowed);
+        until_left(&one, 1).await;
+        assert!(check(&one, 1).allowed && !check(&one, 1).allowed);
+    }
+
+    #[tokio::test]
+    async fn without_a_server_each_node_keeps_to_the_limit_alone() {
+        let Some(mut server) = RedisServer::start(&[]) else { return };
+        let node = node(server.port, Algorithm::Fixed).unwrap();
+        assert!(check(&node, 2).allowed);
+        sleep(Duration::from_millis(100)).await;
+        server.kill();
+        let mut through = 0;
+        for _ in 0..10 {
+            through += u32::from(check(&node, 1).allowed);
+            sleep(Duration::from_millis(10)).await;
+        }
+        assert_eq!(through, 4);
+    }
+
+    #[tokio::test]
+    async fn only_fixed_windows_are_synced() {
+        for algorithm in [Algorithm::Sliding, Algorithm::Pace] {
+            assert_eq!(node(1, algorithm).err(), Some(Status::BadArgument));
         }
     }
 }

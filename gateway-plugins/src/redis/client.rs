@@ -22,7 +22,7 @@ use super::{
 };
 
 /// Calls under way at once. Those beyond get no answer.
-const MOST_CALLS: usize = 1_024;
+pub(super) const MOST_CALLS: usize = 1_024;
 /// Answers in a row that are late until a connection is given up.
 const MOST_LATE: u32 = 3;
 /// The pause after the first failure, doubled with each further one.

@@ -2,6 +2,10 @@
 
 mod client;
 mod connect;
+#[cfg(test)]
+mod faults;
+#[cfg(test)]
+pub(crate) mod server;
 mod tls;
 
 use std::{
