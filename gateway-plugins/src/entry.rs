@@ -4,7 +4,7 @@ use bytes::Bytes;
 use gateway_core::{Body, plugin::Exchange};
 use http::{HeaderMap, Request, Response, header::CONTENT_LENGTH};
 use http_body::Body as _;
-use wasmtime::{Store, TypedFunc, WasmParams, WasmResults};
+use wasmtime::{Memory, Store, TypedFunc, WasmParams, WasmResults};
 
 use crate::{
     abi::{Action, Side},
@@ -12,6 +12,7 @@ use crate::{
     deadline::Budget,
     exports::Exports,
     host::{EXCHANGE, Host, Message, RequestHead, ResponseHead, Stream},
+    mailbox::Mailbox,
 };
 
 /// The guest ended in a way that its instance does not outlive.
@@ -153,7 +154,24 @@ fn call<P: WasmParams, R: WasmResults>(
 ) -> Result<Option<R>, Trap> {
     let Some(callback) = callback else { return Ok(None) };
     begin(store, context, budget);
-    callback.call(store, arguments).map(Some)
+    let Some((mailbox, memory, root)) = mailbox(store.data(), context) else {
+        return callback.call(store, arguments).map(Some);
+    };
+    mailbox.announce(memory, store, root);
+    let result = callback.call(&mut *store, arguments)?;
+    if mailbox.keeps(memory, store)
+        // What was waited for comes to the root, and the guest chooses the request.
+        && let Some(stream) = store.data_mut().stream()
+    {
+        stream.keeps = true;
+    }
+    Ok(Some(result))
+}
+
+/// The mailbox of a guest that has one, with the root of the context.
+fn mailbox(host: &Host, context: u32) -> Option<(Mailbox, Memory, u32)> {
+    let (mailbox, guest) = (host.mailbox?, host.guest.as_ref()?);
+    Some((mailbox, guest.memory, host.streams.get(&context).map_or(context, |stream| stream.root)))
 }
 
 /// The guest is about to run.

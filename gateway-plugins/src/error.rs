@@ -33,6 +33,9 @@ pub enum LoadError {
         /// How large it may be.
         limit: u64,
     },
+    /// What it says of itself cannot be read.
+    #[error("the manifest in the module's section gateway-plugin: {0}")]
+    Manifest(String),
     /// No marker tells the ABI.
     #[error(
         "no export tells the Proxy-Wasm ABI: one of proxy_abi_version_0_1_0, proxy_abi_version_0_2_0, \

@@ -1,8 +1,8 @@
 //! The callbacks of an instance, looked up once.
 
-use wasmtime::{Instance, TypedFunc, WasmParams, WasmResults};
+use wasmtime::{Instance, Memory, TypedFunc, WasmParams, WasmResults};
 
-use crate::{LoadError, host::Host, memory::Guest};
+use crate::{LoadError, host::Host, mailbox::Mailbox, memory::Guest};
 
 type Store<'a> = &'a mut wasmtime::Store<Host>;
 
@@ -98,6 +98,12 @@ pub(crate) fn guest(instance: &Instance, store: Store<'_>) -> Result<Guest, Load
         None => find(instance, store, "malloc", "(i32) -> i32")?.ok_or(LoadError::NoExport("malloc"))?,
     };
     Ok(Guest { memory, allocate })
+}
+
+/// The guest's mailbox, if it has one.
+pub(crate) fn mailbox(instance: &Instance, store: Store<'_>, memory: Memory) -> Option<Mailbox> {
+    let address = instance.get_global(&mut *store, plugin_contract::mailbox::NAME)?.get(&mut *store).i32()?;
+    Mailbox::at(address.cast_unsigned(), memory.data(store))
 }
 
 fn head(instance: &Instance, store: Store<'_>, name: &'static str) -> Result<Option<OnHead>, LoadError> {

@@ -45,6 +45,9 @@ const TRIES: u32 = 3;
 
 impl Handler for WasmHandler {
     fn on_request(&self, request: &mut Request<Body>, exchange: &mut Exchange) -> Flow<Request<Body>> {
+        if self.0.pool.runtime.module.uses().begins_later() {
+            return Flow::Continue;
+        }
         self.0.begin(request, exchange, TRIES)
     }
 
@@ -52,9 +55,7 @@ impl Handler for WasmHandler {
         write(response, Tickets::deferred(exchange, self.0.config.id()));
         match Tickets::find(exchange, self.0.config.id()).map(Arc::clone) {
             Some(ticket) => self.0.go_on(ticket, response, exchange),
-            // A plugin before this one answered: it sees the answer all the same, if it is at hand.
-            None if self.0.at_hand(exchange) => self.0.begin(response, exchange, 0),
-            None => Flow::Continue,
+            None => self.0.begin_late(response, exchange),
         }
     }
 
@@ -87,10 +88,35 @@ impl Bound {
             .root(&self.config)
             .and_then(|(lease, root)| lease.enter_with(|instance| instance.add_stream(root, notes)));
         let Some((lease, Some(stream))) = started else { return self.fail(exchange) };
-        let seen = lease.enter(|instance| self.see(instance, stream, message, exchange));
+        let seen = lease.enter(|instance| {
+            let seen = self.see(instance, stream, message, exchange)?;
+            let over = matches!(seen, Seen::Judged(_)) && instance.lets_go(stream, M::SIDE);
+            Ok((seen, over))
+        });
+        let seen = match seen {
+            // The guest has seen all that it wants to see: nothing is noted of the request.
+            Some((Seen::Judged(verdict), true)) => return done(verdict, exchange),
+            seen => seen.map(|(seen, _)| seen),
+        };
         let ticket = Ticket::new(self, worker, life, stream);
         Tickets::put(exchange, Arc::clone(&ticket));
         self.settle(ticket, seen, message, exchange, tries)
+    }
+
+    /// An answer is the first that this configuration sees of an exchange.
+    fn begin_late(
+        self: &Arc<Self>,
+        response: &mut Response<Body>,
+        exchange: &mut Exchange,
+    ) -> Flow<Response<Body>> {
+        let uses = self.pool.runtime.module.uses();
+        match uses.heads {
+            [_, false] if !uses.bodies[Side::Response as usize] && !uses.log => Flow::Continue,
+            [false, _] => self.begin(response, exchange, TRIES),
+            // A plugin before this one answered: it sees the answer all the same, if it is at hand.
+            [true, _] if self.at_hand(exchange) => self.begin(response, exchange, 0),
+            [true, _] => Flow::Continue,
+        }
     }
 
     /// A message follows one that this configuration has seen.
@@ -133,8 +159,10 @@ impl Bound {
         if effects.is_empty() {
             return;
         }
-        let Effects { headers } = std::mem::take(effects);
+        let Effects { identity, headers } = std::mem::take(effects);
+        identity.iter().for_each(|identity| exchange.identify(identity));
         match M::SIDE {
+            Side::Request if headers.is_empty() => {}
             Side::Request => Tickets::defer(exchange, self.config.id(), headers),
             Side::Response => write(message, headers),
         }
@@ -167,14 +195,10 @@ impl Bound {
         message: &mut M,
         exchange: &mut Exchange,
     ) -> Flow<M> {
-        match verdict {
-            Verdict::Continue | Verdict::Pause => {
-                filter::attach(ticket, message, exchange);
-                Flow::Continue
-            }
-            Verdict::Reply(response) => Flow::Reply(response),
-            Verdict::Close => refuse(StatusCode::SERVICE_UNAVAILABLE, exchange),
+        if let Verdict::Continue | Verdict::Pause = verdict {
+            filter::attach(ticket, message, exchange);
         }
+        done(verdict, exchange)
     }
 
     /// Holds a message until something happens to its stream.
@@ -268,7 +292,7 @@ impl Bound {
     fn reads_body<M: Head>(&self, message: &mut M) -> bool {
         self.config.grants.body_while_held
             && M::SIDE == Side::Request
-            && self.pool.runtime.module.uses().bodies[Side::Request as usize]
+            && self.pool.runtime.module.uses().reads_body
             && !ends(message)
     }
 
@@ -296,6 +320,15 @@ enum Seen {
         /// The guest changed the request already.
         changed: bool,
     },
+}
+
+/// What becomes of a message that is held no longer.
+fn done<M>(verdict: Verdict, exchange: &mut Exchange) -> Flow<M> {
+    match verdict {
+        Verdict::Continue | Verdict::Pause => Flow::Continue,
+        Verdict::Reply(response) => Flow::Reply(response),
+        Verdict::Close => refuse(StatusCode::SERVICE_UNAVAILABLE, exchange),
+    }
 }
 
 /// Writes fields, each in place of all of its name.

@@ -24,6 +24,7 @@ use crate::{
     call::Effects,
     config::Config,
     deadline::{Budget, Deadline},
+    mailbox::Mailbox,
     memory::Guest,
     runtime::Runtime,
     worker::Worker,
@@ -48,6 +49,7 @@ pub(crate) struct Host {
     pub(crate) runtime: Arc<Runtime>,
     pub(crate) home: Home,
     pub(crate) guest: Option<Arc<Guest>>,
+    pub(crate) mailbox: Option<Mailbox>,
     pub(crate) limiter: StoreLimits,
     pub(crate) deadline: Deadline,
     pub(crate) roots: ById<Root>,
@@ -59,6 +61,8 @@ pub(crate) struct Host {
     pub(crate) effective: u32,
     /// Lines that the running callback may still log.
     pub(crate) log_lines: u32,
+    /// The last error that the guest logged while it was configured.
+    pub(crate) complaint: Option<String>,
     /// Callbacks entered.
     pub(crate) entries: u64,
     /// The worker it serves; none where it only tries a configuration out.
@@ -117,6 +121,8 @@ pub(crate) struct Stream {
     pub(crate) path_changed: bool,
     /// `proxy_on_done` asked for more time.
     pub(crate) ending: bool,
+    /// A guest with a mailbox wants to be told of its end.
+    pub(crate) keeps: bool,
     /// What guests noted for each other.
     pub(crate) notes: Option<crate::notes::Notes>,
 }
@@ -190,6 +196,7 @@ impl Host {
             shard,
             answer: Vec::new(),
             guest: None,
+            mailbox: None,
             limiter,
             deadline: Deadline::new(budget),
             roots: ById::default(),
@@ -198,6 +205,7 @@ impl Host {
             current: 0,
             effective: 0,
             log_lines: limits.log_lines,
+            complaint: None,
             entries: 0,
             tasks: JoinSet::new(),
             finished: Vec::new(),

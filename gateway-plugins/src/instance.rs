@@ -15,7 +15,7 @@ use crate::{
     entry::{
         Head, Part, Trap, Verdict, begin, count, ends, enter, lend_head, lend_part, verdict, with_exchange,
     },
-    exports::{Exports, OnHead, Starts, guest},
+    exports::{Exports, OnHead, Starts, guest, mailbox},
     held::{Held, Read},
     host::{Event, Home, Host, Root, Stream},
     notes::Notes,
@@ -37,8 +37,8 @@ pub(crate) enum Unfit {
     Trap(#[from] Trap),
     #[error("the plugin refused to start")]
     Start,
-    #[error("the plugin refused the configuration")]
-    Configuration,
+    #[error("{}", .0.as_deref().unwrap_or("the plugin refused the configuration"))]
+    Configuration(Option<String>),
     #[error("the plugin has too many contexts")]
     Contexts,
 }
@@ -55,7 +55,9 @@ impl Instance {
         begin(&mut store, 0, configure_budget(runtime));
         let instance = runtime.module.instance().instantiate(&mut store)?;
         let exports = Exports::of(&instance, &mut store)?;
-        store.data_mut().guest = Some(Arc::new(guest(&instance, &mut store)?));
+        let guest = guest(&instance, &mut store)?;
+        store.data_mut().mailbox = mailbox(&instance, &mut store, guest.memory);
+        store.data_mut().guest = Some(Arc::new(guest));
         let starts = Starts::of(&instance, &mut store)?;
         if let Some(initialize) = starts.initialize {
             initialize.call(&mut store, ())?;
@@ -98,7 +100,8 @@ impl Instance {
         let arguments = (root, size(config.text.len()));
         let configured = enter(store, exports, entry, exports.configure.as_ref(), arguments);
         store.data_mut().message.configuration = None;
-        if configured? == Some(0) { Err(Unfit::Configuration) } else { Ok(root) }
+        let complaint = store.data_mut().complaint.take();
+        if configured? == Some(0) { Err(Unfit::Configuration(complaint)) } else { Ok(root) }
     }
 
     /// A configuration is no longer used; its requests are over.
@@ -117,8 +120,10 @@ impl Instance {
         let host = store.data_mut();
         let Some(stream) = host.new_context() else { return Ok(None) };
         host.streams.insert(stream, Stream::new(root, notes));
-        let entry = (stream, budget(store));
-        enter(store, exports, entry, exports.context_create.as_ref(), (stream, root))?;
+        if host.mailbox.is_none() {
+            let entry = (stream, budget(store));
+            enter(store, exports, entry, exports.context_create.as_ref(), (stream, root))?;
+        }
         Ok(Some(stream))
     }
 
@@ -252,16 +257,26 @@ impl Instance {
         enter(store, exports, entry, exports.queue_ready.as_ref(), (root, queue)).map(drop)
     }
 
+    /// Ends a request whose head has gone by on this side, if it is of no use to the guest any more.
+    pub(crate) fn lets_go(&mut self, stream: u32, side: Side) -> bool {
+        let host = self.store.data_mut();
+        let over = host.runtime.module.uses().is_over(side)
+            && host.streams.get(&stream).is_some_and(|stream| !stream.keeps);
+        if over {
+            host.streams.remove(&stream);
+        }
+        over
+    }
+
     /// A request is over. It is logged where there is an exchange, unless the guest asks for time first.
     pub(crate) fn finish(&mut self, stream: u32, exchange: Option<&Exchange>) -> Result<(), Trap> {
         let Self { store, exports } = self;
-        if !store.data().streams.contains_key(&stream) {
-            return Ok(());
-        }
-        let entry = (stream, budget(store));
+        let host = store.data();
+        let Some(keeps) = host.streams.get(&stream).map(|stream| stream.keeps) else { return Ok(()) };
+        let (plain, entry) = (host.mailbox.is_none(), (stream, budget(store)));
         with_exchange(exchange, || {
-            let done = enter(store, exports, entry, exports.done.as_ref(), stream)?;
-            if done == Some(0) {
+            let done = exports.done.as_ref().filter(|_| plain);
+            if enter(store, exports, entry, done, stream)? == Some(0) {
                 if let Some(stream) = store.data_mut().streams.get_mut(&stream) {
                     stream.ending = true;
                 }
@@ -270,7 +285,8 @@ impl Instance {
             if exchange.is_some() {
                 enter(store, exports, entry, exports.log.as_ref(), stream)?;
             }
-            enter(store, exports, entry, exports.delete.as_ref(), stream)?;
+            let delete = exports.delete.as_ref().filter(|_| plain || keeps);
+            enter(store, exports, entry, delete, stream)?;
             store.data_mut().streams.remove(&stream);
             Ok(())
         })

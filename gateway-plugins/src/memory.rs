@@ -75,6 +75,10 @@ pub(crate) fn give(caller: &mut Caller<'_>, value: &[u8], pointer_at: u32, size_
     if value.is_empty() {
         return Ok(());
     }
+    if let Some(room) = host.mailbox.and_then(|mailbox| mailbox.room(value.len())) {
+        put(memory, room, value)?;
+        return Ok(put_u32(memory, pointer_at, room)?);
+    }
     let guest = host.guest.clone().ok_or(Status::InternalFailure)?;
     let pointer = guest.allocate.call(&mut *caller, size).map_err(Fault::Trap)?;
     if pointer == 0 {

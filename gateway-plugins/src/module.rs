@@ -4,7 +4,12 @@ use std::{fmt, sync::Arc};
 
 use wasmtime::{ExternType, InstancePre, UnknownImportError};
 
-use crate::{Engine, Limits, LoadError, abi::Version, host::Host, hostcalls::Continue};
+use crate::{
+    Engine, Limits, LoadError, Manifest,
+    abi::{Side, Version},
+    host::Host,
+    hostcalls::Continue,
+};
 
 /// A module that plugins can be made of: its code is compiled, its imports are the host's, its exports the ABI's.
 /// Several plugins may be made of one; clones are the same code.
@@ -34,8 +39,29 @@ pub(crate) struct Uses {
     pub(crate) properties: bool,
     /// It writes into bodies, so that their length is not known beforehand.
     pub(crate) edits: bool,
-    /// It looks at bodies or trailers, by side.
+    /// It looks at bodies or trailers that go by, by side.
     pub(crate) bodies: [bool; 2],
+    /// It looks at a request's body while it holds the head.
+    pub(crate) reads_body: bool,
+    /// It looks at heads, by side.
+    pub(crate) heads: [bool; 2],
+    /// It has a mailbox, and is told of a request's end only where it wants to be.
+    pub(crate) mailbox: bool,
+    /// It logs.
+    pub(crate) log: bool,
+}
+
+impl Uses {
+    /// Whether a request that has gone by on this side, and that nothing is kept for, is of no use to it any more.
+    pub(crate) fn is_over(self, side: Side) -> bool {
+        let down = self.heads[1] || self.bodies[1];
+        self.mailbox && !self.log && !self.bodies[side as usize] && (side == Side::Response || !down)
+    }
+
+    /// Whether a request is of no use to it before there is an answer.
+    pub(crate) fn begins_later(self) -> bool {
+        self.mailbox && !self.log && !self.heads[0] && !self.bodies[0]
+    }
 }
 
 impl Module {
@@ -56,7 +82,12 @@ impl Module {
         check_tables(&module, limits)?;
         check_allocator(&module)?;
         let instance = engine.linker(continues(&module)).instantiate_pre(&module).map_err(bad_import)?;
-        Ok(Self(Arc::new(Inner { instance, version, uses: uses(&module) })))
+        let mut uses = uses(&module);
+        if let Some(manifest) = Manifest::of(bytes)? {
+            // Its callback of the body may be there for no more than to read it whole.
+            uses.bodies[0] = manifest.has("request_body");
+        }
+        Ok(Self(Arc::new(Inner { instance, version, uses })))
     }
 
     pub(crate) fn instance(&self) -> &InstancePre<Host> {
@@ -137,6 +168,10 @@ fn uses(module: &wasmtime::Module) -> Uses {
             || imports("proxy_get_header_map_size"),
         properties: imports("proxy_get_property"),
         edits: imports("proxy_set_buffer_bytes"),
+        reads_body: exports("proxy_on_request_body"),
+        heads: [exports("proxy_on_request_headers"), exports("proxy_on_response_headers")],
+        mailbox: exports(plugin_contract::mailbox::NAME),
+        log: exports("proxy_on_log"),
         bodies: [
             exports("proxy_on_request_body") || exports("proxy_on_request_trailers"),
             exports("proxy_on_response_body") || exports("proxy_on_response_trailers"),

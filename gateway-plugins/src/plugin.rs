@@ -1,6 +1,11 @@
 //! A module as a plugin of the gateway.
 
-use std::{fmt, fs, path::Path, sync::Arc};
+use std::{
+    borrow::Cow,
+    fmt, fs,
+    path::Path,
+    sync::{Arc, LazyLock},
+};
 
 use gateway_core::{
     config::{self, schema::Record},
@@ -9,13 +14,15 @@ use gateway_core::{
 use serde_json::Value;
 
 use crate::{
-    Engine, ForeignFunction, Function, Limits, LoadError, Metric, OnError, Stats, Upstreams,
+    Area, Consumers, Engine, ForeignFunction, Function, Limits, LoadError, Manifest, Metric, OnError, Stats,
+    Upstreams,
     call::Entity,
     config::{Config, Grants, schema},
     function::Typed,
+    functions,
     handler::{Bound, WasmHandler},
     host::Home,
-    instance::{Instance, Unfit},
+    instance::Instance,
     module::Module,
     pool::Pool,
     runtime::Runtime,
@@ -41,23 +48,49 @@ use crate::{
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
 pub struct WasmPlugin {
-    pool: Arc<Pool>,
+    name: Arc<str>,
+    pool: Arc<LazyPool>,
     priority: i32,
+    version: Option<String>,
     grants: Grants,
     schema: Record,
 }
 
+/// What a plugin runs on, made when it is first configured: most of those that are there are never used.
+type LazyPool = LazyLock<Result<Arc<Pool>, LoadError>, MakePool>;
+type MakePool = Box<dyn FnOnce() -> Result<Arc<Pool>, LoadError> + Send>;
+
 impl WasmPlugin {
-    /// Starts to make a plugin of this name.
+    /// Starts to make a plugin of this name, of a module that does not say itself what it is.
     #[must_use]
     pub fn builder(name: &str) -> Builder {
         Builder {
-            name: name.to_owned(),
+            name: name.into(),
             priority: 1_000,
+            version: None,
             grants: Grants::default(),
+            schema: schema(),
             limits: Limits::default(),
             services: Services::default(),
         }
+    }
+
+    /// Starts to make a plugin of a module that says itself what it is, as those built with the SDK do: name, priority,
+    /// error policy and the table of its configuration come from its manifest.
+    ///
+    /// # Errors
+    /// What is no module, or has no manifest, or one that makes no sense.
+    pub fn described(module: &[u8]) -> Result<Builder, LoadError> {
+        let manifest =
+            Manifest::of(module)?.ok_or_else(|| LoadError::Manifest("there is none".to_owned()))?;
+        let grants = Grants {
+            on_error: manifest.policy()?,
+            body_while_held: manifest.reads_body,
+            ..Grants::default()
+        };
+        let (schema, priority) = (manifest.table()?, manifest.priority);
+        let builder = Self::builder(&manifest.name).priority(priority);
+        Ok(Builder { version: Some(manifest.version), grants, schema, ..builder })
     }
 
     /// What it has done so far.
@@ -69,22 +102,32 @@ impl WasmPlugin {
     /// A handle to look at the plugin once it is registered.
     #[must_use]
     pub fn watch(&self) -> Watch {
-        Watch(Arc::clone(&self.pool))
+        Watch { name: Arc::clone(&self.name), pool: Arc::clone(&self.pool) }
     }
 
-    /// Tries a configuration out in an instance that serves nobody.
-    fn try_out(&self, config: &Arc<Config>) -> Result<(), Unfit> {
-        Instance::new(&self.pool.runtime, Home::Staging)?.add_root(config).map(drop)
+    fn bind(&self, entity: Entity, config: &Value) -> Result<Configured, String> {
+        let pool =
+            self.pool.as_ref().as_ref().map_err(|error| format!("the plugin does not load: {error}"))?;
+        let config = Arc::new(Config::new(entity, config, &self.grants)?);
+        // First in an instance that serves nobody.
+        let tried = Instance::new(&pool.runtime, Home::Staging).and_then(|mut it| it.add_root(&config));
+        tried.map_err(|unfit| unfit.to_string())?;
+        pool.runtime.note(&config);
+        Ok(Configured::handler(WasmHandler(Arc::new(Bound { pool: Arc::clone(pool), config }))))
     }
 }
 
 impl Plugin for WasmPlugin {
     fn name(&self) -> &str {
-        &self.pool.runtime.name
+        &self.name
     }
 
     fn priority(&self) -> i32 {
         self.priority
+    }
+
+    fn version(&self) -> &str {
+        self.version.as_deref().unwrap_or("unknown")
     }
 
     fn schema(&self) -> &Record {
@@ -100,42 +143,41 @@ impl Plugin for WasmPlugin {
     }
 }
 
-impl WasmPlugin {
-    fn bind(&self, entity: Entity, config: &Value) -> Result<Configured, String> {
-        let config = Arc::new(Config::new(entity, config, &self.grants)?);
-        self.try_out(&config).map_err(|unfit| unfit.to_string())?;
-        self.pool.runtime.note(&config);
-        Ok(Configured::handler(WasmHandler(Arc::new(Bound { pool: Arc::clone(&self.pool), config }))))
-    }
-}
-
 impl fmt::Debug for WasmPlugin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WasmPlugin").field("name", &self.pool.runtime.name).finish_non_exhaustive()
+        f.debug_struct("WasmPlugin").field("name", &self.name).finish_non_exhaustive()
     }
 }
 
 /// Looks at a plugin.
 #[derive(Clone)]
-pub struct Watch(Arc<Pool>);
+pub struct Watch {
+    name: Arc<str>,
+    pool: Arc<LazyPool>,
+}
 
 impl Watch {
     /// What the plugin has done so far.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        self.0.stats()
+        self.pool().map(|pool| pool.stats()).unwrap_or_default()
     }
 
     /// The metrics that the guest defined, over all its instances.
     #[must_use]
     pub fn metrics(&self) -> Vec<Metric> {
-        self.0.runtime.metrics()
+        self.pool().map(|pool| pool.runtime.metrics()).unwrap_or_default()
+    }
+
+    /// Where it runs; none where it was never configured.
+    fn pool(&self) -> Option<&Arc<Pool>> {
+        LazyLock::get(&self.pool)?.as_ref().ok()
     }
 }
 
 impl fmt::Debug for Watch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Watch").field(&self.0.runtime.name).finish()
+        f.debug_tuple("Watch").field(&self.name).finish()
     }
 }
 
@@ -143,9 +185,11 @@ impl fmt::Debug for Watch {
 /// the bounds of [`Limits::default`].
 #[derive(Debug)]
 pub struct Builder {
-    name: String,
+    name: Arc<str>,
     priority: i32,
+    version: Option<String>,
     grants: Grants,
+    schema: Record,
     limits: Limits,
     services: Services,
 }
@@ -190,6 +234,24 @@ impl Builder {
         self.function(<F::Arguments<'static> as plugin_contract::Call>::NAME, Typed(function))
     }
 
+    /// The functions of an area, as the gateway has them.
+    ///
+    /// ```
+    /// use gateway_plugins::{Area, WasmPlugin};
+    ///
+    /// let plugin = WasmPlugin::builder("key-auth").grant([Area::Consumer, Area::Response]);
+    /// ```
+    #[must_use]
+    pub fn grant(self, areas: impl IntoIterator<Item = Area>) -> Self {
+        areas.into_iter().fold(self, |builder, area| area.serve(builder))
+    }
+
+    /// The functions of [`Area::Consumer`], over consumers that an embedder knows.
+    #[must_use]
+    pub fn consumers(self, consumers: impl Consumers) -> Self {
+        functions::consumers(self, consumers)
+    }
+
     /// Its bounds.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
@@ -206,12 +268,35 @@ impl Builder {
         Ok(self.module(engine, &module))
     }
 
+    /// The same, but compiled and checked when the plugin is first configured: a configuration that needs it is
+    /// refused where it cannot be one.
+    #[must_use]
+    pub fn lazily(self, engine: &Engine, module: impl Into<Cow<'static, [u8]>>) -> WasmPlugin {
+        let (engine, module) = (engine.clone(), module.into());
+        self.finish(move |name, limits, services| {
+            let module = Module::new(&engine, &module, &limits)?;
+            Ok(Pool::new(Runtime::new(&name, engine, module, limits, services)))
+        })
+    }
+
     /// The plugin of a module that `engine` has compiled.
     #[must_use]
     pub fn module(self, engine: &Engine, module: &Module) -> WasmPlugin {
-        let runtime = Runtime::new(&self.name, engine.clone(), module.clone(), self.limits, self.services);
-        let (priority, grants) = (self.priority, self.grants);
-        WasmPlugin { pool: Pool::new(runtime), priority, grants, schema: schema() }
+        let (engine, module) = (engine.clone(), module.clone());
+        let make = move |name: Arc<str>, limits, services| {
+            Ok(Pool::new(Runtime::new(&name, engine, module, limits, services)))
+        };
+        self.finish(make)
+    }
+
+    fn finish(
+        self,
+        make: impl FnOnce(Arc<str>, Limits, Services) -> Result<Arc<Pool>, LoadError> + Send + 'static,
+    ) -> WasmPlugin {
+        let Self { name, priority, version, grants, schema, limits, services } = self;
+        let own = Arc::clone(&name);
+        let make: MakePool = Box::new(move || make(own, limits, services));
+        WasmPlugin { name, pool: Arc::new(LazyLock::new(make)), priority, version, grants, schema }
     }
 
     /// The plugin of a module in a file.

@@ -78,7 +78,7 @@ fn rate_limiting() -> Record {
     fields.push(Field::record("redis", redis).required());
     Record::new(fields)
         .shorthand(Field::string("redis_host"), |host| vec![("redis.host", host.clone())])
-        .rule(Rule::AtLeastOneOf(LIMITS))
+        .rule(Rule::at_least_one_of(LIMITS.iter().copied()))
         .rule(Rule::With { of: &[], check: rising })
 }
 

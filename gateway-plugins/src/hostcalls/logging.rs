@@ -34,6 +34,9 @@ pub(super) fn line(host: &mut Host, level: LogLevel, text: &[u8]) {
     }
     host.log_lines -= 1;
     let (plugin, text) = (&*host.runtime.name, String::from_utf8_lossy(text));
+    if host.message.configuration.is_some() && matches!(level, LogLevel::Error | LogLevel::Critical) {
+        host.complaint = Some(text.clone().into_owned());
+    }
     match level {
         LogLevel::Trace => tracing::trace!(target: TARGET, plugin, "{text}"),
         LogLevel::Debug => tracing::debug!(target: TARGET, plugin, "{text}"),

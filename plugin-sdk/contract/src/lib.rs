@@ -28,6 +28,8 @@
 //! [postcard's wire format]: https://postcard.jamesmunns.com/wire-format
 
 pub mod consumer;
+pub mod counter;
+pub mod kv;
 pub mod mailbox;
 pub mod ratelimit;
 pub mod response;

@@ -94,9 +94,15 @@ pub struct Redis<'a> {
     pub verify: bool,
     /// The name its certificate must have, where that is not the host's.
     pub server_name: Option<&'a str>,
+    /// None asks the server for each call (Kong's `sync_rate: -1`). A number of milliseconds has fixed windows counted
+    /// in this process, and brought to the server, and back from it, that often: answers come at once, even while the
+    /// server cannot be asked, and do not know yet what others let through since.
+    pub sync: Option<u32>,
 }
 
 /// Asks whether something may happen, and counts it if so. What is refused in one window is counted in none.
+///
+/// A cost of 0 counts nothing, and asks whether a call of cost 1 would be allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Check<'a> {
     /// The number of the limiter.
@@ -128,6 +134,7 @@ pub struct State {
     pub limit: u64,
     /// What is left, with this call counted.
     pub remaining: u64,
-    /// Whole seconds until it begins anew, at least 1.
+    /// Whole seconds, at least 1: until the window begins anew; where windows are not aligned, until as much as was
+    /// asked for may happen again.
     pub reset: u32,
 }

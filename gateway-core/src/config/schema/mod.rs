@@ -10,12 +10,13 @@
 //!     Field::integer("hour").greater_than(0).doc("Requests an hour."),
 //!     Field::one_of("policy", &["local", "redis"]).default("local").doc("Where to count."),
 //! ])
-//! .rule(Rule::AtLeastOneOf(&["minute", "hour"]));
+//! .rule(Rule::at_least_one_of(["minute", "hour"]));
 //! assert_eq!(table.field("policy").and_then(|field| field.default.clone()), Some("local".into()));
 //! ```
 
 mod check;
 mod field;
+mod from_json;
 mod json_schema;
 mod kind;
 mod kong_schema;
@@ -29,7 +30,7 @@ use serde_json::{Map, Value};
 pub use field::{Auto, Check, Field};
 pub use json_schema::file_schema;
 pub use kind::Kind;
-pub use rule::{Must, Rule, Violation};
+pub use rule::{Must, Names, Rule, Violation};
 pub use tables::entity;
 
 pub(super) use check::{digest_of, is_reference};

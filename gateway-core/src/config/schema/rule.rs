@@ -1,5 +1,7 @@
 //! What the fields of a table must fulfil together.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 
 /// What the fields of a table must fulfil together. Names are dotted where they lead into records.
@@ -7,11 +9,11 @@ use serde_json::{Map, Value};
 #[non_exhaustive]
 pub enum Rule {
     /// Not all of these are empty.
-    AtLeastOneOf(&'static [&'static str]),
+    AtLeastOneOf(Names),
     /// Not two of these are set.
-    MutuallyExclusive(&'static [&'static str]),
+    MutuallyExclusive(Names),
     /// All of these are set, or none.
-    MutuallyRequired(&'static [&'static str]),
+    MutuallyRequired(Names),
     /// No two of these are equal.
     Distinct(&'static [&'static str]),
     /// Where a field has one of these values, another one is bound.
@@ -34,6 +36,9 @@ pub enum Rule {
         check: fn(&Map<String, Value>) -> Vec<Violation>,
     },
 }
+
+/// Names of fields.
+pub type Names = Box<[Cow<'static, str>]>;
 
 /// What a conditional rule asks of a field.
 #[derive(Clone, Copy, Debug)]
@@ -74,13 +79,28 @@ impl Violation {
 }
 
 impl Rule {
+    /// Not all of these are empty.
+    pub fn at_least_one_of<N: Into<Cow<'static, str>>>(names: impl IntoIterator<Item = N>) -> Self {
+        Self::AtLeastOneOf(names.into_iter().map(Into::into).collect())
+    }
+
+    /// Not two of these are set.
+    pub fn mutually_exclusive<N: Into<Cow<'static, str>>>(names: impl IntoIterator<Item = N>) -> Self {
+        Self::MutuallyExclusive(names.into_iter().map(Into::into).collect())
+    }
+
+    /// All of these are set, or none.
+    pub fn mutually_required<N: Into<Cow<'static, str>>>(names: impl IntoIterator<Item = N>) -> Self {
+        Self::MutuallyRequired(names.into_iter().map(Into::into).collect())
+    }
+
     /// What is wrong with `fields`. `prefix` stands before the names of fields in messages.
     pub(in crate::config) fn violations(&self, fields: &Map<String, Value>, prefix: &str) -> Vec<Violation> {
-        let list = |names: &[&str]| quoted(names, prefix);
         match self {
             Self::AtLeastOneOf(names) => {
                 let empty = names.iter().all(|name| !is_set(fields, name));
-                let message = || format!("at least one of these fields must be non-empty: {}", list(names));
+                let message =
+                    || format!("at least one of these fields must be non-empty: {}", quoted(names, prefix));
                 empty.then(|| Violation::entity(message())).into_iter().collect()
             }
             Self::MutuallyExclusive(names) => {
@@ -91,7 +111,8 @@ impl Rule {
             }
             Self::MutuallyRequired(names) => {
                 let set = names.iter().filter(|name| is_set(fields, name)).count();
-                let message = || format!("all or none of these fields must be set: {}", list(names));
+                let message =
+                    || format!("all or none of these fields must be set: {}", quoted(names, prefix));
                 (set > 0 && set < names.len()).then(|| Violation::entity(message())).into_iter().collect()
             }
             Self::Distinct(names) => {
@@ -99,7 +120,8 @@ impl Rule {
                     names.iter().filter_map(|name| at(fields, name)).filter(|v| !v.is_null()).collect();
                 let equal =
                     values.iter().enumerate().any(|(i, value)| values.iter().skip(i + 1).any(|v| v == value));
-                let message = || format!("values of these fields must be distinct: {}", list(names));
+                let message =
+                    || format!("values of these fields must be distinct: {}", quoted(names, prefix));
                 equal.then(|| Violation::entity(message())).into_iter().collect()
             }
             Self::Conditional { when, is, then, must } => {
@@ -114,12 +136,12 @@ impl Rule {
     }
 
     /// The fields that it looks at; none: all of them.
-    pub(in crate::config) fn inputs(&self) -> Vec<&'static str> {
+    pub(in crate::config) fn inputs(&self) -> Vec<&str> {
         match self {
-            Self::AtLeastOneOf(names)
-            | Self::MutuallyExclusive(names)
-            | Self::MutuallyRequired(names)
-            | Self::Distinct(names) => names.to_vec(),
+            Self::AtLeastOneOf(names) | Self::MutuallyExclusive(names) | Self::MutuallyRequired(names) => {
+                names.iter().map(AsRef::as_ref).collect()
+            }
+            Self::Distinct(names) => names.to_vec(),
             Self::Conditional { when, then, .. } => vec![when, then],
             Self::With { of, .. } => of.to_vec(),
         }
@@ -146,8 +168,8 @@ fn conditional(when: &str, then: &'static str, message: String, prefix: &str) ->
     vec![Violation::field(then, message), Violation { implied: true, ..Violation::entity(whole) }]
 }
 
-fn quoted(names: &[&str], prefix: &str) -> String {
-    names.iter().map(|name| format!("'{prefix}{name}'")).collect::<Vec<_>>().join(", ")
+fn quoted(names: &[impl AsRef<str>], prefix: &str) -> String {
+    names.iter().map(|name| format!("'{prefix}{}'", name.as_ref())).collect::<Vec<_>>().join(", ")
 }
 
 /// The value at a dotted name.

@@ -19,7 +19,7 @@ pub(super) fn certificate() -> Record {
             .doc("A second chain of another key type."),
         Field::string("key_alt").check(check::key).referenceable().doc("Its private key."),
     ])
-    .rule(Rule::MutuallyRequired(&["cert_alt", "key_alt"]))
+    .rule(Rule::mutually_required(["cert_alt", "key_alt"]))
 }
 
 pub(super) fn sni() -> Record {

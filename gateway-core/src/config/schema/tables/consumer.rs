@@ -12,7 +12,7 @@ pub(super) fn consumer() -> Record {
         Field::array("groups", Field::foreign("", "consumer_groups"))
             .doc("Groups it is a member of, as decK writes them; read, not kept."),
     ])
-    .rule(Rule::AtLeastOneOf(&["custom_id", "username"]))
+    .rule(Rule::at_least_one_of(["custom_id", "username"]))
 }
 
 pub(super) fn consumer_group() -> Record {

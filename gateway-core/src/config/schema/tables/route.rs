@@ -61,7 +61,7 @@ fn address() -> Field {
         Field::string("ip").check(check::ip_or_cidr).doc("An address or a range in CIDR notation."),
         Field::integer("port").between(0, 65535).doc("A port."),
     ];
-    Field::record("", Record::new(fields).rule(Rule::AtLeastOneOf(&["ip", "port"])))
+    Field::record("", Record::new(fields).rule(Rule::at_least_one_of(["ip", "port"])))
 }
 
 fn redirect_status(value: &Value) -> Result<(), String> {

@@ -41,7 +41,7 @@ pub(super) fn key() -> Record {
         Field::string("private_key").referenceable().doc("The private half."),
         Field::string("public_key").referenceable().doc("The public half."),
     ])
-    .rule(Rule::AtLeastOneOf(&["private_key", "public_key"]));
+    .rule(Rule::at_least_one_of(["private_key", "public_key"]));
     table(vec![
         Field::foreign("set", "key_sets").doc("The set it belongs to."),
         unique_name(),
@@ -49,8 +49,8 @@ pub(super) fn key() -> Record {
         Field::string("jwk").referenceable().doc("The key as JSON text."),
         Field::record("pem", pem).doc("The key pair as PEM."),
     ])
-    .rule(Rule::AtLeastOneOf(&["jwk", "pem"]))
-    .rule(Rule::MutuallyExclusive(&["jwk", "pem"]))
+    .rule(Rule::at_least_one_of(["jwk", "pem"]))
+    .rule(Rule::mutually_exclusive(["jwk", "pem"]))
     .rule(Rule::With { of: &["kid", "jwk"], check: same_kid })
 }
 

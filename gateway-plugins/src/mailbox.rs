@@ -1,0 +1,44 @@
+//! A place in the guest's memory that the host knows ([`plugin_contract::mailbox`]).
+
+use std::mem::offset_of;
+
+use plugin_contract::mailbox::{Mailbox as Layout, ROOM};
+use wasmtime::{Memory, Store};
+
+use crate::{host::Host, memory::put_u32};
+
+/// The address of a guest's mailbox, whole and within its memory.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Mailbox(u32);
+
+impl Mailbox {
+    /// The mailbox at `address`; none where not all of it is in `memory`.
+    pub(crate) fn at(address: u32, memory: &[u8]) -> Option<Self> {
+        let start = usize::try_from(address).ok()?;
+        memory.get(start..start.checked_add(size_of::<Layout>())?)?;
+        Some(Self(address))
+    }
+
+    /// A callback of a request under `root` is about to run.
+    pub(crate) fn announce(self, memory: Memory, store: &mut Store<Host>, root: u32) {
+        let memory = memory.data_mut(store);
+        // Memory only grows: what was within it still is.
+        let _ = put_u32(memory, self.field(offset_of!(Layout, root)), root);
+        let _ = put_u32(memory, self.field(offset_of!(Layout, keeps)), 0);
+    }
+
+    /// Whether the guest keeps something for the request whose callback has run.
+    pub(crate) fn keeps(self, memory: Memory, store: &Store<Host>) -> bool {
+        let at = usize::try_from(self.field(offset_of!(Layout, keeps))).unwrap_or(usize::MAX);
+        memory.data(store).get(at).is_some_and(|byte| *byte != 0)
+    }
+
+    /// Where a value of this length can lie.
+    pub(crate) fn room(self, length: usize) -> Option<u32> {
+        (length <= ROOM).then(|| self.field(offset_of!(Layout, bytes)))
+    }
+
+    fn field(self, offset: usize) -> u32 {
+        self.0.saturating_add(u32::try_from(offset).unwrap_or(u32::MAX))
+    }
+}
