@@ -58,12 +58,14 @@ pub mod call;
 mod callout;
 mod chunk;
 pub mod consumer;
+pub mod counter;
 mod exports;
 mod flow;
 mod headers;
 #[doc(hidden)]
 pub mod host;
 mod join;
+pub mod kv;
 pub mod log;
 pub mod manifest;
 pub mod metrics;
