@@ -137,6 +137,9 @@ impl Instance {
         let Self { store, exports } = self;
         let Some(on_head) = &exports.heads[M::SIDE as usize] else { return Ok(Verdict::Continue) };
         let (fields, end) = (message.fields(), u32::from(ends(message)));
+        if let Some(stream) = store.data_mut().streams.get_mut(&stream) {
+            stream.skips = false;
+        }
         let entry = (stream, budget(store));
         let returned = lend_head(store, stream, message, exchange, |store| match on_head {
             OnHead::New(call) => enter(store, exports, entry, Some(call), (stream, fields, end)),
@@ -260,8 +263,11 @@ impl Instance {
     /// Ends a request whose head has gone by on this side, if it is of no use to the guest any more.
     pub(crate) fn lets_go(&mut self, stream: u32, side: Side) -> bool {
         let host = self.store.data_mut();
-        let over = host.runtime.module.uses().is_over(side)
-            && host.streams.get(&stream).is_some_and(|stream| !stream.keeps);
+        let mut uses = host.runtime.module.uses();
+        let over = host.streams.get(&stream).is_some_and(|stream| {
+            uses.bodies[side as usize] &= !stream.skips;
+            !stream.keeps && uses.is_over(side)
+        });
         if over {
             host.streams.remove(&stream);
         }
@@ -295,19 +301,23 @@ impl Instance {
     /// The guest's will about a head; one that is not held any longer is kept, if the guest may ask for it when it is gone.
     fn judge<M: Head>(&mut self, stream: u32, message: &M, returned: Option<u32>) -> Verdict {
         let exports = &self.exports;
-        let later = exports.bodies[1].is_some()
-            || exports.log.is_some()
-            || (M::SIDE == Side::Request && (exports.heads[1].is_some() || exports.bodies[0].is_some()));
         let host = self.store.data_mut();
         let verdict = verdict(host, stream, M::SIDE, returned);
-        if !matches!(verdict, Verdict::Pause)
-            && later
-            && host.runtime.module.uses().fields
-            && let Some(stream) = host.streams.get_mut(&stream)
-        {
+        let fields = host.runtime.module.uses().fields;
+        let Some(stream) = host.streams.get_mut(&stream).filter(|_| !matches!(verdict, Verdict::Pause))
+        else {
+            return verdict;
+        };
+        let body = |side: Side| exports.bodies[side as usize].is_some();
+        let later = exports.log.is_some()
+            || match M::SIDE {
+                Side::Request => exports.heads[1].is_some() || body(Side::Request) || body(Side::Response),
+                Side::Response => body(Side::Response) && !stream.skips,
+            };
+        if later && fields {
             message.keep(stream);
         }
-        verdict
+        if stream.skips && matches!(verdict, Verdict::Continue) { Verdict::Skip } else { verdict }
     }
 }
 

@@ -39,6 +39,14 @@ pub struct Link {
     pub configured: Scoped<Configured>,
 }
 
+impl Link {
+    /// Whether one of its handlers asks for what the route's expression takes out of the path.
+    pub(crate) fn wants_captures(&self) -> bool {
+        self.configured
+            .any(|configured| matches!(configured, Configured::Handler(handler) if handler.wants_captures()))
+    }
+}
+
 /// The plugins of a route around its forwarder.
 ///
 /// `on_request` runs from the highest priority down until a plugin replies; then `on_response`

@@ -14,7 +14,7 @@ use crate::{
     config::{Change, Checked, Config, Problem, Problems, Route},
     forwarder::Forwarder,
     identity::Identities,
-    plugin::{Chain, Matched},
+    plugin::{Chain, Link, Matched},
     router::{Router, RuleError},
     upstream::Hashing,
 };
@@ -118,11 +118,12 @@ impl Entries<'_> {
         let backend = service.as_ref().and_then(|service| self.backends.get(service.id)).cloned();
         let metrics = self.environment.metrics.route(service.as_deref(), route);
         let hashing = backend.as_ref().and_then(|backend| backend.upstream.hashing());
-        let captures = hashing.is_some_and(Hashing::wants_captures);
+        let links = self.families.links(route);
+        let captures = hashing.is_some_and(Hashing::wants_captures) || links.iter().any(Link::wants_captures);
         let forwarder = Forwarder::new(backend, route, Arc::clone(&self.environment.outbound));
         let path_handling = self.environment.dialect.flavor.path_handling(route);
         let matched = Arc::new(Matched { route: Arc::clone(route), service });
-        let chain = Chain::new(self.families.links(route), forwarder);
+        let chain = Chain::new(links, forwarder);
         Entry::new(matched, chain, metrics, path_handling).capturing(captures)
     }
 }
