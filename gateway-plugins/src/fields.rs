@@ -134,13 +134,6 @@ fn path(host: &Host) -> Option<Bytes> {
     }
 }
 
-/// What the upstream is asked for, while the request is in hand: the route and plugins may have changed it.
-pub(crate) fn target(host: &Host) -> Option<Bytes> {
-    let request = host.message.request.as_ref().filter(|_| host.has_message())?;
-    let target = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
-    Some(Bytes::copy_from_slice(target.as_bytes()))
-}
-
 /// How a field is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Write {

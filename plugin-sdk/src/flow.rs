@@ -35,42 +35,21 @@ impl<F: Into<Self>> From<Result<F, Reply>> for Flow {
     }
 }
 
-/// A phase that is over, or one that waits. A plain `fn` returns it where it mostly has nothing to wait for:
-/// [`Request::wait`](crate::Request::wait) makes one that does, and `.into()` one of anything that becomes a [`Flow`].
-#[must_use]
+/// A phase that is over, or one that waits. `#[plugin]` makes it.
+#[doc(hidden)]
 pub enum Outcome {
-    /// It is over.
     Now(Flow),
-    /// It waits.
-    #[doc(hidden)]
-    Later(Pin<Box<dyn Future<Output = Flow>>>),
-}
-
-impl<F: Into<Flow>> From<F> for Outcome {
-    fn from(flow: F) -> Self {
-        Self::Now(flow.into())
-    }
-}
-
-impl std::fmt::Debug for Outcome {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Now(flow) => flow.fmt(f),
-            Self::Later(_) => f.write_str("Later"),
-        }
-    }
+    Later(Later),
 }
 
 /// A phase that waits.
 pub(crate) type Later = Pin<Box<dyn Future<Output = Flow>>>;
 
 impl Outcome {
-    #[doc(hidden)]
     pub fn now(flow: impl Into<Flow>) -> Self {
         Self::Now(flow.into())
     }
 
-    #[doc(hidden)]
     pub fn later<F: Into<Flow>>(phase: impl Future<Output = F> + 'static) -> Self {
         Self::Later(Box::pin(async move { phase.await.into() }))
     }

@@ -118,7 +118,7 @@ pub use text::Text;
 /// | `between = (1, 10)` | numbers from the first to the second, both included |
 /// | `shortest = 1`, `longest = 64` | lengths of texts and lists |
 /// | `one_of = ["a", "b"]` | texts, or elements, that are one of these |
-/// | `format = "regex"` | texts, or elements, of this form: `header-name`, `host`, `server-name`, `ip-or-cidr`, `path`, `url`, `regex`, `header`, `name:value`, `name:template`, `header:header`, `header:value` |
+/// | `format = "regex"` | texts, or elements, of this form: `header-name`, `host`, `server-name`, `ip-or-cidr`, `method`, `path`, `url`, `regex`, `header`, `name:value`, `name:template`, `header:header`, `header:value` |
 /// | `set` | a list in which each value counts once |
 /// | `referenceable` | `{vault://...}` is looked up |
 /// | `deprecated = "use x"` | on its way out |

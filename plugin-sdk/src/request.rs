@@ -3,9 +3,9 @@
 use std::any::Any;
 
 use crate::{
-    Flow, Outcome, Text,
+    Text,
     headers::Headers,
-    host::{self, Buffer, Map},
+    host::{self, Map},
     scene,
 };
 
@@ -89,13 +89,6 @@ impl Request {
         host::set_header(Map::Request, ":authority", authority);
     }
 
-    /// The path and the query that the upstream is asked for, as far as is known: the route and plugins of higher
-    /// priority may have changed what the client sent.
-    #[must_use]
-    pub fn target(&self) -> Text {
-        host::property(&["upstream", "path"], Text::of).flatten().unwrap_or_else(|| self.path_and_query())
-    }
-
     /// A property, by Envoy's paths: `["source", "address"]`.
     #[must_use]
     pub fn property(&self, path: &[&str]) -> Option<Vec<u8>> {
@@ -122,20 +115,6 @@ impl Request {
     /// The whole body, once it has come; up to the gateway's bound. For plugins with `reads_body`.
     pub async fn body(&mut self) -> Vec<u8> {
         if self.end { Vec::new() } else { scene::body(self.context).await }
-    }
-
-    /// Sends this body in place of the one that [`body`](Self::body) gave, before anything else is waited for. A request
-    /// that has no body gets none.
-    pub fn set_body(&mut self, body: &[u8]) {
-        host::set_bytes(Buffer::RequestBody, 0, usize::MAX, body);
-    }
-
-    /// Goes on with a phase that has to wait after all.
-    pub fn wait<F: Into<Flow>, P: Future<Output = F> + 'static>(
-        &self,
-        phase: impl FnOnce(Self) -> P,
-    ) -> Outcome {
-        Outcome::later(phase(Self { ..*self }))
     }
 }
 

@@ -39,9 +39,6 @@ fn find(host: &Host, path: &[u8]) -> Option<Bytes> {
     // A zero may stand at the end, too.
     let path = path.strip_suffix(&[0]).unwrap_or(path);
     let names: smallvec::SmallVec<[&[u8]; DEEPEST]> = path.split(|byte| *byte == 0).take(DEEPEST).collect();
-    if let [b"upstream", b"path"] = names[..] {
-        return fields::target(host);
-    }
     let headers = |map| fields::headers(host, map);
     with_exchange(|exchange| {
         of_exchange(&names, exchange, headers(MapKind::RequestHeaders), headers(MapKind::ResponseHeaders))

@@ -1,6 +1,6 @@
 //! The phases of a plugin: methods with certain names.
 
-use syn::{Error, FnArg, ImplItem, ImplItemFn, ItemImpl, Result, ReturnType, Type};
+use syn::{Error, FnArg, ImplItem, ImplItemFn, ItemImpl, Result};
 
 /// A phase of a request, or of the plugin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,29 +58,7 @@ impl Phase {
 /// A phase that a plugin has.
 pub(crate) struct Method {
     pub(crate) phase: Phase,
-    pub(crate) waits: Waits,
-}
-
-/// Whether a phase waits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Waits {
-    Never,
-    /// It says so when it is asked: a plain `fn` that returns an `Outcome`.
-    Perhaps,
-    /// An `async fn`.
-    Always,
-}
-
-impl Waits {
-    fn of(function: &ImplItemFn) -> Self {
-        if function.sig.asyncness.is_some() {
-            return Self::Always;
-        }
-        let ReturnType::Type(_, output) = &function.sig.output else { return Self::Never };
-        let Type::Path(path) = &**output else { return Self::Never };
-        let outcome = path.path.segments.last().is_some_and(|segment| segment.ident == "Outcome");
-        if outcome { Self::Perhaps } else { Self::Never }
-    }
+    pub(crate) waits: bool,
 }
 
 /// The phases among the methods of a block.
@@ -98,8 +76,8 @@ fn phase(function: &ImplItemFn) -> Option<Phase> {
 }
 
 fn method(function: &ImplItemFn, phase: Phase) -> Result<Method> {
-    let waits = Waits::of(function);
-    if waits != Waits::Never && !phase.may_wait() {
+    let waits = function.sig.asyncness.is_some();
+    if waits && !phase.may_wait() {
         return Err(Error::new_spanned(&function.sig, "this phase cannot wait: make it a plain fn"));
     }
     let mut inputs = function.sig.inputs.iter();

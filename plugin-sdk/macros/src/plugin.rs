@@ -7,7 +7,7 @@ use syn::{
     parse::{Parse, ParseStream},
 };
 
-use crate::phase::{self, Method, Phase, Waits};
+use crate::phase::{self, Method, Phase};
 
 /// What is said of the plugin.
 #[derive(Default)]
@@ -125,13 +125,10 @@ fn config(block: &ItemImpl) -> Result<&Type> {
 fn implementation(method: &Method) -> TokenStream {
     let name = format_ident!("{}", method.phase.method());
     let own = match (method.phase, method.waits) {
-        (Phase::Request | Phase::Response, Waits::Always) => {
+        (Phase::Request | Phase::Response, true) => {
             quote! { ::plugin_sdk::Outcome::later(async move { Self::#name(&self, &mut message).await }) }
         }
-        (Phase::Request | Phase::Response, Waits::Perhaps) => {
-            quote! { Self::#name(&self, &mut message) }
-        }
-        (Phase::Request | Phase::Response, Waits::Never) => {
+        (Phase::Request | Phase::Response, false) => {
             quote! { ::plugin_sdk::Outcome::now(Self::#name(&self, &mut message)) }
         }
         (Phase::RequestBody | Phase::ResponseBody, _) => {
@@ -162,7 +159,7 @@ fn implementation(method: &Method) -> TokenStream {
 /// The callbacks of Proxy-Wasm that the plugin needs, and no others: one that is not there costs nothing.
 fn exports(arguments: &Arguments, own: &Type, methods: &[Method]) -> TokenStream {
     let has = |phase: Phase| methods.iter().any(|method| method.phase == phase);
-    let waits = methods.iter().any(|method| method.waits != Waits::Never);
+    let waits = methods.iter().any(|method| method.waits);
     let mut callbacks = Vec::new();
     for (phase, callback) in [
         (Phase::Request, "on_request_headers"),

@@ -118,8 +118,10 @@ pub(crate) fn skips_body() {
 }
 
 fn say(word: u32) {
-    let says = &raw mut MAILBOX.says;
-    unsafe { says.write_volatile(says.read_volatile() | word) }
+    unsafe {
+        let says = &raw mut MAILBOX.says;
+        says.write_volatile(says.read_volatile() | word);
+    }
 }
 
 /// What the host gave, while `read` looks at it.

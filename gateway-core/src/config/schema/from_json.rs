@@ -12,7 +12,7 @@ const DEEPEST: usize = 16;
 impl Record {
     /// The table that a JSON Schema (draft 2020-12) of an object describes, as far as a table can say it: `type`, `enum`,
     /// `properties`, `items`, `additionalProperties`, `uniqueItems`, lengths and bounds, `default`, `description`, and
-    /// `format` with words of our own: `header-name`, `host`, `server-name`, `ip-or-cidr`, `path`, `url`, `regex`,
+    /// `format` with words of our own: `header-name`, `host`, `server-name`, `ip-or-cidr`, `method`, `path`, `url`, `regex`,
     /// `header`, `name:value`, `name:template`, `header:header`, `header:value`.
     ///
     /// Four words are our own: `required` lists fields that must not be null, where an absent one takes its default;

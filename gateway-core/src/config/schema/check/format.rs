@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{header, host, ip_or_cidr, path, sni, text, url};
+use super::{header, host, ip_or_cidr, method, path, sni, text, url};
 
 /// What a text of this format must fulfil; nothing for words that mean nothing here.
 pub(in crate::config::schema) fn format(word: &str) -> Option<fn(&Value) -> Result<(), String>> {
@@ -11,6 +11,7 @@ pub(in crate::config::schema) fn format(word: &str) -> Option<fn(&Value) -> Resu
         "host" => host,
         "server-name" => sni,
         "ip-or-cidr" => ip_or_cidr,
+        "method" => method,
         "path" => path,
         "url" => url,
         "regex" => regex,
@@ -80,6 +81,7 @@ mod tests {
                 "x key",
                 "bad header name 'x key', allowed characters are A-Z, a-z, 0-9, '_', and '-'",
             ),
+            ("method", "PUT", "Put", "invalid value: Put"),
             ("path", "/a", "a", "should start with: /"),
             ("ip-or-cidr", "10.0.0.0/8", "10", "invalid ip or cidr range: '10'"),
             ("regex", "^a+$", "a(", "not a valid regex: a("),
