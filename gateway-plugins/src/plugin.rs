@@ -2,7 +2,7 @@
 
 use std::{
     borrow::Cow,
-    fmt, fs,
+    fmt,
     path::Path,
     sync::{Arc, LazyLock},
 };
@@ -18,6 +18,7 @@ use crate::{
     Upstreams,
     call::Entity,
     config::{Config, Grants, schema},
+    files,
     function::Typed,
     functions,
     handler::{Bound, WasmHandler},
@@ -195,6 +196,12 @@ pub struct Builder {
 }
 
 impl Builder {
+    /// The plugin's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Its place in the chain: higher runs first.
     #[must_use]
     pub const fn priority(mut self, priority: i32) -> Self {
@@ -304,14 +311,7 @@ impl Builder {
     /// # Errors
     /// As [`bytes`](Self::bytes), and where the file cannot be read. One that is too large is not read.
     pub fn file(self, engine: &Engine, path: impl AsRef<Path>) -> Result<WasmPlugin, LoadError> {
-        let path = path.as_ref();
-        let failed = |source| LoadError::File { path: path.to_owned(), source };
-        let size = fs::metadata(path).map_err(failed)?.len();
-        let limit = self.limits.module as u64;
-        if size > limit {
-            return Err(LoadError::Limit { what: "the module's size in bytes", wanted: size, limit });
-        }
-        let module = fs::read(path).map_err(failed)?;
+        let module = files::read(path.as_ref(), self.limits.module)?;
         self.bytes(engine, &module)
     }
 }
