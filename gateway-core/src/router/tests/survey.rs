@@ -117,6 +117,18 @@ fn a_path_that_another_leaves_nothing_to_is_named() {
     assert_eq!(effect, Some(Effect::PathsUnreachable(vec!["/a/b".into(), "/a/c".into()])));
 }
 
+/// In the flavour `gateway_api` every host ranks by itself.
+#[test]
+fn a_path_that_is_lost_under_one_host_only_is_not() {
+    let routes = [
+        route("two", |route| (route.hosts, route.paths) = (list(&["a.t", "*.t"]), list(&["/a", "/b"]))),
+        route("one", |route| {
+            (route.hosts, route.paths) = (list(&["a.t"]), list(&["~/a"]));
+        }),
+    ];
+    assert_eq!(relations(Flavor::GatewayApi, &routes), []);
+}
+
 #[test]
 fn what_only_the_ids_decide_is_ambiguous() {
     let ambiguous = |above: fn(&mut Route), below: fn(&mut Route)| {

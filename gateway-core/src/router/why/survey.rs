@@ -124,7 +124,7 @@ impl Survey {
             for path in &rule.wants.paths {
                 match self.covering(&shelves, place, path) {
                     Some(above) => covered.paths.push((place, above, path.shown())),
-                    None => covered.is_open = true,
+                    None => covered.open.push(path.shown()),
                 }
             }
         }
@@ -136,9 +136,10 @@ impl Survey {
         let other = |(_, above, _): &&(usize, usize, _)| {
             self.rules.get(*above).is_some_and(|rule| rule.owner != owner)
         };
-        let (place, above, _) = covered.paths.iter().find(other).or_else(|| covered.paths.first())?;
-        let effect = if covered.is_open {
-            let paths = covered.paths.iter().filter(|(_, other, _)| self.owner(*other) == self.owner(*above));
+        let lost = || covered.lost();
+        let (place, above, _) = lost().find(other).or_else(|| lost().next())?;
+        let effect = if !covered.open.is_empty() {
+            let paths = lost().filter(|(_, other, _)| self.owner(*other) == self.owner(*above));
             Effect::PathsUnreachable(paths.filter_map(|(.., shown)| shown.clone()).collect())
         } else {
             Effect::Unreachable
@@ -222,8 +223,15 @@ fn is_lost(lost: &[bool], route: usize) -> bool {
 #[derive(Default)]
 struct Covered {
     paths: Vec<(usize, usize, Option<String>)>,
-    /// Whether there is a path that none covers.
-    is_open: bool,
+    /// The paths that none covers.
+    open: Vec<Option<String>>,
+}
+
+impl Covered {
+    /// The paths that are covered under every host: in the flavour `gateway_api` each host has a rule of its own.
+    fn lost(&self) -> impl Iterator<Item = &(usize, usize, Option<String>)> {
+        self.paths.iter().filter(|(.., path)| !self.open.contains(path))
+    }
 }
 
 impl Ranked {
