@@ -40,7 +40,8 @@
 //! | `index`, `trie` | rules found by host, then by path |
 //! | `slots` | values under small numbers |
 //! | `map` | a hash map that is copied in part |
-//! | `path_regex`, `interned` | expressions, compiled small, each once |
+//! | `path_regex`, `search_regex`, `interned` | expressions, each compiled once |
+//! | `budget`, `ledger` | how much memory expressions may take: those of one route, those of all |
 //! | `router` | routes, their values, and the index over them |
 //! | `captures` | what an expression or a template took out of a path |
 //! | `join` | the path that goes to the upstream |
@@ -69,6 +70,7 @@
 //! microseconds a route. A clone of a router is free. Nothing of a router depends on what it was asked before: there
 //! is no cache to fill, to poison or to flush (compat R14).
 
+mod budget;
 mod candidate;
 mod captures;
 mod crowd;
@@ -83,6 +85,7 @@ mod hostname;
 mod index;
 mod interned;
 mod join;
+mod ledger;
 mod list;
 mod map;
 mod path;
@@ -96,6 +99,7 @@ mod request;
 mod router;
 mod rule;
 mod rule_error;
+mod search_regex;
 mod sign;
 mod slots;
 mod tail;

@@ -149,6 +149,10 @@ fn a31_paths_of_routes() {
     path("/a//b", "must not have empty segments");
     path("/ab%7Ec", "non-normalized path, consider use '/ab~c' instead");
     path("~/[", "invalid regex: '/[' (PCRE returned: unclosed character class)");
+    path(
+        "~/[a-z]{99999}",
+        "invalid regex: '/[a-z]{99999}' (PCRE returned: Compiled regex exceeds size limit of 1048576 bytes.)",
+    );
     fine(&route("paths: ['/a(b', '~/a/(?<id>[0-9]+)']"));
     let tree = refused("_format_version: '3.0'\nroutes:\n- name: r\n  paths: [/a, x]").fields();
     assert_eq!(

@@ -13,6 +13,7 @@ use super::{
         flavors::compile::compiler,
         flavors::traditional::TraditionalRank,
         host::{Host, Name},
+        ledger::Ledger,
         rank::Rank,
         rule::Rule,
     },
@@ -100,9 +101,14 @@ struct Shelf<'s> {
 impl Survey {
     fn new(dialect: Dialect, routes: &[&Route]) -> Self {
         let compile = compiler(dialect.flavor);
-        let mut rules = Vec::new();
+        let (mut rules, mut ledger) = (Vec::new(), Ledger::default());
         for (owner, route) in routes.iter().copied().enumerate() {
             let compiled = compile(route, dialect).unwrap_or_default();
+            ledger.add(&compiled);
+            if ledger.is_over() {
+                // No router takes so much.
+                break;
+            }
             let ranked = |(rank, rule): (Rank, Rule)| Ranked {
                 manual: Rank::Traditional(TraditionalRank::new(route, rule.path.kind())),
                 rank,
