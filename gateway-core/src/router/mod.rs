@@ -126,6 +126,7 @@ pub use rule_error::RuleError;
 pub use template::Template;
 pub use why::explanation::{Capture, Explanation, Label, Missed, RunnerUp, Taken, Unmet};
 pub(crate) use why::simple::start_of;
+
 pub(crate) use why::survey::{Effect, Relation, survey};
 
 /// What of a request takes part in routing.
