@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::{Code, Finding, Findings, Party, expressions};
 use crate::{
     config::{Config, Route},
-    router::{Dialect, Effect, Flavor, Label, Relation, survey},
+    router::{Dialect, Effect, Flavor, Label, Relation, Template, survey},
 };
 
 /// `regex_priority` is cut to so many values in Kong (compat P43b).
@@ -24,6 +24,7 @@ pub(super) fn lint(config: &Config, dialect: Dialect, findings: &mut Findings) {
     }
     for route in routes {
         fields(route, dialect.flavor, findings);
+        braces(route, dialect, findings);
         expressions::lint(route, findings);
     }
 }
@@ -87,6 +88,17 @@ fn way_up(by: &str) -> &'static str {
         "plain hosts only" => "give it hosts without a wildcard too, or remove it",
         "id" => "the two ask for the same: remove one, or make them differ",
         _ => "remove it, or let it ask for something that the other one does not",
+    }
+}
+
+/// Paths that are templates elsewhere, and text here.
+fn braces(route: &Route, dialect: Dialect, findings: &mut Findings) {
+    let paths = route.paths.iter().flatten().enumerate();
+    for (at, path) in paths.filter(|(_, path)| !dialect.path_templates && Template::is_one(path)) {
+        let message = format!("the braces of {path} are text: only a path with braces in it is taken");
+        let help = "nothing, if that is what was meant; for a template set path_templates in the settings, or write an expression: ~/users/(?<id>[^/]+)$";
+        let finding = Finding::new(Code::BracesAreText, party(route), message, help);
+        findings.push(finding.at(format!("paths[{at}]")));
     }
 }
 

@@ -138,6 +138,12 @@ fn a30_each_protocol_forbids_what_it_cannot_use() {
         "snis",
         "'snis' can only be set when 'protocols' is 'grpcs', 'https', 'tls' or 'tls_passthrough'",
     );
+    one(
+        &route("paths: [/a], headers: {Host: [a.b]}"),
+        "headers.Host",
+        "cannot contain 'host' header, which must be specified in the 'hosts' attribute",
+    );
+    one(&route("methods: [get]"), "methods.1", "invalid value: get");
     let config = fine(&route("protocols: [grpc], paths: [/a]"));
     assert!(config.routes.values().all(|route| !route.strip_path), "as Kong sets it for gRPC");
 }
