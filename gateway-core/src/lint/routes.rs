@@ -49,7 +49,7 @@ fn related(relation: &Relation, routes: &[&Route]) -> Option<Finding> {
         Effect::PathsUnreachable(paths) => {
             let message = format!(
                 "no request reaches it by {}: {other} takes all of them and ranks higher ({because})",
-                paths.join(" or ")
+                some_of(paths)
             );
             finding(Code::UnreachablePath, message, way_up(because.by)).at(place_of(route, paths)?)
         }
@@ -68,6 +68,16 @@ fn related(relation: &Relation, routes: &[&Route]) -> Option<Finding> {
             "nothing, if that is the order you rely on; else make the two differ by what both orders compare alike",
         ),
     })
+}
+
+/// A route may have thousands of paths; the first few tell which are meant.
+fn some_of(paths: &[String]) -> String {
+    const SHOWN: usize = 4;
+    let shown = paths.get(..SHOWN).unwrap_or(paths).join(" or ");
+    match paths.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown} or {more} more"),
+    }
 }
 
 /// Where the first of these paths stands.

@@ -59,7 +59,7 @@
 //! - Under one host and path, three rules are checked one by one. Of more than that, only those are checked that a
 //!   value of a header, the method or four bytes of the path point to. So thousands of routes may differ in nothing
 //!   but the value of a header, and thousands of expressions may begin alike (`~/[^/]+/orders-7/`).
-//! - What has none of these is checked one by one: rules that differ only in server names, in expressions over
+//! - What has none of these is checked one by one: rules that differ only in server names, in the query, in expressions over
 //!   headers, in regular expressions without four literal bytes in a row (`~/[a-z]+/\d+`), in templates, or in
 //!   predicates of the flavour `expressions` other than those over host and path.
 //! - At most eight headers are looked at under one host and path.
