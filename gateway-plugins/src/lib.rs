@@ -72,7 +72,7 @@ pub use call::{Call, Configuration, Effects, Entity};
 pub use engine::Engine;
 pub use error::LoadError;
 pub use function::{Answer, Function, Reply};
-pub use functions::{Area, Consumers, FromConfig};
+pub use functions::{Area, Consumers, FromConfig, NodeSecrets, Secrets};
 pub use limits::Limits;
 pub use module::Module;
 pub use plugin::{Builder, WasmPlugin, Watch};

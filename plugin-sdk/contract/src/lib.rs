@@ -28,9 +28,12 @@
 //! [postcard's wire format]: https://postcard.jamesmunns.com/wire-format
 
 pub mod consumer;
+pub mod crypto;
+pub mod jwt;
 pub mod mailbox;
 pub mod ratelimit;
 pub mod response;
+pub mod secret;
 pub mod var;
 
 use serde::{Deserialize, Serialize};
