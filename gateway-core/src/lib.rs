@@ -52,6 +52,7 @@
 //! | listen, with limits, TLS and a graceful stop | [`server`] and [`Gateway::serve`] |
 //! | write a plugin | [`plugin::Handler`], [`plugin::Plugin`] |
 //! | put a Tower layer into the chain, under a name | [`plugin::LayerPlugin`] |
+//! | find the consumer of a key, in a plugin | [`identity::Identities`] |
 //! | know the caller's address and TLS behind a listener of your own | [`ConnectInfo`] |
 //! | set what is a node's and no entity's | [`Settings`] |
 //! | find routes that no request reaches, and other doubtful places | [`lint`] |
@@ -83,6 +84,7 @@ pub mod explain;
 mod forwarder;
 mod gateway;
 pub mod health;
+pub mod identity;
 pub mod lint;
 pub mod observe;
 mod pace;

@@ -20,6 +20,7 @@ use uuid::Uuid;
 
 use crate::{
     config::{Checked, Config},
+    identity::Identities,
     router::Router,
     upstream::{Backend, Upstream},
 };
@@ -33,6 +34,7 @@ pub struct Snapshot {
     router: Router<Arc<Entry>>,
     backends: Backends,
     families: Families,
+    identities: Arc<Identities>,
 }
 
 impl Snapshot {
@@ -51,6 +53,12 @@ impl Snapshot {
     /// The router.
     pub(crate) const fn router(&self) -> &Router<Arc<Entry>> {
         &self.router
+    }
+
+    /// Who may call.
+    #[must_use]
+    pub const fn identities(&self) -> &Arc<Identities> {
+        &self.identities
     }
 
     /// How the service `id` is forwarded to; nothing where its protocol is not spoken.

@@ -1,10 +1,16 @@
 //! What a foreign function sees of who calls it, and what it may do there.
 
-use std::{any::Any, fmt, sync::OnceLock};
+use std::{
+    any::Any,
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
-use gateway_core::{Body, config::Plugin, plugin::Exchange};
+use gateway_core::{Body, config::Plugin, identity::Identity, plugin::Exchange};
 use http::{HeaderName, HeaderValue, Request, Response};
 use uuid::Uuid;
+
+use crate::notes::Notes;
 
 /// A call of a foreign function, from the gateway's side: who calls, and what is at hand at that moment.
 ///
@@ -31,6 +37,8 @@ pub struct Call<'a> {
     ///
     /// [`Returned::Written`]: crate::Returned::Written
     pub answer: &'a mut Vec<u8>,
+    /// What guests set on the request, for each other.
+    pub(crate) notes: Option<&'a Notes>,
 }
 
 impl fmt::Debug for Call<'_> {
@@ -112,10 +120,23 @@ impl From<&Plugin> for Entity {
 /// What foreign functions want of an exchange. It is done when the callback has returned.
 #[derive(Debug, Default)]
 pub struct Effects {
+    pub(crate) identity: Option<Arc<Identity>>,
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Effects {
+    /// Makes somebody the request's consumer: plugins of lower priority run with the configurations of that consumer.
+    /// What the upstream is told stands in the request's header fields ([`Identity::write`]).
+    pub fn identify(&mut self, identity: Arc<Identity>) {
+        self.identity = Some(identity);
+    }
+
+    /// Who was made the request's consumer in this callback.
+    #[must_use]
+    pub const fn identity(&self) -> Option<&Arc<Identity>> {
+        self.identity.as_ref()
+    }
+
     /// Writes a header field on the answer, in place of all of its name, when the plugin's turn comes on the way
     /// back. Of several of one name the last one counts.
     pub fn set_response_header(&mut self, name: HeaderName, value: HeaderValue) {
@@ -126,7 +147,7 @@ impl Effects {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.headers.is_empty()
+        self.identity.is_none() && self.headers.is_empty()
     }
 }
 

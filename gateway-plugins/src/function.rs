@@ -73,7 +73,7 @@ pub(crate) struct Typed<F>(pub(crate) F);
 
 impl<F: Function> ForeignFunction for Typed<F> {
     fn call(&self, arguments: &[u8], call: &mut Call<'_>) -> Result<Returned, Status> {
-        let arguments = decode::<F::Arguments<'_>>(arguments).ok_or(Status::ParseFailure)?;
+        let arguments = decode::<F::Arguments<'_>>(arguments).ok_or(Status::BadArgument)?;
         // The answer may point into all that is lent, so its bytes stand apart meanwhile.
         let mut answer = std::mem::take(call.answer);
         answer.push(NOW);

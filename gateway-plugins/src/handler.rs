@@ -133,8 +133,10 @@ impl Bound {
         if effects.is_empty() {
             return;
         }
-        let Effects { headers } = std::mem::take(effects);
+        let Effects { identity, headers } = std::mem::take(effects);
+        identity.iter().for_each(|identity| exchange.identify(identity));
         match M::SIDE {
+            Side::Request if headers.is_empty() => {}
             Side::Request => Tickets::defer(exchange, self.config.id(), headers),
             Side::Response => write(message, headers),
         }

@@ -9,10 +9,12 @@ use gateway_core::{
 use serde_json::Value;
 
 use crate::{
-    Engine, ForeignFunction, Function, Limits, LoadError, Metric, OnError, Stats, Upstreams,
+    Area, Consumers, Counters, Engine, ForeignFunction, Function, KeyValues, Limits, LoadError, Metric,
+    OnError, RateLimits, Stats, Upstreams,
     call::Entity,
     config::{Config, Grants, schema},
     function::Typed,
+    functions,
     handler::{Bound, WasmHandler},
     host::Home,
     instance::{Instance, Unfit},
@@ -188,6 +190,43 @@ impl Builder {
     #[must_use]
     pub fn serve<F: Function>(self, function: F) -> Self {
         self.function(<F::Arguments<'static> as plugin_contract::Call>::NAME, Typed(function))
+    }
+
+    /// The functions of an area, as the gateway has them.
+    ///
+    /// ```
+    /// use gateway_plugins::{Area, WasmPlugin};
+    ///
+    /// let plugin = WasmPlugin::builder("key-auth").grant([Area::Consumer, Area::Response]);
+    /// ```
+    #[must_use]
+    pub fn grant(self, areas: impl IntoIterator<Item = Area>) -> Self {
+        areas.into_iter().fold(self, |builder, area| area.serve(builder))
+    }
+
+    /// The functions of [`Area::Consumer`], over consumers that an embedder knows.
+    #[must_use]
+    pub fn consumers(self, consumers: impl Consumers) -> Self {
+        functions::consumers(self, consumers)
+    }
+
+    /// The functions of [`Area::RateLimit`], over limiters of an embedder's, or bundled ones with room of their own. What
+    /// is [granted](Self::grant) shares one for the whole process, so that what was counted outlives each plugin.
+    #[must_use]
+    pub fn rate_limits(self, limits: Arc<dyn RateLimits>) -> Self {
+        functions::rate_limits(self, limits)
+    }
+
+    /// The functions of [`Area::Counter`], over counters of an embedder's.
+    #[must_use]
+    pub fn counters(self, counters: Arc<dyn Counters>) -> Self {
+        functions::counters(self, counters)
+    }
+
+    /// The functions of [`Area::Kv`], over an embedder's store.
+    #[must_use]
+    pub fn key_values(self, values: Arc<dyn KeyValues>) -> Self {
+        functions::key_values(self, values)
     }
 
     /// Its bounds.

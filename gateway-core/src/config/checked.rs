@@ -82,6 +82,17 @@ impl Checked {
         self.users((EntityKind::CaCertificates, anchor), EntityKind::Services)
     }
 
+    /// The ids of the credentials of this consumer, its groups left aside.
+    pub(crate) fn credentials_of(&self, consumer: Uuid) -> impl Iterator<Item = Uuid> {
+        let users = self.index.users((EntityKind::Consumers, consumer));
+        users.filter(|(by, _)| by.is_credential() && *by != EntityKind::Acls).map(|(_, id)| id)
+    }
+
+    /// The ids of the groups of this consumer.
+    pub(crate) fn groups_of(&self, consumer: Uuid) -> impl Iterator<Item = Uuid> {
+        self.users((EntityKind::Consumers, consumer), EntityKind::Acls)
+    }
+
     fn users(&self, of: Named, kind: EntityKind) -> impl Iterator<Item = Uuid> {
         self.index.users(of).filter(move |(by, _)| *by == kind).map(|(_, id)| id)
     }

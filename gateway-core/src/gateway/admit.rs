@@ -43,6 +43,8 @@ impl Gateway {
         let entry =
             self.find(&snapshot, parts, &canonical, exchange).map_err(|reason| refuse(reason, exchange))?;
         exchange.accept(canonical);
+        let identities = snapshot.identities();
+        exchange.identities = (!identities.is_empty()).then(|| Arc::clone(identities));
         Self::check_scheme(&entry, exchange)?;
         Ok(entry)
     }

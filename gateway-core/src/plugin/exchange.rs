@@ -5,12 +5,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use http::{Extensions, Method, StatusCode, Uri, Version, request::Parts, uri::PathAndQuery};
+use http::{Extensions, HeaderMap, Method, StatusCode, Uri, Version, request::Parts, uri::PathAndQuery};
 
 use crate::{
     ConnectInfo, RequestId,
     config::{Consumer, Credential, Route, Service},
     error::Reason,
+    identity::{As, Identities, Identity},
     reply::Asked,
     sanitize::{Canonical, Client, Host, Trailers, Trust, Upgrade},
 };
@@ -38,6 +39,8 @@ pub struct Exchange {
     pub consumer: Option<Arc<Consumer>>,
     /// By which credential.
     pub credential: Option<Arc<Credential>>,
+    /// Who may call, as the configuration of this request has it; none where there is nobody.
+    pub identities: Option<Arc<Identities>>,
     /// Why the gateway answered by itself, or the answer was cut.
     pub reason: Option<Reason>,
     /// Who made the answer.
@@ -164,6 +167,7 @@ impl Exchange {
             matched: None,
             consumer: None,
             credential: None,
+            identities: None,
             reason: None,
             source: Source::Exit,
             status: StatusCode::OK,
@@ -214,6 +218,27 @@ impl Exchange {
     pub fn path_and_query(&self) -> &str {
         let target = self.canonical.as_ref().or_else(|| self.uri.path_and_query());
         target.map_or("/", PathAndQuery::as_str)
+    }
+
+    /// Makes somebody the request's consumer: plugins of lower priority run with the configurations of that consumer,
+    /// and `headers`, which are to be the request's, tell the upstream who it is.
+    pub fn authenticate(&mut self, identity: &Identity, how: As, headers: &mut HeaderMap) {
+        identity.write(how, headers);
+        self.identify(identity);
+    }
+
+    /// The same, for a request whose header fields tell the upstream already ([`Identity::write`]).
+    pub fn identify(&mut self, identity: &Identity) {
+        self.consumer = Some(Arc::clone(identity.consumer()));
+        self.credential = identity.credential().cloned();
+    }
+
+    /// The request's consumer with its groups, where the configuration has it.
+    #[must_use]
+    pub fn identity(&self) -> Option<&Arc<Identity>> {
+        let identities = self.identities.as_deref()?;
+        let by_credential = self.credential.as_ref().and_then(|it| identities.by_credential(it.id));
+        by_credential.or_else(|| identities.consumer(self.consumer.as_ref()?.id))
     }
 
     /// What the route has taken off the path.

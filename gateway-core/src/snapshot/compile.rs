@@ -13,6 +13,7 @@ use super::{
 use crate::{
     config::{Change, Checked, Config, Problem, Problems, Route},
     forwarder::Forwarder,
+    identity::Identities,
     plugin::{Chain, Matched},
     router::{Router, RuleError},
     upstream::Hashing,
@@ -45,11 +46,20 @@ pub(crate) fn compile(
             if let Some(runtime) = environment.runtime.get() {
                 groups.iter().for_each(|endpoints| endpoints.start_probes(runtime));
             }
-            Ok(Snapshot { checked, router, backends, families })
+            let identities = identities(&checked, change, previous);
+            Ok(Snapshot { checked, router, backends, families, identities })
         }
         Ok(_) => Err(Problems::from(problems)),
         Err(found) => Err(Problems::from(problems.into_iter().chain(refused(found)).collect::<Vec<_>>())),
     }
+}
+
+/// Who may call, the same value where nobody changed.
+fn identities(checked: &Checked, change: &Change, previous: &Snapshot) -> Arc<Identities> {
+    if change.consumers.is_empty() && change.credentials.is_empty() {
+        return Arc::clone(&previous.identities);
+    }
+    Arc::new(previous.identities.change(change, previous.config(), checked))
 }
 
 impl Snapshot {
@@ -61,7 +71,8 @@ impl Snapshot {
         let router = Router::with_flavor(environment.dialect, []);
         let router = router.map_err(|found| Problems::from(refused(found).collect::<Vec<_>>()))?;
         let (backends, families) = (Backends::default(), Families::default());
-        Ok(Self { checked: Checked::default(), router, backends, families })
+        let identities = Arc::default();
+        Ok(Self { checked: Checked::default(), router, backends, families, identities })
     }
 }
 

@@ -43,6 +43,24 @@ pub static ENGINE: LazyLock<Engine> = LazyLock::new(|| Engine::new().unwrap());
 pub static STRANGER: LazyLock<Module> =
     LazyLock::new(|| module(include_bytes!("../guests/built/stranger.wasm")));
 
+/// The guest that calls foreign functions for whoever asks.
+pub static RELAY: LazyLock<Module> = LazyLock::new(|| module(include_bytes!("../guests/built/relay.wasm")));
+
+/// A call as the relay takes it: a name, and arguments in hexadecimal digits.
+pub fn line<C: plugin_contract::Call>(call: &C) -> String {
+    let bytes = plugin_contract::encode(call, Vec::new()).unwrap();
+    format!("{} {}", C::NAME, digits(&bytes))
+}
+
+pub fn digits(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What digits stand for.
+pub fn bytes(digits: &str) -> Vec<u8> {
+    (0..digits.len() / 2).map(|at| u8::from_str_radix(&digits[2 * at..2 * at + 2], 16).unwrap()).collect()
+}
+
 /// A module, compiled.
 pub fn module(bytes: &[u8]) -> Module {
     Module::new(&ENGINE, bytes, &Limits::default()).unwrap_or_else(|error| panic!("{error}"))
@@ -103,17 +121,28 @@ pub async fn edge_of(text: &str, config: Value) -> Edge {
 }
 
 pub async fn edge(builder: Builder, module: &Module, config: Value) -> Edge {
+    edge_among(builder, module, config, Config::default(), Registry::empty()).await
+}
+
+/// The same, with more entities and more plugins.
+pub async fn edge_among(
+    builder: Builder,
+    module: &Module,
+    config: Value,
+    others: Config,
+    registry: Registry,
+) -> Edge {
     let upstreams = Arc::new(GatewayUpstreams::default());
     let plugin = builder.upstreams(upstreams.clone(), ["auth"]).module(&ENGINE, module);
     let watch = plugin.watch();
     let (echo, auth) = (serve(echo).await, serve(auth).await);
     let entity = PluginEntity::new(plugin.name(), config);
-    let config = Config::default().with(to("auth", auth)).with(entity);
+    let config = others.with(to("auth", auth)).with(entity);
     let service = to("echo", echo);
     let mut route = Route::new("all").to(&service);
     (route.paths, route.strip_path) = (Some(vec!["/".into()]), false);
     let config = config.with(service).with(route);
-    let gateway = Gateway::builder().config(config).plugins(Registry::empty().with(plugin)).build();
+    let gateway = Gateway::builder().config(config).plugins(registry.with(plugin)).build();
     let gateway = gateway.unwrap_or_else(|problems| panic!("{problems:?}"));
     upstreams.connect(&gateway);
     let mut settings = Settings::default();

@@ -1,4 +1,4 @@
-//! What guests call.
+//! How often something may happen.
 
 use std::sync::{Arc, OnceLock};
 
@@ -7,24 +7,17 @@ use plugin_contract::{
     ratelimit::{Check, Limiter},
 };
 
-use super::{Checked, RateLimit, RateLimits, Scope};
 use crate::{
-    Builder, Status,
-    call::Call,
-    function::{Function, Reply},
-    services::{ForeignFunction, Returned},
+    Call, ForeignFunction, Function, Reply, Returned, Status,
+    plugin::Builder,
+    ratelimit::{Checked, RateLimit, RateLimits, Scope},
 };
 
 /// Limiters of one configuration.
 const MOST: usize = 64;
 
-impl Builder {
-    /// Lets it limit how often something may happen: `gateway.ratelimit.limiter` and `gateway.ratelimit.check`. All
-    /// plugins of a process should have the same, so that what was counted outlives them.
-    #[must_use]
-    pub fn rate_limits(self, limits: Arc<dyn RateLimits>) -> Self {
-        self.serve(Make(limits)).function(Check::NAME, Ask)
-    }
+pub(crate) fn serve(builder: Builder, limits: Arc<dyn RateLimits>) -> Builder {
+    builder.serve(Make(limits)).function(Check::NAME, Ask)
 }
 
 /// `gateway.ratelimit.limiter`
@@ -46,7 +39,7 @@ struct Ask;
 
 impl ForeignFunction for Ask {
     fn call(&self, arguments: &[u8], call: &mut Call<'_>) -> Result<Returned, Status> {
-        let check: Check<'_> = decode(arguments).ok_or(Status::ParseFailure)?;
+        let check: Check<'_> = decode(arguments).ok_or(Status::BadArgument)?;
         let made: &Made = call.configuration.kept().ok_or(Status::InternalFailure)?;
         let limiter = made.get(check.limiter).ok_or(Status::BadArgument)?;
         match limiter.check(check.key, check.cost) {

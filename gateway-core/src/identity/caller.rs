@@ -1,0 +1,151 @@
+//! A consumer, and the credential it is known by.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use serde_json::Value;
+
+use crate::{
+    config::{Consumer, Credential, CredentialKind},
+    sanitize::names::{
+        X_ANONYMOUS_CONSUMER, X_CONSUMER_CUSTOM_ID, X_CONSUMER_ID, X_CONSUMER_USERNAME,
+        X_CREDENTIAL_IDENTIFIER,
+    },
+};
+
+/// A consumer, the credential it is known by, and what the upstream is told of both.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    caller: Arc<Caller>,
+    credential: Option<Arc<Credential>>,
+    /// What `X-Credential-Identifier` says.
+    identifier: Option<HeaderValue>,
+    /// Unix seconds from which on the credential does not count.
+    expires: Option<u64>,
+}
+
+/// A consumer, with what all its credentials have in common.
+#[derive(Debug)]
+pub(super) struct Caller {
+    consumer: Arc<Consumer>,
+    groups: Box<[Arc<str>]>,
+    id: HeaderValue,
+    custom_id: Option<HeaderValue>,
+    username: Option<HeaderValue>,
+}
+
+/// As what somebody is let through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum As {
+    /// Who was found.
+    Known,
+    /// Nobody in particular: this consumer stands in.
+    Anonymous,
+}
+
+impl Identity {
+    /// Whose request it is.
+    #[must_use]
+    pub fn consumer(&self) -> &Arc<Consumer> {
+        &self.caller.consumer
+    }
+
+    /// What it is known by; none where a plugin found it by other means.
+    #[must_use]
+    pub const fn credential(&self) -> Option<&Arc<Credential>> {
+        self.credential.as_ref()
+    }
+
+    /// The groups of its `acls`, in the order of their names.
+    #[must_use]
+    pub fn groups(&self) -> &[Arc<str>] {
+        &self.caller.groups
+    }
+
+    /// Tells the upstream who calls, in place of whatever `headers` say of it (compat P17, P21).
+    pub fn write(&self, how: As, headers: &mut HeaderMap) {
+        let caller = &*self.caller;
+        put(headers, X_CONSUMER_ID, Some(&caller.id));
+        put(headers, X_CONSUMER_CUSTOM_ID, caller.custom_id.as_ref());
+        put(headers, X_CONSUMER_USERNAME, caller.username.as_ref());
+        put(headers, X_CREDENTIAL_IDENTIFIER, self.identifier.as_ref());
+        const TRUE: HeaderValue = HeaderValue::from_static("true");
+        put(headers, X_ANONYMOUS_CONSUMER, (how == As::Anonymous).then_some(&TRUE));
+    }
+
+    /// A consumer that is known by other means than a credential.
+    pub(super) const fn of(caller: Arc<Caller>) -> Self {
+        Self { caller, credential: None, identifier: None, expires: None }
+    }
+
+    pub(super) fn by(caller: &Arc<Caller>, credential: &Arc<Credential>) -> Self {
+        let identifier = match credential.kind {
+            CredentialKind::KeyauthCredentials => HeaderValue::from_str(&credential.id.to_string()).ok(),
+            kind => text(credential, key_field(kind)).and_then(value),
+        };
+        let seconds = |name| credential.fields.get(name).and_then(Value::as_u64).filter(|time| *time > 0);
+        let expires = seconds("created_at").zip(seconds("ttl"));
+        Self {
+            caller: Arc::clone(caller),
+            credential: Some(Arc::clone(credential)),
+            identifier,
+            expires: expires.map(|(made, lives)| made.saturating_add(lives)),
+        }
+    }
+
+    /// What the credential is looked up by.
+    pub(super) fn key(&self) -> Option<(CredentialKind, &str)> {
+        let credential = self.credential.as_deref()?;
+        Some((credential.kind, text(credential, key_field(credential.kind))?))
+    }
+
+    /// Whether the credential does not count any more.
+    pub(super) fn expired(&self, now: impl FnOnce() -> u64) -> bool {
+        self.expires.is_some_and(|expires| expires <= now())
+    }
+}
+
+impl Caller {
+    /// `groups` in any order.
+    pub(super) fn new(consumer: &Arc<Consumer>, mut groups: Vec<Arc<str>>) -> Self {
+        groups.sort_unstable();
+        groups.dedup();
+        let mut id = [0; uuid::fmt::Hyphenated::LENGTH];
+        let id = consumer.id.hyphenated().encode_lower(&mut id);
+        Self {
+            groups: groups.into(),
+            // The digits of an id always are one.
+            id: value(id).unwrap_or_else(|| HeaderValue::from_static("")),
+            custom_id: consumer.custom_id.as_deref().and_then(value),
+            username: consumer.username.as_deref().and_then(value),
+            consumer: Arc::clone(consumer),
+        }
+    }
+}
+
+/// The field that a credential of this kind is looked up by.
+const fn key_field(kind: CredentialKind) -> &'static str {
+    match kind {
+        CredentialKind::BasicauthCredentials | CredentialKind::HmacauthCredentials => "username",
+        CredentialKind::JwtSecrets | CredentialKind::KeyauthCredentials => "key",
+        CredentialKind::Oauth2Credentials => "client_id",
+        // Nobody is known by a group.
+        CredentialKind::Acls => "",
+    }
+}
+
+fn text<'a>(credential: &'a Credential, field: &str) -> Option<&'a str> {
+    credential.fields.get(field)?.as_str()
+}
+
+/// A text as a field; one with control characters is left out, as no field could carry it.
+fn value(text: &str) -> Option<HeaderValue> {
+    HeaderValue::from_bytes(text.as_bytes()).ok()
+}
+
+fn put(headers: &mut HeaderMap, name: HeaderName, value: Option<&HeaderValue>) {
+    match value {
+        Some(value) => drop(headers.insert(name, value.clone())),
+        None => drop(headers.remove(name)),
+    }
+}

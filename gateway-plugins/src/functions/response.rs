@@ -1,0 +1,32 @@
+//! What the answer will carry.
+
+use http::{HeaderName, HeaderValue};
+use plugin_contract::response;
+
+use crate::{Call, Function, Reply, Status, fields::frames};
+
+pub(super) struct Headers;
+
+impl Function for Headers {
+    type Arguments<'a> = response::Headers<'a>;
+
+    /// All fields, or none where one of them is none.
+    fn call<'a>(
+        &'a self,
+        response::Headers { set }: response::Headers<'a>,
+        call: &'a mut Call<'_>,
+    ) -> Result<Reply<()>, Status> {
+        let effects = call.effects.as_deref_mut().ok_or(Status::BadArgument)?;
+        let fields = set.into_iter().map(|(name, value)| field(name, value)).collect::<Option<Vec<_>>>();
+        for (name, value) in fields.ok_or(Status::BadArgument)? {
+            effects.set_response_header(name, value);
+        }
+        Ok(Reply::Now(()))
+    }
+}
+
+/// A field of the message, not of its framing.
+fn field(name: &str, value: &str) -> Option<(HeaderName, HeaderValue)> {
+    let name = HeaderName::from_bytes(name.as_bytes()).ok().filter(|name| !frames(name))?;
+    Some((name, HeaderValue::from_bytes(value.as_bytes()).ok()?))
+}
