@@ -2,6 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::panic)] // tests may
 
 mod kit;
+#[path = "../src/redis/server.rs"]
+#[allow(dead_code, reason = "each test uses its own part")]
+mod server;
 
 use std::sync::Arc;
 
@@ -94,7 +97,7 @@ async fn a_limiter_lets_through_what_fits_all_its_windows() {
 #[tokio::test]
 async fn what_was_counted_stays_when_the_configuration_is_made_anew() {
     let year = limiter("", &[(Period::Year, 5)], Store::Local);
-    let before = edge("relay-again", &[year.clone()]).await;
+    let before = edge("relay-again", std::slice::from_ref(&year)).await;
     relay(&before, &[check(0, "k", 3)]).await;
     drop(before);
     let after = edge("relay-again", &[limiter("x", &[(Period::Year, 5)], Store::Local), year]).await;
@@ -119,6 +122,24 @@ async fn who_cannot_ask_its_server_is_told_nothing() {
     let add = Add { namespace: "n", key: "k", delta: 1, ttl: 60, store: Store::Redis(redis) };
     let answer = relay(&edge, &[check(0, "k", 1), line(&add)]).await;
     assert_eq!(answer.sent("x-late"), ["00", "00"], "no decision, no count");
+}
+
+#[tokio::test]
+async fn nodes_that_share_a_server_share_its_limits() {
+    let Some(redis_server) = server::RedisServer::start(&[]) else { return };
+    let shared = || limiter("", &[(Period::Year, 3)], Store::Redis(redis(redis_server.port)));
+    let nodes = [edge("relay-shared", &[shared()]).await, edge("relay-shared", &[shared()]).await];
+    for (node, expected) in [(0, (true, 2)), (1, (true, 1)), (0, (true, 0)), (1, (false, 0))] {
+        let answer = relay(&nodes[node], &[check(0, "k", 1)]).await;
+        assert!(answer.sent("x-answer")[0].starts_with("01"), "a token");
+        let (allowed, left) = told(&bytes(answer.sent("x-late")[0]));
+        assert_eq!((allowed, left[0]), expected);
+    }
+    let add = line(&Add { namespace: "n", key: "k", delta: 2, ttl: 60, store: shared().store });
+    for (node, expected) in nodes.iter().zip([2_i64, 4]) {
+        let answer = relay(node, std::slice::from_ref(&add)).await;
+        assert_eq!(decode(&bytes(answer.sent("x-late")[0])), Some(Some(expected)));
+    }
 }
 
 #[tokio::test]

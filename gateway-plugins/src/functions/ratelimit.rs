@@ -30,7 +30,7 @@ impl Function for Make {
         let made: &Made = call.configuration.kept().ok_or(Status::InternalFailure)?;
         let bytes = encode(&limiter, Vec::new()).map_err(|_| Status::SerializationFailure)?;
         let scope = Scope { plugin: call.plugin, entity: &call.configuration.entity };
-        made.number(bytes.into(), || self.0.limiter(&limiter, scope)).map(Reply::Now)
+        made.number(&bytes, || self.0.limiter(&limiter, scope)).map(Reply::Now)
     }
 }
 
@@ -58,7 +58,10 @@ impl ForeignFunction for Ask {
 }
 
 /// The limiters of a configuration, by their numbers. A place once taken stays: looking takes no lock.
-struct Made([OnceLock<(Box<[u8]>, Arc<dyn RateLimit>)>; MOST]);
+struct Made([OnceLock<One>; MOST]);
+
+/// A limiter, and the arguments it was made from.
+type One = (Vec<u8>, Arc<dyn RateLimit>);
 
 impl Default for Made {
     fn default() -> Self {
@@ -75,18 +78,18 @@ impl Made {
     /// The number of the limiter with these arguments, made where there is none.
     fn number(
         &self,
-        arguments: Box<[u8]>,
+        arguments: &[u8],
         make: impl FnOnce() -> Result<Arc<dyn RateLimit>, Status>,
     ) -> Result<u32, Status> {
-        let is = |place: &OnceLock<(Box<[u8]>, _)>| place.get().is_some_and(|(made, _)| *made == arguments);
+        let is = |place: &OnceLock<One>| place.get().is_some_and(|(made, _)| made == arguments);
         let known = self.0.iter().position(is);
         let at = match known {
             Some(at) => at,
             None if self.0.iter().all(|place| place.get().is_some()) => return Err(Status::InternalFailure),
             None => {
-                let mut fresh = Some((arguments.clone(), make()?));
+                let mut fresh = Some((arguments.to_vec(), make()?));
                 // Of workers that make one at the same time each takes the first place that is left, or its own.
-                let mut taken = |place: &OnceLock<_>| {
+                let mut taken = |place: &OnceLock<One>| {
                     fresh = fresh.take().and_then(|limiter| place.set(limiter).err());
                     is(place)
                 };
@@ -120,10 +123,10 @@ mod tests {
     #[test]
     fn the_same_limiter_made_twice_is_one() {
         let made = Made::default();
-        let make = |name: u8| made.number([name].into(), || Ok(Arc::new(Never) as Arc<dyn RateLimit>));
+        let make = |name: u8| made.number(&[name], || Ok(Arc::new(Never) as Arc<dyn RateLimit>));
         assert_eq!((make(1), make(2), make(1), make(2)), (Ok(0), Ok(1), Ok(0), Ok(1)));
         assert!(made.get(1).is_some() && made.get(2).is_none() && made.get(u32::MAX).is_none());
-        assert_eq!(made.number([9].into(), || Err(Status::BadArgument)), Err(Status::BadArgument));
+        assert_eq!(made.number(&[9], || Err(Status::BadArgument)), Err(Status::BadArgument));
         let numbers: Vec<_> = (0..=100).map(make).collect();
         assert_eq!(numbers.iter().filter(|number| number.is_ok()).count(), MOST);
         assert_eq!(numbers.last(), Some(&Err(Status::InternalFailure)));
@@ -133,8 +136,7 @@ mod tests {
     fn limiters_made_at_the_same_time_have_one_number_each() {
         let made = Made::default();
         let all = std::thread::scope(|scope| {
-            let make =
-                |name: u8| made.number([name % 4].into(), || Ok(Arc::new(Never) as Arc<dyn RateLimit>));
+            let make = |name: u8| made.number(&[name % 4], || Ok(Arc::new(Never) as Arc<dyn RateLimit>));
             let threads: Vec<_> = (0..16).map(|name| scope.spawn(move || (name % 4, make(name)))).collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
         });

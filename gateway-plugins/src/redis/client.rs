@@ -108,14 +108,7 @@ impl Client {
             State::Live(live) => return Some(Arc::clone(live)),
             State::Down(until, _) if Instant::now() < *until => return None,
             State::Down(..) => {
-                // Who comes first tries it, and nobody waits.
-                let client = Arc::downgrade(self);
-                tokio::spawn(async move {
-                    let Some(client) = client.upgrade() else { return };
-                    if let Ok(_gate) = client.gate.try_lock() {
-                        client.connect().await;
-                    }
-                });
+                self.revive();
                 return None;
             }
             State::Fresh => {}
@@ -127,6 +120,19 @@ impl Client {
         }
         self.connect().await;
         self.known()
+    }
+
+    /// Tries a server again, unless somebody does; nobody waits for it. It takes no longer than the time limit.
+    fn revive(self: &Arc<Self>) {
+        if self.gate.try_lock().is_err() {
+            return;
+        }
+        let client = Arc::clone(self);
+        tokio::spawn(async move {
+            if let Ok(_gate) = client.gate.try_lock() {
+                client.connect().await;
+            }
+        });
     }
 
     fn known(&self) -> Option<Arc<Live>> {
