@@ -94,6 +94,17 @@ async fn a_slow_server_is_given_up_and_found_again() {
 }
 
 #[tokio::test]
+async fn a_call_that_is_refused_harms_no_other() {
+    let Some(server) = RedisServer::start(&[]) else { return };
+    let client = client(&redis(server.port));
+    for _ in 0..3 {
+        let wrong = Script::new("return redis.call('INCR', 'text', 'and', 'more')");
+        assert_eq!(client.run::<u64>(&wrong.prepare_invoke()).await, None);
+        assert!(ping(&client).await.is_some());
+    }
+}
+
+#[tokio::test]
 async fn passwords_users_and_databases_count() {
     let arguments = ["--requirepass", "secret", "--user", "ann", "on", ">hers", "~*", "+@all"];
     let Some(server) = RedisServer::start(&arguments) else { return };
