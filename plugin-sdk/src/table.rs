@@ -5,12 +5,30 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 /// A type that `#[config]` stands on.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no configuration",
+    label = "put `#[config]` on it",
+    note = "a plugin without a configuration takes `()`"
+)]
 pub trait Record {
     /// Its fields.
     const TABLE: Table;
 }
 
 /// A type that a field can have.
+///
+/// ```compile_fail
+/// # use plugin_sdk::prelude::*;
+/// /// Sets are lists with `#[field(set)]`.
+/// #[config]
+/// struct Config {
+///     names: std::collections::HashSet<String>,
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "a field of a configuration cannot be a `{Self}`",
+    label = "expected bool, u8 to u64, i32, i64, f64, String, Option, Vec, BTreeMap<String, _>, or a type with `#[config]`"
+)]
 pub trait Typed: Sized {
     /// What it takes.
     const KIND: Kind;
@@ -170,7 +188,7 @@ pub(crate) fn filled(table: &Table, value: Value) -> Value {
 fn fill(fields: &mut Map<String, Value>, field: &Field) {
     match (fields.remove(field.name), field.kind, field.default) {
         (Some(given), Kind::Record(table), _) => {
-            drop(fields.insert(field.name.to_owned(), filled(table, given)))
+            drop(fields.insert(field.name.to_owned(), filled(table, given)));
         }
         (Some(given), ..) => drop(fields.insert(field.name.to_owned(), given)),
         (None, _, Some(json)) => {
