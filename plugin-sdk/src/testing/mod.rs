@@ -52,9 +52,12 @@ mod gateway;
 mod guest;
 mod limiter;
 mod native;
+mod remote;
 mod request;
 mod response;
 mod store;
+#[doc(hidden)]
+pub mod wire;
 mod world;
 
 pub use answer::Answer;
