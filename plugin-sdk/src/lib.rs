@@ -63,6 +63,7 @@ mod flow;
 mod headers;
 #[doc(hidden)]
 pub mod host;
+mod join;
 pub mod log;
 pub mod manifest;
 pub mod metrics;
@@ -76,6 +77,8 @@ mod response;
 pub mod runtime;
 mod scene;
 pub mod table;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod testing;
 mod text;
 pub mod time;
 pub mod var;
@@ -85,6 +88,7 @@ pub use callout::{Answer, Callout};
 pub use chunk::Chunk;
 pub use flow::{Flow, Outcome};
 pub use headers::Headers;
+pub use join::join;
 pub use log::Log;
 pub use plugin::Plugin;
 pub use plugin_contract as contract;

@@ -10,7 +10,7 @@ use crate::{Chunk, Flow, Log, Outcome, Request, Response, manifest::Manifest, ta
 /// are never called.
 pub trait Plugin: Sized + 'static {
     /// Its configuration.
-    type Config: DeserializeOwned + Record;
+    type Config: DeserializeOwned + Record + 'static;
     /// What it is.
     const MANIFEST: Manifest;
 

@@ -2,5 +2,5 @@
 
 pub use crate::{
     Callout, Chunk, Error, Flow, Headers, Log, Reply, Request, Response, Text, config, consumer, debug,
-    error, info, plugin, time, var, warn,
+    error, info, join, plugin, time, var, warn,
 };

@@ -1,6 +1,6 @@
 //! From callbacks of Proxy-Wasm to phases of a plugin.
 
-use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
+use std::{any::TypeId, cell::RefCell, collections::BTreeMap, rc::Rc};
 
 use crate::{
     Chunk, Flow, Log, Plugin, Request, Response, callout,
@@ -68,6 +68,9 @@ impl<P: Plugin> Runtime<P> {
             }
             // The phase that waits for the body lets it go.
             return Action::Pause;
+        }
+        if end && P::MANIFEST.reads_body {
+            scene::body_unread(context);
         }
         let mut chunk = Chunk::new(Buffer::RequestBody, size, end);
         self.run(context, Side::Request, |plugin| {
@@ -146,6 +149,14 @@ fn configured<P: Plugin>(text: &[u8]) -> Result<P, String> {
     let text = if text.is_empty() { b"{}" } else { text };
     let value =
         serde_json::from_slice(text).map_err(|error| format!("the configuration is no JSON: {error}"))?;
-    let value = table::filled(&P::MANIFEST.config, value);
+    let value = match table::filled(&P::MANIFEST.config, value) {
+        // Nothing is the configuration of a plugin without one.
+        serde_json::Value::Object(fields) if is_unit::<P>() && fields.is_empty() => serde_json::Value::Null,
+        value => value,
+    };
     P::configure(serde_json::from_value(value).map_err(|error| error.to_string())?)
+}
+
+fn is_unit<P: Plugin>() -> bool {
+    TypeId::of::<P::Config>() == TypeId::of::<()>()
 }

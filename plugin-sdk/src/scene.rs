@@ -12,7 +12,7 @@ use std::{
 use crate::{
     Flow, Reply,
     flow::{Later, Outcome},
-    host::{self, Side},
+    host::{self, Buffer, Side},
 };
 
 /// What a callback returns (`proxy_action_t`).
@@ -42,6 +42,8 @@ struct Task {
 enum Body {
     Wanted,
     Here(Vec<u8>),
+    /// It came whole before anybody wanted it: the gateway has it at hand while the head is held.
+    Unread,
 }
 
 #[derive(Default)]
@@ -54,6 +56,15 @@ struct Scene {
     answers: RefCell<BTreeMap<u32, Answer>>,
     bodies: RefCell<BTreeMap<u32, Body>>,
     kept: RefCell<BTreeMap<u32, Vec<Box<dyn Any>>>>,
+}
+
+#[cfg(test)]
+impl Scene {
+    /// How much is kept, of all kinds.
+    fn len(&self) -> usize {
+        let answers = self.owners.borrow().len() + self.answers.borrow().len();
+        self.tasks.borrow().len() + answers + self.bodies.borrow().len() + self.kept.borrow().len()
+    }
 }
 
 thread_local! {
@@ -76,12 +87,21 @@ pub(crate) fn answered(token: u32, answer: Answer) {
     wake(context);
 }
 
-/// A body has come whole. Says whether a phase waits for it.
+/// Whether a phase waits for the body.
 pub(crate) fn wants_body(context: u32) -> bool {
     SCENE.with(|scene| matches!(scene.bodies.borrow().get(&context), Some(Body::Wanted)))
 }
 
-/// A body has come whole.
+/// A body has come whole, and whoever may want it waits for something else.
+pub(crate) fn body_unread(context: u32) {
+    SCENE.with(|scene| {
+        if scene.tasks.borrow().contains_key(&context) {
+            scene.bodies.borrow_mut().insert(context, Body::Unread);
+        }
+    });
+}
+
+/// A body has come whole for the phase that waits for it.
 pub(crate) fn body_here(context: u32, body: Vec<u8>) {
     SCENE.with(|scene| scene.bodies.borrow_mut().insert(context, Body::Here(body)));
     wake(context);
@@ -110,13 +130,17 @@ pub(crate) async fn wait(token: u32) -> Answer {
 
 /// Waits for the body of a request.
 pub(crate) async fn body(context: u32) -> Vec<u8> {
-    SCENE.with(|scene| drop(scene.bodies.borrow_mut().insert(context, Body::Wanted)));
+    let before = SCENE.with(|scene| scene.bodies.borrow_mut().insert(context, Body::Wanted));
+    if matches!(before, Some(Body::Unread)) {
+        SCENE.with(|scene| scene.bodies.borrow_mut().remove(&context));
+        return host::bytes(Buffer::RequestBody, 0, usize::MAX);
+    }
     poll_fn(|_| {
         SCENE.with(|scene| {
             let mut bodies = scene.bodies.borrow_mut();
             match bodies.remove(&context) {
                 Some(Body::Here(body)) => return Poll::Ready(body),
-                Some(Body::Wanted) => drop(bodies.insert(context, Body::Wanted)),
+                Some(waiting) => drop(bodies.insert(context, waiting)),
                 None => {}
             }
             Poll::Pending
@@ -208,3 +232,6 @@ fn send(reply: &Reply) {
     }
     host::reply(reply.status(), &headers, reply.body());
 }
+
+#[cfg(test)]
+mod tests;

@@ -170,7 +170,7 @@ pub(crate) fn filled(table: &Table, value: Value) -> Value {
 fn fill(fields: &mut Map<String, Value>, field: &Field) {
     match (fields.remove(field.name), field.kind, field.default) {
         (Some(given), Kind::Record(table), _) => {
-            drop(fields.insert(field.name.to_owned(), filled(table, given)))
+            drop(fields.insert(field.name.to_owned(), filled(table, given)));
         }
         (Some(given), ..) => drop(fields.insert(field.name.to_owned(), given)),
         (None, _, Some(json)) => {

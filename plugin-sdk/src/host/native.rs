@@ -72,10 +72,17 @@ thread_local! {
 
 /// Runs `call` with `host` in place.
 pub fn enter<R>(host: Rc<dyn Host>, call: impl FnOnce() -> R) -> R {
-    let before = HOST.replace(Some(host));
-    let result = call();
-    HOST.set(before);
-    result
+    let _before = Before(HOST.replace(Some(host)));
+    call()
+}
+
+/// Puts the host from before back, also where a plugin panics.
+struct Before(Option<Rc<dyn Host>>);
+
+impl Drop for Before {
+    fn drop(&mut self) {
+        HOST.set(self.0.take());
+    }
 }
 
 fn host() -> Rc<dyn Host> {

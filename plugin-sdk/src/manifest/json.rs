@@ -177,7 +177,7 @@ impl<const N: usize> Json<N> {
             }
             Kind::Record(table) => self.members(table),
             Kind::Any => {
-                self.raw("\"type\":[\"object\",\"array\",\"string\",\"number\",\"boolean\",\"null\"]")
+                self.raw("\"type\":[\"object\",\"array\",\"string\",\"number\",\"boolean\",\"null\"]");
             }
         }
     }
