@@ -34,6 +34,7 @@
 
 mod abi;
 mod buffer;
+mod bundled;
 mod call;
 mod clock;
 mod config;
@@ -76,6 +77,7 @@ mod upstreams;
 mod worker;
 
 pub use abi::Status;
+pub use bundled::Plugins;
 pub use call::{Call, Configuration, Effects, Entity};
 pub use counter::{Counted, CounterStore, Counters};
 pub use engine::Engine;

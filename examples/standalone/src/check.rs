@@ -7,6 +7,7 @@ use crate::{
     cli::{FileArgs, OutputFormat},
     failure::Failure,
     file,
+    plugins::NodePlugins,
     settings::Settings,
 };
 
@@ -14,7 +15,7 @@ use crate::{
 pub(crate) fn check(args: &FileArgs) -> Result<(), Failure> {
     let settings = Settings::of(&(&args.node).into())?;
     let text = file::read(&args.file)?;
-    let checked = file::dry(&text, &settings).map(drop);
+    let checked = file::dry(&text, &settings, &NodePlugins::new()?).map(drop);
     let name = args.file.display();
     match args.format {
         OutputFormat::Json => {

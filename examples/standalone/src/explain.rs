@@ -14,6 +14,7 @@ use crate::{
     cli::{ExplainArgs, OutputFormat},
     failure::Failure,
     file,
+    plugins::NodePlugins,
     settings::Settings,
 };
 
@@ -39,7 +40,8 @@ pub(crate) fn explain(args: &ExplainArgs) -> Result<ExitCode, Failure> {
 fn report(args: &ExplainArgs, question: &Question) -> Result<Report, Failure> {
     let settings = Settings::of(&(&args.node).into())?;
     let text = file::read(&args.file)?;
-    let gateway = file::dry(&text, &settings).map_err(|refusal| file::refuse(&refusal, &args.file, &text))?;
+    let gateway = file::dry(&text, &settings, &NodePlugins::new()?)
+        .map_err(|refusal| file::refuse(&refusal, &args.file, &text))?;
     Ok(gateway.explain(question)?)
 }
 

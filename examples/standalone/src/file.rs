@@ -10,11 +10,10 @@ use gateway_control::Refusal;
 use gateway_core::{
     Builder, Gateway,
     config::{Checked, Colour, Places},
-    plugins,
     server::Certificates,
 };
 
-use crate::{failure::Failure, node, settings::Settings};
+use crate::{failure::Failure, node, plugins::NodePlugins, settings::Settings};
 
 /// The text of a file; `-` is standard input.
 pub(crate) fn read(path: &Path) -> Result<String, Failure> {
@@ -28,8 +27,8 @@ pub(crate) fn read(path: &Path) -> Result<String, Failure> {
 }
 
 /// The configuration in a text, its certificates included.
-pub(crate) fn parse(text: &str) -> Result<(Checked, Certificates), Refusal> {
-    let checked = Checked::parse(text, &plugins::bundled()).map_err(Refusal::Problems)?;
+pub(crate) fn parse(text: &str, plugins: &NodePlugins) -> Result<(Checked, Certificates), Refusal> {
+    let checked = Checked::parse(text, &plugins.registry).map_err(Refusal::Problems)?;
     let certificates = Certificates::new(checked.config()).map_err(Refusal::Certificates)?;
     Ok((checked, certificates))
 }
@@ -40,9 +39,10 @@ pub(crate) fn build(builder: Builder, text: &str) -> Result<Gateway, Refusal> {
 }
 
 /// The gateway of a node with these settings that serves the configuration in `text`. It serves nothing yet.
-pub(crate) fn dry(text: &str, settings: &Settings) -> Result<Gateway, Refusal> {
-    let (checked, _) = parse(text)?;
-    build(Gateway::builder().checked(checked).settings(node::gateway(settings)), text)
+pub(crate) fn dry(text: &str, settings: &Settings, plugins: &NodePlugins) -> Result<Gateway, Refusal> {
+    let (checked, _) = parse(text, plugins)?;
+    let builder = Gateway::builder().checked(checked).settings(node::gateway(settings));
+    build(builder.plugins(plugins.registry.clone()), text)
 }
 
 /// Shows on standard error what is wrong with a text.

@@ -16,6 +16,7 @@ use crate::{
     cli::{FileArgs, OutputFormat},
     failure::Failure,
     file,
+    plugins::NodePlugins,
     settings::Settings,
 };
 
@@ -23,7 +24,7 @@ use crate::{
 pub(crate) fn lint(args: &FileArgs) -> Result<ExitCode, Failure> {
     let settings = Settings::of(&(&args.node).into())?;
     let text = file::read(&args.file)?;
-    let (findings, refusal) = match file::dry(&text, &settings) {
+    let (findings, refusal) = match file::dry(&text, &settings, &NodePlugins::new()?) {
         Ok(gateway) => {
             let findings = find(gateway.snapshot().config(), gateway.settings().dialect());
             (findings.located(&Places::of(&text)), None)

@@ -12,6 +12,7 @@ mod lint;
 mod listeners;
 mod log;
 mod node;
+mod plugins;
 mod run;
 mod settings;
 mod signals;

@@ -25,6 +25,7 @@ use crate::{
     file,
     listeners::Listeners,
     log, node,
+    plugins::NodePlugins,
     settings::Settings,
     signals::{Signals, Wish},
     what::What,
@@ -70,7 +71,8 @@ struct Node {
 impl Node {
     /// Opens all sockets first: a port in use ends the start before anything is served.
     fn start(settings: &Settings, format: LogFormat) -> Result<(Self, Banner), Failure> {
-        let what = What::of(settings)?;
+        let plugins = NodePlugins::new()?;
+        let what = What::of(settings, &plugins)?;
         let listeners = Listeners::of(settings);
         let bound = listeners.bind(settings, &what.certificates)?;
         let admin = settings.admin.map(|address| Admin::bind(address.0)).transpose()?;
@@ -79,7 +81,8 @@ impl Node {
 
         let gateway = node::gateway(settings);
         let access_log = log::access(settings, gateway.shards)?;
-        let mut builder = Gateway::builder().checked(what.checked).settings(gateway);
+        let mut builder =
+            Gateway::builder().checked(what.checked).settings(gateway).plugins(plugins.registry.clone());
         if let Some(access_log) = access_log {
             builder = builder.access_log(access_log);
         }
@@ -89,6 +92,7 @@ impl Node {
             }
             _ => builder.build()?,
         };
+        plugins.connect(&gateway);
         let addresses = bound.addresses().iter().map(ToString::to_string).collect();
         let upstream = what.upstream.map(demo::start).transpose()?;
         let serving = gateway.clone();

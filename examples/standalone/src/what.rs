@@ -4,11 +4,10 @@ use std::path::Path;
 
 use gateway_core::{
     config::{Checked, Config},
-    plugins,
     server::{Bound, Certificates},
 };
 
-use crate::{demo, failure::Failure, file, settings::Settings};
+use crate::{demo, failure::Failure, file, plugins::NodePlugins, settings::Settings};
 
 /// What is to be served.
 pub(crate) struct What {
@@ -21,10 +20,10 @@ pub(crate) struct What {
 }
 
 impl What {
-    pub(crate) fn of(settings: &Settings) -> Result<Self, Failure> {
+    pub(crate) fn of(settings: &Settings, plugins: &NodePlugins) -> Result<Self, Failure> {
         let what = match &settings.config {
-            Some(path) => Self::file(path)?,
-            None => Self::demo()?,
+            Some(path) => Self::file(path, plugins)?,
+            None => Self::demo(plugins)?,
         };
         if let (Some(cert), Some(key)) = (&settings.tls_cert, &settings.tls_key) {
             what.certificates.set_default(&file::read(cert)?, &file::read(key)?)?;
@@ -32,9 +31,9 @@ impl What {
         Ok(what)
     }
 
-    fn file(path: &Path) -> Result<Self, Failure> {
+    fn file(path: &Path, plugins: &NodePlugins) -> Result<Self, Failure> {
         let text = file::read(path)?;
-        match file::parse(&text) {
+        match file::parse(&text, plugins) {
             Ok((checked, certificates)) => {
                 Ok(Self { checked, certificates, text: Some(text), upstream: None })
             }
@@ -42,9 +41,9 @@ impl What {
         }
     }
 
-    fn demo() -> Result<Self, Failure> {
+    fn demo(plugins: &NodePlugins) -> Result<Self, Failure> {
         let (address, upstream) = demo::bind()?;
-        let checked = Checked::of(&demo::config(address), &plugins::bundled())?;
+        let checked = Checked::of(&demo::config(address), &plugins.registry)?;
         let certificates = Certificates::new(&Config::default())
             .map_err(|errors| Failure::new(errors.first().map_or_else(String::new, ToString::to_string)))?;
         Ok(Self { checked, certificates, text: None, upstream: Some(upstream) })
