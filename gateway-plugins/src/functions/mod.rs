@@ -1,6 +1,7 @@
 //! The gateway's own foreign functions, one file an area. What each takes and gives: `docs/foreign-functions.md`.
 
 mod consumer;
+mod request;
 mod response;
 mod var;
 
@@ -15,6 +16,8 @@ use crate::plugin::Builder;
 pub enum Area {
     /// `gateway.consumer.*`: who calls.
     Consumer,
+    /// `gateway.request.*`: the request, beyond its fields.
+    Request,
     /// `gateway.response.*`: what the answer will carry.
     Response,
     /// `gateway.var.*`: what plugins of one request tell each other.
@@ -23,13 +26,14 @@ pub enum Area {
 
 impl Area {
     /// Every area.
-    pub const ALL: [Self; 3] = [Self::Consumer, Self::Response, Self::Var];
+    pub const ALL: [Self; 4] = [Self::Consumer, Self::Request, Self::Response, Self::Var];
 
     /// Its word in the names of functions.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Consumer => "consumer",
+            Self::Request => "request",
             Self::Response => "response",
             Self::Var => "var",
         }
@@ -39,7 +43,8 @@ impl Area {
     pub(crate) fn serve(self, builder: Builder) -> Builder {
         match self {
             Self::Consumer => builder.consumers(FromConfig),
-            Self::Response => builder.serve(response::Headers),
+            Self::Request => builder.serve(request::Target),
+            Self::Response => response::serve(builder),
             Self::Var => var::serve(builder),
         }
     }

@@ -32,6 +32,7 @@ pub mod counter;
 pub mod kv;
 pub mod mailbox;
 pub mod ratelimit;
+pub mod request;
 pub mod response;
 pub mod time;
 pub mod var;
