@@ -27,6 +27,7 @@ macro_rules! exports {
 
             #[unsafe(no_mangle)]
             extern "C" fn proxy_on_configure(root: u32, size: usize) -> u32 {
+                $crate::log::panics();
                 RUNTIME.with(|runtime| runtime.on_configure(root, size)).into()
             }
 

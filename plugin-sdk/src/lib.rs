@@ -59,6 +59,7 @@ pub mod call;
 mod callout;
 mod chunk;
 pub mod consumer;
+pub mod counter;
 mod exports;
 mod flow;
 pub mod form;
@@ -66,6 +67,7 @@ mod headers;
 #[doc(hidden)]
 pub mod host;
 mod join;
+pub mod kv;
 pub mod log;
 pub mod manifest;
 pub mod metrics;

@@ -1,6 +1,6 @@
 //! Lines in the gateway's log, and the phase after the answer.
 
-use std::any::Any;
+use std::{any::Any, panic, sync::Once};
 
 pub use crate::host::Level;
 
@@ -61,6 +61,13 @@ impl Log {
 /// Writes a line into the gateway's log.
 pub fn line(level: Level, text: &str) {
     host::log(level, text);
+}
+
+/// From now on a panic says what it is and where in the gateway's log, before it ends the instance.
+#[doc(hidden)]
+pub fn panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| panic::set_hook(Box::new(|panic| line(Level::Error, &panic.to_string()))));
 }
 
 /// Writes a line for whoever looks for a fault in the plugin.

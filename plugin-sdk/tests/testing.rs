@@ -49,6 +49,7 @@ impl Front {
             tls: false,
             verify: true,
             server_name: None,
+            sync: None,
         };
         let limiter = match (config.minute, config.redis) {
             (Some(limit), _) => Some(limiter(limit, Store::Local).map_err(|error| error.to_string())?),

@@ -85,7 +85,7 @@ fn kind(kind: &Kind, field: &Field, value: &Value, path: &str, found: &mut Vec<S
                 wrong("values must be unique");
             }
             for (at, value) in elements.iter().enumerate() {
-                self::kind(element, field, value, &format!("{path}[{}]", at + 1), found);
+                self::kind(element, field, value, &format!("{path}[{at}]"), found);
             }
         }
         (Kind::List(_), _) => wrong(if field.set { "expected a set" } else { "expected an array" }),
@@ -206,7 +206,7 @@ mod tests {
             (json!({ "name": "" }), "config.name: length must be at least 1"),
             (json!({ "name": "abcd" }), "config.name: length must be at most 3"),
             (json!({ "name": 1 }), "config.name: expected a string"),
-            (json!({ "name": "a", "tags": ["c"] }), "config.tags[1]: expected one of: a, b"),
+            (json!({ "name": "a", "tags": ["c"] }), "config.tags[0]: expected one of: a, b"),
             (json!({ "name": "a", "tags": ["a", "a"] }), "config.tags: values must be unique"),
             (json!({ "name": "a", "tags": "a" }), "config.tags: expected a set"),
             (json!({ "name": "a", "tags": null }), "config.tags: required field missing"),

@@ -95,9 +95,15 @@ impl Credential {
         if self.kind == Kind::Key { text(self.id) } else { self.key().to_owned() }
     }
 
-    /// Whether a plugin never sees this field.
-    pub(super) fn is_secret(name: &str) -> bool {
-        matches!(name, "key" | "password" | "secret" | "client_secret" | "hash_secret")
+    /// A field that is no secret.
+    pub(super) fn open(&self, name: &str) -> Option<&str> {
+        let open: &[&str] = match self.kind {
+            Kind::Key => &[],
+            Kind::Basic | Kind::Hmac => &["username"],
+            Kind::Jwt => &["key", "algorithm", "rsa_public_key"],
+            Kind::Oauth2 => &["client_id", "name", "client_type"],
+        };
+        open.contains(&name).then(|| self.text(name))?
     }
 }
 

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use plugin_contract::{
     Call, LATER, NOW,
-    consumer::{Authenticate, Current, Field, Find, Groups, Identity, Kind},
-    decode, encode,
+    consumer::{Authenticate, Current, Field, Find, Groups, Identity},
+    counter, decode, encode, kv,
     ratelimit::{Algorithm, Check, Limiter, Store},
-    request, response, time, var,
+    request, response,
+    time::Sleep,
+    var,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -68,6 +70,7 @@ pub(super) fn call(world: &World, name: &str, arguments: &[u8]) -> Result {
 }
 
 fn own(world: &World, name: &str, arguments: &[u8]) -> Result {
+    let time = world.clock.now();
     match name {
         Authenticate::NAME => read(arguments, |call: Authenticate<'_>| authenticate(world, &call)),
         Find::NAME => read(arguments, |call: Find<'_>| find(world, &call)),
@@ -79,9 +82,18 @@ fn own(world: &World, name: &str, arguments: &[u8]) -> Result {
         request::Target::NAME => now(&world.with(|exchange| exchange.target.clone()).ok_or(FAILED)?),
         response::Headers::NAME => read(arguments, |call: response::Headers<'_>| headers(world, &call)),
         response::Refuse::NAME => read(arguments, |call: response::Refuse<'_>| refuse(world, &call)),
-        time::Sleep::NAME => read(arguments, |call: time::Sleep| {
+        Sleep::NAME => read(arguments, |call: Sleep| {
             let delay = Duration::from_millis(call.milliseconds.min(60_000).into());
             Ok(later(world, delay, Vec::new()))
+        }),
+        kv::Get::NAME => read(arguments, |call: kv::Get<'_>| now(&world.store.borrow_mut().get(&call, time))),
+        kv::Set::NAME => read(arguments, |call: kv::Set<'_>| now(&world.store.borrow_mut().set(&call, time))),
+        kv::Delete::NAME => {
+            read(arguments, |call: kv::Delete<'_>| now(&world.store.borrow_mut().delete(&call, time)))
+        }
+        counter::Add::NAME => read(arguments, |call: counter::Add<'_>| {
+            let count = Some(world.store.borrow_mut().add(&call, time));
+            answered(world, &call.store, &count)
         }),
         var::Get::NAME => read(arguments, |call: var::Get<'_>| {
             let value = world.with(|exchange| exchange.vars.get(call.name).cloned()).ok_or(FAILED)?;
@@ -108,6 +120,15 @@ fn later(world: &World, delay: Duration, answer: Vec<u8>) -> Vec<u8> {
     let token = number();
     world.clock.later(delay, token, What::Foreign(answer));
     [&[LATER][..], &token.to_le_bytes()].concat()
+}
+
+/// An answer now where it is found here, and a little later where another server is asked.
+fn answered(world: &World, store: &Store<'_>, answer: &impl Serialize) -> Result {
+    match store {
+        Store::Local => now(answer),
+        Store::Redis(redis) if redis.sync.is_some() => now(answer),
+        Store::Redis(_) => Ok(later(world, Duration::ZERO, encoded(answer)?)),
+    }
 }
 
 fn authenticate(world: &World, call: &Authenticate<'_>) -> Result {
@@ -193,12 +214,7 @@ fn field(world: &World, call: Field<'_>) -> Result {
     let Some(credential) = credentials.into_iter().find(|known| known.id == call.credential) else {
         return now(&None::<&str>);
     };
-    // The key of a JWT credential is its issuer, and no secret.
-    let issuer = credential.kind == Kind::Jwt && call.name == "key";
-    if Credential::is_secret(call.name) && !issuer {
-        return Err(Status::BAD_ARGUMENT);
-    }
-    now(&credential.text(call.name))
+    now(&credential.open(call.name))
 }
 
 fn limiter(world: &World, call: &Limiter<'_>) -> Result {
@@ -211,7 +227,7 @@ fn limiter(world: &World, call: &Limiter<'_>) -> Result {
     if !(1..=8).contains(&call.windows.len()) || !call.windows.iter().all(sound) {
         return Err(Status::BAD_ARGUMENT);
     }
-    let late = matches!(call.store, Store::Redis(_));
+    let late = matches!(&call.store, Store::Redis(redis) if redis.sync.is_none());
     let limiter = limiter::Limiter { name: call.name.to_owned(), windows: call.windows.clone(), late };
     now(&world.limiters.borrow_mut().number(limiter))
 }

@@ -12,6 +12,7 @@ use super::{
     consumers::Consumer,
     functions::Scripted,
     native::Native,
+    remote::Remote,
     request::{Received, Request},
     response::Response,
     world::World,
@@ -25,7 +26,15 @@ use crate::{Plugin, host::Level, runtime::Runtime, table};
 #[must_use]
 pub struct Gateway {
     world: Rc<World>,
-    plugin: Native,
+    plugin: Tested,
+}
+
+/// Where the plugin is.
+enum Tested {
+    /// In the test itself.
+    Native(Native),
+    /// In a testbed, built.
+    Remote(Remote),
 }
 
 impl Gateway {
@@ -35,13 +44,17 @@ impl Gateway {
     /// What the gateway says of a configuration that it refuses, each problem in a line with the field's path; and
     /// what the plugin says.
     pub fn new<P: Plugin>(config: Value) -> Result<Self, String> {
+        let world = Rc::new(World::default());
+        if let Some(remote) = Remote::new(&world, P::MANIFEST.name, &config) {
+            return Ok(Self { world, plugin: Tested::Remote(remote?) });
+        }
         let config = table::filled(&P::MANIFEST.config, config);
         let problems = violations(&P::MANIFEST.config, &config);
         if !problems.is_empty() {
             return Err(problems.join("\n"));
         }
-        let world = Rc::new(World::default());
-        let plugin = Native::new(Rc::clone(&world), Box::new(Runtime::<P>::default()), P::MANIFEST, &config)?;
+        let guest = Box::new(Runtime::<P>::default());
+        let plugin = Tested::Native(Native::new(Rc::clone(&world), guest, P::MANIFEST, &config)?);
         Ok(Self { world, plugin })
     }
 
@@ -129,17 +142,26 @@ impl Gateway {
     /// # Panics
     /// Where the plugin panics, and where it waits for what will never come.
     pub fn send(&mut self, request: Request) -> Answer {
-        self.plugin.send(request)
+        match &self.plugin {
+            Tested::Native(native) => native.send(request),
+            Tested::Remote(remote) => remote.send(request),
+        }
     }
 
     /// Sends a request whose client goes away as soon as the plugin waits for something. Says whether it ever did.
     pub fn abandon(&mut self, request: Request) -> bool {
-        self.plugin.abandon(request)
+        match &self.plugin {
+            Tested::Native(native) => native.abandon(request),
+            Tested::Remote(remote) => remote.abandon(request),
+        }
     }
 
     /// Lets time pass: ticks, and answers that nobody waits for any more, come when they are due.
     pub fn pass(&mut self, duration: Duration) {
-        self.plugin.pass(duration);
+        match &self.plugin {
+            Tested::Native(native) => native.pass(duration),
+            Tested::Remote(remote) => remote.pass(duration),
+        }
     }
 
     /// How long ago 1970 began, on the test's clock.
@@ -157,6 +179,9 @@ impl Gateway {
     /// A metric of the plugin's: a counter, where a gauge stands, or how many values a histogram has.
     #[must_use]
     pub fn metric(&self, name: &str) -> Option<u64> {
+        if let Tested::Remote(remote) = &self.plugin {
+            return remote.metric(name);
+        }
         let metrics = self.world.metrics.borrow();
         metrics.iter().find(|(own, ..)| own == name).map(|(.., value)| *value)
     }

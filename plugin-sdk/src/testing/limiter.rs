@@ -42,7 +42,9 @@ impl Limiters {
         let cell = |at: usize| (limiter, key.to_owned(), at, spans.get(at).map_or(0, |(start, _)| *start));
         let counted = |at| counts.get(&cell(at)).copied().unwrap_or_default();
         let cost = u64::from(cost);
-        let allowed = windows.iter().enumerate().all(|(at, window)| counted(at) + cost <= window.limit);
+        // Who only looks asks for a call that costs 1.
+        let asked = cost.max(1);
+        let allowed = windows.iter().enumerate().all(|(at, window)| counted(at) + asked <= window.limit);
         let counted: Vec<_> =
             (0..windows.len()).map(|at| counted(at) + if allowed { cost } else { 0 }).collect();
         for (at, count) in counted.iter().enumerate() {

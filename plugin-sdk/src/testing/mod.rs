@@ -37,8 +37,8 @@
 //! ```
 //!
 //! # What it does not do
-//! Of the gateway's own functions it has those that need no cryptography and no store: consumers, limiters in fixed
-//! windows, variables, answers, time. A test scripts the others ([`Gateway::function`]). Refusals are always JSON.
+//! Of the gateway's own functions it has those that need no cryptography: consumers, limiters in fixed windows,
+//! counters, kept values, variables, answers, time. A test scripts the others ([`Gateway::function`]). Refusals are always JSON.
 //! Forwarding headers (`X-Forwarded-For` and the like) are not written.
 
 mod answer;
@@ -52,8 +52,12 @@ mod gateway;
 mod guest;
 mod limiter;
 mod native;
+mod remote;
 mod request;
 mod response;
+mod store;
+#[doc(hidden)]
+pub mod wire;
 mod world;
 
 pub use answer::Answer;

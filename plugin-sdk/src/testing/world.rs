@@ -16,6 +16,7 @@ use super::{
     limiter::Limiters,
     request::Received,
     response::Response,
+    store::Store,
 };
 use crate::host::{Buffer, Host, Level, Map, Metric, Side, Status};
 
@@ -30,6 +31,7 @@ pub(super) struct World {
     pub(super) services: RefCell<BTreeMap<String, Service>>,
     pub(super) functions: RefCell<BTreeMap<&'static str, Scripted>>,
     pub(super) limiters: RefCell<Limiters>,
+    pub(super) store: RefCell<Store>,
     pub(super) properties: RefCell<BTreeMap<String, Vec<u8>>>,
     pub(super) lines: RefCell<Vec<(Level, String)>>,
     pub(super) metrics: RefCell<Vec<(String, Metric, u64)>>,
