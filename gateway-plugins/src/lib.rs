@@ -83,7 +83,7 @@ pub use counter::{Counted, CounterStore, Counters};
 pub use engine::Engine;
 pub use error::LoadError;
 pub use function::{Answer, Function, Reply};
-pub use functions::{Area, Consumers, FromConfig};
+pub use functions::{Area, Consumers, FromConfig, NodeSecrets, Secrets};
 pub use kv::{KeyValueStore, KeyValues};
 pub use limits::Limits;
 pub use manifest::Manifest;

@@ -14,12 +14,12 @@ use gateway_core::{
 use serde_json::Value;
 
 use crate::{
-    Area, Consumers, Engine, ForeignFunction, Function, Limits, LoadError, Manifest, Metric, OnError, Stats,
+    Area, Consumers, Engine, ForeignFunction, Function, Limits, LoadError, Manifest, Metric, OnError, Secrets,
+    Stats,
     Upstreams,
     call::Entity,
     config::{Config, Grants, schema},
     function::Typed,
-    functions,
     handler::{Bound, WasmHandler},
     host::Home,
     instance::Instance,
@@ -246,10 +246,26 @@ impl Builder {
         areas.into_iter().fold(self, |builder, area| area.serve(builder))
     }
 
-    /// The functions of [`Area::Consumer`], over consumers that an embedder knows.
+    /// Where consumers and credentials are looked up, in place of the gateway's configuration.
     #[must_use]
-    pub fn consumers(self, consumers: impl Consumers) -> Self {
-        functions::consumers(self, consumers)
+    pub fn consumers(mut self, consumers: Arc<dyn Consumers>) -> Self {
+        self.services.consumers = consumers;
+        self
+    }
+
+    /// The secrets that it may use, where a configuration does not say: references as
+    /// `{vault://env/name}` or `{file:///path}`, or their beginnings with a `*` behind.
+    #[must_use]
+    pub fn secrets<'a>(mut self, allowed: impl IntoIterator<Item = &'a str>) -> Self {
+        self.grants.secrets = allowed.into_iter().map(str::to_owned).collect();
+        self
+    }
+
+    /// Where secrets are read, in place of the node's environment and files.
+    #[must_use]
+    pub fn secrets_from(mut self, secrets: Arc<dyn Secrets>) -> Self {
+        self.services.secrets = secrets;
+        self
     }
 
     /// Its bounds.

@@ -7,7 +7,11 @@ use foldhash::fast::RandomState;
 use gateway_core::{Body, BoxError};
 use http::{Request, Response};
 
-use crate::{Status, call::Call};
+use crate::{
+    Status,
+    call::Call,
+    functions::{Consumers, FromConfig, NodeSecrets, Secrets},
+};
 
 /// A callout under way.
 pub type Calling = Pin<Box<dyn Future<Output = Result<Response<Body>, BoxError>> + Send>>;
@@ -44,6 +48,15 @@ pub trait ForeignFunction: Send + Sync + 'static {
     fn call(&self, arguments: &[u8], call: &mut Call<'_>) -> Result<Returned, Status>;
 }
 
+impl<F> ForeignFunction for F
+where
+    F: Fn(&[u8], &mut Call<'_>) -> Result<Returned, Status> + Send + Sync + 'static,
+{
+    fn call(&self, arguments: &[u8], call: &mut Call<'_>) -> Result<Returned, Status> {
+        self(arguments, call)
+    }
+}
+
 /// What a foreign function gives.
 #[non_exhaustive]
 pub enum Returned {
@@ -57,10 +70,19 @@ pub enum Returned {
 }
 
 /// The services of one plugin.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(crate) struct Services {
     pub(crate) upstreams: Option<Arc<dyn Upstreams>>,
+    pub(crate) consumers: Arc<dyn Consumers>,
+    pub(crate) secrets: Arc<dyn Secrets>,
     functions: HashMap<Box<[u8]>, Arc<dyn ForeignFunction>, RandomState>,
+}
+
+impl Default for Services {
+    fn default() -> Self {
+        let (consumers, secrets) = (Arc::new(FromConfig), Arc::new(NodeSecrets));
+        Self { upstreams: None, consumers, secrets, functions: HashMap::default() }
+    }
 }
 
 impl Services {

@@ -54,17 +54,11 @@ impl Consumers for FromConfig {
 }
 
 /// Registers the functions of the area.
-pub(crate) fn serve(builder: Builder, consumers: impl Consumers) -> Builder {
-    let consumers: Arc<dyn Consumers> = Arc::new(consumers);
-    builder
-        .serve(Authenticating(Arc::clone(&consumers)))
-        .serve(Finding(Arc::clone(&consumers)))
-        .serve(OfCredential(consumers))
-        .serve(Currently)
-        .serve(Grouped)
+pub(super) fn serve(builder: Builder) -> Builder {
+    builder.serve(Authenticating).serve(Finding).serve(OfCredential).serve(Currently).serve(Grouped)
 }
 
-struct Authenticating(Arc<dyn Consumers>);
+struct Authenticating;
 
 impl Function for Authenticating {
     type Arguments<'a> = Authenticate<'a>;
@@ -74,6 +68,7 @@ impl Function for Authenticating {
         Authenticate { who }: Authenticate<'a>,
         call: &'a mut Call<'_>,
     ) -> Result<Reply<Option<contract::Identity<'a>>>, Status> {
+        let consumers = &call.services.consumers;
         // Only while the request's head is at hand can the upstream be told.
         let (Some(request), Some(effects), Some(exchange)) =
             (call.request.as_deref_mut(), call.effects.as_deref_mut(), call.exchange)
@@ -81,9 +76,9 @@ impl Function for Authenticating {
             return Err(Status::BadArgument);
         };
         let found = match who {
-            Who::Key { kind, key } => self.0.by_key(exchange, kind_of(kind), key),
-            Who::Credential(id) => self.0.by_credential(exchange, Uuid::from_bytes(id)),
-            Who::Anonymous(name) | Who::Consumer(name) => self.0.named(exchange, name),
+            Who::Key { kind, key } => consumers.by_key(exchange, kind_of(kind), key),
+            Who::Credential(id) => consumers.by_credential(exchange, Uuid::from_bytes(id)),
+            Who::Anonymous(name) | Who::Consumer(name) => consumers.named(exchange, name),
         };
         let Some(identity) = found else { return Ok(Reply::Now(None)) };
         let how = if matches!(who, Who::Anonymous(_)) { As::Anonymous } else { As::Known };
@@ -93,7 +88,7 @@ impl Function for Authenticating {
     }
 }
 
-struct Finding(Arc<dyn Consumers>);
+struct Finding;
 
 impl Function for Finding {
     type Arguments<'a> = Find<'a>;
@@ -104,12 +99,12 @@ impl Function for Finding {
         call: &'a mut Call<'_>,
     ) -> Result<Reply<Option<contract::Identity<'a>>>, Status> {
         let exchange = call.exchange.ok_or(Status::BadArgument)?;
-        let found = self.0.by_key(exchange, kind_of(kind), key);
+        let found = call.services.consumers.by_key(exchange, kind_of(kind), key);
         Ok(Reply::Now(found.map(|identity| told(identity.consumer(), identity.credential()))))
     }
 }
 
-struct OfCredential(Arc<dyn Consumers>);
+struct OfCredential;
 
 impl Function for OfCredential {
     type Arguments<'a> = Field<'a>;
@@ -120,7 +115,7 @@ impl Function for OfCredential {
         call: &'a mut Call<'_>,
     ) -> Result<Reply<Option<&'a str>>, Status> {
         let exchange = call.exchange.ok_or(Status::BadArgument)?;
-        let identity = self.0.by_credential(exchange, Uuid::from_bytes(credential));
+        let identity = call.services.consumers.by_credential(exchange, Uuid::from_bytes(credential));
         let credential = identity.and_then(|identity| identity.credential());
         Ok(Reply::Now(credential.and_then(|credential| open_field(credential, name))))
     }

@@ -29,11 +29,14 @@
 
 pub mod consumer;
 pub mod counter;
+pub mod crypto;
+pub mod jwt;
 pub mod kv;
 pub mod mailbox;
 pub mod ratelimit;
 pub mod request;
 pub mod response;
+pub mod secret;
 pub mod time;
 pub mod var;
 
