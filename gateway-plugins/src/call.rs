@@ -124,6 +124,8 @@ impl From<&Plugin> for Entity {
 pub struct Effects {
     pub(crate) identity: Option<Arc<Identity>>,
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+    /// It has a place in the stream as soon as the function has returned.
+    pub(crate) reply: Option<Response<Body>>,
 }
 
 impl Effects {
@@ -146,6 +148,11 @@ impl Effects {
             Some((_, known)) => *known = value,
             None => self.headers.push((name, value)),
         }
+    }
+
+    /// Answers in place of whoever would: the gateway goes no further with the message at hand.
+    pub fn answer(&mut self, response: Response<Body>) {
+        self.reply = Some(response);
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -178,12 +178,13 @@ impl Instance {
         lend_head(store, stream, message, exchange, |store| {
             lend_part(store, (stream, side), &mut held.part(), Some(exchange), |store| match event {
                 Some(event) => happened(store, exports, (stream, root), event),
-                None if read == Read::ToTheTrailers => {
+                None if read == Read::ToTheTrailers && exports.trailers[side as usize].is_some() => {
                     let callback = exports.trailers[side as usize].as_ref();
                     enter(store, exports, entry, callback, (stream, fields)).map(drop)
                 }
                 None => {
-                    let end = u32::from(read == Read::ToTheEnd);
+                    // For a guest that knows no trailers the body ends where they begin.
+                    let end = u32::from(read != Read::Partly);
                     let callback = exports.bodies[side as usize].as_ref();
                     enter(store, exports, entry, callback, (stream, length, end)).map(drop)
                 }
@@ -300,21 +301,18 @@ impl Instance {
 
     /// The guest's will about a head; one that is not held any longer is kept, if the guest may ask for it when it is gone.
     fn judge<M: Head>(&mut self, stream: u32, message: &M, returned: Option<u32>) -> Verdict {
-        let exports = &self.exports;
         let host = self.store.data_mut();
+        let uses = host.runtime.module.uses();
         let verdict = verdict(host, stream, M::SIDE, returned);
-        let fields = host.runtime.module.uses().fields;
         let Some(stream) = host.streams.get_mut(&stream).filter(|_| !matches!(verdict, Verdict::Pause))
         else {
             return verdict;
         };
-        let body = |side: Side| exports.bodies[side as usize].is_some();
-        let later = exports.log.is_some()
-            || match M::SIDE {
-                Side::Request => exports.heads[1].is_some() || body(Side::Request) || body(Side::Response),
-                Side::Response => body(Side::Response) && !stream.skips,
-            };
-        if later && fields {
+        let down = M::SIDE == Side::Response;
+        let later = uses.log
+            || uses.bodies[1] && !(down && stream.skips)
+            || !down && (uses.heads[1] || uses.bodies[0]);
+        if later && uses.fields {
             message.keep(stream);
         }
         if stream.skips && matches!(verdict, Verdict::Continue) { Verdict::Skip } else { verdict }

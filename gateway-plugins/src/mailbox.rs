@@ -53,6 +53,11 @@ impl Mailbox {
         Says(memory.data(store).get(at).copied().unwrap_or_default().into())
     }
 
+    /// Says how many values a field has.
+    pub(crate) fn count(self, memory: &mut [u8], values: u32) {
+        let _ = put_u32(memory, self.field(offset_of!(Layout, values)), values);
+    }
+
     /// Where a value of this length can lie.
     pub(crate) fn room(self, length: usize) -> Option<u32> {
         (length <= ROOM).then(|| self.field(offset_of!(Layout, bytes)))

@@ -5,12 +5,12 @@ use std::any::Any;
 use crate::{
     Text,
     headers::Headers,
-    host::{self, Map},
+    host::{self, Buffer, Map},
     scene,
 };
 
-/// The request in hand: what is read and written here goes to the gateway at once.
-#[derive(Debug)]
+/// The request in hand: what is read and written here goes to the gateway at once. A clone is the same request.
+#[derive(Clone, Debug)]
 pub struct Request {
     pub(crate) context: u32,
     end: bool,
@@ -68,6 +68,15 @@ impl Request {
         Text::from(ip.trim_start_matches('[').trim_end_matches(']'))
     }
 
+    /// The path and the query that go upstream, as they stand now: the route has taken off what it takes off, and the
+    /// service's path stands before the rest. [`set_path_and_query`](Self::set_path_and_query) writes others.
+    #[must_use]
+    pub fn upstream_path_and_query(&self) -> Text {
+        crate::call::now(&plugin_contract::request::Target, |target| Text::from(target))
+            // A host without the function takes the route's part off afterwards.
+            .unwrap_or_else(|_| self.path_and_query())
+    }
+
     /// Whether no body follows.
     #[must_use]
     pub const fn is_end(&self) -> bool {
@@ -115,6 +124,12 @@ impl Request {
     /// The whole body, once it has come; up to the gateway's bound. For plugins with `reads_body`.
     pub async fn body(&mut self) -> Vec<u8> {
         if self.end { Vec::new() } else { scene::body(self.context).await }
+    }
+
+    /// Sends another body upstream, in place of one that was read ([`body`](Self::body)). Its length is the gateway's
+    /// to say.
+    pub fn set_body(&mut self, body: &[u8]) {
+        host::set_bytes(Buffer::RequestBody, 0, usize::MAX, body);
     }
 }
 

@@ -8,6 +8,7 @@ mod kv;
 mod password;
 mod public_key;
 mod ratelimit;
+mod request;
 mod response;
 mod secret;
 #[cfg(test)]
@@ -44,6 +45,8 @@ pub enum Area {
     Kv,
     /// `gateway.ratelimit.*`: how often something may happen.
     RateLimit,
+    /// `gateway.request.*`: the request, beyond its fields.
+    Request,
     /// `gateway.response.*`: what the answer will carry.
     Response,
     /// `gateway.var.*`: what plugins of one request tell each other.
@@ -58,13 +61,14 @@ pub enum Area {
 
 impl Area {
     /// Every area.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Consumer,
         Self::Counter,
         Self::Crypto,
         Self::Jwt,
         Self::Kv,
         Self::RateLimit,
+        Self::Request,
         Self::Response,
         Self::Secret,
         Self::Var,
@@ -78,6 +82,7 @@ impl Area {
             Self::Counter => "counter",
             Self::Kv => "kv",
             Self::RateLimit => "ratelimit",
+            Self::Request => "request",
             Self::Response => "response",
             Self::Var => "var",
             Self::Crypto => "crypto",
@@ -93,7 +98,8 @@ impl Area {
             Self::Counter => builder.counters(COUNTERS.clone()),
             Self::Kv => builder.key_values(VALUES.clone()),
             Self::RateLimit => builder.rate_limits(LIMITERS.clone()),
-            Self::Response => builder.serve(response::Headers),
+            Self::Request => builder.serve(request::Target),
+            Self::Response => response::serve(builder),
             Self::Var => var::serve(builder),
             Self::Crypto => crypto::serve(builder),
             Self::Jwt => jwt::serve(builder),

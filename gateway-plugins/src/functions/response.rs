@@ -1,11 +1,16 @@
-//! What the answer will carry.
+//! What the answer will carry, and refusals in the gateway's own form.
 
-use http::{HeaderName, HeaderValue};
+use gateway_core::reply::message_reply;
+use http::{HeaderName, HeaderValue, StatusCode};
 use plugin_contract::response;
 
-use crate::{Call, Function, Reply, Status, fields::frames};
+use crate::{Call, Function, Reply, Status, fields::frames, plugin::Builder};
 
-pub(super) struct Headers;
+pub(super) fn serve(builder: Builder) -> Builder {
+    builder.serve(Headers).serve(Refuse)
+}
+
+struct Headers;
 
 impl Function for Headers {
     type Arguments<'a> = response::Headers<'a>;
@@ -21,6 +26,29 @@ impl Function for Headers {
         for (name, value) in fields.ok_or(Status::BadArgument)? {
             effects.set_response_header(name, value);
         }
+        Ok(Reply::Now(()))
+    }
+}
+
+struct Refuse;
+
+impl Function for Refuse {
+    type Arguments<'a> = response::Refuse<'a>;
+
+    fn call<'a>(
+        &'a self,
+        response::Refuse { status, message, headers }: response::Refuse<'a>,
+        call: &'a mut Call<'_>,
+    ) -> Result<Reply<()>, Status> {
+        let bad = Status::BadArgument;
+        let (effects, exchange) = (call.effects.as_deref_mut().ok_or(bad)?, call.exchange.ok_or(bad)?);
+        let status = StatusCode::from_u16(status).ok().filter(|it| (400..600).contains(&it.as_u16()));
+        let mut reply = message_reply(status.ok_or(bad)?, message, exchange.asked, exchange.request_id);
+        for (name, value) in headers {
+            let (name, value) = field(name, value).ok_or(bad)?;
+            reply.headers_mut().try_append(name, value).map_err(|_| bad)?;
+        }
+        effects.answer(reply);
         Ok(Reply::Now(()))
     }
 }

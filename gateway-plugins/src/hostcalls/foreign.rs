@@ -99,9 +99,15 @@ fn run(host: &mut Host, name: &[u8], arguments: &[u8], results: &mut Vec<u8>) ->
         };
         function.call(arguments, &mut call)
     };
-    if (lent || current) && EXCHANGE.is_set() {
+    let returned = if (lent || current) && EXCHANGE.is_set() {
         EXCHANGE.with(|exchange| call(Some(exchange)))
     } else {
         call(None)
+    };
+    if let Some(reply) = host.message.effects.reply.take()
+        && let Some(stream) = host.stream()
+    {
+        stream.answer(reply);
     }
+    returned
 }

@@ -15,11 +15,8 @@ pub use config::Config;
 
 use crate::{by::By, config::Policy, shown::Shown};
 
-/// The plugin.
-pub struct RateLimiting(Rc<Rules>);
-
-/// The configuration, ready to be used.
-struct Rules {
+/// The plugin: its configuration, ready to be used.
+pub struct RateLimiting {
     limiter: Limiter,
     by: By,
     /// Whether each decision is asked of a server.
@@ -44,7 +41,7 @@ impl RateLimiting {
         let shown = shown.map(|(name, window)| Shown::new(name, window.limit)).collect();
         let windows = windows.into_iter().map(|(_, window)| window).collect();
         let limiter = Limiter::new("requests", Algorithm::Fixed, windows, config.store());
-        Ok(Self(Rc::new(Rules {
+        Ok(Self {
             limiter: limiter.map_err(|error| format!("the limiter: {error}"))?,
             by: By::of(&config),
             waits: config.policy == Policy::Redis && config.sync().is_none(),
@@ -52,24 +49,22 @@ impl RateLimiting {
             fault_tolerant: config.fault_tolerant,
             status: config.error_code as u16,
             message: config.error_message.into(),
-        })))
+        })
     }
 
-    fn on_request(&self, request: &mut Request) -> Outcome {
-        let rules = &self.0;
-        let key = rules.by.key(request);
-        if !rules.waits {
-            return rules.judge(request, rules.limiter.check_now(&key, 1)).into();
+    fn on_request(self: Rc<Self>, mut request: Request) -> Outcome {
+        let key = self.by.key(&request);
+        if !self.waits {
+            return Outcome::now(self.judge(&mut request, self.limiter.check_now(&key, 1)));
         }
-        let rules = Rc::clone(rules);
-        request.wait(move |mut request| async move {
-            let decision = rules.limiter.check(&key, 1).await;
-            rules.judge(&mut request, decision)
+        Outcome::later(async move {
+            let decision = self.limiter.check(&key, 1).await;
+            self.judge(&mut request, decision)
         })
     }
 }
 
-impl Rules {
+impl RateLimiting {
     fn judge(&self, request: &mut Request, decision: Result<Option<Decision>, Error>) -> Flow {
         let Ok(Some(decision)) = decision else { return self.uncounted() };
         if !self.shown.is_empty() {

@@ -26,10 +26,8 @@ pub struct Config {
     trigger: Option<String>,
 }
 
-/// The plugin.
-pub struct RequestTermination(Rc<Answer>);
-
-struct Answer {
+/// The plugin: what it answers, and to whom.
+pub struct RequestTermination {
     status: u16,
     content: Content,
     trigger: Option<String>,
@@ -59,29 +57,25 @@ impl RequestTermination {
             (_, None, Some(message)) => Content::Message(message),
             (_, None, None) => Content::Nothing,
         };
-        Ok(Self(Rc::new(Answer { status, content, trigger: config.trigger })))
+        Ok(Self { status, content, trigger: config.trigger })
     }
 
-    fn on_request(&self, request: &mut Request) -> Outcome {
-        let answer = &self.0;
-        if answer.trigger.as_deref().is_some_and(|name| !triggers(request, name)) {
-            return ().into();
+    fn on_request(self: Rc<Self>, mut request: Request) -> Outcome {
+        if self.trigger.as_deref().is_some_and(|name| !triggers(&request, name)) {
+            return Outcome::now(());
         }
-        let reply = Reply::new(answer.status);
-        match &answer.content {
-            Content::Nothing => reply.into(),
-            Content::Message(message) => reply.message(message).into(),
-            Content::Body(body, Some(kind)) => reply.with_body(kind.clone(), body.as_str()).into(),
-            Content::Body(body, None) => reply.with_plain_body(body.as_str()).into(),
-            Content::Echo(_) => {
-                let answer = Rc::clone(answer);
-                request.wait(move |mut request| async move {
+        let reply = Reply::new(self.status);
+        match &self.content {
+            Content::Nothing => Outcome::now(reply),
+            Content::Message(message) => Outcome::now(reply.message(message)),
+            Content::Body(body, Some(kind)) => Outcome::now(reply.with_body(kind.clone(), body.as_str())),
+            Content::Body(body, None) => Outcome::now(reply.with_plain_body(body.as_str())),
+            Content::Echo(message) => {
+                let message = message.clone();
+                Outcome::later(async move {
                     let body = request.body().await;
-                    let Content::Echo(message) = &answer.content else { return reply };
-                    reply.with_body(
-                        "application/json; charset=utf-8",
-                        echo::of(&request, &body, message.as_deref()),
-                    )
+                    let shown = echo::of(&request, &body, message.as_deref());
+                    reply.with_body("application/json; charset=utf-8", shown)
                 })
             }
         }

@@ -23,11 +23,8 @@ use crate::{
     template::Template,
 };
 
-/// The plugin.
-pub struct RequestTransformer(Rc<Changes>);
-
-/// What a configuration does, in its order.
-struct Changes {
+/// The plugin: what a configuration does, in its order.
+pub struct RequestTransformer {
     path: Option<Template>,
     method: Option<String>,
     /// Whether the method is one of requests without a body: a form then goes into the query.
@@ -62,28 +59,26 @@ impl RequestTransformer {
                 )
             };
         }
-        Ok(Self(Rc::new(Changes {
+        Ok(Self {
             path: replace.uri.as_deref().map(Template::parse).transpose()?,
             method: http_method.clone(),
             into_query: matches!(http_method.as_deref(), Some("GET" | "HEAD" | "TRACE")),
             headers: rules!(headers, Small)?,
             query: rules!(querystring, AsTheyAre)?,
             body: rules!(body, AsTheyAre)?,
-        })))
+        })
     }
 
-    fn on_request(&self, request: &mut Request) -> Outcome {
-        let changes = &self.0;
-        let Some(kind) = changes.reads(request) else { return changes.apply(request, None).into() };
-        let changes = Rc::clone(changes);
-        request.wait(move |mut request| async move {
+    fn on_request(self: Rc<Self>, mut request: Request) -> Outcome {
+        let Some(kind) = self.reads(&request) else { return Outcome::now(self.apply(&mut request, None)) };
+        Outcome::later(async move {
             let body = request.body().await;
-            changes.apply(&mut request, Some((kind, body)))
+            self.apply(&mut request, Some((kind, body)))
         })
     }
 }
 
-impl Changes {
+impl RequestTransformer {
     /// The form of the body, where it has to be read.
     fn reads(&self, request: &Request) -> Option<Kind> {
         if request.is_end() || self.body.is_empty() && !self.into_query {
@@ -127,7 +122,7 @@ impl Changes {
             return Ok(());
         }
         let find = |source, name: &str| places.find(source, name);
-        let target = request.target();
+        let target = request.upstream_path_and_query();
         let (own, query) =
             target.split_once('?').map_or((&*target, None), |(path, query)| (path, Some(query)));
         let path = self.path.as_ref().map(|path| path::encoded(&path.render(find)));

@@ -14,7 +14,7 @@ pub(crate) struct Places {
 
 impl Places {
     pub(crate) fn of(request: &Request) -> Self {
-        let target = request.target();
+        let target = request.upstream_path_and_query();
         let query = target.split_once('?').map_or("", |(_, query)| query);
         Self { headers: request.headers(), query: Query::parse(query), captures: Some(request.clone()) }
     }

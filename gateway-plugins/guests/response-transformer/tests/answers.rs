@@ -102,5 +102,5 @@ fn json_in_pieces_is_put_together() {
 fn configurations_are_refused_in_kongs_words() {
     let refused =
         Gateway::new::<ResponseTransformer>(json!({ "add": { "json_types": ["date"] } })).unwrap_err();
-    assert_eq!(refused, "config.add.json_types[1]: expected one of: boolean, number, string");
+    assert_eq!(refused, "config.add.json_types[0]: expected one of: boolean, number, string");
 }
