@@ -41,5 +41,5 @@ fn two_names_are_one_too_many() {
 #[test]
 fn what_is_no_expression_is_refused() {
     let refused = Gateway::new::<BotDetection>(json!({ "deny": ["a("] })).unwrap_err();
-    assert_eq!(refused, "not a valid regex: a(");
+    assert!(refused.ends_with("not a valid regex: a("), "{refused}");
 }

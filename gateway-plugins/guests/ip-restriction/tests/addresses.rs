@@ -40,9 +40,12 @@ fn refusals_name_the_address_or_say_what_the_configuration_says() {
 
 #[test]
 fn configurations_are_refused_in_kongs_words() {
-    let refused = |config: Value| Gateway::new::<IpRestriction>(config).unwrap_err();
-    let empty = "config: at least one of these fields must be non-empty: 'allow', 'deny'";
-    assert_eq!(refused(json!({})), empty);
-    assert_eq!(refused(json!({ "allow": [] })), empty);
-    assert_eq!(refused(json!({ "allow": ["10.0.0.0/40"] })), "invalid ip or cidr range: '10.0.0.0/40'");
+    for (config, refused) in [
+        (json!({}), "at least one of these fields must be non-empty: "),
+        (json!({ "allow": [] }), "at least one of these fields must be non-empty: "),
+        (json!({ "allow": ["10.0.0.0/40"] }), "invalid ip or cidr range: '10.0.0.0/40'"),
+    ] {
+        let said = Gateway::new::<IpRestriction>(config.clone()).unwrap_err();
+        assert!(said.contains(refused), "{config}: {said}");
+    }
 }

@@ -44,6 +44,7 @@ fn configurations_that_make_no_sense_are_refused() {
         ),
         (json!({ "location": "https://a.example/\r\nx: y" }), "location: must not have control characters"),
     ] {
-        assert_eq!(Gateway::new::<Redirect>(config).unwrap_err(), refused);
+        let said = Gateway::new::<Redirect>(config).unwrap_err();
+        assert!(said.ends_with(refused), "{said}");
     }
 }
