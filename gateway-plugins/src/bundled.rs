@@ -7,7 +7,16 @@ use gateway_core::plugin::Registry;
 use crate::{Area, Builder, Engine, GatewayUpstreams, Limits, LoadError, Manifest, WasmPlugin, files};
 
 /// The modules in `bundled/`, built from `guests/` by `cargo xtask plugins`.
-const MODULES: [&[u8]; 1] = [include_bytes!("../bundled/key-auth.wasm")];
+const MODULES: [&[u8]; 8] = [
+    include_bytes!("../bundled/bot-detection.wasm"),
+    include_bytes!("../bundled/ip-restriction.wasm"),
+    include_bytes!("../bundled/key-auth.wasm"),
+    include_bytes!("../bundled/rate-limiting.wasm"),
+    include_bytes!("../bundled/redirect.wasm"),
+    include_bytes!("../bundled/request-termination.wasm"),
+    include_bytes!("../bundled/request-transformer.wasm"),
+    include_bytes!("../bundled/response-transformer.wasm"),
+];
 
 /// What all plugins of a process share: the engine, and where callouts go.
 ///

@@ -36,9 +36,8 @@ async fn front(path: &str, plugins: &[(&str, Value)]) -> Front {
     let mut route = Route::new("all").to(&service);
     route.paths = Some(vec![path.into()]);
     let config = Config::default().with(service).with(route);
-    let config = plugins
-        .iter()
-        .fold(config, |config, (name, own)| config.with(Plugin::new(name, own.clone())));
+    let config =
+        plugins.iter().fold(config, |config, (name, own)| config.with(Plugin::new(name, own.clone())));
     let gateway = Gateway::builder().config(config).plugins(REGISTRY.clone()).build();
     let gateway = gateway.unwrap_or_else(|problems| panic!("{problems:?}"));
     let mut settings = Settings::default();
@@ -133,9 +132,26 @@ async fn header_rules_leave_bodies_as_they_are() {
 }
 
 #[tokio::test]
+async fn refusals_and_answers_are_kongs() {
+    // compat P24, P26
+    for (name, config, status, text) in [
+        ("ip-restriction", json!({ "deny": ["127.0.0.0/8"] }), 403, "IP address not allowed: 127.0.0.1"),
+        ("bot-detection", json!({}), 403, "Forbidden"),
+        ("request-termination", json!({}), 503, r#"{"message":"Service unavailable"}"#),
+    ] {
+        let front = front("/", &[(name, config)]).await;
+        let answer = front.ask(request("GET", "/").header("user-agent", "Googlebot/2.1")).await;
+        assert_eq!(answer.status.as_u16(), status, "{name}");
+        assert!(answer.text.contains(text), "{name}: {}", answer.text);
+        assert_eq!(answer.text.contains("request_id"), name != "request-termination");
+    }
+}
+
+#[tokio::test]
 async fn a_redirect_says_nothing_of_its_type() {
     // compat P32
-    let front = front("/", &[("redirect", json!({ "location": "https://b.example", "status_code": 302 }))]).await;
+    let front =
+        front("/", &[("redirect", json!({ "location": "https://b.example", "status_code": 302 }))]).await;
     let answer = front.get("/").await;
     assert_eq!((answer.status.as_u16(), answer.header("location")), (302, "https://b.example"));
     assert_eq!((answer.text.as_str(), answer.headers.get("content-type")), ("redirecting", None));
@@ -159,14 +175,22 @@ fn configurations_are_refused_in_kongs_words() {
         ),
         ("rate-limiting", json!({ "minute": 1, "policy": "redis" }), "required field missing"),
         ("rate-limiting", json!({ "minute": 1, "policy": "cluster" }), "expected one of: local, redis"),
-        ("rate-limiting", json!({ "minute": 1, "redis_port": 65_536 }), "value should be between 0 and 65535"),
+        (
+            "rate-limiting",
+            json!({ "minute": 1, "redis_port": 65_536 }),
+            "value should be between 0 and 65535",
+        ),
         (
             "rate-limiting",
             json!({ "minute": 1, "header_name": "x y" }),
             "bad header name 'x y', allowed characters are A-Z, a-z, 0-9, '_', and '-'",
         ),
         ("response-transformer", json!({ "add": { "headers": ["x"] } }), "invalid value: x"),
-        ("response-transformer", json!({ "rename": { "headers": ["x:y z"] } }), "'y z' is not a valid header"),
+        (
+            "response-transformer",
+            json!({ "rename": { "headers": ["x:y z"] } }),
+            "'y z' is not a valid header",
+        ),
         ("request-transformer", json!({ "add": { "querystring": ["x:"] } }), "key 'x' has no value"),
         ("request-transformer", json!({ "http_method": "put" }), "invalid value: put"),
         (
