@@ -141,7 +141,7 @@ mod tests {
     fn a_folder_holds_plugins_and_what_they_may_do_is_said_by_name() {
         let folder = std::env::temp_dir().join(format!("gateway-plugins-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
-        fs::write(folder.join("mine.wasm"), MODULES[0]).unwrap();
+        fs::write(folder.join("mine.wasm"), include_bytes!("../bundled/key-auth.wasm")).unwrap();
         fs::write(folder.join("filter.wasm"), wat::parse_str("(module)").unwrap()).unwrap();
         fs::write(folder.join("notes.txt"), "").unwrap();
         let (shared, none) = (Plugins::new().unwrap(), BTreeMap::new());

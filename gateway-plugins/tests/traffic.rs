@@ -111,13 +111,13 @@ async fn what_the_route_captured_and_joined_is_there_for_templates() {
         "replace": { "uri": "/new/$(uri_captures.id)/$(uri_captures[2])" },
         "add": { "headers": ["x-tpl:$(headers.host)"], "querystring": ["c:3"] },
     });
-    let front = self::front(r"~/users/(?<id>\d+)/(\w+)$", &[("request-transformer", transform)]).await;
-    let answer = front.get("/users/7/all?b=2&a=%20").await;
+    let captured = front(r"~/users/(?<id>\d+)/(\w+)$", &[("request-transformer", transform)]).await;
+    let answer = captured.get("/users/7/all?b=2&a=%20").await;
     assert!(answer.text.starts_with("GET /new/7/all?a=+&b=2&c=3\n"), "{}", answer.text);
     assert_eq!(answer.sent("x-tpl"), ["a.example"]);
 
     let query = json!({ "add": { "querystring": ["c:3"] } });
-    let front = self::front("/users", &[("request-transformer", query)]).await;
+    let front = front("/users", &[("request-transformer", query)]).await;
     let answer = front.get("/users/7?b=2").await;
     assert!(answer.text.starts_with("GET /base/7?b=2&c=3\n"), "{}", answer.text);
 }

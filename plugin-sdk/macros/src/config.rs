@@ -157,7 +157,7 @@ mod tests {
             (parse_quote! { enum C { A, B(u8) } }, "a word has no fields"),
             (
                 parse_quote! { struct C { #[field(defaults = 1)] a: u8 } },
-                "expected default, greater_than, between, shortest, longest, one_of, set, required, referenceable \
+                "expected default, greater_than, between, shortest, longest, one_of, format, set, required, referenceable \
                  or deprecated",
             ),
             (
@@ -172,7 +172,8 @@ mod tests {
             assert_eq!(refused(quote!(), item), message);
         }
         let item = parse_quote! { struct C { a: u8 } };
-        let message = "expected at_least_one_of, mutually_exclusive or mutually_required";
+        let message =
+            "expected at_least_one_of, mutually_exclusive, mutually_required, required_where or shorthand";
         assert_eq!(refused(quote!(one_of = ["a"]), item), message);
     }
 }
