@@ -63,7 +63,7 @@ impl Front {
 fn refused(name: &str, config: Value) -> String {
     let config = Config::default().with(Plugin::new(name, config));
     let built = Gateway::builder().config(config).plugins(REGISTRY.clone()).build();
-    let problems = built.map(drop).expect_err("refused");
+    let problems = built.map(drop).unwrap_err();
     problems.to_string()
 }
 

@@ -4,8 +4,11 @@ use serde_json::Value;
 
 use super::{header, host, ip_or_cidr, method, path, sni, text, url};
 
+/// Says what is wrong with a value.
+type Check = fn(&Value) -> Result<(), String>;
+
 /// What a text of this format must fulfil; nothing for words that mean nothing here.
-pub(in crate::config::schema) fn format(word: &str) -> Option<fn(&Value) -> Result<(), String>> {
+pub(in crate::config::schema) fn format(word: &str) -> Option<Check> {
     Some(match word {
         "header-name" => header,
         "host" => host,
