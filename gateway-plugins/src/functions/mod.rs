@@ -12,6 +12,7 @@ mod response;
 mod secret;
 #[cfg(test)]
 mod testing;
+mod time;
 mod var;
 
 pub use consumer::{Consumers, FromConfig};
@@ -46,6 +47,8 @@ pub enum Area {
     RateLimit,
     /// `gateway.response.*`: what the answer will carry.
     Response,
+    /// `gateway.time.*`: waiting.
+    Time,
     /// `gateway.var.*`: what plugins of one request tell each other.
     Var,
     /// `gateway.crypto.*`: cryptography, with the keys of credentials and secrets.
@@ -58,7 +61,7 @@ pub enum Area {
 
 impl Area {
     /// Every area.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Consumer,
         Self::Counter,
         Self::Crypto,
@@ -67,6 +70,7 @@ impl Area {
         Self::RateLimit,
         Self::Response,
         Self::Secret,
+        Self::Time,
         Self::Var,
     ];
 
@@ -79,6 +83,7 @@ impl Area {
             Self::Kv => "kv",
             Self::RateLimit => "ratelimit",
             Self::Response => "response",
+            Self::Time => "time",
             Self::Var => "var",
             Self::Crypto => "crypto",
             Self::Jwt => "jwt",
@@ -93,7 +98,8 @@ impl Area {
             Self::Counter => builder.counters(COUNTERS.clone()),
             Self::Kv => builder.key_values(VALUES.clone()),
             Self::RateLimit => builder.rate_limits(LIMITERS.clone()),
-            Self::Response => builder.serve(response::Headers),
+            Self::Response => builder.serve(response::Headers).serve(response::Refuse),
+            Self::Time => builder.serve(time::Sleep),
             Self::Var => var::serve(builder),
             Self::Crypto => crypto::serve(builder),
             Self::Jwt => jwt::serve(builder),
