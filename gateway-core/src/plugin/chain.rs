@@ -123,8 +123,9 @@ impl<F: Forward> Chain<F> {
         for scoped in &self.handlers {
             let Some((_, handler)) = scoped.resolve(consumer(exchange)) else { continue };
             chosen.push(handler);
-            if reply.is_none() {
-                reply = on_request(handler.as_ref(), request, exchange).await;
+            match reply {
+                None => reply = on_request(handler.as_ref(), request, exchange).await,
+                Some(_) => handler.on_skipped(request, exchange),
             }
         }
         reply

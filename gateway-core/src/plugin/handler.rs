@@ -30,6 +30,12 @@ pub trait Handler: Send + Sync + 'static {
         Flow::Continue
     }
 
+    /// Sees a request that a plugin of higher priority has answered, in place of
+    /// [`on_request`](Self::on_request): it goes no further.
+    fn on_skipped(&self, request: &Request<Body>, exchange: &mut Exchange) {
+        let _ = (request, exchange);
+    }
+
     /// Sees the response, the gateway's own included; may change or replace it, or wait.
     fn on_response(&self, response: &mut Response<Body>, exchange: &mut Exchange) -> Flow<Response<Body>> {
         let _ = (response, exchange);

@@ -2,10 +2,13 @@
 
 mod correlation_id;
 mod cors;
+mod file_log;
+mod lua_fields;
 mod request_size_limiting;
 
 pub use correlation_id::CorrelationId;
 pub use cors::Cors;
+pub use file_log::FileLog;
 pub use request_size_limiting::RequestSizeLimiting;
 
 use serde::de::DeserializeOwned;
@@ -21,7 +24,11 @@ use crate::plugin::Registry;
 /// ```
 #[must_use]
 pub fn bundled() -> Registry {
-    Registry::empty().with(CorrelationId::new()).with(Cors::new()).with(RequestSizeLimiting::new())
+    Registry::empty()
+        .with(CorrelationId::new())
+        .with(Cors::new())
+        .with(FileLog::new())
+        .with(RequestSizeLimiting::new())
 }
 
 /// A plugin's `config` as its own type.
