@@ -3,12 +3,14 @@
 mod correlation_id;
 mod cors;
 mod file_log;
+mod http_log;
 mod lua_fields;
 mod request_size_limiting;
 
 pub use correlation_id::CorrelationId;
 pub use cors::Cors;
 pub use file_log::FileLog;
+pub use http_log::HttpLog;
 pub use request_size_limiting::RequestSizeLimiting;
 
 use serde::de::DeserializeOwned;
@@ -28,6 +30,7 @@ pub fn bundled() -> Registry {
         .with(CorrelationId::new())
         .with(Cors::new())
         .with(FileLog::new())
+        .with(HttpLog::new())
         .with(RequestSizeLimiting::new())
 }
 
