@@ -24,11 +24,11 @@ use serde_json::{Value, json};
 use tokio::{net::TcpListener, time::timeout};
 
 /// A gateway in front of an echo, with `http-log` to `endpoint`.
-async fn logging_to(endpoint: &str, more: Value) -> Edge {
+async fn logging_to(endpoint: &str, more: &Value) -> Edge {
     Edge::new(config(service(echo().await)).with(plugin(endpoint, more)))
 }
 
-fn plugin(endpoint: &str, more: Value) -> Plugin {
+fn plugin(endpoint: &str, more: &Value) -> Plugin {
     let mut config = json!({ "http_endpoint": endpoint });
     config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     Plugin::new("http-log", config)
@@ -56,7 +56,7 @@ async fn logged(server: &Scripted, count: usize) -> Vec<String> {
 async fn each_request_is_a_record_of_its_own_on_one_connection() {
     let server = Scripted::start(|_| ok("thanks")).await;
     let endpoint = format!("http://user:pass@{}/in?key=1", server.address);
-    let edge = logging_to(&endpoint, json!({ "headers": { "X-Tenant": "a" }, "method": "PUT" })).await;
+    let edge = logging_to(&endpoint, &json!({ "headers": { "X-Tenant": "a" }, "method": "PUT" })).await;
     for path in ["/a", "/b", "/c"] {
         assert_eq!(edge.get(path).await.status, 200);
     }
@@ -75,7 +75,7 @@ async fn each_request_is_a_record_of_its_own_on_one_connection() {
 async fn records_go_in_batches_where_that_is_wished() {
     let server = Scripted::start(|_| ok("")).await;
     let edge =
-        logging_to(&url(&server), json!({ "queue": { "max_batch_size": 3, "max_coalescing_delay": 3600 } }))
+        logging_to(&url(&server), &json!({ "queue": { "max_batch_size": 3, "max_coalescing_delay": 3600 } }))
             .await;
     for path in ["/a", "/b", "/c"] {
         edge.get(path).await;
@@ -96,7 +96,7 @@ async fn a_server_that_fails_in_every_way_gets_each_record_in_the_end_and_in_ord
         _ => ok(""),
     })
     .await;
-    let edge = logging_to(&url(&server), json!({ "queue": { "initial_retry_delay": 0.001 } })).await;
+    let edge = logging_to(&url(&server), &json!({ "queue": { "initial_retry_delay": 0.001 } })).await;
     edge.get("/a").await;
     edge.get("/b").await;
     let logged = logged(&server, 6).await;
@@ -113,7 +113,7 @@ async fn a_server_that_hangs_is_left_after_its_timeout() {
     })
     .await;
     let edge =
-        logging_to(&url(&server), json!({ "timeout": 50, "queue": { "initial_retry_delay": 0.001 } })).await;
+        logging_to(&url(&server), &json!({ "timeout": 50, "queue": { "initial_retry_delay": 0.001 } })).await;
     edge.get("/a").await;
     assert_eq!(logged(&server, 2).await, ["/a", "/a"]);
 }
@@ -122,7 +122,7 @@ async fn a_server_that_hangs_is_left_after_its_timeout() {
 async fn records_wait_for_a_server_that_starts_later() {
     let address = nowhere();
     let endpoint = format!("http://{address}/in");
-    let edge = logging_to(&endpoint, json!({ "queue": { "max_retry_delay": 0.02 } })).await;
+    let edge = logging_to(&endpoint, &json!({ "queue": { "max_retry_delay": 0.02 } })).await;
     edge.get("/a").await;
     edge.get("/b").await;
     let server = Scripted::on(TcpListener::bind(address).await.unwrap(), |_| ok(""));
@@ -139,7 +139,7 @@ async fn a_full_queue_drops_the_oldest_and_no_request_waits() {
     })
     .await;
     let queue = json!({ "max_entries": 2, "max_retry_delay": 0.02 });
-    let edge = logging_to(&url(&server), json!({ "queue": queue })).await;
+    let edge = logging_to(&url(&server), &json!({ "queue": queue })).await;
     edge.get("/first").await;
     eventually("the first is under way", || !server.seen().is_empty()).await;
     for path in ["/a", "/b", "/c", "/d"] {
@@ -161,7 +161,7 @@ async fn what_is_queued_is_sent_when_a_change_takes_the_plugin_away() {
     let server = Scripted::start(|_| ok("")).await;
     let plain = config(service(echo().await));
     let slow = json!({ "queue": { "max_batch_size": 1000, "max_coalescing_delay": 3600 } });
-    let edge = Edge::new(plain.clone().with(plugin(&url(&server), slow)));
+    let edge = Edge::new(plain.clone().with(plugin(&url(&server), &slow)));
     edge.get("/a").await;
     edge.gateway.reload(&plain).unwrap();
     // What a snapshot holds is freed by the change after the requests that used it have ended.
@@ -177,7 +177,7 @@ async fn what_is_queued_is_sent_when_a_change_takes_the_plugin_away() {
 async fn what_is_queued_is_sent_when_the_gateway_goes() {
     let server = Scripted::start(|_| ok("")).await;
     let slow = json!({ "queue": { "max_batch_size": 1000, "max_coalescing_delay": 3600 } });
-    let edge = logging_to(&url(&server), slow).await;
+    let edge = logging_to(&url(&server), &slow).await;
     edge.get("/a").await;
     // The end waits for what is under way, and the server runs here.
     tokio::task::spawn_blocking(move || drop(edge)).await.unwrap();
@@ -190,7 +190,7 @@ async fn a_server_whose_certificate_does_not_verify_gets_nothing() {
     let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(server_config(&pair, None)));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("https://{}/in", listener.local_addr().unwrap());
-    let edge = logging_to(&endpoint, json!({ "queue": { "max_retry_time": -1 } })).await;
+    let edge = logging_to(&endpoint, &json!({ "queue": { "max_retry_time": -1 } })).await;
     edge.get("/a").await;
     let (stream, _) = timeout(BOUND, listener.accept()).await.unwrap().unwrap();
     let refused = timeout(BOUND, acceptor.accept(stream)).await.unwrap().err().unwrap();
@@ -209,7 +209,7 @@ fn wrong_values_are_refused_in_kongs_words() {
         ("http://h/", json!({ "custom_fields_by_lua": { "a": "return 1" } }), "there is no Lua here"),
         ("http://u:p@h/", json!({ "headers": { "Authorization": "x" } }), "is not allowed"),
     ] {
-        let config = Config::default().with(plugin(endpoint, more));
+        let config = Config::default().with(plugin(endpoint, &more));
         let problems = Gateway::builder().config(config).build().err().unwrap().to_string();
         assert!(problems.contains(why), "{why} in {problems}");
     }

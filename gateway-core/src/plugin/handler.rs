@@ -4,7 +4,7 @@ use std::{future::Future, pin::Pin};
 
 use http::{Request, Response};
 
-use super::Exchange;
+use super::{Exchange, Series};
 use crate::Body;
 
 /// A plugin with its configuration. Each phase takes `&self`: one handler serves many
@@ -45,6 +45,12 @@ pub trait Handler: Send + Sync + 'static {
     /// Sees what became of the request, after the last byte of the response.
     fn on_log(&self, exchange: &Exchange) {
         let _ = exchange;
+    }
+
+    /// Which metrics are shown of the routes it applies to, where that is its business. Asked when a route is
+    /// compiled, not by request.
+    fn series(&self) -> Option<Series> {
+        None
     }
 }
 

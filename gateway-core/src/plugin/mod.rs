@@ -10,6 +10,7 @@ mod layer;
 mod recorded;
 mod registry;
 mod scoped;
+mod series;
 
 pub use chain::{Chain, Forward, Link};
 pub use exchange::{Exchange, Matched, Source, Timings, UriCaptures};
@@ -18,3 +19,4 @@ pub use layer::{ChainLayer, ChainService, LayerPlugin};
 pub use recorded::{Recorded, Try};
 pub use registry::{Configured, Plugin, Registry};
 pub use scoped::{ByConsumer, Scope, Scoped};
+pub use series::Series;

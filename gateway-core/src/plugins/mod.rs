@@ -5,12 +5,14 @@ mod cors;
 mod file_log;
 mod http_log;
 mod lua_fields;
+mod prometheus;
 mod request_size_limiting;
 
 pub use correlation_id::CorrelationId;
 pub use cors::Cors;
 pub use file_log::FileLog;
 pub use http_log::HttpLog;
+pub use prometheus::Prometheus;
 pub use request_size_limiting::RequestSizeLimiting;
 
 use serde::de::DeserializeOwned;
@@ -31,6 +33,7 @@ pub fn bundled() -> Registry {
         .with(Cors::new())
         .with(FileLog::new())
         .with(HttpLog::new())
+        .with(Prometheus::new())
         .with(RequestSizeLimiting::new())
 }
 

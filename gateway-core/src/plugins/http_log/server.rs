@@ -64,8 +64,7 @@ impl Server {
             Protocol::Https => Transport::tls(&TlsSettings::default()).map_err(|error| error.to_string())?,
             _ => Transport::clear(),
         };
-        let mut pool = PoolLimits::default();
-        pool.idle_timeout = keepalive;
+        let pool = PoolLimits { idle_timeout: keepalive, ..PoolLimits::default() };
         let upstream = Upstream::new(Group::of_service(&service), None, resolver, 1, pool);
         let mut backend = Backend::new(&service, upstream, transport);
         // The queue tries again, and knows when.

@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 use super::{Config, HttpLog};
 use crate::plugin::Plugin;
 
-fn config(more: Value) -> Config {
+fn config(more: &Value) -> Config {
     let mut config = json!({ "http_endpoint": "http://127.0.0.1:1/" });
     config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     serde_json::from_value(config).unwrap()
@@ -12,11 +12,11 @@ fn config(more: Value) -> Config {
 #[test]
 fn the_old_names_count_where_they_say_something() {
     let limits =
-        config(json!({ "queue_size": 7, "flush_timeout": 3, "queue": { "max_batch_size": 2 } })).limits();
+        config(&json!({ "queue_size": 7, "flush_timeout": 3, "queue": { "max_batch_size": 2 } })).limits();
     let limits = limits.unwrap();
     assert_eq!((limits.batch, limits.coalescing.as_secs()), (7, 3));
     let limits =
-        config(json!({ "queue_size": 1, "flush_timeout": 2, "queue": { "max_batch_size": 2 } })).limits();
+        config(&json!({ "queue_size": 1, "flush_timeout": 2, "queue": { "max_batch_size": 2 } })).limits();
     let limits = limits.unwrap();
     assert_eq!((limits.batch, limits.coalescing.as_secs()), (2, 1));
 }
