@@ -289,7 +289,15 @@ fn enabled_plugins_a44() {
     let names = Node::serving(KONG).get("/plugins/enabled").json();
     assert_eq!(
         names["enabled_plugins"],
-        json!(["correlation-id", "cors", "file-log", "http-log", "prometheus", "request-size-limiting"])
+        json!([
+            "correlation-id",
+            "cors",
+            "file-log",
+            "http-log",
+            "prometheus",
+            "proxy-cache",
+            "request-size-limiting"
+        ])
     );
 }
 

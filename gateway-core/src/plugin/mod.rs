@@ -11,6 +11,7 @@ mod recorded;
 mod registry;
 mod scoped;
 mod series;
+mod tap;
 
 pub use chain::{Chain, Forward, Link};
 pub use exchange::{Exchange, Matched, Source, Timings, UriCaptures};
@@ -20,3 +21,4 @@ pub use recorded::{Recorded, Try};
 pub use registry::{Configured, Plugin, Registry};
 pub use scoped::{ByConsumer, Scope, Scoped};
 pub use series::Series;
+pub(crate) use tap::Tap;

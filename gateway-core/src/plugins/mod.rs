@@ -6,6 +6,7 @@ mod file_log;
 mod http_log;
 mod lua_fields;
 mod prometheus;
+mod proxy_cache;
 mod request_size_limiting;
 
 pub use correlation_id::CorrelationId;
@@ -13,6 +14,7 @@ pub use cors::Cors;
 pub use file_log::FileLog;
 pub use http_log::HttpLog;
 pub use prometheus::Prometheus;
+pub use proxy_cache::ProxyCache;
 pub use request_size_limiting::RequestSizeLimiting;
 
 use serde::de::DeserializeOwned;
@@ -34,6 +36,7 @@ pub fn bundled() -> Registry {
         .with(FileLog::new())
         .with(HttpLog::new())
         .with(Prometheus::new())
+        .with(ProxyCache::new())
         .with(RequestSizeLimiting::new())
 }
 
