@@ -1,5 +1,7 @@
 //! Plugins in Rust, with Kong's names, fields, priorities and behaviour. Each is one file.
 
+#[cfg(feature = "compression")]
+mod compression;
 mod correlation_id;
 mod cors;
 mod file_log;
@@ -9,6 +11,8 @@ mod prometheus;
 mod proxy_cache;
 mod request_size_limiting;
 
+#[cfg(feature = "compression")]
+pub use compression::Compression;
 pub use correlation_id::CorrelationId;
 pub use cors::Cors;
 pub use file_log::FileLog;
@@ -30,14 +34,17 @@ use crate::plugin::Registry;
 /// ```
 #[must_use]
 pub fn bundled() -> Registry {
-    Registry::empty()
+    let registry = Registry::empty()
         .with(CorrelationId::new())
         .with(Cors::new())
         .with(FileLog::new())
         .with(HttpLog::new())
         .with(Prometheus::new())
         .with(ProxyCache::new())
-        .with(RequestSizeLimiting::new())
+        .with(RequestSizeLimiting::new());
+    #[cfg(feature = "compression")]
+    let registry = registry.with(Compression::new());
+    registry
 }
 
 /// A plugin's `config` as its own type.
