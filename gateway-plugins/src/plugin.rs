@@ -13,7 +13,8 @@ use crate::{
     Upstreams,
     call::Entity,
     config::{Config, Grants, schema},
-    function::Typed,
+    function::serve,
+    functions,
     handler::{Bound, WasmHandler},
     host::Home,
     instance::{Instance, Unfit},
@@ -57,7 +58,7 @@ impl WasmPlugin {
             priority: 1_000,
             grants: Grants::default(),
             limits: Limits::default(),
-            services: Services::default(),
+            services: functions::services(),
         }
     }
 
@@ -173,7 +174,7 @@ impl Builder {
         upstreams: Arc<dyn Upstreams>,
         allowed: impl IntoIterator<Item = &'a str>,
     ) -> Self {
-        self.services.upstreams = Some(upstreams);
+        self.services.sources.upstreams = Some(upstreams);
         self.grants.upstreams = allowed.into_iter().map(str::to_owned).collect();
         self
     }
@@ -187,8 +188,9 @@ impl Builder {
 
     /// A function of the contract, under the name that the contract has for it, in place of another one of that name.
     #[must_use]
-    pub fn serve<F: Function>(self, function: F) -> Self {
-        self.function(<F::Arguments<'static> as plugin_contract::Call>::NAME, Typed(function))
+    pub fn serve(mut self, function: impl Function) -> Self {
+        serve(&mut self.services, function);
+        self
     }
 
     /// The functions of an area, as the gateway has them.
@@ -199,14 +201,15 @@ impl Builder {
     /// let plugin = WasmPlugin::builder("key-auth").grant([Area::Consumer, Area::Response]);
     /// ```
     #[must_use]
-    pub fn grant(self, areas: impl IntoIterator<Item = Area>) -> Self {
-        areas.into_iter().fold(self, |builder, area| area.serve(builder))
+    pub fn grant(mut self, areas: impl IntoIterator<Item = Area>) -> Self {
+        areas.into_iter().for_each(|area| area.register(&mut self.services));
+        self
     }
 
     /// Where consumers and credentials are looked up, in place of the gateway's configuration.
     #[must_use]
     pub fn consumers(mut self, consumers: Arc<dyn Consumers>) -> Self {
-        self.services.consumers = consumers;
+        self.services.sources.consumers = consumers;
         self
     }
 
@@ -221,7 +224,7 @@ impl Builder {
     /// Where secrets are read, in place of the node's environment and files.
     #[must_use]
     pub fn secrets_from(mut self, secrets: Arc<dyn Secrets>) -> Self {
-        self.services.secrets = secrets;
+        self.services.sources.secrets = secrets;
         self
     }
 

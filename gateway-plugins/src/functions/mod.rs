@@ -11,13 +11,15 @@ mod secret;
 mod testing;
 mod var;
 
-pub use consumer::{Consumers, FromConfig};
-pub use secret::{NodeSecrets, Secrets};
+pub use consumer::FromConfig;
+pub use secret::NodeSecrets;
+
+use std::sync::Arc;
 
 use plugin_contract::{Call as _, NOW, decode, encode};
 use serde::Deserialize;
 
-use crate::{Call, Returned, Status, plugin::Builder};
+use crate::{Call, Returned, Status, function::serve, services::Services, sources::Sources};
 
 /// Functions that belong together, granted as one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -56,16 +58,22 @@ impl Area {
     }
 
     /// Registers its functions as the gateway has them.
-    pub(crate) fn serve(self, builder: Builder) -> Builder {
+    pub(crate) fn register(self, services: &mut Services) {
         match self {
-            Self::Consumer => consumer::serve(builder),
-            Self::Response => builder.serve(response::Headers),
-            Self::Var => var::serve(builder),
-            Self::Crypto => crypto::serve(builder),
-            Self::Jwt => jwt::serve(builder),
-            Self::Secret => builder.function(plugin_contract::secret::Get::NAME, secret::get),
+            Self::Consumer => consumer::register(services),
+            Self::Response => serve(services, response::Headers),
+            Self::Var => var::register(services),
+            Self::Crypto => crypto::register(services),
+            Self::Jwt => jwt::register(services),
+            Self::Secret => services.add(plugin_contract::secret::Get::NAME, Arc::new(secret::get)),
         }
     }
+}
+
+/// No functions, over the gateway's own sources.
+pub(crate) fn services() -> Services {
+    let (consumers, secrets) = (Arc::new(FromConfig), Arc::new(NodeSecrets));
+    Services::new(Sources { upstreams: None, consumers, secrets })
 }
 
 /// The arguments of a call.
