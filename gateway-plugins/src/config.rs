@@ -31,6 +31,8 @@ pub(crate) struct Config {
 pub(crate) struct Grants {
     pub(crate) on_error: OnError,
     pub(crate) upstreams: Vec<String>,
+    /// References, or their beginnings with a `*` behind.
+    pub(crate) secrets: Vec<String>,
     pub(crate) body_while_held: bool,
 }
 
@@ -58,18 +60,25 @@ impl Config {
 
     /// Whether the guest may call this upstream.
     pub(crate) fn may_call(&self, upstream: &str) -> bool {
-        self.grants.upstreams.iter().any(|granted| granted == upstream)
+        self.grants.may_call(upstream)
     }
 }
 
 impl Grants {
+    /// Whether the guest may call this upstream.
+    pub(crate) fn may_call(&self, upstream: &str) -> bool {
+        self.upstreams.iter().any(|granted| granted == upstream)
+    }
+
     fn read(&mut self, host: &Map<String, Value>) -> Result<(), String> {
         if let Some(value) = given(host, "on_error") {
             self.on_error =
                 OnError::from_value(value).map_err(|message| format!("host.on_error: {message}"))?;
         }
-        if let Some(Value::Array(names)) = given(host, "upstreams") {
-            self.upstreams = names.iter().filter_map(Value::as_str).map(str::to_owned).collect();
+        for (name, granted) in [("upstreams", &mut self.upstreams), ("secrets", &mut self.secrets)] {
+            if let Some(Value::Array(names)) = given(host, name) {
+                *granted = names.iter().filter_map(Value::as_str).map(str::to_owned).collect();
+            }
         }
         if let Some(Value::Bool(held)) = given(host, "body_while_held") {
             self.body_while_held = *held;
@@ -89,6 +98,8 @@ pub(crate) fn schema() -> Record {
             .check(|value| OnError::from_value(value).map(drop))
             .doc("what becomes of a request whose plugin fails: deny, allow or a status from 400 to 599"),
         Field::strings("upstreams").doc("names of the services that the plugin may call"),
+        Field::strings("secrets")
+            .doc("references of secrets that the plugin may use, or their beginnings with a * behind"),
         Field::boolean("body_while_held")
             .doc("whether body callbacks run while the plugin holds a request's headers"),
     ]);
@@ -117,8 +128,12 @@ mod tests {
 
     #[test]
     fn the_plugins_own_grants_count_where_the_configuration_is_silent() {
-        let grants =
-            Grants { on_error: OnError::Allow, upstreams: vec!["auth".into()], body_while_held: true };
+        let grants = Grants {
+            on_error: OnError::Allow,
+            upstreams: vec!["auth".into()],
+            body_while_held: true,
+            ..Grants::default()
+        };
         let config =
             Config::new(Entity::default(), &json!({ "host": { "on_error": null } }), &grants).unwrap();
         assert_eq!(config.text, "{}");

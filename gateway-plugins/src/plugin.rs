@@ -10,10 +10,10 @@ use serde_json::Value;
 
 use crate::{
     Area, Consumers, Counters, Engine, ForeignFunction, Function, KeyValues, Limits, LoadError, Metric,
-    OnError, RateLimits, Stats, Upstreams,
+    OnError, RateLimits, Secrets, Stats, Upstreams,
     call::Entity,
     config::{Config, Grants, schema},
-    function::Typed,
+    function::serve,
     functions,
     handler::{Bound, WasmHandler},
     host::Home,
@@ -58,7 +58,7 @@ impl WasmPlugin {
             priority: 1_000,
             grants: Grants::default(),
             limits: Limits::default(),
-            services: Services::default(),
+            services: functions::services(),
         }
     }
 
@@ -174,7 +174,7 @@ impl Builder {
         upstreams: Arc<dyn Upstreams>,
         allowed: impl IntoIterator<Item = &'a str>,
     ) -> Self {
-        self.services.upstreams = Some(upstreams);
+        self.services.sources.upstreams = Some(upstreams);
         self.grants.upstreams = allowed.into_iter().map(str::to_owned).collect();
         self
     }
@@ -188,8 +188,9 @@ impl Builder {
 
     /// A function of the contract, under the name that the contract has for it, in place of another one of that name.
     #[must_use]
-    pub fn serve<F: Function>(self, function: F) -> Self {
-        self.function(<F::Arguments<'static> as plugin_contract::Call>::NAME, Typed(function))
+    pub fn serve(mut self, function: impl Function) -> Self {
+        serve(&mut self.services, function);
+        self
     }
 
     /// The functions of an area, as the gateway has them.
@@ -200,33 +201,54 @@ impl Builder {
     /// let plugin = WasmPlugin::builder("key-auth").grant([Area::Consumer, Area::Response]);
     /// ```
     #[must_use]
-    pub fn grant(self, areas: impl IntoIterator<Item = Area>) -> Self {
-        areas.into_iter().fold(self, |builder, area| area.serve(builder))
+    pub fn grant(mut self, areas: impl IntoIterator<Item = Area>) -> Self {
+        areas.into_iter().for_each(|area| area.register(&mut self.services));
+        self
     }
 
-    /// The functions of [`Area::Consumer`], over consumers that an embedder knows.
+    /// Where consumers and credentials are looked up, in place of the gateway's configuration.
     #[must_use]
-    pub fn consumers(self, consumers: impl Consumers) -> Self {
-        functions::consumers(self, consumers)
+    pub fn consumers(mut self, consumers: Arc<dyn Consumers>) -> Self {
+        self.services.sources.consumers = consumers;
+        self
     }
 
-    /// The functions of [`Area::RateLimit`], over limiters of an embedder's, or bundled ones with room of their own. What
-    /// is [granted](Self::grant) shares one for the whole process, so that what was counted outlives each plugin.
+    /// The secrets that it may use, where a configuration does not say: references as
+    /// `{vault://env/name}` or `{file:///path}`, or their beginnings with a `*` behind.
     #[must_use]
-    pub fn rate_limits(self, limits: Arc<dyn RateLimits>) -> Self {
-        functions::rate_limits(self, limits)
+    pub fn secrets<'a>(mut self, allowed: impl IntoIterator<Item = &'a str>) -> Self {
+        self.grants.secrets = allowed.into_iter().map(str::to_owned).collect();
+        self
     }
 
-    /// The functions of [`Area::Counter`], over counters of an embedder's.
+    /// Where secrets are read, in place of the node's environment and files.
     #[must_use]
-    pub fn counters(self, counters: Arc<dyn Counters>) -> Self {
-        functions::counters(self, counters)
+    pub fn secrets_from(mut self, secrets: Arc<dyn Secrets>) -> Self {
+        self.services.sources.secrets = secrets;
+        self
     }
 
-    /// The functions of [`Area::Kv`], over an embedder's store.
+    /// Where its limits are counted. Without this all plugins of the process share one [`Limiters`](crate::Limiters), so that
+    /// what was counted outlives each of them.
     #[must_use]
-    pub fn key_values(self, values: Arc<dyn KeyValues>) -> Self {
-        functions::key_values(self, values)
+    pub fn rate_limits(mut self, limits: Arc<dyn RateLimits>) -> Self {
+        self.services.sources.rate_limits = limits;
+        self
+    }
+
+    /// Where its counters are. Without this all plugins of the process share one [`CounterStore`](crate::CounterStore).
+    #[must_use]
+    pub fn counters(mut self, counters: Arc<dyn Counters>) -> Self {
+        self.services.sources.counters = counters;
+        self
+    }
+
+    /// Where its values are kept. Without this all plugins of the process share one
+    /// [`KeyValueStore`](crate::KeyValueStore), each with namespaces of its own.
+    #[must_use]
+    pub fn key_values(mut self, values: Arc<dyn KeyValues>) -> Self {
+        self.services.sources.values = values;
+        self
     }
 
     /// Its bounds.

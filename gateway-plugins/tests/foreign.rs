@@ -14,8 +14,11 @@ use kit::{Answer, Edge, RELAY, builder, bytes, digits, edge_among, empty, line, 
 use plugin_contract::{
     Call, NOW,
     consumer::{Authenticate, Current, Field, Find, Groups, Identity, Kind, Who},
+    crypto::{Cipher, Digest, Hash, Key, Open, Scheme, Seal, Sign, VerifyMac, VerifyPassword},
     decode,
+    jwt::{Algorithm, Demand, Keys, Refusal, Verified, Verifier, Verify},
     response::Headers,
+    secret,
     var::{Get, Set},
 };
 use serde_json::{Value, json};
@@ -28,6 +31,8 @@ consumers:
   custom_id: a-1
   keyauth_credentials: [{ id: 11111111-1111-1111-1111-111111111111, key: secret }]
   jwt_secrets: [{ id: 22222222-2222-2222-2222-222222222222, key: issuer, secret: hidden, algorithm: HS512 }]
+  basicauth_credentials:
+  - { id: 33333333-3333-3333-3333-333333333333, username: al, password: "$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW" }
   acls: [{ group: staff }, { group: admin }]
 - username: nobody
 "#;
@@ -252,4 +257,121 @@ async fn a_function_may_answer_later_and_keep_things() {
         let late = [vec![1, times], vec![1; times.into()]].concat();
         assert_eq!(answer.sent("x-late"), [digits(&late)], "without a byte before it");
     }
+}
+
+/// The answers that came later, which have no byte before them.
+fn late(answer: &Answer) -> Vec<Vec<u8>> {
+    answer.sent("x-late").into_iter().map(bytes).collect()
+}
+
+#[tokio::test]
+async fn keys_are_used_that_the_guest_never_sees() {
+    let edge = edge(json!({ "host": { "secrets": ["{vault://env/path}"] } })).await;
+    let tag = {
+        let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, b"hidden");
+        aws_lc_rs::hmac::sign(&key, b"data").as_ref().to_vec()
+    };
+    let key = |field| Key::Credential { id: [0x22; 16], field };
+    let mac = |key| line(&VerifyMac { hash: Hash::Sha256, key, data: b"data", mac: &tag });
+    let read = |reference| line(&secret::Get { reference });
+    let calls = [
+        line(&Digest { hash: Hash::Sha1, data: b"abc" }),
+        mac(key("secret")),
+        mac(key("other")),
+        read("{vault://env/path}"),
+    ];
+    let answers = answers(&relay(&edge, &calls).await);
+    assert_eq!(decode::<&[u8]>(&answers[0]).unwrap(), bytes("a9993e364706816aba3e25717850c26c9cd0d89d"));
+    assert_eq!((&answers[1][..], &answers[2][..]), (&[1][..], &[0][..]));
+    let path = decode::<Option<&[u8]>>(&answers[3]).unwrap().unwrap();
+    assert_eq!(path, std::env::var("PATH").unwrap().as_bytes());
+    let refused = [read("{vault://env/home}"), mac(Key::Secret("{file:///etc/passwd}"))];
+    assert_eq!(relay(&edge, &refused).await.sent("x-answer"), ["BadArgument"; 2]);
+}
+
+#[tokio::test]
+async fn what_is_sealed_in_one_request_opens_in_the_next() {
+    let edge = edge(json!({})).await;
+    let (cipher, key) = (Cipher::ChaCha20Poly1305, Key::Credential { id: [0x11; 16], field: "key" });
+    let seal = line(&Seal { cipher, key, purpose: "p", plain: b"alice", beside: b"" });
+    // The key of the credential is too short to derive others from.
+    assert_eq!(answers(&relay(&edge, &[seal]).await), [[0]]);
+    let key = Key::Bytes(&[7; 32]);
+    let seal = line(&Seal { cipher, key, purpose: "p", plain: b"alice", beside: b"" });
+    let sealed = answers(&relay(&edge, &[seal]).await).remove(0);
+    let sealed = decode::<Option<&[u8]>>(&sealed).unwrap().unwrap();
+    let open = line(&Open { cipher, key, purpose: "p", sealed, beside: b"" });
+    let opened = answers(&relay(&edge, &[open]).await).remove(0);
+    assert_eq!(decode::<Option<&[u8]>>(&opened).unwrap(), Some(&b"alice"[..]));
+}
+
+#[tokio::test]
+async fn slow_answers_come_later() {
+    let edge = edge(json!({})).await;
+    let verify = |password| line(&VerifyPassword { credential: [0x33; 16], password });
+    let sign = line(&Sign { scheme: Scheme::Es256, key: Key::Bytes(b"none"), data: b"x" });
+    let answer = relay(&edge, &[verify("U*U"), verify("wrong"), sign]).await;
+    let tokens = answer.sent("x-answer");
+    assert!(tokens.len() == 3 && tokens.iter().all(|token| token.starts_with("01") && token.len() == 10));
+    let mut late = late(&answer);
+    late.sort();
+    assert_eq!(late, [[0], [0], [1]]);
+}
+
+const ES256: &str = "eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q";
+
+fn verifier(keys: Keys<'_>) -> Verifier<'_> {
+    Verifier {
+        algorithms: vec![Algorithm::Hs512, Algorithm::Signed(Scheme::Es256)],
+        keys,
+        expires: Demand::Ignored,
+        begins: Demand::Ignored,
+        leeway: 0,
+        longest: 0,
+        issuers: Vec::new(),
+        audiences: Vec::new(),
+        types: Vec::new(),
+    }
+}
+
+/// compat P22
+#[tokio::test]
+async fn a_token_makes_its_owner_the_requests_consumer() {
+    let keys = Keys::Credentials { claim: "iss", base64: false };
+    let edge = edge(json!({ "calls": line(&verifier(keys)) })).await;
+    let header = "eyJhbGciOiJIUzUxMiJ9.eyJpc3MiOiJpc3N1ZXIifQ";
+    let tag = {
+        let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA512, b"hidden");
+        let tag = aws_lc_rs::hmac::sign(&key, header.as_bytes());
+        base64::Engine::encode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, tag)
+    };
+    let token = format!("{header}.{tag}");
+    let call = line(&Verify { verifier: 0, token: &token });
+    for _ in 0..2 {
+        let answer = relay(&edge, &[call.clone(), line(&Verify { verifier: 0, token: ES256 })]).await;
+        assert_eq!(answer.sent("x-configured"), ["0000"], "it has one number for all");
+        let answers = answers(&answer);
+        let verified = decode::<Result<Verified<'_>, Refusal<'_>>>(&answers[0]).unwrap().unwrap();
+        assert_eq!((verified.claims, verified.credential), (r#"{"iss":"issuer"}"#, Some([0x22; 16])));
+        let refused = decode::<Result<Verified<'_>, Refusal<'_>>>(&answers[1]).unwrap();
+        assert_eq!(refused, Err(Refusal::NoCredential));
+    }
+    let who = line(&Authenticate { who: Who::Credential([0x22; 16]) });
+    let answer = relay(&edge, &[call, who]).await;
+    assert_eq!(answer.sent("x-credential-identifier"), ["issuer"]);
+}
+
+#[tokio::test]
+async fn keys_at_an_address_are_fetched_through_an_upstream() {
+    let keys = |upstream| Keys::Address { upstream, url: "http://auth.example/keys", fresh: 60 };
+    let calls = [line(&verifier(keys("auth"))), line(&verifier(keys("other")))].join(",");
+    let edge = edge(json!({ "calls": calls })).await;
+    let call = line(&Verify { verifier: 0, token: ES256 });
+    let answer = relay(&edge, std::slice::from_ref(&call)).await;
+    assert_eq!(answer.sent("x-configured"), ["0000", "BadArgument"], "the other one is not granted");
+    let late = late(&answer);
+    let verified = decode::<Result<Verified<'_>, Refusal<'_>>>(&late[0]).unwrap().unwrap();
+    assert!(verified.claims.contains("joe") && verified.credential.is_none());
+    let answer = relay(&edge, &[call]).await;
+    assert_eq!(answers(&answer)[0], late[0], "from then on the answer is there at once");
 }

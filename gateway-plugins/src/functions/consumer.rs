@@ -11,24 +11,7 @@ use plugin_contract::consumer::{self as contract, Authenticate, Current, Field, 
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::{Call, Function, Reply, Status, plugin::Builder};
-
-/// Where consumers are looked up. [`FromConfig`] is the gateway's own answer.
-pub trait Consumers: Send + Sync + 'static {
-    /// The owner of the credential with this key.
-    fn by_key<'a>(
-        &'a self,
-        exchange: &'a Exchange,
-        kind: CredentialKind,
-        key: &str,
-    ) -> Option<&'a Arc<Identity>>;
-
-    /// The owner of the credential with this id.
-    fn by_credential<'a>(&'a self, exchange: &'a Exchange, id: Uuid) -> Option<&'a Arc<Identity>>;
-
-    /// The consumer with this id or username.
-    fn named<'a>(&'a self, exchange: &'a Exchange, name: &str) -> Option<&'a Arc<Identity>>;
-}
+use crate::{Call, Consumers, Function, Reply, Status, function::serve, services::Services};
 
 /// The consumers of the configuration that the request is served by.
 #[derive(Clone, Copy, Debug, Default)]
@@ -54,17 +37,15 @@ impl Consumers for FromConfig {
 }
 
 /// Registers the functions of the area.
-pub(crate) fn serve(builder: Builder, consumers: impl Consumers) -> Builder {
-    let consumers: Arc<dyn Consumers> = Arc::new(consumers);
-    builder
-        .serve(Authenticating(Arc::clone(&consumers)))
-        .serve(Finding(Arc::clone(&consumers)))
-        .serve(OfCredential(consumers))
-        .serve(Currently)
-        .serve(Grouped)
+pub(super) fn register(services: &mut Services) {
+    serve(services, Authenticating);
+    serve(services, Finding);
+    serve(services, OfCredential);
+    serve(services, Currently);
+    serve(services, Grouped);
 }
 
-struct Authenticating(Arc<dyn Consumers>);
+struct Authenticating;
 
 impl Function for Authenticating {
     type Arguments<'a> = Authenticate<'a>;
@@ -74,6 +55,7 @@ impl Function for Authenticating {
         Authenticate { who }: Authenticate<'a>,
         call: &'a mut Call<'_>,
     ) -> Result<Reply<Option<contract::Identity<'a>>>, Status> {
+        let consumers = &call.sources.consumers;
         // Only while the request's head is at hand can the upstream be told.
         let (Some(request), Some(effects), Some(exchange)) =
             (call.request.as_deref_mut(), call.effects.as_deref_mut(), call.exchange)
@@ -81,9 +63,9 @@ impl Function for Authenticating {
             return Err(Status::BadArgument);
         };
         let found = match who {
-            Who::Key { kind, key } => self.0.by_key(exchange, kind_of(kind), key),
-            Who::Credential(id) => self.0.by_credential(exchange, Uuid::from_bytes(id)),
-            Who::Anonymous(name) | Who::Consumer(name) => self.0.named(exchange, name),
+            Who::Key { kind, key } => consumers.by_key(exchange, kind_of(kind), key),
+            Who::Credential(id) => consumers.by_credential(exchange, Uuid::from_bytes(id)),
+            Who::Anonymous(name) | Who::Consumer(name) => consumers.named(exchange, name),
         };
         let Some(identity) = found else { return Ok(Reply::Now(None)) };
         let how = if matches!(who, Who::Anonymous(_)) { As::Anonymous } else { As::Known };
@@ -93,7 +75,7 @@ impl Function for Authenticating {
     }
 }
 
-struct Finding(Arc<dyn Consumers>);
+struct Finding;
 
 impl Function for Finding {
     type Arguments<'a> = Find<'a>;
@@ -104,12 +86,12 @@ impl Function for Finding {
         call: &'a mut Call<'_>,
     ) -> Result<Reply<Option<contract::Identity<'a>>>, Status> {
         let exchange = call.exchange.ok_or(Status::BadArgument)?;
-        let found = self.0.by_key(exchange, kind_of(kind), key);
+        let found = call.sources.consumers.by_key(exchange, kind_of(kind), key);
         Ok(Reply::Now(found.map(|identity| told(identity.consumer(), identity.credential()))))
     }
 }
 
-struct OfCredential(Arc<dyn Consumers>);
+struct OfCredential;
 
 impl Function for OfCredential {
     type Arguments<'a> = Field<'a>;
@@ -120,7 +102,7 @@ impl Function for OfCredential {
         call: &'a mut Call<'_>,
     ) -> Result<Reply<Option<&'a str>>, Status> {
         let exchange = call.exchange.ok_or(Status::BadArgument)?;
-        let identity = self.0.by_credential(exchange, Uuid::from_bytes(credential));
+        let identity = call.sources.consumers.by_credential(exchange, Uuid::from_bytes(credential));
         let credential = identity.and_then(|identity| identity.credential());
         Ok(Reply::Now(credential.and_then(|credential| open_field(credential, name))))
     }

@@ -2,20 +2,30 @@
 
 mod consumer;
 mod counter;
+mod crypto;
+mod jwt;
 mod kv;
+mod password;
+mod public_key;
 mod ratelimit;
 mod response;
+mod secret;
+#[cfg(test)]
+mod testing;
 mod var;
 
-pub(crate) use consumer::serve as consumers;
-pub use consumer::{Consumers, FromConfig};
-pub(crate) use counter::serve as counters;
-pub(crate) use kv::serve as key_values;
-pub(crate) use ratelimit::serve as rate_limits;
+pub use consumer::FromConfig;
+pub use secret::NodeSecrets;
 
 use std::sync::{Arc, LazyLock};
 
-use crate::{CounterStore, KeyValueStore, Limiters, plugin::Builder};
+use plugin_contract::{Call as _, NOW, decode, encode};
+use serde::Deserialize;
+
+use crate::{
+    Call, CounterStore, KeyValueStore, Limiters, Returned, Status, function::serve, services::Services,
+    sources::Sources,
+};
 
 /// What plugins of this process count and keep. It outlives them all.
 static LIMITERS: LazyLock<Arc<Limiters>> = LazyLock::new(Arc::default);
@@ -38,12 +48,27 @@ pub enum Area {
     Response,
     /// `gateway.var.*`: what plugins of one request tell each other.
     Var,
+    /// `gateway.crypto.*`: cryptography, with the keys of credentials and secrets.
+    Crypto,
+    /// `gateway.jwt.*`: JSON Web Tokens.
+    Jwt,
+    /// `gateway.secret.*`: secrets, as far as a configuration is granted them.
+    Secret,
 }
 
 impl Area {
     /// Every area.
-    pub const ALL: [Self; 6] =
-        [Self::Consumer, Self::Counter, Self::Kv, Self::RateLimit, Self::Response, Self::Var];
+    pub const ALL: [Self; 9] = [
+        Self::Consumer,
+        Self::Counter,
+        Self::Kv,
+        Self::RateLimit,
+        Self::Response,
+        Self::Var,
+        Self::Crypto,
+        Self::Jwt,
+        Self::Secret,
+    ];
 
     /// Its word in the names of functions.
     #[must_use]
@@ -55,18 +80,45 @@ impl Area {
             Self::RateLimit => "ratelimit",
             Self::Response => "response",
             Self::Var => "var",
+            Self::Crypto => "crypto",
+            Self::Jwt => "jwt",
+            Self::Secret => "secret",
         }
     }
 
     /// Registers its functions as the gateway has them.
-    pub(crate) fn serve(self, builder: Builder) -> Builder {
+    pub(crate) fn register(self, services: &mut Services) {
         match self {
-            Self::Consumer => builder.consumers(FromConfig),
-            Self::Counter => builder.counters(COUNTERS.clone()),
-            Self::Kv => builder.key_values(VALUES.clone()),
-            Self::RateLimit => builder.rate_limits(LIMITERS.clone()),
-            Self::Response => builder.serve(response::Headers),
-            Self::Var => var::serve(builder),
+            Self::Consumer => consumer::register(services),
+            Self::Counter => serve(services, counter::Count),
+            Self::Kv => kv::register(services),
+            Self::RateLimit => ratelimit::register(services),
+            Self::Response => serve(services, response::Headers),
+            Self::Var => var::register(services),
+            Self::Crypto => crypto::register(services),
+            Self::Jwt => jwt::register(services),
+            Self::Secret => services.add(plugin_contract::secret::Get::NAME, Arc::new(secret::get)),
         }
     }
+}
+
+/// No functions, over the gateway's own sources.
+pub(crate) fn services() -> Services {
+    let (consumers, secrets) = (Arc::new(FromConfig), Arc::new(NodeSecrets));
+    let (rate_limits, counters, values) = (LIMITERS.clone(), COUNTERS.clone(), VALUES.clone());
+    Services::new(Sources { upstreams: None, consumers, secrets, rate_limits, counters, values })
+}
+
+/// The arguments of a call.
+fn read<'a, T: Deserialize<'a>>(arguments: &'a [u8]) -> Result<T, Status> {
+    decode(arguments).ok_or(Status::BadArgument)
+}
+
+/// An answer that is there at once.
+#[expect(clippy::needless_pass_by_value, reason = "answers are numbers and references")]
+fn now<C: plugin_contract::Call>(call: &mut Call<'_>, answer: C::Answer<'_>) -> Result<Returned, Status> {
+    let mut room = std::mem::take(call.answer);
+    room.push(NOW);
+    *call.answer = encode(&answer, room).map_err(|_| Status::SerializationFailure)?;
+    Ok(Returned::Written)
 }

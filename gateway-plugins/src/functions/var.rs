@@ -1,28 +1,24 @@
 //! What plugins of one request tell each other: properties that they set, by other means.
 
+use std::sync::Arc;
+
 use plugin_contract::{
-    Call as _, NOW, decode, encode,
+    Call as _,
     var::{Get, Set},
 };
 
-use crate::{Call, ForeignFunction, Function, Reply, Returned, Status, plugin::Builder};
+use super::{now, read};
+use crate::{Call, Function, Reply, Returned, Status, function::serve, services::Services};
 
-pub(super) fn serve(builder: Builder) -> Builder {
-    builder.function(Get::NAME, Getting).serve(Setting)
+pub(super) fn register(services: &mut Services) {
+    services.add(Get::NAME, Arc::new(get));
+    serve(services, Setting);
 }
 
-/// On bytes, because the value is held by nobody that outlives the call.
-struct Getting;
-
-impl ForeignFunction for Getting {
-    fn call(&self, arguments: &[u8], call: &mut Call<'_>) -> Result<Returned, Status> {
-        let Get { name } = decode(arguments).ok_or(Status::BadArgument)?;
-        let value = call.notes.and_then(|notes| notes.get(name.as_bytes()));
-        let mut answer = std::mem::take(call.answer);
-        answer.push(NOW);
-        *call.answer = encode(&value.as_deref(), answer).map_err(|_| Status::SerializationFailure)?;
-        Ok(Returned::Written)
-    }
+fn get(arguments: &[u8], call: &mut Call<'_>) -> Result<Returned, Status> {
+    let Get { name } = read(arguments)?;
+    let value = call.notes.and_then(|notes| notes.get(name.as_bytes()));
+    now::<Get<'_>>(call, value.as_deref())
 }
 
 struct Setting;

@@ -285,6 +285,10 @@ async fn echo(request: Request<Incoming>) -> Response<BoxBody<Bytes, Infallible>
     response
 }
 
+/// A JWK set: the public key of RFC 7515, appendix A.3.
+pub const KEYS: &str = r#"{"keys":[{"kty":"EC","crv":"P-256",
+    "x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}]}"#;
+
 /// What callouts ask.
 async fn auth(request: Request<Incoming>) -> Response<BoxBody<Bytes, Infallible>> {
     let path = request.uri().path().to_owned();
@@ -293,6 +297,9 @@ async fn auth(request: Request<Incoming>) -> Response<BoxBody<Bytes, Infallible>
     let body = request.into_body().collect().await.unwrap().to_bytes();
     if path == "/slow" {
         sleep(Duration::from_secs(30)).await;
+    }
+    if path == "/keys" {
+        return Response::new(whole(KEYS));
     }
     let text = format!("{path} at {host}: {} {asked}", String::from_utf8_lossy(&body));
     let mut response = Response::new(whole(&text));

@@ -29,10 +29,13 @@
 
 pub mod consumer;
 pub mod counter;
+pub mod crypto;
+pub mod jwt;
 pub mod kv;
 pub mod mailbox;
 pub mod ratelimit;
 pub mod response;
+pub mod secret;
 pub mod var;
 
 use serde::{Deserialize, Serialize};
