@@ -6,12 +6,15 @@ use std::{collections::BTreeMap, fs, path::Path};
 use plugin_contract::{
     Call,
     consumer::{Authenticate, Current, Field, Find, Groups, Identity, Kind, Who},
+    counter::Add,
     crypto::{
         Cipher, Digest, Equal, Hash, Key, Mac, Open, Random, Scheme, Seal, Sign, Verify, VerifyMac,
         VerifyPassword,
     },
     decode, encode,
     jwt::{self, Algorithm, Demand, Keys, Problem, Refusal, Verified, Verifier},
+    kv::{self, Delete, Entry, Only, Outcome},
+    ratelimit::{self, Check, Decision, Limiter, Period, Redis, State, Store, Window},
     response::Headers,
     secret,
     var::{Get, Set},
@@ -63,6 +66,8 @@ fn the_page_shows_the_bytes() {
     page.shows("`a: 1`", &Headers { set: vec![("a", "1")] }, Some(()));
     page.shows("`user` is `a`", &Set { name: "user", value: b"a" }, Some(true));
     page.shows("`user`", &Get { name: "user" }, Some(Some(b"a")));
+    limits(page);
+    counters_and_values(page);
     crypto(page);
     tokens(page);
     page.shows("a variable", &secret::Get { reference: "{vault://env/k}" }, Some(Some(b"s")));
@@ -86,6 +91,43 @@ fn consumers(page: &mut Page) {
     page.shows("its groups", &Groups, Some(vec!["admin", "staff"]));
     let field = Field { credential: [0x22; 16], name: "algorithm" };
     page.shows("its algorithm", &field, Some(Some("RS256")));
+}
+
+fn limits(page: &mut Page) {
+    let window = |period, limit| Window { period, limit };
+    let windows = vec![window(Period::Minute, 3), window(Period::Hour, 100)];
+    let limiter = Limiter { algorithm: ratelimit::Algorithm::Fixed, windows, store: Store::Local, name: "" };
+    page.shows("3 in a minute and 100 in an hour", &limiter, Some(0));
+    let redis = Redis {
+        host: "r",
+        port: 6379,
+        timeout: 2000,
+        username: None,
+        password: None,
+        database: 0,
+        tls: false,
+        verify: false,
+        server_name: None,
+        sync: None,
+    };
+    let (algorithm, windows) = (ratelimit::Algorithm::Sliding, vec![window(Period::Seconds(30), 5)]);
+    let limiter = Limiter { algorithm, windows, store: Store::Redis(redis), name: "a" };
+    page.shows("5 in 30 seconds, in Redis", &limiter, None);
+    let state = |limit, remaining, reset| State { limit, remaining, reset };
+    let decision = Decision { allowed: true, windows: vec![state(3, 2, 12), state(100, 99, 1812)] };
+    page.shows("`a`, once", &Check { limiter: 0, key: "a", cost: 1 }, Some(Some(decision)));
+    page.shows("no answer from Redis", &Check { limiter: 1, key: "a", cost: 1 }, Some(None));
+}
+
+fn counters_and_values(page: &mut Page) {
+    let (namespace, key) = ("n", "k");
+    let add = Add { namespace, key, delta: -5, ttl: 60, store: Store::Local };
+    page.shows("5 less, for a minute", &add, Some(Some(-5)));
+    let set = kv::Set { namespace, key, value: b"v", ttl: Some(60), only: Only::Absent };
+    page.shows("`v` for a minute, where there is none", &set, Some(Outcome::Done(1)));
+    page.shows("there is one", &set, Some(Outcome::Refused(Some(1))));
+    page.shows("the value", &kv::Get { namespace, key }, Some(Some(Entry { value: b"v", version: 1 })));
+    page.shows("always", &Delete { namespace, key, only: Only::Always }, Some(true));
 }
 
 fn crypto(page: &mut Page) {
