@@ -367,7 +367,7 @@ async fn keys_at_an_address_are_fetched_through_an_upstream() {
     let calls = [line(&verifier(keys("auth"))), line(&verifier(keys("other")))].join(",");
     let edge = edge(json!({ "calls": calls })).await;
     let call = line(&Verify { verifier: 0, token: ES256 });
-    let answer = relay(&edge, &[call.clone()]).await;
+    let answer = relay(&edge, std::slice::from_ref(&call)).await;
     assert_eq!(answer.sent("x-configured"), ["0000", "BadArgument"], "the other one is not granted");
     let late = late(&answer);
     let verified = decode::<Result<Verified<'_>, Refusal<'_>>>(&late[0]).unwrap().unwrap();
