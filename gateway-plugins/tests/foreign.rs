@@ -8,9 +8,9 @@ use gateway_core::{
     config::{Checked, Config, Plugin as PluginEntity, schema::Record},
     plugin::{Configured, Exchange, Flow, Handler, Plugin, Registry},
 };
-use gateway_plugins::{Area, Function};
+use gateway_plugins::{Area, Builder, Function, Limits};
 use http::{HeaderValue, Request};
-use kit::{Answer, Edge, RELAY, builder, bytes, digits, edge_among, empty, line, request};
+use kit::{Answer, Edge, PATIENCE, RELAY, builder, bytes, digits, edge_among, empty, line, request};
 use plugin_contract::{
     Call, NOW,
     consumer::{Authenticate, Current, Field, Find, Groups, Identity, Kind, Who},
@@ -81,7 +81,15 @@ async fn edge(config: Value) -> Edge {
 }
 
 async fn edge_with(others: Config, registry: Registry, config: Value) -> Edge {
-    edge_among(builder("relay").grant(Area::ALL), &RELAY, config, others, registry).await
+    edge_among(relaying(), &RELAY, config, others, registry).await
+}
+
+/// The relay with all areas, and with time enough on a machine that has other things to do.
+fn relaying() -> Builder {
+    let mut limits = Limits::default();
+    (limits.entry_cpu, limits.entry_wall) = (PATIENCE, PATIENCE);
+    (limits.configure_cpu, limits.configure_wall) = (PATIENCE, PATIENCE);
+    builder("relay").limits(limits).grant(Area::ALL)
 }
 
 /// Sends a request on which the relay makes these calls.
@@ -249,8 +257,7 @@ impl Function for Counting {
 #[tokio::test]
 async fn a_function_may_answer_later_and_keep_things() {
     let registry = Registry::empty();
-    let builder = builder("relay").grant(Area::ALL).serve(Counting);
-    let edge = edge_among(builder, &RELAY, json!({}), Config::default(), registry).await;
+    let edge = edge_among(relaying().serve(Counting), &RELAY, json!({}), Config::default(), registry).await;
     for times in 1..=2 {
         let answer = relay(&edge, &[line(&Get { name: "" })]).await;
         assert!(answer.sent("x-answer")[0].starts_with("01"));
