@@ -3,12 +3,15 @@
 
 mod kit;
 
+use std::sync::Arc;
+
 use gateway_core::{
     Body,
-    config::{Checked, Config, Plugin as PluginEntity, schema::Record},
+    config::{Checked, Config, Consumer, CredentialKind, Plugin as PluginEntity, schema::Record},
+    identity,
     plugin::{Configured, Exchange, Flow, Handler, Plugin, Registry},
 };
-use gateway_plugins::{Area, Builder, Function, Limits};
+use gateway_plugins::{Area, Builder, Consumers, Function, Limits};
 use http::{HeaderValue, Request};
 use kit::{Answer, Edge, PATIENCE, RELAY, builder, bytes, digits, edge_among, empty, line, request};
 use plugin_contract::{
@@ -22,6 +25,7 @@ use plugin_contract::{
     var::{Get, Set},
 };
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 /// alice, whose credentials are of all kinds, and nobody.
 const WHO: &str = r#"
@@ -233,6 +237,39 @@ async fn arguments_that_are_none_are_refused() {
     let calls = ["gateway.consumer.find 090161", "gateway.consumer.find 0001ff", "gateway.nothing.here 00"];
     let answer = relay(&edge, &calls.map(str::to_owned)).await;
     assert_eq!(answer.sent("x-answer"), ["BadArgument", "BadArgument", "NotFound"]);
+}
+
+/// One who is known by every key, and by no configuration.
+struct Everybody(Arc<identity::Identity>);
+
+impl Consumers for Everybody {
+    fn by_key<'a>(
+        &'a self,
+        _: &'a Exchange,
+        _: CredentialKind,
+        _: &str,
+    ) -> Option<&'a Arc<identity::Identity>> {
+        Some(&self.0)
+    }
+
+    fn by_credential<'a>(&'a self, _: &'a Exchange, _: Uuid) -> Option<&'a Arc<identity::Identity>> {
+        None
+    }
+
+    fn named<'a>(&'a self, _: &'a Exchange, _: &str) -> Option<&'a Arc<identity::Identity>> {
+        None
+    }
+}
+
+#[tokio::test]
+async fn an_embedder_may_know_consumers_of_its_own() {
+    let eve = identity::Identity::new(&Arc::new(Consumer::new("eve")), ["all".into()]);
+    let builder = relaying().consumers(Arc::new(Everybody(Arc::new(eve))));
+    let edge = edge_among(builder, &RELAY, json!({}), Config::default(), Registry::empty()).await;
+    let who = line(&Authenticate { who: Who::Anonymous("nobody") });
+    let answer = relay(&edge, &[line(&key("any")), line(&Groups), who]).await;
+    assert_eq!(answer.sent("x-consumer-username"), ["eve"]);
+    assert_eq!(answers(&answer)[1..], [&b"\x01\x03all"[..], &[0]]);
 }
 
 /// Counts the requests of a configuration, and says who it is.
