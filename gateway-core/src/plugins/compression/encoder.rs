@@ -82,6 +82,9 @@ pub(super) struct Compressed {
     encoder: Box<dyn EncodeV2 + Send>,
     /// What has come and is not encoded yet.
     input: Bytes,
+    /// What is encoded and not given on yet: the first `filled` bytes; empty where there is none.
+    chunk: BytesMut,
+    filled: usize,
     step: Step,
     trailers: Option<Frame<Bytes>>,
     _place: Place,
@@ -104,43 +107,51 @@ impl Compressed {
     pub(super) fn new(body: Body, coding: Coding, level: i32, places: &Arc<Places>) -> Result<Self, Body> {
         let Some(place) = places.take() else { return Err(body) };
         let encoder = encoder(coding, level);
-        Ok(Self { body, encoder, input: Bytes::new(), step: Step::Clean, trailers: None, _place: place })
+        let (input, chunk) = (Bytes::new(), BytesMut::new());
+        Ok(Self { body, encoder, input, chunk, filled: 0, step: Step::Clean, trailers: None, _place: place })
     }
 
-    /// Runs the encoder into a new chunk: what it gives, and what `run` says.
+    /// Runs the encoder into what is free of the chunk.
     fn run<T>(
         &mut self,
         run: impl FnOnce(&mut dyn EncodeV2, &mut PartialBuffer<&[u8]>, &mut WriteBuffer<'_>) -> io::Result<T>,
-    ) -> io::Result<(Option<Frame<Bytes>>, T)> {
-        let mut chunk = BytesMut::zeroed(CHUNK);
-        let mut output = WriteBuffer::new_initialized(&mut chunk);
-        let mut input = PartialBuffer::new(&*self.input);
+    ) -> io::Result<T> {
+        if self.chunk.is_empty() {
+            self.chunk = BytesMut::zeroed(CHUNK);
+        }
+        let free = self.chunk.get_mut(self.filled..).unwrap_or_default();
+        let (mut input, mut output) = (PartialBuffer::new(&*self.input), WriteBuffer::new_initialized(free));
         let said = run(&mut *self.encoder, &mut input, &mut output)?;
         let (used, written) = (input.written_len(), output.written_len());
         self.input.advance(used);
-        chunk.truncate(written);
-        Ok(((written > 0).then(|| Frame::data(chunk.freeze())), said))
+        self.filled += written;
+        Ok(said)
     }
 
-    fn encode(&mut self) -> io::Result<Option<Frame<Bytes>>> {
+    fn encode(&mut self) -> io::Result<()> {
         self.step = Step::Dirty;
-        self.run(|encoder, input, output| encoder.encode(input, output)).map(|(frame, ())| frame)
+        self.run(|encoder, input, output| encoder.encode(input, output))
     }
 
-    fn flush(&mut self) -> io::Result<Option<Frame<Bytes>>> {
-        let (frame, all) = self.run(|encoder, _, output| encoder.flush(output))?;
-        if all {
+    fn flush(&mut self) -> io::Result<()> {
+        if self.run(|encoder, _, output| encoder.flush(output))? {
             self.step = Step::Clean;
         }
-        Ok(frame)
+        Ok(())
     }
 
-    fn finish(&mut self) -> io::Result<Option<Frame<Bytes>>> {
-        let (frame, all) = self.run(|encoder, _, output| encoder.finish(output))?;
-        if all {
+    fn finish(&mut self) -> io::Result<()> {
+        if self.run(|encoder, _, output| encoder.finish(output))? {
             self.step = Step::Done;
         }
-        Ok(frame)
+        Ok(())
+    }
+
+    /// What is encoded, if anything is.
+    fn take(&mut self) -> Option<Frame<Bytes>> {
+        let mut chunk = std::mem::take(&mut self.chunk);
+        chunk.truncate(std::mem::take(&mut self.filled));
+        (!chunk.is_empty()).then(|| Frame::data(chunk.freeze()))
     }
 
     /// What comes next of the source; ready where it makes a step possible.
@@ -168,25 +179,25 @@ impl HttpBody for Compressed {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        loop {
-            let frame = match self.step {
+        while self.filled < CHUNK {
+            match self.step {
                 _ if !self.input.is_empty() => self.encode()?,
                 Step::Clean | Step::Dirty => match self.poll_source(cx)? {
-                    Poll::Ready(()) => None,
+                    Poll::Ready(()) => {}
                     Poll::Pending if self.step == Step::Dirty => self.flush()?,
-                    Poll::Pending => return Poll::Pending,
+                    Poll::Pending if self.filled == 0 => return Poll::Pending,
+                    Poll::Pending => break,
                 },
                 Step::Finishing => self.finish()?,
-                Step::Done => return Poll::Ready(self.trailers.take().map(Ok)),
-            };
-            if let Some(frame) = frame {
-                return Poll::Ready(Some(Ok(frame)));
+                Step::Done if self.filled == 0 => return Poll::Ready(self.trailers.take().map(Ok)),
+                Step::Done => break,
             }
         }
+        Poll::Ready(self.take().map(Ok))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.step == Step::Done && self.trailers.is_none()
+        self.step == Step::Done && self.filled == 0 && self.trailers.is_none()
     }
 }
 
