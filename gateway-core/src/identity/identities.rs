@@ -142,9 +142,11 @@ mod tests {
 
     use super::Identities;
     use crate::{
+        Gateway,
         config::{
-            Checked, Config, Consumer,
+            Change, Checked, Config, Consumer,
             CredentialKind::{self, *},
+            Route,
         },
         identity::As,
         plugin::Registry,
@@ -226,6 +228,28 @@ mod tests {
         assert_eq!(headers["x-anonymous-consumer"], "true");
         assert_eq!(headers["x-consumer-username"], "alice");
         assert!(!headers.contains_key("x-credential-identifier"));
+    }
+
+    #[test]
+    fn a_change_of_something_else_keeps_the_index() {
+        let gateway = Gateway::builder().checked(checked(alice())).build().unwrap();
+        let before = gateway.snapshot();
+        let mut route = Route::new("users");
+        route.paths = Some(vec!["/users".into()]);
+        let mut change = Change::default();
+        change.routes.insert(route.id, Some(Arc::new(route)));
+        gateway.apply(&change).unwrap();
+        assert!(Arc::ptr_eq(before.identities(), gateway.snapshot().identities()));
+        let mut change = Change::default();
+        change.consumers.insert(Consumer::new("bob").id, Some(Arc::new(Consumer::new("bob"))));
+        gateway.apply(&change).unwrap();
+        let after = gateway.snapshot();
+        let alice = |identities: &Identities| Arc::clone(identities.consumer_named("alice").unwrap());
+        assert!(
+            Arc::ptr_eq(&alice(before.identities()), &alice(after.identities())),
+            "nobody else is made anew"
+        );
+        assert!(after.identities().consumer_named("bob").is_some());
     }
 
     #[test]
