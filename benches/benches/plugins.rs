@@ -109,8 +109,8 @@ fn asks<C: Call>(call: &C) -> String {
             (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) (local i32)
                 (local.set 3 (i32.const {TIMES}))
                 (block (loop (br_if 1 (i32.eqz (local.get 3)))
-                    (drop (call $foreign (i32.const 2048) (i32.const {}) (i32.const 4096) (i32.const {size})
-                        (i32.const 0) (i32.const 4)))
+                    (if (call $foreign (i32.const 2048) (i32.const {}) (i32.const 4096) (i32.const {size})
+                        (i32.const 0) (i32.const 4)) (then (unreachable)))
                     (local.set 3 (i32.sub (local.get 3) (i32.const 1))) (br 0)))
                 (i32.const 0)))"#,
         text(&arguments),
