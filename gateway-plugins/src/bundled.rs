@@ -4,15 +4,12 @@ use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
 
 use gateway_core::plugin::Registry;
 
-use crate::{
-    Area, Builder, CounterStore, Counters, Engine, GatewayUpstreams, KeyValueStore, KeyValues, Limiters,
-    Limits, LoadError, Manifest, RateLimits, WasmPlugin, files,
-};
+use crate::{Area, Builder, Engine, GatewayUpstreams, Limits, LoadError, Manifest, WasmPlugin, files};
 
 /// The modules in `bundled/`, built from `guests/` by `cargo xtask plugins`.
 const MODULES: [&[u8]; 1] = [include_bytes!("../bundled/key-auth.wasm")];
 
-/// What all plugins of a process share: the engine, what was counted, values, and where callouts go.
+/// What all plugins of a process share: the engine, and where callouts go.
 ///
 /// ```
 /// use gateway_core::{Gateway, plugins};
@@ -26,25 +23,16 @@ const MODULES: [&[u8]; 1] = [include_bytes!("../bundled/key-auth.wasm")];
 #[derive(Clone)]
 pub struct Plugins {
     engine: Engine,
-    limits: Arc<dyn RateLimits>,
-    counters: Arc<dyn Counters>,
-    values: Arc<dyn KeyValues>,
     upstreams: Arc<GatewayUpstreams>,
 }
 
 impl Plugins {
-    /// With an engine of its own, and nothing counted yet.
+    /// With an engine of its own.
     ///
     /// # Errors
     /// Where the processor or the operating system lacks what compiled code needs.
     pub fn new() -> Result<Self, LoadError> {
-        Ok(Self {
-            engine: Engine::new()?,
-            limits: Arc::new(Limiters::default()),
-            counters: Arc::new(CounterStore::default()),
-            values: Arc::new(KeyValueStore::default()),
-            upstreams: Arc::default(),
-        })
+        Ok(Self { engine: Engine::new()?, upstreams: Arc::default() })
     }
 
     /// The engine.
@@ -65,7 +53,8 @@ impl Plugins {
     /// None that are known of: they are part of this library.
     pub fn bundled(&self, registry: Registry) -> Result<Registry, LoadError> {
         MODULES.iter().try_fold(registry, |registry, module| {
-            Ok(registry.with(self.grant(WasmPlugin::described(module)?).lazily(&self.engine, *module)))
+            let plugin = WasmPlugin::described(module)?.grant(Area::ALL);
+            Ok(registry.with(plugin.lazily(&self.engine, *module)))
         })
     }
 
@@ -114,24 +103,10 @@ impl Plugins {
         let upstreams: Vec<_> = words.iter().filter_map(|word| word.strip_prefix(UPSTREAM)).collect();
         let builder = builder.upstreams(Arc::clone(&self.upstreams) as _, upstreams);
         let mut areas = words.iter().filter(|word| !word.starts_with(UPSTREAM));
-        areas.try_fold(builder, |builder, word| match word.as_str() {
-            "ratelimit" => Ok(builder.rate_limits(Arc::clone(&self.limits))),
-            "counter" => Ok(builder.counters(Arc::clone(&self.counters))),
-            "kv" => Ok(builder.key_values(Arc::clone(&self.values))),
-            word => match Area::ALL.into_iter().find(|area| area.name() == word) {
-                Some(area) => Ok(builder.grant([area])),
-                None => Err(LoadError::Allowance(word.to_owned())),
-            },
+        areas.try_fold(builder, |builder, word| {
+            let area = Area::ALL.into_iter().find(|area| area.name() == word);
+            area.map(|area| builder.grant([area])).ok_or_else(|| LoadError::Allowance(word.clone()))
         })
-    }
-
-    /// Gives a plugin all that the gateway has for plugins.
-    fn grant(&self, builder: Builder) -> Builder {
-        builder
-            .grant(Area::ALL)
-            .rate_limits(Arc::clone(&self.limits))
-            .counters(Arc::clone(&self.counters))
-            .key_values(Arc::clone(&self.values))
     }
 }
 

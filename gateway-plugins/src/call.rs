@@ -124,6 +124,8 @@ impl From<&Plugin> for Entity {
 pub struct Effects {
     pub(crate) identity: Option<Arc<Identity>>,
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+    /// The host takes it as soon as the function has returned.
+    pub(crate) reply: Option<Response<Body>>,
 }
 
 impl Effects {
@@ -137,6 +139,11 @@ impl Effects {
     #[must_use]
     pub const fn identity(&self) -> Option<&Arc<Identity>> {
         self.identity.as_ref()
+    }
+
+    /// Answers the request with this, as `proxy_send_local_response` does.
+    pub fn answer(&mut self, response: Response<Body>) {
+        self.reply = Some(response);
     }
 
     /// Writes a header field on the answer, in place of all of its name, when the plugin's turn comes on the way

@@ -159,7 +159,7 @@ impl Bound {
         if effects.is_empty() {
             return;
         }
-        let Effects { identity, headers } = std::mem::take(effects);
+        let Effects { identity, headers, .. } = std::mem::take(effects);
         identity.iter().for_each(|identity| exchange.identify(identity));
         match M::SIDE {
             Side::Request if headers.is_empty() => {}

@@ -24,6 +24,7 @@
 //!
 //! # Rooms
 //! From what knows nothing to what knows all: `abi`, `buffer`, `deadline`, `quarantine` and `shared` are pure;
+//! `ratelimit`, `counter` and `kv` are what plugins count and keep, in a `table` or in `redis`;
 //! `memory`, `fields` and `hostcalls` are what a guest can do; `module`, `exports`, `entry` and `instance` are one
 //! virtual machine; `worker` and `pool` keep one per worker; `handler` and `filter` are the gateway's side; `plugin`
 //! is what is registered.

@@ -14,12 +14,13 @@ use gateway_core::{
 use serde_json::Value;
 
 use crate::{
-    Area, Consumers, Engine, ForeignFunction, Function, Limits, LoadError, Manifest, Metric, OnError,
-    Secrets, Stats, Upstreams,
+    Area, Consumers, Counters, Engine, ForeignFunction, Function, KeyValues, Limits, LoadError, Manifest,
+    Metric, OnError, RateLimits, Secrets, Stats, Upstreams,
     call::Entity,
     config::{Config, Grants, schema},
     files,
     function::Typed,
+    functions,
     handler::{Bound, WasmHandler},
     host::Home,
     instance::Instance,
@@ -272,6 +273,25 @@ impl Builder {
     pub fn secrets_from(mut self, secrets: Arc<dyn Secrets>) -> Self {
         self.services.secrets = secrets;
         self
+    }
+
+    /// The functions of [`Area::RateLimit`], over limiters of an embedder's, or bundled ones with room of their own. What
+    /// is [granted](Self::grant) shares one for the whole process, so that what was counted outlives each plugin.
+    #[must_use]
+    pub fn rate_limits(self, limits: Arc<dyn RateLimits>) -> Self {
+        functions::rate_limits(self, limits)
+    }
+
+    /// The functions of [`Area::Counter`], over counters of an embedder's.
+    #[must_use]
+    pub fn counters(self, counters: Arc<dyn Counters>) -> Self {
+        functions::counters(self, counters)
+    }
+
+    /// The functions of [`Area::Kv`], over an embedder's store.
+    #[must_use]
+    pub fn key_values(self, values: Arc<dyn KeyValues>) -> Self {
+        functions::key_values(self, values)
     }
 
     /// Its bounds.

@@ -1,6 +1,7 @@
 //! What the answer will carry.
 
-use http::{HeaderName, HeaderValue};
+use gateway_core::reply::message_reply;
+use http::{HeaderName, HeaderValue, StatusCode};
 use plugin_contract::response;
 
 use crate::{Call, Function, Reply, Status, fields::frames};
@@ -21,6 +22,27 @@ impl Function for Headers {
         for (name, value) in fields.ok_or(Status::BadArgument)? {
             effects.set_response_header(name, value);
         }
+        Ok(Reply::Now(()))
+    }
+}
+
+pub(super) struct Refuse;
+
+impl Function for Refuse {
+    type Arguments<'a> = response::Refuse<'a>;
+
+    fn call<'a>(
+        &'a self,
+        response::Refuse { status, message, headers }: response::Refuse<'a>,
+        call: &'a mut Call<'_>,
+    ) -> Result<Reply<()>, Status> {
+        let bad = Status::BadArgument;
+        let (exchange, effects) = call.exchange.zip(call.effects.as_deref_mut()).ok_or(bad)?;
+        let status = StatusCode::from_u16(status).ok().filter(|status| status.as_u16() >= 400).ok_or(bad)?;
+        let fields = headers.into_iter().map(|(name, value)| field(name, value)).collect::<Option<Vec<_>>>();
+        let mut reply = message_reply(status, message, exchange.asked, exchange.request_id);
+        reply.headers_mut().extend(fields.ok_or(bad)?);
+        effects.answer(reply);
         Ok(Reply::Now(()))
     }
 }
