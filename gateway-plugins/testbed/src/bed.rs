@@ -136,8 +136,11 @@ async fn config(start: Start, link: &Arc<Link>) -> Result<Value, Failure> {
 }
 
 /// Problems as a plugin's test sees them: from the plugin's configuration on.
-fn told(problems: &gateway_core::config::Problems) -> String {
-    let line = |problem: &gateway_core::config::Problem| format!("{}: {}", problem.field(), problem.message);
+fn told(problems: &Problems) -> String {
+    let line = |problem: &Problem| match problem.field() {
+        field if field.is_empty() => problem.message.clone(),
+        field => format!("{field}: {}", problem.message),
+    };
     problems.essential().map(line).collect::<Vec<_>>().join("\n")
 }
 
