@@ -2,7 +2,11 @@
 
 use std::{error::Error, net::SocketAddr, sync::Arc, time::Duration};
 
-use gateway_core::{Body, ConnectInfo, Gateway, config::Checked, plugin::Registry};
+use gateway_core::{
+    Body, ConnectInfo, Gateway,
+    config::{Checked, Problem, Problems},
+    plugin::Registry,
+};
 use gateway_plugins::{Area, Builder, Engine, GatewayUpstreams, Limits, MetricValue, Module, Watch};
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http_body_util::BodyExt;

@@ -103,7 +103,7 @@ fn configurations_are_refused_as_the_gateway_refuses_them() {
             json!({ "minute": 1, "redis": 1 }),
             "these sets are mutually exclusive: ('config.minute'), ('config.redis')",
         ),
-        (json!({ "group": "nobody" }), "config.group: nobody is in it"),
+        (json!({ "group": "nobody" }), "config: group: nobody is in it"),
     ] {
         assert_eq!(Gateway::new::<Front>(config).unwrap_err(), refused);
     }
