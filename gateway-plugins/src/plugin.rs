@@ -14,9 +14,8 @@ use gateway_core::{
 use serde_json::Value;
 
 use crate::{
-    Area, Consumers, Engine, ForeignFunction, Function, Limits, LoadError, Manifest, Metric, OnError, Secrets,
-    Stats,
-    Upstreams,
+    Area, Consumers, Engine, ForeignFunction, Function, Limits, LoadError, Manifest, Metric, OnError,
+    Secrets, Stats, Upstreams,
     call::Entity,
     config::{Config, Grants, schema},
     function::Typed,

@@ -63,7 +63,7 @@ impl Area {
     pub(crate) fn serve(self, builder: Builder) -> Builder {
         match self {
             Self::Consumer => consumer::serve(builder),
-            Self::Request => builder.serve(request::Target),
+            Self::Request => request::serve(builder),
             Self::Response => response::serve(builder),
             Self::Var => var::serve(builder),
             Self::Crypto => crypto::serve(builder),

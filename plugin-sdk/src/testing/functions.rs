@@ -79,7 +79,10 @@ fn own(world: &World, name: &str, arguments: &[u8]) -> Result {
         Field::NAME => read(arguments, |call: Field<'_>| field(world, call)),
         Limiter::NAME => read(arguments, |call: Limiter<'_>| limiter(world, &call)),
         Check::NAME => read(arguments, |call: Check<'_>| check(world, call)),
-        request::Target::NAME => now(&world.with(|exchange| exchange.target.clone()).ok_or(FAILED)?),
+        // Nothing in a test is sent in another form than the canonical one, or routed.
+        request::Target::NAME | request::Received::NAME => {
+            now(&world.with(|exchange| exchange.target.clone()).ok_or(FAILED)?)
+        }
         response::Headers::NAME => read(arguments, |call: response::Headers<'_>| headers(world, &call)),
         response::Refuse::NAME => read(arguments, |call: response::Refuse<'_>| refuse(world, &call)),
         Sleep::NAME => read(arguments, |call: Sleep| {
