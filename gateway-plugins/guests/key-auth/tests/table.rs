@@ -171,7 +171,7 @@ fn configurations_are_refused_in_kongs_words() {
     for (config, said) in [
         (
             json!({ "key_names": ["a b"] }),
-            "key_names.1: bad header name 'a b', allowed characters are A-Z, a-z, 0-9, '_', and '-'",
+            "key_names[0]: bad header name 'a b', allowed characters are A-Z, a-z, 0-9, '_', and '-'",
         ),
         (json!({ "key_names": null }), "config.key_names: required field missing"),
         (json!({ "key_in_header": "yes" }), "config.key_in_header: expected a boolean"),
