@@ -5,6 +5,7 @@ mod compile;
 mod entry;
 mod environment;
 mod plugins;
+mod speaks;
 #[cfg(test)]
 mod tests;
 mod touched;

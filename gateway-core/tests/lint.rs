@@ -149,3 +149,15 @@ fn what_pcre_alone_knows_has_a_hint_each() {
     let other = "_format_version: '3.0'\nroutes:\n- {name: a, paths: ['~/[']}\n";
     assert!(found(other, Flavor::default()).is_empty(), "that is wrong in PCRE too");
 }
+
+#[test]
+fn of_many_paths_a_few_are_named() {
+    let paths: Vec<_> = (10..30).map(|number| format!("/a/{number}")).collect();
+    let text = format!(
+        "_format_version: '3.0'\nroutes:\n- {{name: all, paths: ['~/a/']}}\n- {{name: some, paths: [/b, {}]}}\n",
+        paths.join(", ")
+    );
+    let findings = found(&text, Flavor::default());
+    let lost = findings.iter().find(|finding| finding.code == Code::UnreachablePath).unwrap();
+    assert!(lost.message.contains("by /a/10 or /a/11 or /a/12 or /a/13 or 16 more:"), "{}", lost.message);
+}

@@ -119,3 +119,14 @@ async fn braces_are_templates_where_the_settings_say_so() {
     assert_eq!(problem.message, "at character 8: `{id` has no closing brace");
     assert!(problem.path.to_string().ends_with("paths[1]"), "{}", problem.path);
 }
+
+#[tokio::test]
+async fn regular_expressions_that_take_too_much_together_are_refused_with_the_limit() {
+    let paths: Vec<_> = (0..150).map(|number| format!("'~/{number}/[0-9]{{10000}}'")).collect();
+    let routes = format!("  - {{name: large, paths: [{}]}}\n", paths.join(", "));
+    let problems = gateway(&routes, |_| {}).await.err().expect("150 of half a mebibyte each");
+    let problem = problems.iter().next().expect("one");
+    assert!(problem.message.contains("take more than 64 MiB, compiled"), "{}", problem.message);
+    assert!(problem.path.to_string().contains("paths["), "{}", problem.path);
+    assert_eq!(problems.len(), 1);
+}

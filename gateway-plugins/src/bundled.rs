@@ -1,18 +1,15 @@
 //! The plugins that come with the gateway, and what all plugins of a process share.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
 
 use gateway_core::plugin::Registry;
 
-use crate::{
-    Area, Builder, CounterStore, Counters, Engine, GatewayUpstreams, KeyValueStore, KeyValues, Limiters,
-    LoadError, RateLimits, WasmPlugin,
-};
+use crate::{Area, Builder, Engine, GatewayUpstreams, Limits, LoadError, Manifest, WasmPlugin, files};
 
 /// The modules in `bundled/`, built from `guests/` by `cargo xtask plugins`.
 const MODULES: [&[u8]; 1] = [include_bytes!("../bundled/key-auth.wasm")];
 
-/// What all plugins of a process share: the engine, what was counted, values, and where callouts go.
+/// What all plugins of a process share: the engine, and where callouts go.
 ///
 /// ```
 /// use gateway_core::{Gateway, plugins};
@@ -26,25 +23,16 @@ const MODULES: [&[u8]; 1] = [include_bytes!("../bundled/key-auth.wasm")];
 #[derive(Clone)]
 pub struct Plugins {
     engine: Engine,
-    limits: Arc<dyn RateLimits>,
-    counters: Arc<dyn Counters>,
-    values: Arc<dyn KeyValues>,
     upstreams: Arc<GatewayUpstreams>,
 }
 
 impl Plugins {
-    /// With an engine of its own, and nothing counted yet.
+    /// With an engine of its own.
     ///
     /// # Errors
     /// Where the processor or the operating system lacks what compiled code needs.
     pub fn new() -> Result<Self, LoadError> {
-        Ok(Self {
-            engine: Engine::new()?,
-            limits: Arc::new(Limiters::default()),
-            counters: Arc::new(CounterStore::default()),
-            values: Arc::new(KeyValueStore::default()),
-            upstreams: Arc::default(),
-        })
+        Ok(Self { engine: Engine::new()?, upstreams: Arc::default() })
     }
 
     /// The engine.
@@ -65,20 +53,65 @@ impl Plugins {
     /// None that are known of: they are part of this library.
     pub fn bundled(&self, registry: Registry) -> Result<Registry, LoadError> {
         MODULES.iter().try_fold(registry, |registry, module| {
-            Ok(registry.with(self.grant(WasmPlugin::described(module)?).lazily(&self.engine, *module)))
+            let plugin = WasmPlugin::described(module)?.grant(Area::ALL);
+            Ok(registry.with(plugin.lazily(&self.engine, *module)))
         })
     }
 
-    /// Gives a plugin all that the gateway has for plugins.
-    #[must_use]
-    pub fn grant(&self, builder: Builder) -> Builder {
-        builder
-            .grant(Area::ALL)
-            .rate_limits(Arc::clone(&self.limits))
-            .counters(Arc::clone(&self.counters))
-            .key_values(Arc::clone(&self.values))
+    /// `registry` with the plugins in the files `*.wasm` of `folder`, by the names that they say themselves; those that
+    /// say nothing, as filters of other SDKs, by the names of their files. They may do what `allowed` says, beside
+    /// reading and writing messages. They are compiled when a configuration first names them.
+    ///
+    /// # Errors
+    /// A file that cannot be read or is no plugin, and an allowance that is none.
+    pub fn folder(
+        &self,
+        registry: Registry,
+        folder: &Path,
+        allowed: &BTreeMap<String, Vec<String>>,
+    ) -> Result<Registry, LoadError> {
+        let failed = |source| LoadError::File { path: folder.to_owned(), source };
+        let mut paths = fs::read_dir(folder)
+            .map_err(failed)?
+            .map(|entry| entry.map(|entry| entry.path()))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(failed)?;
+        paths.retain(|path| path.extension().is_some_and(|extension| extension == "wasm"));
+        paths.sort();
+        paths.iter().try_fold(registry, |registry, path| Ok(registry.with(self.file(path, allowed)?)))
+    }
+
+    /// The plugin in a file.
+    fn file(&self, path: &Path, allowed: &BTreeMap<String, Vec<String>>) -> Result<WasmPlugin, LoadError> {
+        let within = |error| LoadError::In { path: path.to_owned(), source: Box::new(error) };
+        let module = files::read(path, Limits::default().module)?;
+        let builder = match Manifest::of(&module).map_err(within)? {
+            Some(_) => WasmPlugin::described(&module).map_err(within)?,
+            None => WasmPlugin::builder(&path.file_stem().unwrap_or_default().to_string_lossy()),
+        };
+        let words = allowed.get(builder.name()).map(Vec::as_slice).unwrap_or_default();
+        let builder = self.allow(builder.grant([Area::Response, Area::Var]), words).map_err(within)?;
+        Ok(builder.lazily(&self.engine, module))
+    }
+
+    /// Lets a plugin do what the words say: an area of functions (`consumer`, `ratelimit`, `counter`, `kv` ...), or
+    /// callouts to a service (`upstream:NAME`).
+    ///
+    /// # Errors
+    /// A word that is none of these.
+    pub fn allow(&self, builder: Builder, words: &[String]) -> Result<Builder, LoadError> {
+        let upstreams: Vec<_> = words.iter().filter_map(|word| word.strip_prefix(UPSTREAM)).collect();
+        let builder = builder.upstreams(Arc::clone(&self.upstreams) as _, upstreams);
+        let mut areas = words.iter().filter(|word| !word.starts_with(UPSTREAM));
+        areas.try_fold(builder, |builder, word| {
+            let area = Area::ALL.into_iter().find(|area| area.name() == word);
+            area.map(|area| builder.grant([area])).ok_or_else(|| LoadError::Allowance(word.clone()))
+        })
     }
 }
+
+/// Before the name of a service that may be called.
+const UPSTREAM: &str = "upstream:";
 
 impl std::fmt::Debug for Plugins {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -88,10 +121,35 @@ impl std::fmt::Debug for Plugins {
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, path::Path};
+    use std::{collections::BTreeMap, error::Error, fs, path::Path};
 
-    use super::MODULES;
+    use gateway_core::plugin::Registry;
+
+    use super::{MODULES, Plugins};
     use crate::Manifest;
+
+    #[test]
+    fn a_folder_holds_plugins_and_what_they_may_do_is_said_by_name() {
+        let folder = std::env::temp_dir().join(format!("gateway-plugins-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("mine.wasm"), MODULES[0]).unwrap();
+        fs::write(folder.join("filter.wasm"), wat::parse_str("(module)").unwrap()).unwrap();
+        fs::write(folder.join("notes.txt"), "").unwrap();
+        let (shared, none) = (Plugins::new().unwrap(), BTreeMap::new());
+        let names = |registry: Registry| -> Vec<_> {
+            registry.iter().map(|plugin| plugin.name().to_owned()).collect()
+        };
+        let found = shared.folder(Registry::empty(), &folder, &none).unwrap();
+        assert_eq!(names(found), ["filter", "key-auth"]);
+        let words = vec!["consumer".to_owned(), "upstream:auth".to_owned(), "nothing".to_owned()];
+        let allowed = BTreeMap::from([("key-auth".to_owned(), words)]);
+        let refused = shared.folder(Registry::empty(), &folder, &allowed).unwrap_err();
+        let told = refused.source().unwrap().to_string();
+        assert!(refused.to_string().contains("mine.wasm") && told.contains("'nothing'"), "{refused}: {told}");
+        fs::write(folder.join("broken.wasm"), "no module").unwrap();
+        assert!(shared.folder(Registry::empty(), &folder, &none).is_err());
+        fs::remove_dir_all(folder).unwrap();
+    }
 
     #[test]
     fn every_module_that_is_committed_comes_with_the_gateway() {

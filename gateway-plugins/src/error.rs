@@ -14,6 +14,20 @@ pub enum LoadError {
         /// Why.
         source: io::Error,
     },
+    /// What a file holds cannot be a plugin.
+    #[error("{path} is no plugin")]
+    In {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: Box<Self>,
+    },
+    /// It is allowed something that there is not.
+    #[error(
+        "there is no '{0}' that a plugin could be allowed: consumer, ratelimit, counter, kv, another area of functions, \
+         or upstream:NAME"
+    )]
+    Allowance(String),
     /// The engine cannot be set up on this machine.
     #[error("the WebAssembly engine does not start")]
     Engine(#[source] wasmtime::Error),

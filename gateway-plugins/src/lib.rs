@@ -24,6 +24,7 @@
 //!
 //! # Rooms
 //! From what knows nothing to what knows all: `abi`, `buffer`, `deadline`, `quarantine` and `shared` are pure;
+//! `ratelimit`, `counter` and `kv` are what plugins count and keep, in a `table` or in `redis`;
 //! `memory`, `fields` and `hostcalls` are what a guest can do; `module`, `exports`, `entry` and `instance` are one
 //! virtual machine; `worker` and `pool` keep one per worker; `handler` and `filter` are the gateway's side; `plugin`
 //! is what is registered.
@@ -45,6 +46,7 @@ mod entry;
 mod error;
 mod exports;
 mod fields;
+mod files;
 mod filter;
 mod function;
 mod functions;
@@ -52,6 +54,7 @@ mod handler;
 mod held;
 mod host;
 mod hostcalls;
+mod inspection;
 mod instance;
 mod kv;
 mod limits;
@@ -84,6 +87,7 @@ pub use engine::Engine;
 pub use error::LoadError;
 pub use function::{Answer, Function, Reply};
 pub use functions::{Area, Consumers, FromConfig, NodeSecrets, Secrets};
+pub use inspection::Inspection;
 pub use kv::{KeyValueStore, KeyValues};
 pub use limits::Limits;
 pub use manifest::Manifest;

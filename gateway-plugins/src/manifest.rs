@@ -1,7 +1,9 @@
 //! What a module says of itself, read without running it.
 
+use std::fmt;
+
 use gateway_core::config::schema::Record;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use wasmparser::{Parser, Payload};
 
@@ -23,7 +25,7 @@ const LONGEST: usize = 256 << 10;
 /// assert_eq!((manifest.name.as_str(), manifest.priority), ("mine", 1000));
 /// # Ok::<_, LoadError>(())
 /// ```
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[non_exhaustive]
 pub struct Manifest {
     /// The name that configurations use.
@@ -99,6 +101,37 @@ impl Manifest {
     /// Whether it has a phase.
     pub(crate) fn has(&self, phase: &str) -> bool {
         self.phases.iter().any(|own| own == phase)
+    }
+}
+
+/// The lines of `gateway plugin inspect`.
+impl fmt::Display for Manifest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let list = |words: &[String]| if words.is_empty() { "none".to_owned() } else { words.join(", ") };
+        writeln!(f, "{} {}", self.name, self.version)?;
+        writeln!(f, "priority  {}", self.priority)?;
+        writeln!(f, "phases    {}", list(&self.phases))?;
+        writeln!(f, "asks for  {}", list(&self.capabilities))?;
+        writeln!(f, "config")?;
+        let fields = self.config.get("properties").and_then(Value::as_object);
+        for (name, field) in fields.into_iter().flatten() {
+            let doc = field.get("description").and_then(Value::as_str).unwrap_or_default();
+            let default = field.get("default").map(|json| format!(" [default: {json}]")).unwrap_or_default();
+            writeln!(f, "  {name}: {}{default}  {doc}", kind(field))?;
+        }
+        Ok(())
+    }
+}
+
+/// What a field takes, in a word.
+fn kind(field: &Value) -> String {
+    match (field.get("enum").and_then(Value::as_array), field.get("type")) {
+        (Some(words), _) => words.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("|"),
+        (None, Some(Value::String(word))) if word == "array" => {
+            format!("list of {}", field.get("items").map_or_else(|| "anything".to_owned(), kind))
+        }
+        (None, Some(Value::String(word))) => word.clone(),
+        (None, _) => "anything".to_owned(),
     }
 }
 

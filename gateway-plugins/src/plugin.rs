@@ -2,7 +2,7 @@
 
 use std::{
     borrow::Cow,
-    fmt, fs,
+    fmt,
     path::Path,
     sync::{Arc, LazyLock},
 };
@@ -14,11 +14,13 @@ use gateway_core::{
 use serde_json::Value;
 
 use crate::{
-    Area, Consumers, Engine, ForeignFunction, Function, Limits, LoadError, Manifest, Metric, OnError,
-    Secrets, Stats, Upstreams,
+    Area, Consumers, Counters, Engine, ForeignFunction, Function, KeyValues, Limits, LoadError, Manifest,
+    Metric, OnError, RateLimits, Secrets, Stats, Upstreams,
     call::Entity,
     config::{Config, Grants, schema},
+    files,
     function::Typed,
+    functions,
     handler::{Bound, WasmHandler},
     host::Home,
     instance::Instance,
@@ -194,6 +196,12 @@ pub struct Builder {
 }
 
 impl Builder {
+    /// The plugin's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Its place in the chain: higher runs first.
     #[must_use]
     pub const fn priority(mut self, priority: i32) -> Self {
@@ -267,6 +275,25 @@ impl Builder {
         self
     }
 
+    /// The functions of [`Area::RateLimit`], over limiters of an embedder's, or bundled ones with room of their own. What
+    /// is [granted](Self::grant) shares one for the whole process, so that what was counted outlives each plugin.
+    #[must_use]
+    pub fn rate_limits(self, limits: Arc<dyn RateLimits>) -> Self {
+        functions::rate_limits(self, limits)
+    }
+
+    /// The functions of [`Area::Counter`], over counters of an embedder's.
+    #[must_use]
+    pub fn counters(self, counters: Arc<dyn Counters>) -> Self {
+        functions::counters(self, counters)
+    }
+
+    /// The functions of [`Area::Kv`], over an embedder's store.
+    #[must_use]
+    pub fn key_values(self, values: Arc<dyn KeyValues>) -> Self {
+        functions::key_values(self, values)
+    }
+
     /// Its bounds.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
@@ -319,14 +346,7 @@ impl Builder {
     /// # Errors
     /// As [`bytes`](Self::bytes), and where the file cannot be read. One that is too large is not read.
     pub fn file(self, engine: &Engine, path: impl AsRef<Path>) -> Result<WasmPlugin, LoadError> {
-        let path = path.as_ref();
-        let failed = |source| LoadError::File { path: path.to_owned(), source };
-        let size = fs::metadata(path).map_err(failed)?.len();
-        let limit = self.limits.module as u64;
-        if size > limit {
-            return Err(LoadError::Limit { what: "the module's size in bytes", wanted: size, limit });
-        }
-        let module = fs::read(path).map_err(failed)?;
+        let module = files::read(path.as_ref(), self.limits.module)?;
         self.bytes(engine, &module)
     }
 }

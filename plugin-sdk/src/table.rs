@@ -5,12 +5,30 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 /// A type that `#[config]` stands on.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no configuration",
+    label = "put `#[config]` on it",
+    note = "a plugin without a configuration takes `()`"
+)]
 pub trait Record {
     /// Its fields.
     const TABLE: Table;
 }
 
 /// A type that a field can have.
+///
+/// ```compile_fail
+/// # use plugin_sdk::prelude::*;
+/// /// Sets are lists with `#[field(set)]`.
+/// #[config]
+/// struct Config {
+///     names: std::collections::HashSet<String>,
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "a field of a configuration cannot be a `{Self}`",
+    label = "expected bool, u8 to u64, i32, i64, f64, String, Option, Vec, BTreeMap<String, _>, or a type with `#[config]`"
+)]
 pub trait Typed: Sized {
     /// What it takes.
     const KIND: Kind;

@@ -2,7 +2,9 @@
 
 mod bench;
 mod guests;
+mod modules;
 mod pace;
+mod plugin;
 mod upstream;
 
 use std::error::Error;
@@ -20,6 +22,9 @@ type Result<T> = std::result::Result<T, Failure>;
 enum Chore {
     Bench(bench::Bench),
     Guests(guests::Guests),
+    #[command(subcommand)]
+    Plugin(plugin::Plugin),
+    Plugins(guests::Plugins),
     Upstream(upstream::Upstream),
     Pace(pace::Pace),
 }
@@ -46,6 +51,8 @@ async fn run(chore: Chore) -> Result<()> {
     match chore {
         Chore::Bench(bench) => bench.run().await,
         Chore::Guests(guests) => guests.run().await,
+        Chore::Plugin(plugin) => plugin.run().await,
+        Chore::Plugins(plugins) => plugins.run().await,
         Chore::Upstream(upstream) => upstream.run().await,
         Chore::Pace(pace) => pace.run().await,
     }

@@ -15,7 +15,7 @@ use crate::{
 pub(crate) fn check(args: &FileArgs) -> Result<(), Failure> {
     let settings = Settings::of(&(&args.node).into())?;
     let text = file::read(&args.file)?;
-    let checked = file::dry(&text, &settings, &NodePlugins::new()?).map(drop);
+    let checked = file::dry(&text, &settings, &NodePlugins::of(&settings)?).map(drop);
     let name = args.file.display();
     match args.format {
         OutputFormat::Json => {

@@ -52,6 +52,11 @@ Examples:
 Each finding has a code; docs/lint.md tells what is behind it.
 Exit code 0: nothing, or notes only. 1: warnings, or the file is wrong. 2: the command line is.";
 
+const INSPECT_EXAMPLES: &str = "\
+Examples:
+  gateway plugin inspect my-plugin.wasm
+  gateway plugin inspect my-plugin.wasm --format json";
+
 /// An API gateway that speaks Kong's configuration.
 #[derive(Debug, Parser)]
 #[command(name = "gateway", version, after_help = EXAMPLES)]
@@ -77,6 +82,16 @@ enum Command {
     /// Name what a file says and hardly means: routes that no request reaches, and the like.
     #[command(after_help = LINT_EXAMPLES)]
     Lint(FileArgs),
+    /// Look into a plugin's file.
+    #[command(subcommand)]
+    Plugin(PluginCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum PluginCommand {
+    /// Say what a module is, what it takes and what it asks for; it is not run.
+    #[command(after_help = INSPECT_EXAMPLES)]
+    Inspect(InspectArgs),
 }
 
 /// What is to be done.
@@ -85,6 +100,7 @@ pub(crate) enum Task {
     Check(FileArgs),
     Explain(ExplainArgs),
     Lint(FileArgs),
+    Inspect(InspectArgs),
 }
 
 impl Cli {
@@ -94,6 +110,7 @@ impl Cli {
             Some(Command::Check(args)) => Task::Check(args),
             Some(Command::Explain(args)) => Task::Explain(args),
             Some(Command::Lint(args)) => Task::Lint(args),
+            Some(Command::Plugin(PluginCommand::Inspect(args))) => Task::Inspect(args),
             None => Task::Run(self.run),
         }
     }
@@ -133,6 +150,10 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "N", env = "GATEWAY_WORKERS", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) workers: Option<u16>,
 
+    /// A folder with plugins, files *.wasm; may be given many times [default: none beside the bundled ones]
+    #[arg(long, value_name = "FOLDER", env = "GATEWAY_PLUGINS", value_delimiter = ',')]
+    pub(crate) plugins: Vec<PathBuf>,
+
     /// More settings, TOML; see docs/settings.md
     #[arg(long, value_name = "FILE", env = "GATEWAY_SETTINGS")]
     pub(crate) settings: Option<PathBuf>,
@@ -168,6 +189,18 @@ pub(crate) struct FileArgs {
 
     #[command(flatten)]
     pub(crate) node: NodeArgs,
+}
+
+/// What looks into a plugin's file.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct InspectArgs {
+    /// The module, in WebAssembly's binary format
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+
+    /// How what is found is written
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(crate) format: OutputFormat,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -211,6 +244,10 @@ pub(crate) struct NodeArgs {
     #[arg(long, value_name = "FLAVOR", env = "GATEWAY_ROUTER_FLAVOR", value_parser = RouterFlavor::parser())]
     pub(crate) router_flavor: Option<RouterFlavor>,
 
+    /// A folder with plugins, files *.wasm; may be given many times [default: none beside the bundled ones]
+    #[arg(long, value_name = "FOLDER", env = "GATEWAY_PLUGINS", value_delimiter = ',')]
+    pub(crate) plugins: Vec<PathBuf>,
+
     /// The node's settings, TOML: whom it trusts, how strict it is; see docs/settings.md
     #[arg(long, value_name = "FILE", env = "GATEWAY_SETTINGS")]
     pub(crate) settings: Option<PathBuf>,
@@ -219,8 +256,8 @@ pub(crate) struct NodeArgs {
 /// Of a node that runs, these say how it reads the file.
 impl From<&NodeArgs> for RunArgs {
     fn from(node: &NodeArgs) -> Self {
-        let NodeArgs { router_flavor, settings } = node.clone();
-        Self { router_flavor, settings, workers: Some(1), ..Self::default() }
+        let NodeArgs { router_flavor, plugins, settings } = node.clone();
+        Self { router_flavor, plugins, settings, workers: Some(1), ..Self::default() }
     }
 }
 

@@ -40,7 +40,7 @@ pub(crate) fn explain(args: &ExplainArgs) -> Result<ExitCode, Failure> {
 fn report(args: &ExplainArgs, question: &Question) -> Result<Report, Failure> {
     let settings = Settings::of(&(&args.node).into())?;
     let text = file::read(&args.file)?;
-    let gateway = file::dry(&text, &settings, &NodePlugins::new()?)
+    let gateway = file::dry(&text, &settings, &NodePlugins::of(&settings)?)
         .map_err(|refusal| file::refuse(&refusal, &args.file, &text))?;
     Ok(gateway.explain(question)?)
 }

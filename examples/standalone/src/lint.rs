@@ -24,7 +24,7 @@ use crate::{
 pub(crate) fn lint(args: &FileArgs) -> Result<ExitCode, Failure> {
     let settings = Settings::of(&(&args.node).into())?;
     let text = file::read(&args.file)?;
-    let (findings, refusal) = match file::dry(&text, &settings, &NodePlugins::new()?) {
+    let (findings, refusal) = match file::dry(&text, &settings, &NodePlugins::of(&settings)?) {
         Ok(gateway) => {
             let findings = find(gateway.snapshot().config(), gateway.settings().dialect());
             (findings.located(&Places::of(&text)), None)

@@ -8,6 +8,7 @@ mod demo;
 mod explain;
 mod failure;
 mod file;
+mod inspect;
 mod lint;
 mod listeners;
 mod log;
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
         Task::Run(args) => run::run(&args).map(|()| ExitCode::SUCCESS),
         Task::Check(args) => check::check(&args).map(|()| ExitCode::SUCCESS),
         Task::Explain(args) => explain::explain(&args),
+        Task::Inspect(args) => inspect::inspect(&args).map(|()| ExitCode::SUCCESS),
         Task::Lint(args) => lint::lint(&args),
     };
     match done {

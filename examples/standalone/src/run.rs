@@ -71,7 +71,7 @@ struct Node {
 impl Node {
     /// Opens all sockets first: a port in use ends the start before anything is served.
     fn start(settings: &Settings, format: LogFormat) -> Result<(Self, Banner), Failure> {
-        let plugins = NodePlugins::new()?;
+        let plugins = NodePlugins::of(settings)?;
         let what = What::of(settings, &plugins)?;
         let listeners = Listeners::of(settings);
         let bound = listeners.bind(settings, &what.certificates)?;

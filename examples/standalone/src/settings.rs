@@ -1,6 +1,7 @@
 //! The settings of the node: file, then environment, then flags.
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
     time::Duration,
@@ -44,6 +45,16 @@ pub(crate) struct Settings {
     pub(crate) log_format: Option<LogFormat>,
     pub(crate) limits: Limits,
     pub(crate) timeouts: Timeouts,
+    pub(crate) plugins: Plugins,
+}
+
+/// Plugins in WebAssembly that do not come with the gateway.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Plugins {
+    pub(crate) search_path: Vec<PathBuf>,
+    /// What each may do beside reading and writing messages, by its name.
+    pub(crate) allow: BTreeMap<String, Vec<String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -210,6 +221,9 @@ impl Settings {
         win(&mut self.access_log, args.access_log);
         win(&mut self.log, args.log);
         win(&mut self.log_format, args.log_format);
+        if !args.plugins.is_empty() {
+            self.plugins.search_path = args.plugins;
+        }
     }
 }
 

@@ -41,6 +41,7 @@ const SET: &str = "OPTIONS, PUT";
 /// # });
 /// ```
 pub fn router(control: Arc<Control>) -> Router {
+    let room = explain::Room::default();
     let paths = entities::routes(Paths::default())
         .add("/", endpoint(get(root::node), READ))
         .add("/endpoints", endpoint(get(root::endpoints), READ))
@@ -50,7 +51,7 @@ pub fn router(control: Arc<Control>) -> Router {
         .add("/status/ready", endpoint(get(status::ready).post(status::set_ready), READ_AND_WRITE))
         .add("/metrics", endpoint(get(metrics::metrics), READ))
         .add("/config", endpoint(get(declare::show).post(declare::load), READ_AND_WRITE))
-        .add("/explain", endpoint(post(explain::explain), WRITE))
+        .add("/explain", endpoint(post(move |control, body| explain::explain(control, body, room)), WRITE))
         .add("/tags", endpoint(get(tags::all), READ))
         .add("/tags/{tag}", endpoint(get(tags::one), READ))
         .add("/upstreams/{first}/health", endpoint(get(health::upstream), READ))

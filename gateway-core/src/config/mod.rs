@@ -35,6 +35,7 @@ mod places;
 mod plugin;
 mod problem;
 mod protocol;
+pub(crate) mod regex_limits;
 mod route;
 pub mod schema;
 mod service;

@@ -16,6 +16,12 @@ pub enum Reason {
     NoService,
     /// The route wants HTTPS and the request came in clear.
     HttpsRequired,
+    /// The route is for gRPC and the request is no gRPC call.
+    GrpcRequired,
+    /// A gRPC call came over another version than HTTP/2.
+    Http2Required,
+    /// The route wants gRPC over TLS and the call came in clear.
+    GrpcsRequired,
     /// A plugin answered.
     Plugin,
     /// The request is malformed or ambiguous (RFC 9110, RFC 9112).
@@ -93,10 +99,13 @@ const fn row(word: &'static str, status: StatusCode, message: &'static str) -> R
 
 impl Reason {
     /// Every reason, in the order of the documentation.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 37] = [
         Self::NoRoute,
         Self::NoService,
         Self::HttpsRequired,
+        Self::GrpcRequired,
+        Self::Http2Required,
+        Self::GrpcsRequired,
         Self::Plugin,
         Self::BadRequest,
         Self::BadHost,
@@ -144,6 +153,15 @@ impl Reason {
             Self::HttpsRequired => {
                 row("https_required", StatusCode::UPGRADE_REQUIRED, "Please use HTTPS protocol")
             }
+            Self::GrpcRequired => row(
+                "grpc_required",
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "Non-gRPC request matched gRPC route",
+            ),
+            Self::Http2Required => {
+                row("http2_required", StatusCode::UPGRADE_REQUIRED, "Please use HTTP2 protocol")
+            }
+            Self::GrpcsRequired => row("grpcs_required", StatusCode::OK, "gRPC request matched gRPCs route"),
             Self::Plugin => row("plugin", StatusCode::FORBIDDEN, "Forbidden"),
             Self::BadRequest => row("bad_request", StatusCode::BAD_REQUEST, BAD),
             Self::BadHost => row("bad_host", StatusCode::BAD_REQUEST, BAD),

@@ -72,13 +72,14 @@ impl Question {
         for (name, value) in &self.headers {
             let name = HeaderName::from_bytes(name.as_bytes()).map_err(|error| wrong("headers", error))?;
             let value = HeaderValue::from_str(value).map_err(|error| wrong("headers", error))?;
-            parts.headers.append(name, value);
+            parts.headers.try_append(name, value).map_err(|error| wrong("headers", error))?;
         }
         if !parts.headers.contains_key(HOST) {
             // As curl: the scheme's own port is left out.
             let shown = if port == scheme.default_port() { String::new() } else { format!(":{port}") };
             let host = HeaderValue::try_from(format!("{}{shown}", authority.host()));
-            parts.headers.insert(HOST, host.map_err(|error| wrong("url", error))?);
+            let host = host.map_err(|error| wrong("url", error))?;
+            parts.headers.try_insert(HOST, host).map_err(|error| wrong("headers", error))?;
         }
         Ok((parts, self.connection(scheme, port, authority.host())))
     }
@@ -199,6 +200,10 @@ mod tests {
         assert_eq!(wrong(|question| question.url = "http://u:p@[::1]:65536/".into()), "url");
         assert_eq!(wrong(|question| question.method = "G T".into()), "method");
         assert_eq!(wrong(|question| question.headers = vec![("a b".into(), String::new())]), "headers");
+        let many = |question: &mut Question| {
+            question.headers = (0..40_000).map(|number| (format!("x-{number}"), String::new())).collect();
+        };
+        assert_eq!(wrong(many), "headers", "more than a map of headers holds");
     }
 
     #[test]

@@ -7,10 +7,9 @@ use http::{Request, Response, request::Parts};
 use super::Gateway;
 use crate::{
     Body, ConnectInfo,
-    config::Protocol,
     error::Reason,
     plugin::{Exchange, UriCaptures},
-    reply::{https_reply, reply},
+    reply::{grpc_reply, https_reply, reply},
     router::Head,
     sanitize::{Canonical, Client, check_head, complete_refusal},
     snapshot::{Entry, Snapshot},
@@ -45,7 +44,7 @@ impl Gateway {
         exchange.accept(canonical);
         let identities = snapshot.identities();
         exchange.identities = (!identities.is_empty()).then(|| Arc::clone(identities));
-        Self::check_scheme(&entry, exchange)?;
+        check_protocol(&entry, parts, exchange)?;
         Ok(entry)
     }
 
@@ -73,18 +72,22 @@ impl Gateway {
         }
         Ok(entry)
     }
+}
 
-    /// An https route tells a request in clear where to go (compat P15).
-    fn check_scheme(entry: &Entry, exchange: &mut Exchange) -> Result<(), Box<Response<Body>>> {
-        if entry.clear || exchange.client.scheme == Protocol::Https {
-            return Ok(());
+/// A route tells a request that came by another protocol than its own what to do (compat P15, R17).
+fn check_protocol(entry: &Entry, parts: &Parts, exchange: &mut Exchange) -> Result<(), Box<Response<Body>>> {
+    let Some(reason) = entry.speaks.refuses(exchange.client.scheme, parts.version, &parts.headers) else {
+        return Ok(());
+    };
+    exchange.reason = Some(reason);
+    let (asked, id) = (exchange.asked, exchange.request_id);
+    Err(Box::new(match reason {
+        Reason::HttpsRequired => {
+            let status = entry.route().https_redirect_status_code;
+            https_reply(status, exchange.host.name(), &exchange.uri, asked, id)
         }
-        exchange.reason = Some(Reason::HttpsRequired);
-        let status = entry.route().https_redirect_status_code;
-        let reply =
-            https_reply(status, exchange.host.name(), &exchange.uri, exchange.asked, exchange.request_id);
-        Err(Box::new(reply))
-    }
+        reason => grpc_reply(reason, asked, id),
+    }))
 }
 
 /// What of a canonical request takes part in routing.

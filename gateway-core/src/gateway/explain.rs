@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use http::{HeaderValue, Uri, request::Parts};
+use http::{HeaderValue, Uri, Version, request::Parts};
 use uuid::Uuid;
 
 use super::{Gateway, admit};
@@ -129,7 +129,7 @@ impl Inquiry<'_> {
         (report.routing, report.switched_off) = (Some(routing), switched_off);
         let Some(entry) = entry else { return report };
         let stripped = if entry.route().strip_path { matched } else { 0 };
-        if let Some(answer) = before_plugins(entry, &report.request, target, stripped) {
+        if let Some(answer) = before_plugins(entry, head, target, stripped) {
             return Report { outcome: answer, ..report };
         }
         report.plugins = self.plugins(entry.route());
@@ -213,16 +213,18 @@ impl Inquiry<'_> {
 }
 
 /// The answer of a gateway that does not even run the plugins.
-fn before_plugins(entry: &Entry, request: &Asked, target: &Uri, stripped: usize) -> Option<Outcome> {
+fn before_plugins(entry: &Entry, head: &Head<'_>, target: &Uri, stripped: usize) -> Option<Outcome> {
     if let Err(reason) = entry.target(target, stripped) {
         return Some(Outcome::answered(true, reason));
     }
-    if entry.clear || request.scheme == Protocol::Https {
-        return None;
+    // A question says nothing of the version: gRPC comes by HTTP/2.
+    let reason = entry.speaks.refuses(head.scheme, Version::HTTP_2, head.headers)?;
+    if reason != Reason::HttpsRequired {
+        return Some(Outcome::answered(true, reason));
     }
     let status = entry.route().https_redirect_status_code;
     let says = format!("answered by the gateway: {status}, the route serves https only (https_required)");
-    Some(Outcome::answered(true, Reason::HttpsRequired).with_status(status, says))
+    Some(Outcome::answered(true, reason).with_status(status, says))
 }
 
 /// Whether a plugin entity may have a part in the chain of `route`.

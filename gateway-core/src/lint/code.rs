@@ -34,6 +34,8 @@ pub enum Code {
     PathHandlingWithoutEffect,
     /// A header name with a dash to hash on, which Kong never finds (compat P47, D23).
     HashOnHeaderWithDash,
+    /// A path with a brace that would be a template, were templates switched on.
+    BracesAreText,
     /// An expression of PCRE's that is refused (compat R6).
     PcreOnlyRegex,
     /// An expression that PCRE reads otherwise.
@@ -50,7 +52,7 @@ pub enum Code {
 
 impl Code {
     /// Every code.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::UnreachableRoute,
         Self::UnreachablePath,
         Self::AmbiguousRoutes,
@@ -58,6 +60,7 @@ impl Code {
         Self::RegexPriorityWraps,
         Self::PathHandlingWithoutEffect,
         Self::HashOnHeaderWithDash,
+        Self::BracesAreText,
         Self::PcreOnlyRegex,
         Self::RegexReadsOtherwise,
         Self::UnescapedDot,
@@ -76,6 +79,7 @@ impl Code {
             Self::RegexPriorityWraps => ("L005", "regex-priority-wraps", Warning),
             Self::PathHandlingWithoutEffect => ("L006", "path-handling-without-effect", Warning),
             Self::HashOnHeaderWithDash => ("L007", "hash-on-header-with-dash", Note),
+            Self::BracesAreText => ("L008", "braces-are-text", Note),
             Self::PcreOnlyRegex => ("L010", "pcre-only-regex", Error),
             Self::RegexReadsOtherwise => ("L011", "regex-reads-otherwise", Warning),
             Self::UnescapedDot => ("L012", "unescaped-dot", Warning),

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::{Code, Finding, Findings, Party, expressions};
 use crate::{
     config::{Config, Route},
-    router::{Dialect, Effect, Flavor, Label, Relation, survey},
+    router::{Dialect, Effect, Flavor, Label, Relation, Template, survey},
 };
 
 /// `regex_priority` is cut to so many values in Kong (compat P43b).
@@ -24,6 +24,7 @@ pub(super) fn lint(config: &Config, dialect: Dialect, findings: &mut Findings) {
     }
     for route in routes {
         fields(route, dialect.flavor, findings);
+        braces(route, dialect, findings);
         expressions::lint(route, findings);
     }
 }
@@ -48,7 +49,7 @@ fn related(relation: &Relation, routes: &[&Route]) -> Option<Finding> {
         Effect::PathsUnreachable(paths) => {
             let message = format!(
                 "no request reaches it by {}: {other} takes all of them and ranks higher ({because})",
-                paths.join(" or ")
+                some_of(paths)
             );
             finding(Code::UnreachablePath, message, way_up(because.by)).at(place_of(route, paths)?)
         }
@@ -69,6 +70,16 @@ fn related(relation: &Relation, routes: &[&Route]) -> Option<Finding> {
     })
 }
 
+/// A route may have thousands of paths; the first few tell which are meant.
+fn some_of(paths: &[String]) -> String {
+    const SHOWN: usize = 4;
+    let shown = paths.get(..SHOWN).unwrap_or(paths).join(" or ");
+    match paths.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown} or {more} more"),
+    }
+}
+
 /// Where the first of these paths stands.
 fn place_of(route: &Route, paths: &[String]) -> Option<String> {
     let lost: HashSet<&str> = paths.iter().map(String::as_str).collect();
@@ -87,6 +98,17 @@ fn way_up(by: &str) -> &'static str {
         "plain hosts only" => "give it hosts without a wildcard too, or remove it",
         "id" => "the two ask for the same: remove one, or make them differ",
         _ => "remove it, or let it ask for something that the other one does not",
+    }
+}
+
+/// Paths that are templates elsewhere, and text here.
+fn braces(route: &Route, dialect: Dialect, findings: &mut Findings) {
+    let paths = route.paths.iter().flatten().enumerate();
+    for (at, path) in paths.filter(|(_, path)| !dialect.path_templates && Template::is_one(path)) {
+        let message = format!("the braces of {path} are text: only a path with braces in it is taken");
+        let help = "nothing, if that is what was meant; for a template set path_templates in the settings, or write an expression: ~/users/(?<id>[^/]+)$";
+        let finding = Finding::new(Code::BracesAreText, party(route), message, help);
+        findings.push(finding.at(format!("paths[{at}]")));
     }
 }
 

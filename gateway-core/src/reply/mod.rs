@@ -74,6 +74,27 @@ pub fn https_reply(status: u16, host: &str, target: &Uri, asked: Asked, id: Requ
     response
 }
 
+/// Answers a request that a route for gRPC does not take (compat R17): [`Reason::GrpcRequired`],
+/// [`Reason::Http2Required`] with `Upgrade`, or [`Reason::GrpcsRequired`], which a client of gRPC sees as a call that
+/// was cancelled.
+#[must_use]
+pub fn grpc_reply(reason: Reason, asked: Asked, id: RequestId) -> Response<Body> {
+    let mut response = match reason {
+        Reason::GrpcsRequired => answer(reason.status(), reason.message(), Form::Grpc, asked, id),
+        _ => reply(reason, asked, id),
+    };
+    let headers = response.headers_mut();
+    match reason {
+        Reason::GrpcsRequired => drop(headers.insert("grpc-status", HeaderValue::from_static("1"))),
+        Reason::Http2Required if asked.message.is_http1() => {
+            headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+            headers.insert(UPGRADE, HeaderValue::from_static("HTTP/2"));
+        }
+        _ => {}
+    }
+    response
+}
+
 fn answer(status: StatusCode, message: &str, form: Form, asked: Asked, id: RequestId) -> Response<Body> {
     let body = body(form, message, id);
     let mut response = Response::new(Body::empty());

@@ -2,10 +2,9 @@
 
 use std::borrow::Cow;
 
-use regex::{CaptureLocations, Regex};
 use regex_automata::util::captures::Captures as Spans;
 
-use super::{path::decoded, path_regex::PathRegex, template::Template};
+use super::{path::decoded, path_regex::PathRegex, search_regex::SearchRegex, template::Template};
 
 /// What took a path that is more than a plain prefix, over its decoded form.
 #[derive(Clone, Copy, Debug)]
@@ -13,7 +12,7 @@ pub(super) enum PathPattern<'r> {
     /// A regular expression of a route's paths.
     Path(&'r PathRegex),
     /// One within an expression.
-    Regex(&'r Regex),
+    Search(&'r SearchRegex),
     /// A template, which takes the whole path.
     Template(&'r Template),
 }
@@ -29,7 +28,7 @@ pub struct Captures<'r, 'p> {
 #[derive(Debug)]
 enum Groups<'r> {
     Path(&'r PathRegex, Spans),
-    Regex(&'r Regex, CaptureLocations),
+    Search(&'r SearchRegex, Spans),
     Template(&'r Template),
 }
 
@@ -39,11 +38,7 @@ impl<'r, 'p> Captures<'r, 'p> {
         let path = decoded(path);
         let groups = match pattern {
             PathPattern::Path(regex) => Groups::Path(regex, regex.captures(&path)?),
-            PathPattern::Regex(regex) => {
-                let mut groups = regex.capture_locations();
-                regex.captures_read(&mut groups, &path)?;
-                Groups::Regex(regex, groups)
-            }
+            PathPattern::Search(regex) => Groups::Search(regex, regex.captures(&path)?),
             PathPattern::Template(template) => template.takes(&path).then_some(Groups::Template(template))?,
         };
         Some(Self { path, groups })
@@ -53,11 +48,8 @@ impl<'r, 'p> Captures<'r, 'p> {
     #[must_use]
     pub fn get(&self, group: usize) -> Option<&str> {
         match (&self.groups, group.checked_sub(1)) {
-            (Groups::Path(_, groups), _) => {
+            (Groups::Path(_, groups) | Groups::Search(_, groups), _) => {
                 groups.get_group(group).and_then(|span| self.path.get(span.range()))
-            }
-            (Groups::Regex(_, groups), _) => {
-                groups.get(group).and_then(|(start, end)| self.path.get(start..end))
             }
             (Groups::Template(_), None) => Some(&self.path),
             (Groups::Template(template), Some(parameter)) => template.values(&self.path).nth(parameter)?,
@@ -79,7 +71,7 @@ impl<'r, 'p> Captures<'r, 'p> {
     fn names(&self) -> Box<dyn Iterator<Item = Option<&'r str>> + 'r> {
         match self.groups {
             Groups::Path(regex, _) => Box::new(regex.names().skip(1)),
-            Groups::Regex(regex, _) => Box::new(regex.capture_names().skip(1)),
+            Groups::Search(regex, _) => Box::new(regex.names().skip(1)),
             Groups::Template(template) => Box::new(template.names().map(Some)),
         }
     }

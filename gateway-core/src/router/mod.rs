@@ -40,7 +40,8 @@
 //! | `index`, `trie` | rules found by host, then by path |
 //! | `slots` | values under small numbers |
 //! | `map` | a hash map that is copied in part |
-//! | `path_regex`, `interned` | expressions, compiled small, each once |
+//! | `path_regex`, `search_regex`, `interned` | expressions, each compiled once |
+//! | `budget`, `ledger` | how much memory expressions may take: those of one route, those of all |
 //! | `router` | routes, their values, and the index over them |
 //! | `captures` | what an expression or a template took out of a path |
 //! | `join` | the path that goes to the upstream |
@@ -58,7 +59,7 @@
 //! - Under one host and path, three rules are checked one by one. Of more than that, only those are checked that a
 //!   value of a header, the method or four bytes of the path point to. So thousands of routes may differ in nothing
 //!   but the value of a header, and thousands of expressions may begin alike (`~/[^/]+/orders-7/`).
-//! - What has none of these is checked one by one: rules that differ only in server names, in expressions over
+//! - What has none of these is checked one by one: rules that differ only in server names, in the query, in expressions over
 //!   headers, in regular expressions without four literal bytes in a row (`~/[a-z]+/\d+`), in templates, or in
 //!   predicates of the flavour `expressions` other than those over host and path.
 //! - At most eight headers are looked at under one host and path.
@@ -69,6 +70,7 @@
 //! microseconds a route. A clone of a router is free. Nothing of a router depends on what it was asked before: there
 //! is no cache to fill, to poison or to flush (compat R14).
 
+mod budget;
 mod candidate;
 mod captures;
 mod crowd;
@@ -83,6 +85,7 @@ mod hostname;
 mod index;
 mod interned;
 mod join;
+mod ledger;
 mod list;
 mod map;
 mod path;
@@ -96,6 +99,7 @@ mod request;
 mod router;
 mod rule;
 mod rule_error;
+mod search_regex;
 mod sign;
 mod slots;
 mod tail;
@@ -122,6 +126,7 @@ pub use rule_error::RuleError;
 pub use template::Template;
 pub use why::explanation::{Capture, Explanation, Label, Missed, RunnerUp, Taken, Unmet};
 pub(crate) use why::simple::start_of;
+
 pub(crate) use why::survey::{Effect, Relation, survey};
 
 /// What of a request takes part in routing.

@@ -7,9 +7,7 @@ use regex_automata::{
 };
 use regex_syntax::hir::{Hir, Look};
 
-/// A compiled expression may take this much memory, and each thread as much again while it matches: a route of one
-/// tenant is not to eat the others'.
-pub(super) const PATTERN_LIMIT: usize = 1 << 20;
+use crate::config::regex_limits::REGEX;
 
 /// Up to this size, 1,000 steps or so, backtracking with its bound is quick enough on any path.
 const SMALL: usize = 16 << 10;
@@ -27,8 +25,8 @@ impl PathRegex {
     /// Compiles `pattern`.
     ///
     /// # Errors
-    /// It is larger than [`PATTERN_LIMIT`].
-    pub(super) fn new(pattern: Hir) -> Result<Self, Box<BuildError>> {
+    /// It is larger than [`REGEX`].
+    pub(super) fn new(pattern: Hir) -> Result<Self, String> {
         let anchored = Hir::concat(vec![Hir::look(Look::Start), pattern]);
         let build = |limit: usize, hybrid: bool| {
             let config = Config::new()
@@ -38,9 +36,9 @@ impl PathRegex {
                 .onepass(false)
                 .dfa(false)
                 .auto_prefilter(false);
-            Regex::builder().configure(config).build_from_hir(&anchored).map_err(Box::new)
+            Regex::builder().configure(config).build_from_hir(&anchored).map_err(|error| refused(&error))
         };
-        build(SMALL, false).or_else(|_| build(PATTERN_LIMIT, true)).map(Self)
+        build(SMALL, false).or_else(|_| build(REGEX, true)).map(Self)
     }
 
     /// Where it ends in `text`.
@@ -55,6 +53,11 @@ impl PathRegex {
         groups.is_match().then_some(groups)
     }
 
+    /// How many bytes it takes, compiled.
+    pub(super) fn memory(&self) -> usize {
+        self.0.memory_usage()
+    }
+
     /// The names of its groups, that of the whole first.
     pub(super) fn names(&self) -> impl Iterator<Item = Option<&str>> {
         self.0.group_info().pattern_names(PatternID::ZERO)
@@ -62,5 +65,14 @@ impl PathRegex {
 
     fn input(text: &str) -> Input<'_> {
         Input::new(text).anchored(Anchored::Yes)
+    }
+}
+
+/// Why an expression is not compiled, in the words of the crate `regex`.
+pub(super) fn refused(error: &BuildError) -> String {
+    match (error.size_limit(), error.syntax_error()) {
+        (Some(limit), _) => format!("Compiled regex exceeds size limit of {limit} bytes."),
+        (_, Some(error)) => error.to_string(),
+        _ => error.to_string(),
     }
 }

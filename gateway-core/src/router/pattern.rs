@@ -11,7 +11,7 @@ use regex_syntax::hir::{
 use super::{
     interned::Interned,
     path::{Piece, decoded, is_reserved, pieces, stands_plain, wire_length},
-    path_regex::{PATTERN_LIMIT, PathRegex},
+    path_regex::PathRegex,
 };
 
 /// A regular expression of a route, anchored at the start.
@@ -40,10 +40,7 @@ impl Pattern {
         let syntax = regex_syntax::parse(&decoded_pattern(text)).map_err(|error| error.to_string())?;
         let literal = literal_prefix(&syntax);
         let needed = needed(&syntax, literal.len());
-        let regex = PathRegex::new(syntax).map_err(|error| match error.size_limit() {
-            Some(_) => format!("Compiled regex exceeds size limit of {PATTERN_LIMIT} bytes."),
-            None => error.to_string(),
-        })?;
+        let regex = PathRegex::new(syntax)?;
         Ok(Self { text: text.into(), regex, literal, needed })
     }
 }

@@ -3,15 +3,14 @@
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use regex::bytes::{Regex, RegexBuilder};
 
 use super::{
     Head,
+    budget::{Budget, Compiled},
     host::Name,
-    interned::Interned,
-    path_regex::PATTERN_LIMIT,
     query::Parameter,
     rule_error::{RuleError, read},
+    search_regex::SearchRegex,
 };
 use crate::config::Route;
 
@@ -49,26 +48,34 @@ pub(super) enum Value {
     /// Compared as it stands.
     Exact(String),
     /// `~*...`, found anywhere in the value.
-    Pattern(Arc<Regex>),
+    Pattern(Arc<SearchRegex>),
 }
-
-/// Those of all routers.
-static PATTERNS: Interned<Regex> = Interned::new();
 
 impl Predicates {
     /// Those of `route`. What cannot be read is pushed to `errors`.
-    pub(super) fn new(route: &Route, reading: HeaderValues, errors: &mut Vec<RuleError>) -> Self {
+    pub(super) fn new(
+        route: &Route,
+        reading: HeaderValues,
+        budget: &mut Budget,
+        errors: &mut Vec<RuleError>,
+    ) -> Self {
         let method = |text: &str| Method::from_bytes(text.as_bytes());
         let headers = route.headers.iter().flatten();
         let queries = route.queries.iter().flatten();
         Self {
             methods: read("methods", route.methods.as_deref(), method, errors),
             headers: headers
-                .filter_map(|(name, values)| Header::new(name, values, reading, errors))
+                .filter_map(|(name, values)| Header::new(name, values, reading, budget, errors))
                 .collect(),
             snis: read("snis", route.snis.as_deref(), Name::parse, errors),
-            queries: queries.map(|(name, values)| Parameter::new(name, values, errors)).collect(),
+            queries: queries.map(|(name, values)| Parameter::new(name, values, budget, errors)).collect(),
         }
+    }
+
+    /// Their regular expressions.
+    pub(super) fn searches(&self) -> impl Iterator<Item = &SearchRegex> {
+        let headers = self.headers.iter().flat_map(|header| &header.values).filter_map(Value::pattern);
+        headers.chain(self.queries.iter().flat_map(Parameter::searches))
     }
 
     /// Whether they ask for nothing.
@@ -113,6 +120,7 @@ impl Header {
         name: &str,
         values: &[String],
         reading: HeaderValues,
+        budget: &mut Budget,
         errors: &mut Vec<RuleError>,
     ) -> Option<Self> {
         let field = format!("headers.{name}");
@@ -120,7 +128,7 @@ impl Header {
         let value = |text: &str| {
             if is_plain { Ok(Value::Text(text.to_owned())) } else { Value::parse(text, reading) }
         };
-        let values = read(&field, Some(values), value, errors);
+        let values = budget.read(&field, Some(values), value, errors);
         match HeaderName::from_bytes(name.as_bytes()) {
             Ok(name) => Some(Self { name, values }),
             Err(error) => {
@@ -138,16 +146,14 @@ impl Header {
 }
 
 impl Value {
-    fn parse(text: &str, reading: HeaderValues) -> Result<Self, regex::Error> {
+    fn parse(text: &str, reading: HeaderValues) -> Result<Self, String> {
         let exact = reading == HeaderValues::Exact;
         let Some(pattern) = text.strip_prefix("~*") else {
             return Ok(if exact { Self::Exact(text.to_owned()) } else { Self::Text(text.to_owned()) });
         };
         // As a flag in front, so that what is equal as a text is equal.
         let pattern = if exact { pattern.to_owned() } else { format!("(?i){pattern}") };
-        let mut builder = RegexBuilder::new(&pattern);
-        builder.size_limit(PATTERN_LIMIT).dfa_size_limit(PATTERN_LIMIT);
-        PATTERNS.get(&pattern, || builder.build()).map(Self::Pattern)
+        SearchRegex::over_bytes(&pattern).map(Self::Pattern)
     }
 
     /// The only value that it takes, but for case.
@@ -158,11 +164,21 @@ impl Value {
         }
     }
 
+    fn pattern(&self) -> Option<&SearchRegex> {
+        if let Self::Pattern(pattern) = self { Some(pattern) } else { None }
+    }
+
     fn takes(&self, field: &HeaderValue) -> bool {
         match self {
             Self::Text(text) => field.as_bytes().eq_ignore_ascii_case(text.as_bytes()),
             Self::Exact(text) => field.as_bytes() == text.as_bytes(),
             Self::Pattern(pattern) => pattern.is_match(field.as_bytes()),
         }
+    }
+}
+
+impl Compiled for Value {
+    fn memory(&self) -> usize {
+        self.pattern().map_or(0, SearchRegex::memory)
     }
 }

@@ -1,12 +1,11 @@
 //! What a rule asks of a query.
 
-use std::borrow::Cow;
-
-use regex::{Regex, RegexBuilder};
+use std::{borrow::Cow, sync::Arc};
 
 use super::{
-    path_regex::PATTERN_LIMIT,
-    rule_error::{RuleError, read},
+    budget::{Budget, Compiled},
+    rule_error::RuleError,
+    search_regex::SearchRegex,
 };
 
 /// One parameter of the query with the values that match.
@@ -21,13 +20,23 @@ pub(super) enum Value {
     /// Compared as it stands.
     Text(String),
     /// `~...`, found anywhere in the value.
-    Pattern(Regex),
+    Pattern(Arc<SearchRegex>),
 }
 
 impl Parameter {
-    pub(super) fn new(name: &str, values: &[String], errors: &mut Vec<RuleError>) -> Self {
-        let values = read(&format!("queries.{name}"), Some(values), Value::parse, errors);
+    pub(super) fn new(
+        name: &str,
+        values: &[String],
+        budget: &mut Budget,
+        errors: &mut Vec<RuleError>,
+    ) -> Self {
+        let values = budget.read(&format!("queries.{name}"), Some(values), Value::parse, errors);
         Self { name: name.to_owned(), values }
+    }
+
+    /// Its regular expressions.
+    pub(super) fn searches(&self) -> impl Iterator<Item = &SearchRegex> {
+        self.values.iter().filter_map(Value::pattern)
     }
 
     /// Whether the parameter has one of the values. Of a parameter that comes more than once the first counts, as
@@ -48,16 +57,25 @@ impl Parameter {
 }
 
 impl Value {
-    fn parse(text: &str) -> Result<Self, regex::Error> {
+    fn parse(text: &str) -> Result<Self, String> {
         let Some(pattern) = text.strip_prefix('~') else { return Ok(Self::Text(text.to_owned())) };
-        let mut pattern = RegexBuilder::new(pattern);
-        pattern.size_limit(PATTERN_LIMIT).dfa_size_limit(PATTERN_LIMIT).build().map(Self::Pattern)
+        SearchRegex::over_text(pattern).map(Self::Pattern)
+    }
+
+    fn pattern(&self) -> Option<&SearchRegex> {
+        if let Self::Pattern(pattern) = self { Some(pattern) } else { None }
     }
 
     fn takes(&self, value: &str) -> bool {
         match self {
             Self::Text(text) => text == value,
-            Self::Pattern(pattern) => pattern.is_match(value),
+            Self::Pattern(pattern) => pattern.is_match(value.as_bytes()),
         }
+    }
+}
+
+impl Compiled for Value {
+    fn memory(&self) -> usize {
+        self.pattern().map_or(0, SearchRegex::memory)
     }
 }

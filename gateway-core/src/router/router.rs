@@ -10,6 +10,7 @@ use super::{
     captures::{Captures, PathPattern},
     flavors::compile::compiler,
     index::Index,
+    ledger::Ledger,
     map::Map,
     rank::Rank,
     rule::Rule,
@@ -27,6 +28,8 @@ pub struct Router<T> {
     /// Where the row of each route stands.
     slots: Map<Uuid, Slot>,
     index: Index,
+    /// Its regular expressions.
+    ledger: Ledger,
 }
 
 /// A route and its value.
@@ -65,7 +68,8 @@ impl<T: Clone> Router<T> {
     /// send a request in clear on to TLS. A route without a field to match on takes every request.
     ///
     /// # Errors
-    /// All rules of all routes that cannot be compiled: a regular expression that does not parse or is too large, a
+    /// All rules of all routes that cannot be compiled: a regular expression that does not parse or is too large (1 MiB
+    /// compiled; 64 MiB for all of one route, 1 GiB for all of the router, of which equal ones count once), a
     /// host with two wildcards, a name that is not a header's, an expression that does not parse, a field of another
     /// flavour.
     pub fn with_flavor(
@@ -77,6 +81,7 @@ impl<T: Clone> Router<T> {
             rows: Slots::default(),
             slots: Map::default(),
             index: Index::default(),
+            ledger: Ledger::default(),
         };
         none.apply([], routes)
     }
@@ -113,7 +118,7 @@ impl<T: Clone> Router<T> {
         gone: impl IntoIterator<Item = Uuid>,
         come: impl IntoIterator<Item = (Arc<Route>, T)>,
     ) -> Result<Self, Refused> {
-        let (mut next, mut refused) = (self.clone(), Refused::new());
+        let (mut next, mut refused, mut over) = (self.clone(), Refused::new(), None);
         for id in gone {
             if let Some(slot) = next.slots.remove(&id) {
                 next.route(slot).iter().for_each(|route| next.forget(route));
@@ -123,6 +128,15 @@ impl<T: Clone> Router<T> {
         for (route, value) in come {
             let errors = next.put(&route, value).err().into_iter().flatten();
             refused.extend(errors.map(|error| (Arc::clone(&route), error)));
+            // A route that comes later may make room: it counts at the end. Before that there is a bound too.
+            over = over.or_else(|| next.ledger.is_over().then_some(route));
+            if next.ledger.is_far_over() {
+                break;
+            }
+        }
+        if let Some(route) = over.filter(|_| next.ledger.is_over()) {
+            let field = if route.expression.is_some() { "expression" } else { "paths" };
+            refused.push((route, RuleError { field: field.into(), message: next.ledger.refusal() }));
         }
         if refused.is_empty() { Ok(next) } else { Err(refused) }
     }
@@ -139,6 +153,7 @@ impl<T: Clone> Router<T> {
         };
         if let Some(rules) = rules {
             before.iter().for_each(|before| self.forget(before));
+            self.ledger.add(&rules);
             self.index.insert(route.id, slot, rules);
             self.slots.insert(route.id, slot);
         }
@@ -151,7 +166,9 @@ impl<T: Clone> Router<T> {
 
     fn forget(&mut self, route: &Route) {
         // A route that is here did compile.
-        self.index.remove(route.id, self.compile(route).unwrap_or_default());
+        let rules = self.compile(route).unwrap_or_default();
+        self.ledger.remove(&rules);
+        self.index.remove(route.id, rules);
     }
 
     fn compile(&self, route: &Route) -> Result<Vec<(Rank, Rule)>, Vec<RuleError>> {
@@ -166,6 +183,11 @@ impl<T> Router<T> {
         let Found { rule, matched, pattern } = self.index.find(head)?;
         let (_, value) = self.rows.get(rule.slot)?;
         Some(Match { value, matched, pattern })
+    }
+
+    #[cfg(test)]
+    pub(super) const fn ledger(&mut self) -> &mut Ledger {
+        &mut self.ledger
     }
 
     #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    expression::Program, host::Host, path::Prefix, pattern::Pattern, predicate::Predicates,
+    expression::Program, host::Host, ledger::Item, path::Prefix, pattern::Pattern, predicate::Predicates,
     template::Template,
 };
 
@@ -16,6 +16,17 @@ pub(super) struct Rule {
     pub(super) path: Paths,
     /// All that neither host nor path decides.
     pub(super) predicates: Predicates,
+}
+
+impl Rule {
+    /// The regular expressions that it brings.
+    pub(super) fn expressions(&self) -> impl Iterator<Item = Item> {
+        let paths: &[Arc<Pattern>] = if let Paths::Patterns(patterns) = &self.path { patterns } else { &[] };
+        let paths = paths.iter().map(|pattern| Item::new(0, &pattern.text, pattern.regex.memory()));
+        let program = if let Paths::Expression { program, .. } = &self.path { Some(program) } else { None };
+        let searches = program.into_iter().flat_map(Program::searches).chain(self.predicates.searches());
+        paths.chain(searches.map(|regex| Item::new(1, regex.as_str(), regex.memory())))
+    }
 }
 
 /// The paths of one rule: all of one kind.

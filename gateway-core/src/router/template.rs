@@ -27,7 +27,7 @@ pub struct Template {
 
 impl Template {
     /// Whether a path has a brace, so that it is a template where templates are read.
-    pub(super) fn is_one(path: &str) -> bool {
+    pub(crate) fn is_one(path: &str) -> bool {
         path.contains(['{', '}'])
     }
 

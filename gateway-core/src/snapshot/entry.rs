@@ -5,8 +5,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{Uri, uri::PathAndQuery};
 
+use super::speaks::Speaks;
 use crate::{
-    config::{PathHandling, Protocol, Route},
+    config::{PathHandling, Route},
     error::Reason,
     forwarder::Forwarder,
     observe::RouteMetrics,
@@ -21,8 +22,8 @@ pub(crate) struct Entry {
     pub(crate) matched: Arc<Matched>,
     pub(crate) chain: Chain<Forwarder>,
     pub(crate) metrics: Arc<RouteMetrics>,
-    /// Whether it takes requests in clear.
-    pub(crate) clear: bool,
+    /// By which protocol its requests must come.
+    pub(crate) speaks: Speaks,
     /// How paths are joined, as its flavour reads the route.
     path_handling: PathHandling,
     /// Whether something asks for what the route's expression takes out of the path.
@@ -36,9 +37,8 @@ impl Entry {
         metrics: Arc<RouteMetrics>,
         path_handling: PathHandling,
     ) -> Self {
-        let clear = |protocol: &Protocol| matches!(protocol, Protocol::Http | Protocol::Grpc);
-        let clear = matched.route.protocols.iter().any(clear);
-        Self { matched, chain, metrics, clear, path_handling, captures: false }
+        let speaks = Speaks::of(&matched.route.protocols);
+        Self { matched, chain, metrics, speaks, path_handling, captures: false }
     }
 
     /// The same for requests whose captures are wanted, or not.

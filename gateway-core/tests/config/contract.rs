@@ -138,6 +138,12 @@ fn a30_each_protocol_forbids_what_it_cannot_use() {
         "snis",
         "'snis' can only be set when 'protocols' is 'grpcs', 'https', 'tls' or 'tls_passthrough'",
     );
+    one(
+        &route("paths: [/a], headers: {Host: [a.b]}"),
+        "headers.Host",
+        "cannot contain 'host' header, which must be specified in the 'hosts' attribute",
+    );
+    one(&route("methods: [get]"), "methods.1", "invalid value: get");
     let config = fine(&route("protocols: [grpc], paths: [/a]"));
     assert!(config.routes.values().all(|route| !route.strip_path), "as Kong sets it for gRPC");
 }
@@ -149,6 +155,10 @@ fn a31_paths_of_routes() {
     path("/a//b", "must not have empty segments");
     path("/ab%7Ec", "non-normalized path, consider use '/ab~c' instead");
     path("~/[", "invalid regex: '/[' (PCRE returned: unclosed character class)");
+    path(
+        "~/[a-z]{99999}",
+        "invalid regex: '/[a-z]{99999}' (PCRE returned: Compiled regex exceeds size limit of 1048576 bytes.)",
+    );
     fine(&route("paths: ['/a(b', '~/a/(?<id>[0-9]+)']"));
     let tree = refused("_format_version: '3.0'\nroutes:\n- name: r\n  paths: [/a, x]").fields();
     assert_eq!(

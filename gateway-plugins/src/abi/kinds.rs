@@ -14,6 +14,14 @@ impl Version {
     /// Every version, newest first: a module that claims several gets the newest.
     pub(crate) const ALL: [Self; 3] = [Self::V0_2_1, Self::V0_2_0, Self::V0_1_0];
 
+    pub(crate) const fn number(self) -> &'static str {
+        match self {
+            Self::V0_1_0 => "0.1.0",
+            Self::V0_2_0 => "0.2.0",
+            Self::V0_2_1 => "0.2.1",
+        }
+    }
+
     pub(crate) const fn marker(self) -> &'static str {
         match self {
             Self::V0_1_0 => "proxy_abi_version_0_1_0",

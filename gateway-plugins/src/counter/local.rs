@@ -88,9 +88,9 @@ mod tests {
         std::thread::scope(|scope| {
             for _ in 0..8 {
                 scope.spawn(|| {
-                    (0..5_000).for_each(|_| {
+                    for _ in 0..5_000 {
                         local.add("p", &add("n", "k", 1, 60), 0);
-                    })
+                    }
                 });
             }
         });

@@ -1,6 +1,5 @@
 //! Numbers that plugins count up and down: [`plugin_contract::counter`].
 
-mod functions;
 mod local;
 mod remote;
 mod store;

@@ -1,6 +1,5 @@
 //! Values that plugins keep: [`plugin_contract::kv`].
 
-mod functions;
 mod namespace;
 mod store;
 

@@ -1,10 +1,8 @@
 //! How often something may happen: limiters of [`plugin_contract::ratelimit`].
 //!
-//! `calendar`, `rule` and `verdict` are pure; `local` and `remote` keep what was counted; `functions` is what guests
-//! call.
+//! `calendar`, `rule` and `verdict` are pure; `local` and `remote` keep what was counted.
 
 mod calendar;
-mod functions;
 mod limiters;
 mod local;
 #[cfg(test)]

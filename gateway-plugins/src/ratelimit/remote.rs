@@ -269,8 +269,7 @@ mod tests {
 
     #[test]
     fn kongs_plugin_counts_under_kongs_keys() {
-        let mut entity = Entity::default();
-        entity.route = Some(Uuid::from_u128(7));
+        let entity = Entity { route: Some(Uuid::from_u128(7)), ..Entity::default() };
         let keys = keys("rate-limiting", &entity, "", Algorithm::Fixed);
         let prefix = "ratelimit:00000000-0000-0000-0000-000000000007:00000000-0000-0000-0000-000000000000";
         let expected =
@@ -280,8 +279,7 @@ mod tests {
 
     #[test]
     fn others_do_not_meet_them() {
-        let mut entity = Entity::default();
-        entity.consumer = Some(Uuid::from_u128(9));
+        let entity = Entity { consumer: Some(Uuid::from_u128(9)), ..Entity::default() };
         for (plugin, name, algorithm) in [
             ("rate-limiting", "x", Algorithm::Fixed),
             ("rate-limiting", "", Algorithm::Pace),

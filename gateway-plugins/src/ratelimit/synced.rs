@@ -163,6 +163,7 @@ mod tests {
     use std::{sync::Arc, time::Duration};
 
     use plugin_contract::ratelimit::{Algorithm, Limiter, Period, Redis, Store, Window};
+    use redis::AsyncCommands;
     use tokio::time::{sleep, timeout};
 
     use crate::{
@@ -195,13 +196,29 @@ mod tests {
         timeout(Duration::from_secs(20), told).await.expect("nodes tell each other");
     }
 
+    /// Waits until the server has counted that much.
+    async fn arrived(server: &RedisServer, expected: u64) {
+        let mut connection = server.other().await;
+        let told = async {
+            loop {
+                let keys: Vec<String> = connection.keys("ratelimit:*:year").await.unwrap();
+                let key = keys.first().map_or("none", |key| key);
+                if connection.get::<_, Option<u64>>(key).await.unwrap() == Some(expected) {
+                    break;
+                }
+                sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(Duration::from_secs(20), told).await.expect("the server is told");
+    }
+
     #[tokio::test]
     async fn nodes_learn_of_each_other_at_the_next_sync() {
         let Some(server) = RedisServer::start(&[]) else { return };
         let [one, other] = [(); 2].map(|()| node(server.port, Algorithm::Fixed).unwrap());
         assert!(check(&one, 3).allowed);
         assert_eq!(check(&one, 0).windows[0].remaining, 3);
-        sleep(Duration::from_millis(100)).await;
+        arrived(&server, 3).await;
         assert!(check(&other, 1).allowed);
         until_left(&other, 2).await;
         assert!(check(&one, 1).allowed);
@@ -214,7 +231,7 @@ mod tests {
         let Some(mut server) = RedisServer::start(&[]) else { return };
         let node = node(server.port, Algorithm::Fixed).unwrap();
         assert!(check(&node, 2).allowed);
-        sleep(Duration::from_millis(100)).await;
+        arrived(&server, 2).await;
         server.kill();
         let mut through = 0;
         for _ in 0..10 {

@@ -4,7 +4,7 @@ use std::{
     fmt,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU32, Ordering::Relaxed},
+        atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -20,11 +20,14 @@ use super::{
     Server,
     connect::{Connection, connect},
 };
+use crate::clock;
 
 /// Calls under way at once. Those beyond get no answer.
 pub(super) const MOST_CALLS: usize = 1_024;
 /// Answers in a row that are late until a connection is given up.
 const MOST_LATE: u32 = 3;
+/// Milliseconds between two lines of the log about calls that a server refuses.
+const REST: u64 = 10_000;
 /// The pause after the first failure, doubled with each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// The longest pause.
@@ -42,6 +45,8 @@ pub(crate) struct Client {
     /// Held by who connects.
     gate: tokio::sync::Mutex<()>,
     room: Semaphore,
+    /// When the log was last told of a call that was refused.
+    told: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -75,6 +80,7 @@ impl Client {
             state: Mutex::new(State::Fresh),
             gate: tokio::sync::Mutex::default(),
             room: Semaphore::new(MOST_CALLS),
+            told: AtomicU64::new(0),
         })
     }
 
@@ -108,14 +114,7 @@ impl Client {
             State::Live(live) => return Some(Arc::clone(live)),
             State::Down(until, _) if Instant::now() < *until => return None,
             State::Down(..) => {
-                // Who comes first tries it, and nobody waits.
-                let client = Arc::downgrade(self);
-                tokio::spawn(async move {
-                    let Some(client) = client.upgrade() else { return };
-                    if let Ok(_gate) = client.gate.try_lock() {
-                        client.connect().await;
-                    }
-                });
+                self.revive();
                 return None;
             }
             State::Fresh => {}
@@ -127,6 +126,19 @@ impl Client {
         }
         self.connect().await;
         self.known()
+    }
+
+    /// Tries a server again, unless somebody does; nobody waits for it. It takes no longer than the time limit.
+    fn revive(self: &Arc<Self>) {
+        if self.gate.try_lock().is_err() {
+            return;
+        }
+        let client = Arc::clone(self);
+        tokio::spawn(async move {
+            if let Ok(_gate) = client.gate.try_lock() {
+                client.connect().await;
+            }
+        });
     }
 
     fn known(&self) -> Option<Arc<Live>> {
@@ -160,9 +172,11 @@ impl Client {
     }
 
     fn failed(&self, live: &Arc<Live>, error: &RedisError) {
-        if error.is_unrecoverable_error() || error.is_io_error() {
+        // Who only reads is a replica by now: its name may lead elsewhere.
+        if error.is_unrecoverable_error() || error.is_io_error() || error.code() == Some("READONLY") {
             self.give_up(live, error);
-        } else {
+        } else if clock::steady().saturating_sub(self.told.load(Relaxed)) >= REST {
+            self.told.store(clock::steady(), Relaxed);
             tracing::warn!(server = ?self.server, %error, "redis refused a call");
         }
     }

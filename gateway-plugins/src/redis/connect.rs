@@ -3,7 +3,7 @@
 use std::pin::Pin;
 
 use gateway_core::BoxError;
-use redis::{AsyncConnectionConfig, RedisConnectionInfo, aio::MultiplexedConnection};
+use redis::{AsyncConnectionConfig, RedisConnectionInfo, RedisError, aio::MultiplexedConnection};
 use rustls::pki_types::ServerName;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -41,7 +41,17 @@ pub(super) async fn connect(server: &Server, queue: usize) -> Result<Connection,
     // Time limits are the caller's.
     let config = AsyncConnectionConfig::new().set_response_timeout(None).set_pipeline_buffer_size(queue);
     let (calls, driver) = MultiplexedConnection::new_with_config(&login(server), stream, config).await?;
-    Ok(Connection { calls, driver: tokio::spawn(driver).abort_handle() })
+    let mut connection = Connection { calls, driver: tokio::spawn(driver).abort_handle() };
+    greet(&mut connection.calls).await?;
+    Ok(connection)
+}
+
+/// Who only listens is not there. Who says that it is not for us to greet is.
+async fn greet(calls: &mut MultiplexedConnection) -> Result<(), RedisError> {
+    match redis::cmd("PING").exec_async(calls).await {
+        Err(error) if error.code() != Some("NOPERM") => Err(error),
+        _ => Ok(()),
+    }
 }
 
 async fn encrypted(

@@ -8,7 +8,15 @@ use crate::{Call, ratelimit::Store};
 /// reads it, and begins none.
 ///
 /// A counter in this process is gone after its time, or where too many others are used, see
-/// `docs/foreign-functions.md`.
+/// `docs/limits.md`.
+///
+/// ```
+/// use plugin_contract::{counter::Add, encode, ratelimit::Store};
+///
+/// let add = Add { namespace: "n", key: "k", delta: -5, ttl: 60, store: Store::Local };
+/// assert_eq!(encode(&add, Vec::new()).unwrap(), [1, b'n', 1, b'k', 9, 60, 0]);
+/// assert_eq!(encode(&Some(-5_i64), Vec::new()).unwrap(), [1, 9]);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Add<'a> {
     /// Counters of one kind. A plugin has namespaces of its own.

@@ -1,4 +1,17 @@
 //! Values kept under keys, for all requests of this process.
+//!
+//! ```
+//! use plugin_contract::{encode, kv::{Delete, Entry, Get, Only, Outcome, Set}};
+//!
+//! let (namespace, key) = ("n", "k");
+//! let set = Set { namespace, key, value: b"v", ttl: Some(60), only: Only::Absent };
+//! assert_eq!(encode(&set, Vec::new()).unwrap(), [1, b'n', 1, b'k', 1, b'v', 1, 60, 1]);
+//! assert_eq!(encode(&Outcome::Done(1), Vec::new()).unwrap(), [0, 1]);
+//! assert_eq!(encode(&Outcome::Refused(Some(1)), Vec::new()).unwrap(), [1, 1, 1]);
+//! assert_eq!(encode(&Get { namespace, key }, Vec::new()).unwrap(), [1, b'n', 1, b'k']);
+//! assert_eq!(encode(&Some(Entry { value: b"v", version: 1 }), Vec::new()).unwrap(), [1, 1, b'v', 1]);
+//! assert_eq!(encode(&Delete { namespace, key, only: Only::Always }, Vec::new()).unwrap(), [1, b'n', 1, b'k', 0]);
+//! ```
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,18 @@
 //! How often something may happen.
+//!
+//! ```
+//! use plugin_contract::{encode, ratelimit::{Algorithm, Check, Decision, Limiter, Period, State, Store, Window}};
+//!
+//! let windows = vec![Window { period: Period::Minute, limit: 3 }, Window { period: Period::Hour, limit: 100 }];
+//! let limiter = Limiter { algorithm: Algorithm::Fixed, windows, store: Store::Local, name: "" };
+//! assert_eq!(encode(&limiter, Vec::new()).unwrap(), [0, 2, 1, 3, 2, 100, 0, 0]);
+//! let check = Check { limiter: 0, key: "a", cost: 1 };
+//! assert_eq!(encode(&check, Vec::new()).unwrap(), [0, 1, b'a', 1]);
+//! let states = [(3, 2, 12), (100, 99, 1812)];
+//! let windows = states.map(|(limit, remaining, reset)| State { limit, remaining, reset }).to_vec();
+//! let bytes = encode(&Some(Decision { allowed: true, windows }), Vec::new()).unwrap();
+//! assert_eq!(bytes, [1, 1, 2, 3, 2, 12, 100, 99, 0x94, 0x0e]);
+//! ```
 
 use serde::{Deserialize, Serialize};
 

@@ -111,3 +111,49 @@ fn choice(item: &DeriveInput) -> Result<TokenStream> {
         }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use quote::quote;
+    use syn::{DeriveInput, parse_quote};
+
+    use super::{Arguments, expand};
+
+    fn refused(arguments: proc_macro2::TokenStream, item: DeriveInput) -> String {
+        let arguments = syn::parse2::<Arguments>(arguments);
+        arguments.and_then(|arguments| expand(&arguments, item)).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn what_cannot_be_a_configuration_is_answered_with_what_can() {
+        for (item, message) in [
+            (
+                parse_quote! { struct C(u8); },
+                "a configuration is a struct with named fields, or an enum of words",
+            ),
+            (
+                parse_quote! { union C { a: u8 } },
+                "a configuration is a struct with named fields, or an enum of words",
+            ),
+            (parse_quote! { enum C { A, B(u8) } }, "a word has no fields"),
+            (
+                parse_quote! { struct C { #[field(defaults = 1)] a: u8 } },
+                "expected default, greater_than, between, shortest, longest, one_of, set, required, referenceable \
+                 or deprecated",
+            ),
+            (
+                parse_quote! { struct C { #[field(default = u8::MAX)] a: u8 } },
+                "a default is a literal, or a list of literals",
+            ),
+            (
+                parse_quote! { struct C { #[field(default = 'a')] a: String } },
+                "a default is a text, a number, true or false",
+            ),
+        ] {
+            assert_eq!(refused(quote!(), item), message);
+        }
+        let item = parse_quote! { struct C { a: u8 } };
+        let message = "expected at_least_one_of, mutually_exclusive or mutually_required";
+        assert_eq!(refused(quote!(one_of = ["a"]), item), message);
+    }
+}

@@ -41,12 +41,17 @@ impl Phase {
         }
     }
 
-    /// What it takes beside `&self`.
-    const fn arguments(self) -> usize {
+    /// How it is written.
+    const fn form(self) -> (&'static str, usize) {
         match self {
-            Self::Request | Self::Response | Self::Log => 1,
-            Self::RequestBody | Self::ResponseBody => 2,
-            Self::Tick => 0,
+            Self::Request => ("fn on_request(&self, request: &mut Request)", 1),
+            Self::RequestBody => ("fn on_request_body(&self, request: &mut Request, body: &mut Chunk)", 2),
+            Self::Response => ("fn on_response(&self, response: &mut Response)", 1),
+            Self::ResponseBody => {
+                ("fn on_response_body(&self, response: &mut Response, body: &mut Chunk)", 2)
+            }
+            Self::Log => ("fn on_log(&self, log: &Log)", 1),
+            Self::Tick => ("fn on_tick(&self)", 0),
         }
     }
 
@@ -78,9 +83,22 @@ pub(crate) fn methods(block: &ItemImpl) -> Result<Vec<Method>> {
         ImplItem::Fn(function) => Some(function),
         _ => None,
     });
-    let found = functions.filter_map(|function| Some((function, phase(function)?)));
-    found.map(|(function, phase)| method(function, phase)).collect()
+    let mut methods = Vec::new();
+    for function in functions {
+        match phase(function) {
+            Some(phase) => methods.push(method(function, phase)?),
+            // Rust would take it for a method that nobody calls.
+            None if function.sig.ident.to_string().starts_with("on_") => {
+                return Err(Error::new_spanned(&function.sig.ident, UNKNOWN));
+            }
+            None => {}
+        }
+    }
+    Ok(methods)
 }
+
+const UNKNOWN: &str = "there is no such phase: expected on_request, on_request_body, on_response, on_response_body, \
+                       on_log or on_tick";
 
 fn phase(function: &ImplItemFn) -> Option<Phase> {
     Phase::ALL.into_iter().find(|phase| function.sig.ident == phase.method())
@@ -93,18 +111,14 @@ fn method(function: &ImplItemFn, phase: Phase) -> Result<Method> {
         _ => None,
     };
     if form.is_some_and(|form| form != Form::Plain) && !phase.may_wait() {
-        return Err(Error::new_spanned(&function.sig, "this phase cannot wait: make it a plain fn"));
+        let message = format!("{} cannot wait: make it a plain fn", phase.method());
+        return Err(Error::new_spanned(&function.sig, message));
     }
-    let Some(form) = form.filter(|_| inputs.count() == phase.arguments()) else {
-        let name = phase.method();
-        let expected = match phase.arguments() {
-            0 => format!("expected fn {name}(&self)"),
-            1 => format!("expected fn {name}(&self, message: &mut ...)"),
-            _ => format!("expected fn {name}(&self, message: &mut ..., body: &mut Chunk)"),
-        };
-        return Err(Error::new_spanned(&function.sig, expected));
-    };
-    Ok(Method { phase, form })
+    let (expected, arguments) = phase.form();
+    match form.filter(|_| inputs.count() == arguments) {
+        Some(form) => Ok(Method { phase, form }),
+        None => Err(Error::new_spanned(&function.sig, format!("expected {expected}"))),
+    }
 }
 
 /// The form of a phase, by its receiver.

@@ -47,13 +47,13 @@ impl Arguments {
         }
         input.parse::<Token![=]>()?;
         match ident.to_string().as_str() {
-            "name" => self.name = Some(input.parse()?),
+            "name" => self.name = Some(named(input.parse()?)?),
             "priority" => {
                 let priority: Expr = input.parse()?;
                 self.members.push(quote! { priority: #priority });
             }
             "on_error" => {
-                let on_error: LitStr = input.parse()?;
+                let on_error = policy(input.parse()?)?;
                 self.members.push(quote! { on_error: #on_error });
             }
             "protocols" | "capabilities" => {
@@ -64,6 +64,26 @@ impl Arguments {
         }
         Ok(())
     }
+}
+
+/// A name that configurations can have.
+fn named(name: LitStr) -> Result<LitStr> {
+    let text = name.value();
+    let fits = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-';
+    if text.starts_with(|first: char| first.is_ascii_lowercase()) && text.chars().all(fits) {
+        return Ok(name);
+    }
+    Err(Error::new(name.span(), "a plugin's name is small letters, digits and hyphens: \"my-plugin\""))
+}
+
+/// What becomes of a request that the plugin fails on.
+fn policy(policy: LitStr) -> Result<LitStr> {
+    let text = policy.value();
+    let is_status = text.parse::<u16>().is_ok_and(|status| (400..600).contains(&status));
+    if is_status || matches!(text.as_str(), "deny" | "allow") {
+        return Ok(policy);
+    }
+    Err(Error::new(policy.span(), "expected \"deny\", \"allow\" or a status from \"400\" to \"599\""))
 }
 
 const EXPECTED: &str = "expected name, priority, on_error, protocols, capabilities, reads_body, no_consumer, \
@@ -78,6 +98,11 @@ pub(crate) fn expand(arguments: &Arguments, block: &ItemImpl) -> Result<TokenStr
     let methods = phase::methods(block)?;
     if methods.is_empty() {
         return Err(Error::new_spanned(own, "a plugin has a phase: on_request, on_response, on_log ..."));
+    }
+    let waits = |method: &Method| method.form != Form::Plain && method.phase == Phase::Request;
+    if arguments.reads_body && !methods.iter().any(waits) {
+        let expected = "reads_body is for plugins that wait for the body: async fn on_request";
+        return Err(Error::new_spanned(own, expected));
     }
     let words = methods.iter().map(|method| method.phase.word());
     let members = &arguments.members;
@@ -182,5 +207,88 @@ fn exports(arguments: &Arguments, own: &Type, methods: &[Method]) -> TokenStream
     quote! {
         #[cfg(target_arch = "wasm32")]
         ::plugin_sdk::exports! { #own, #(#callbacks),* }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use quote::quote;
+    use syn::parse_quote;
+
+    use super::{Arguments, expand};
+
+    fn refused(arguments: proc_macro2::TokenStream, block: syn::ItemImpl) -> String {
+        let arguments = syn::parse2::<Arguments>(arguments);
+        arguments.and_then(|arguments| expand(&arguments, &block)).unwrap_err().to_string()
+    }
+
+    fn block(methods: &proc_macro2::TokenStream) -> syn::ItemImpl {
+        parse_quote! { impl Mine { fn configure(config: Config) -> Result<Self, String> { Ok(Self) } #methods } }
+    }
+
+    #[test]
+    fn a_word_that_is_none_is_answered_with_those_that_are() {
+        let right = block(&quote! { fn on_log(&self, log: &Log) {} });
+        for (arguments, message) in [
+            (quote!(), "a plugin has a name: #[plugin(name = \"...\")]"),
+            (
+                quote!(name = "My Plugin"),
+                "a plugin's name is small letters, digits and hyphens: \"my-plugin\"",
+            ),
+            (
+                quote!(name = "a", on_error = "maybe"),
+                "expected \"deny\", \"allow\" or a status from \"400\" to \"599\"",
+            ),
+            (quote!(name = "a", prio = 1), super::EXPECTED),
+            (
+                quote!(name = "a", reads_body),
+                "reads_body is for plugins that wait for the body: async fn on_request",
+            ),
+        ] {
+            assert_eq!(refused(arguments, right.clone()), message);
+        }
+        let policies = [quote!("deny"), quote!("allow"), quote!("503")];
+        for policy in policies {
+            let arguments = syn::parse2(quote!(name = "a", on_error = #policy)).unwrap();
+            expand(&arguments, &right).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_phase_that_is_written_otherwise_is_shown_as_it_should_be() {
+        for (methods, message) in [
+            (quote!(), "a plugin has a phase: on_request, on_response, on_log ..."),
+            (
+                quote! { fn on_requests(&self, request: &mut Request) {} },
+                "there is no such phase: expected on_request, on_request_body, on_response, on_response_body, on_log \
+                 or on_tick",
+            ),
+            (
+                quote! { fn on_request(&mut self, request: &mut Request) {} },
+                "expected fn on_request(&self, request: &mut Request)",
+            ),
+            (quote! { fn on_response(&self) {} }, "expected fn on_response(&self, response: &mut Response)"),
+            (
+                quote! { fn on_request_body(&self, body: &mut Chunk) {} },
+                "expected fn on_request_body(&self, request: &mut Request, body: &mut Chunk)",
+            ),
+            (quote! { fn on_tick(&self, now: u64) {} }, "expected fn on_tick(&self)"),
+            (quote! { async fn on_log(&self, log: &Log) {} }, "on_log cannot wait: make it a plain fn"),
+        ] {
+            assert_eq!(refused(quote!(name = "a"), block(&methods)), message);
+        }
+    }
+
+    #[test]
+    fn a_plugin_is_configured() {
+        for block in [
+            parse_quote! { impl Mine { fn on_tick(&self) {} } },
+            parse_quote! { impl Mine { fn configure(self) {} } },
+        ] {
+            assert_eq!(
+                refused(quote!(name = "a"), block),
+                "expected fn configure(config: Config) -> Result<Self, String>"
+            );
+        }
     }
 }

@@ -34,7 +34,13 @@ impl Client {
     ///
     /// Not cancel safe: after a dropped call the connection is of no use.
     pub(crate) async fn get(&mut self, path: &str) -> Result<Response<'_>> {
-        let request = format!("GET {path} HTTP/1.1\r\nHost: bench.test:8000\r\n\r\n");
+        self.get_with(path, None).await
+    }
+
+    /// The same with one more field.
+    pub(crate) async fn get_with(&mut self, path: &str, field: Option<&str>) -> Result<Response<'_>> {
+        let field = field.map_or_else(String::new, |field| format!("{field}\r\n"));
+        let request = format!("GET {path} HTTP/1.1\r\nHost: bench.test:8000\r\n{field}\r\n");
         self.stream.write_all(request.as_bytes()).await?;
         self.received.clear();
         let head = loop {

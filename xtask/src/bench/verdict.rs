@@ -1,14 +1,14 @@
 //! Whether a run shows what the project wants of its own figures.
 
 use crate::bench::goals::Goal;
-use crate::bench::peer::GATEWAY;
+use crate::bench::peer::OURS;
 use crate::bench::report::Report;
 use crate::bench::stats::Spread;
 
 impl Report {
     /// The lines about wanted figures, which are the gateway's alone.
     pub(crate) fn goals(&self) -> Vec<String> {
-        if self.subject != GATEWAY {
+        if !OURS.contains(&&*self.subject) {
             return Vec::new();
         }
         self.measurement.goals.iter().filter_map(|goal| goal.judged(self)).collect()

@@ -24,6 +24,7 @@ pub(crate) async fn run(stage: &Stage, connections: usize, time: Duration) -> Re
     let wrk = find("wrk").ok_or("wrk is missing: apt-get install wrk")?;
     let mut command = pinned(stage.cores.load, wrk);
     command.args(["-t1", "-c", &connections.to_string()]);
+    command.args(stage.field.iter().flat_map(|field| ["-H", field]));
     // wrk takes whole seconds.
     command.args(["-d", &format!("{}s", time.as_secs().max(1)), "--latency"]).arg(stage.url());
     let printed = output(command, time + Duration::from_secs(10)).await?;

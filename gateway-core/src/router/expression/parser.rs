@@ -12,6 +12,7 @@
 use std::ops::Range;
 
 use super::{
+    super::budget::Budget,
     DEEPEST, LONGEST, MOST_PREDICATES,
     error::ExpressionError,
     field::{Field, FieldError, Subsystem},
@@ -25,7 +26,7 @@ type Parsed<T> = Result<T, ExpressionError>;
 
 /// Reads an expression over the fields of `subsystem`.
 pub(super) fn parse(text: &str, subsystem: Subsystem) -> Parsed<Node> {
-    let mut parser = Parser { text, at: 0, subsystem, predicates: 0 };
+    let mut parser = Parser { text, at: 0, subsystem, predicates: 0, budget: Budget::default() };
     if text.len() > LONGEST {
         let note = format!("an expression has at most {LONGEST} bytes, this has {}", text.len());
         return Err(ExpressionError::at(text, 0, note));
@@ -43,6 +44,7 @@ struct Parser<'t> {
     at: usize,
     subsystem: Subsystem,
     predicates: usize,
+    budget: Budget,
 }
 
 impl<'t> Parser<'t> {
@@ -97,8 +99,8 @@ impl<'t> Parser<'t> {
             let note = format!("an expression has at most {MOST_PREDICATES} predicates");
             return Err(ExpressionError::over(self.text, start..self.at, note));
         }
-        let kind = literal.kind();
-        Predicate::new(left, operator, literal).map_err(|Misfit { part, words, note }| {
+        let (kind, literal_span) = (literal.kind(), literal_at.clone());
+        let predicate = Predicate::new(left, operator, literal).map_err(|Misfit { part, words, note }| {
             let (span, note) = match part {
                 Part::Field => (field, note),
                 Part::Operator => (operator_at, note),
@@ -107,7 +109,8 @@ impl<'t> Parser<'t> {
             };
             let error = ExpressionError::over(self.text, span, note);
             if let Some(words) = words { error.saying(words) } else { error }
-        })
+        })?;
+        self.budget.take(predicate).map_err(|note| ExpressionError::over(self.text, literal_span, note))
     }
 
     /// A field, with functions around it.

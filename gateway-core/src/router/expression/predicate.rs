@@ -5,6 +5,7 @@ use std::{fmt, net::IpAddr};
 use ipnet::IpNet;
 
 use super::{
+    super::budget::Compiled,
     field::{AddressField, Field, NumberField, TextField},
     literal::{Literal, quote},
     operator::Operator,
@@ -109,9 +110,15 @@ impl Predicate {
     }
 }
 
+impl Compiled for Predicate {
+    fn memory(&self) -> usize {
+        if let Comparison::Search(_, search) = &self.comparison { search.regex.memory() } else { 0 }
+    }
+}
+
 fn search(field: TextField, text: String) -> Result<Comparison, Misfit> {
     let search = if field == TextField::Path { Search::path(text) } else { Search::bytes(text) };
-    let misfit = |error: regex::Error| Misfit { part: Part::Literal, words: None, note: error.to_string() };
+    let misfit = |note| Misfit { part: Part::Literal, words: None, note };
     search.map(|search| Comparison::Search(field, search)).map_err(misfit)
 }
 

@@ -1,19 +1,18 @@
 //! What one predicate asks of a request.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 use ipnet::IpNet;
-use regex::Regex;
 
 use super::{
     super::{
         captures::PathPattern,
         request::{Request, Taken},
+        search_regex::SearchRegex,
     },
     field::{AddressField, NumberField, TextField},
     operator::Operator,
     predicate::{Comparison, Predicate},
-    search::Either,
     text::{TextTest, lowered, original_length},
     values,
 };
@@ -55,7 +54,7 @@ pub(super) enum Probe {
 pub(super) enum PathTest {
     Equals(Box<str>),
     Prefix(Box<str>),
-    Search(Regex),
+    Search(Arc<SearchRegex>),
 }
 
 impl Probe {
@@ -74,14 +73,11 @@ impl Probe {
                 let test = TextTest::new(*operator, &canonical(field, *operator, text), *lower);
                 Self::Text { field: field.clone(), any: *any, test }
             }
-            Comparison::Search(field, search) => match &search.regex {
-                Either::Path(regex) => path(PathTest::Search(regex.clone())),
-                Either::Bytes(regex) => Self::Text {
-                    field: field.clone(),
-                    any: *any,
-                    test: TextTest::search(regex.clone(), *lower),
-                },
-            },
+            Comparison::Search(TextField::Path, search) => path(PathTest::Search(Arc::clone(&search.regex))),
+            Comparison::Search(field, search) => {
+                let test = TextTest::search(Arc::clone(&search.regex), *lower);
+                Self::Text { field: field.clone(), any: *any, test }
+            }
             Comparison::Number(field, operator, number) => Self::number(*field, *operator, *number),
             Comparison::Address(field, operator, address) => {
                 Self::Address { field: *field, address: *address, equal: *operator == Operator::Equals }
@@ -89,6 +85,15 @@ impl Probe {
             Comparison::Network(field, operator, network) => {
                 Self::Network { field: *field, network: *network, inside: *operator == Operator::In }
             }
+        }
+    }
+
+    /// Its regular expression, if it has one.
+    pub(super) fn search(&self) -> Option<&SearchRegex> {
+        match self {
+            Self::Path { test: PathTest::Search(regex), .. } => Some(regex),
+            Self::Text { test, .. } => test.regex(),
+            _ => None,
         }
     }
 
@@ -157,7 +162,7 @@ impl PathTest {
             let end = original_length(path, lowered(path.as_bytes(), value)?);
             return Some(Taken { matched: request.wire_length(end), pattern: None });
         }
-        let pattern = if let Self::Search(regex) = self { Some(PathPattern::Regex(regex)) } else { None };
+        let pattern = if let Self::Search(regex) = self { Some(PathPattern::Search(regex)) } else { None };
         Some(Taken { matched: request.wire_length(self.end(path)?), pattern })
     }
 

@@ -1,7 +1,10 @@
 //! An expression as a flat list of jumps.
 
 use super::{
-    super::request::{Request, Taken},
+    super::{
+        request::{Request, Taken},
+        search_regex::SearchRegex,
+    },
     node::Node,
     probe::Probe,
 };
@@ -45,6 +48,11 @@ impl Program {
             (step.yes, step.no) = (turned(step.yes), turned(step.no));
         }
         Self { steps: steps.into(), start: turned(start), takes_prefix }
+    }
+
+    /// Its regular expressions.
+    pub(in crate::router) fn searches(&self) -> impl Iterator<Item = &SearchRegex> {
+        self.steps.iter().filter_map(|step| step.probe.search())
     }
 
     /// What the expression takes of a request, if it holds, of whose path the first `prefix` bytes are the prefix

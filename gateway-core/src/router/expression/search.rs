@@ -1,37 +1,27 @@
 //! A regular expression of an expression: found anywhere in a value.
 
-use regex::{Regex, RegexBuilder, bytes};
+use std::sync::Arc;
+
 use regex_syntax::hir::{Hir, Look};
 
-use super::super::{path_regex::PATTERN_LIMIT, pattern::literal_prefix};
+use super::super::{pattern::literal_prefix, search_regex::SearchRegex};
 
 /// A regular expression. Two are equal if they are written the same.
 #[derive(Clone, Debug)]
 pub(super) struct Search {
     pub(super) text: String,
-    /// Over a path, which is text, or over other values, which may be any bytes.
-    pub(super) regex: Either,
-}
-
-#[derive(Clone, Debug)]
-pub(super) enum Either {
-    Path(Regex),
-    Bytes(bytes::Regex),
+    pub(super) regex: Arc<SearchRegex>,
 }
 
 impl Search {
-    /// Over the path.
-    pub(super) fn path(text: String) -> Result<Self, regex::Error> {
-        let regex =
-            RegexBuilder::new(&text).size_limit(PATTERN_LIMIT).dfa_size_limit(PATTERN_LIMIT).build()?;
-        Ok(Self { text, regex: Either::Path(regex) })
+    /// Over the path, which is text.
+    pub(super) fn path(text: String) -> Result<Self, String> {
+        Ok(Self { regex: SearchRegex::over_text(&text)?, text })
     }
 
-    /// Over anything else.
-    pub(super) fn bytes(text: String) -> Result<Self, regex::Error> {
-        let mut builder = bytes::RegexBuilder::new(&text);
-        let regex = builder.size_limit(PATTERN_LIMIT).dfa_size_limit(PATTERN_LIMIT).build()?;
-        Ok(Self { text, regex: Either::Bytes(regex) })
+    /// Over anything else, which may be any bytes.
+    pub(super) fn bytes(text: String) -> Result<Self, String> {
+        Ok(Self { regex: SearchRegex::over_bytes(&text)?, text })
     }
 
     /// What all that it matches starts with, decoded and on the wire alike; nothing where it may match further in.

@@ -1,10 +1,11 @@
 //! What text is compared with. Values are bytes: a header field need not be UTF-8.
 
+use std::sync::Arc;
+
 use memchr::memmem::Finder;
-use regex::bytes::Regex;
 use smallvec::SmallVec;
 
-use super::operator::Operator;
+use super::{super::search_regex::SearchRegex, operator::Operator};
 
 /// A test of text.
 #[derive(Clone, Debug)]
@@ -23,7 +24,7 @@ enum Needle {
     Prefix(Constant),
     Suffix(Constant),
     Contains(Box<Finder<'static>>),
-    Search(Regex),
+    Search(Arc<SearchRegex>),
 }
 
 /// A value that is changed before it is compared; up to this length without the heap.
@@ -44,8 +45,13 @@ impl TextTest {
     }
 
     /// Against a regular expression.
-    pub(super) fn search(regex: Regex, lower: bool) -> Self {
+    pub(super) fn search(regex: Arc<SearchRegex>, lower: bool) -> Self {
         Self { lower, needle: Needle::Search(regex) }
+    }
+
+    /// Its regular expression, if it has one.
+    pub(super) fn regex(&self) -> Option<&SearchRegex> {
+        if let Needle::Search(regex) = &self.needle { Some(regex) } else { None }
     }
 
     /// Whether `value` passes.

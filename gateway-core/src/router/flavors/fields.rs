@@ -3,6 +3,7 @@
 use super::{
     super::{
         Dialect, Flavor,
+        budget::Budget,
         host::Host,
         predicate::{HeaderValues, Predicates},
         rank::Rank,
@@ -49,9 +50,10 @@ impl Fields {
         refuse_foreign(route, dialect.flavor, &mut errors);
         refuse_many(route, &mut errors);
         let hosts = read("hosts", route.hosts.as_deref(), reading.host, &mut errors);
-        let predicates = Predicates::new(route, reading.header_values, &mut errors);
+        let mut budget = Budget::default();
+        let predicates = Predicates::new(route, reading.header_values, &mut budget, &mut errors);
         let path = |text: &str| (reading.path)(text, dialect);
-        let paths = read("paths", route.paths.as_deref(), path, &mut errors);
+        let paths = budget.read("paths", route.paths.as_deref(), path, &mut errors);
         if !errors.is_empty() {
             return Err(errors);
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    super::{Dialect, path::Prefix, pattern::Pattern, rule::Paths, template::Template},
+    super::{Dialect, budget::Compiled, path::Prefix, pattern::Pattern, rule::Paths, template::Template},
     priority::PathKind,
 };
 
@@ -41,6 +41,12 @@ impl Path {
             Self::Pattern(_) => PathKind::Regex,
             Self::Template(template) => PathKind::Template(template.length()),
         }
+    }
+}
+
+impl Compiled for Path {
+    fn memory(&self) -> usize {
+        if let Self::Pattern(pattern) = self { pattern.regex.memory() } else { 0 }
     }
 }
 

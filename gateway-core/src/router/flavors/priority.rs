@@ -72,6 +72,11 @@ impl Priority {
         }
     }
 
+    /// Whether nothing but the id tells them apart.
+    pub(in crate::router) fn ties(&self, other: &Self) -> bool {
+        Self { id: other.id, ..self.clone() } == *other
+    }
+
     /// What is compared, one after the other.
     pub(in crate::router) fn terms(&self) -> Vec<Term> {
         vec![

@@ -6,6 +6,7 @@ mod crowds;
 mod explain;
 mod gateway_api;
 mod generated;
+mod limits;
 mod order;
 mod page;
 mod reference;

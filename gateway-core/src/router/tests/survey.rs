@@ -3,7 +3,7 @@
 use proptest::{prelude::*, sample::Index, test_runner::Config};
 
 use super::*;
-use crate::router::{Effect, Relation, survey};
+use crate::router::{Effect, Relation, flavors::compile::compiler, survey, why::survey::survey_counting};
 
 fn relations(dialect: impl Into<Dialect>, routes: &[Route]) -> Vec<Relation> {
     survey(dialect.into(), &routes.iter().collect::<Vec<_>>())
@@ -117,6 +117,18 @@ fn a_path_that_another_leaves_nothing_to_is_named() {
     assert_eq!(effect, Some(Effect::PathsUnreachable(vec!["/a/b".into(), "/a/c".into()])));
 }
 
+/// In the flavour `gateway_api` every host ranks by itself.
+#[test]
+fn a_path_that_is_lost_under_one_host_only_is_not() {
+    let routes = [
+        route("two", |route| (route.hosts, route.paths) = (list(&["a.t", "*.t"]), list(&["/a", "/b"]))),
+        route("one", |route| {
+            (route.hosts, route.paths) = (list(&["a.t"]), list(&["~/a"]));
+        }),
+    ];
+    assert_eq!(relations(Flavor::GatewayApi, &routes), []);
+}
+
 #[test]
 fn what_only_the_ids_decide_is_ambiguous() {
     let ambiguous = |above: fn(&mut Route), below: fn(&mut Route)| {
@@ -178,4 +190,45 @@ fn many_routes_are_looked_at_in_a_moment_each() {
             .collect();
     // All pairs would be sixteen million.
     assert_eq!(relations(Flavor::default(), &routes), []);
+}
+
+/// How often rules are compared for so many routes that differ in a header only, and for one with so many paths.
+#[test]
+fn work_grows_with_the_number_of_places_and_not_with_its_square() {
+    let alike = |count: u32| -> Vec<Route> {
+        (0..count)
+            .map(|at| {
+                route(&at.to_string(), |route| {
+                    (route.paths, route.headers) = (list(&["/same"]), headers(&[&format!("x: {at}")]));
+                })
+            })
+            .collect()
+    };
+    let wide = |count: u32| -> Vec<Route> {
+        let paths: Vec<String> = (0..count).map(|at| format!("/p{at}")).collect();
+        let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
+        ["one", "two", "three"].map(|name| route(name, |route| route.paths = list(&paths))).into()
+    };
+    let work = |routes: &[Route]| survey_counting(Dialect::default(), &routes.iter().collect::<Vec<_>>()).1;
+    for routes in [alike as fn(u32) -> Vec<Route>, wide] {
+        let (few, many) = (work(&routes(500)), work(&routes(2_000)));
+        assert!(few > 500 && many <= 5 * few, "{few} for 500, {many} for 2,000");
+        assert!(many <= 2_000 * 3 * 2 * 256, "each is compared with so many at most: {many}");
+    }
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    /// Equal but for the ids is what ends with a comparison of ids.
+    #[test]
+    fn a_tie_is_what_the_texts_call_one((dialect, routes) in explain::any_routes()) {
+        let compile = compiler(dialect.flavor);
+        let ranks: Vec<_> = routes.iter().flat_map(|route| compile(route, dialect).unwrap_or_default()).collect();
+        for (own, _) in &ranks {
+            for (other, _) in &ranks {
+                prop_assert_eq!(own.ties(other), own.lost(other).is_tie(), "{:?} {:?}", own, other);
+            }
+        }
+    }
 }

@@ -9,28 +9,28 @@ use super::{
         host::{Host, Name},
         pattern::Pattern,
     },
+    shelves::Spot,
     wants::{HeaderWant, Want, Wants},
 };
 
 impl Wants {
-    /// Whether it takes every request that `other` takes by `host` and `path`, which are of `other`'s.
-    pub(in crate::router) fn cover(&self, other: &Self, host: Option<&Host>, path: &Want) -> bool {
-        self.cover_host(host)
-            && self.paths.iter().any(|own| own.covers(path))
+    /// Whether it takes, by its host and path of this spot, every request that `other` takes by `host` and `path`,
+    /// which are of `other`'s.
+    pub(super) fn cover(&self, spot: Spot, other: &Self, host: Option<&Host>, path: &Want) -> bool {
+        self.hosts.get(spot.host).is_none_or(|own| own.covers(host))
+            && self.paths.get(spot.path).is_some_and(|own| own.covers(path))
             && within(&other.methods, &self.methods, |a, b| a == b)
             && self.cover_headers(other)
             && self.queries == 0
             && within(&other.snis, &self.snis, |name, own| own.covers(name))
     }
 
-    fn cover_host(&self, host: Option<&Host>) -> bool {
-        self.hosts.is_empty() || self.hosts.iter().any(|own| own.covers(host))
-    }
-
     /// Each field that this one asks for is one that the other asks for too, by no more values.
     fn cover_headers(&self, other: &Self) -> bool {
         self.headers.iter().all(|(name, values)| {
-            other.header(name).is_some_and(|theirs| theirs.iter().all(|value| values.contains(value)))
+            other.header(name).is_some_and(|theirs| {
+                are_few(theirs, values) && theirs.iter().all(|value| values.contains(value))
+            })
         })
     }
 
@@ -38,29 +38,43 @@ impl Wants {
         self.headers.iter().find(|(own, _)| own == name).map(|(_, values)| values.as_slice())
     }
 
-    /// Whether there is a request that both take.
-    pub(in crate::router) fn meets(&self, other: &Self) -> bool {
-        let paths = || self.paths.iter().flat_map(|own| other.paths.iter().map(move |theirs| (own, theirs)));
+    /// Whether there is a request that both take by their hosts and paths of these spots.
+    pub(super) fn meet(&self, spot: Spot, other: &Self, theirs: Spot) -> bool {
+        let hosts = self.hosts.get(spot.host).zip(other.hosts.get(theirs.host));
+        let paths = self.paths.get(spot.path).zip(other.paths.get(theirs.path));
         either(&self.methods, &other.methods, |a, b| a == b)
             && either(&self.snis, &other.snis, |a, b| a.covers(b) || b.covers(a))
             && (self.queries == 0 || other.queries == 0)
-            && either(&self.hosts, &other.hosts, Host::meets)
-            && self.headers.iter().all(|(name, values)| match other.header(name) {
-                Some(theirs) => values.iter().any(|a| theirs.iter().any(|b| value_meets(a, b))),
-                None => true,
+            && hosts.is_none_or(|(own, theirs)| own.meets(theirs))
+            && self.headers.iter().all(|(name, values)| {
+                other.header(name).is_none_or(|theirs| {
+                    are_few(theirs, values) && values.iter().any(|a| theirs.iter().any(|b| value_meets(a, b)))
+                })
             })
-            && paths().any(|(own, theirs)| own.meets(theirs))
+            && paths.is_some_and(|(own, theirs)| own.meets(theirs))
     }
+}
+
+/// Longer lists than these two are not compared, value by value.
+const MOST_VALUES: usize = 16_384;
+
+fn are_few<T>(a: &[T], b: &[T]) -> bool {
+    a.len().saturating_mul(b.len()) <= MOST_VALUES
 }
 
 /// Whether each of `few` is one of `many`; an empty list stands for all there are.
 fn within<T>(few: &[T], many: &[T], fits: impl Fn(&T, &T) -> bool) -> bool {
-    many.is_empty() || (!few.is_empty() && few.iter().all(|one| many.iter().any(|other| fits(one, other))))
+    many.is_empty()
+        || (!few.is_empty()
+            && are_few(few, many)
+            && few.iter().all(|one| many.iter().any(|other| fits(one, other))))
 }
 
 /// Whether the two have one in common; an empty list stands for all there are.
 fn either<T>(a: &[T], b: &[T], fits: impl Fn(&T, &T) -> bool) -> bool {
-    a.is_empty() || b.is_empty() || a.iter().any(|one| b.iter().any(|other| fits(one, other)))
+    a.is_empty()
+        || b.is_empty()
+        || are_few(a, b) && a.iter().any(|one| b.iter().any(|other| fits(one, other)))
 }
 
 /// Whether one field of a request may satisfy both.

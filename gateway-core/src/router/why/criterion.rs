@@ -270,7 +270,7 @@ impl fmt::Display for query::Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Text(text) => f.write_str(text),
-            Self::Pattern(pattern) => write!(f, "~{pattern}"),
+            Self::Pattern(pattern) => write!(f, "~{}", pattern.as_str()),
         }
     }
 }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use http::{HeaderName, Method};
-use regex::bytes::Regex;
 
 use super::{
     super::{
@@ -12,6 +11,7 @@ use super::{
         pattern::Pattern,
         predicate::Value,
         rule::{Paths, Rule},
+        search_regex::SearchRegex,
     },
     simple::{example_of, start_of},
 };
@@ -38,7 +38,7 @@ pub(in crate::router) enum HeaderWant {
     /// In lower case, compared without regard to it.
     Text(String),
     Exact(String),
-    Pattern(Arc<Regex>),
+    Pattern(Arc<SearchRegex>),
 }
 
 impl PartialEq for HeaderWant {

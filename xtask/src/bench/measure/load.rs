@@ -9,7 +9,7 @@ use crate::bench::proc;
 use crate::bench::stage::Stage;
 use crate::bench::wrk;
 
-const COLUMNS: &[Column] = &[
+pub(super) const COLUMNS: &[Column] = &[
     column("CPU us/request", 2),
     column("requests/s", 0),
     column("p50 us", 0),

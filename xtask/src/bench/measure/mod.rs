@@ -4,6 +4,7 @@ mod change;
 mod idle;
 mod load;
 mod p99;
+mod plugins;
 mod syscalls;
 
 use std::time::Duration;
@@ -23,6 +24,8 @@ pub(crate) enum Kind {
     P99,
     /// Latency with 50,000 routes while 400 of them change each second, beside the same without changes
     Change,
+    /// CPU per request with three plugins in WebAssembly, beside none and beside nginx with the same in Lua
+    Plugins,
     /// Socket reads and writes a request (strace, 10,000 requests)
     Syscalls,
     /// Memory of idle connections
@@ -68,6 +71,7 @@ impl Kind {
             Kind::Load => Some(&load::MEASUREMENT),
             Kind::P99 => Some(&p99::MEASUREMENT),
             Kind::Change => Some(&change::MEASUREMENT),
+            Kind::Plugins => Some(&plugins::MEASUREMENT),
             Kind::Syscalls => Some(&syscalls::MEASUREMENT),
             Kind::Idle => Some(&idle::MEASUREMENT),
             Kind::Headers => None,
@@ -77,7 +81,7 @@ impl Kind {
     /// One turn: a number for each column.
     pub(crate) async fn turn(self, stage: &Stage, load: Load) -> Result<Vec<f64>> {
         match self {
-            Kind::Load => load::turn(stage, load).await,
+            Kind::Load | Kind::Plugins => load::turn(stage, load).await,
             Kind::P99 => p99::turn(stage, load).await,
             Kind::Change => change::turn(stage, load).await,
             Kind::Syscalls => syscalls::turn(stage, load).await,

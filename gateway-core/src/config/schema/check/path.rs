@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::text;
+use crate::config::regex_limits::REGEX;
 
 /// The path of a service: begins with a slash, no empty segments, RFC 3986 characters.
 pub(in crate::config::schema) fn path(value: &Value) -> Result<(), String> {
@@ -49,7 +50,8 @@ fn regex(pattern: &str) -> Result<(), String> {
         format!("invalid regex: '{pattern}' (PCRE returned: {reason})")
     };
     // `(?<n>` and `(?P<n>` are one for this engine.
-    regex::Regex::new(pattern).map(drop).map_err(|error| refused(&error))
+    let mut builder = regex::RegexBuilder::new(pattern);
+    builder.size_limit(REGEX).build().map(drop).map_err(|error| refused(&error))
 }
 
 fn percent(path: &str) -> Result<(), String> {

@@ -1,9 +1,11 @@
 //! The language, rule by rule; its errors; and expressions against a plain model.
 
 mod errors;
+mod generated;
 mod language;
 mod model;
 mod routes;
+mod values;
 
 use std::net::SocketAddr;
 

@@ -1,4 +1,4 @@
-//! What guests call.
+//! Values kept under keys.
 
 use std::sync::Arc;
 
@@ -7,21 +7,11 @@ use plugin_contract::{
     kv::{Delete, Entry, Get, Outcome, Set},
 };
 
-use super::KeyValues;
-use crate::{
-    Builder, Status,
-    call::Call,
-    function::{Function, Reply},
-    services::{ForeignFunction, Returned},
-};
+use crate::{Call, ForeignFunction, Function, Reply, Returned, Status, kv::KeyValues, plugin::Builder};
 
-impl Builder {
-    /// Lets it keep values: `gateway.kv.get`, `gateway.kv.set` and `gateway.kv.delete`.
-    #[must_use]
-    pub fn key_values(self, values: Arc<dyn KeyValues>) -> Self {
-        let (get, set) = (Look(Arc::clone(&values)), Put(Arc::clone(&values)));
-        self.function(Get::NAME, get).serve(set).serve(Remove(values))
-    }
+pub(crate) fn serve(builder: Builder, values: Arc<dyn KeyValues>) -> Builder {
+    let (get, set) = (Look(Arc::clone(&values)), Put(Arc::clone(&values)));
+    builder.function(Get::NAME, get).serve(set).serve(Remove(values))
 }
 
 /// `gateway.kv.get`: the answer points into a value that others may replace meanwhile, so it is written here.
@@ -29,7 +19,7 @@ struct Look(Arc<dyn KeyValues>);
 
 impl ForeignFunction for Look {
     fn call(&self, arguments: &[u8], call: &mut Call<'_>) -> Result<Returned, Status> {
-        let get: Get<'_> = decode(arguments).ok_or(Status::ParseFailure)?;
+        let get: Get<'_> = decode(arguments).ok_or(Status::BadArgument)?;
         let kept = self.0.get(call.plugin, &get);
         let entry = kept.as_ref().map(|(value, version)| Entry { value, version: *version });
         let mut answer = std::mem::take(call.answer);

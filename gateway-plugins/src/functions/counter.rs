@@ -1,22 +1,17 @@
-//! What guests call.
+//! Numbers that are counted up and down.
 
 use std::sync::Arc;
 
 use plugin_contract::counter::Add;
 
-use super::{Counted, Counters};
 use crate::{
-    Builder, Status,
-    call::Call,
-    function::{Function, Reply},
+    Call, Function, Reply, Status,
+    counter::{Counted, Counters},
+    plugin::Builder,
 };
 
-impl Builder {
-    /// Lets it count: `gateway.counter.add`.
-    #[must_use]
-    pub fn counters(self, counters: Arc<dyn Counters>) -> Self {
-        self.serve(Count(counters))
-    }
+pub(crate) fn serve(builder: Builder, counters: Arc<dyn Counters>) -> Builder {
+    builder.serve(Count(counters))
 }
 
 /// `gateway.counter.add`

@@ -1,4 +1,4 @@
-//! What guests call.
+//! How often something may happen.
 
 use std::sync::{Arc, OnceLock};
 
@@ -7,24 +7,17 @@ use plugin_contract::{
     ratelimit::{Check, Limiter},
 };
 
-use super::{Checked, RateLimit, RateLimits, Scope};
 use crate::{
-    Builder, Status,
-    call::Call,
-    function::{Function, Reply},
-    services::{ForeignFunction, Returned},
+    Call, ForeignFunction, Function, Reply, Returned, Status,
+    plugin::Builder,
+    ratelimit::{Checked, RateLimit, RateLimits, Scope},
 };
 
 /// Limiters of one configuration.
 const MOST: usize = 64;
 
-impl Builder {
-    /// Lets it limit how often something may happen: `gateway.ratelimit.limiter` and `gateway.ratelimit.check`. All
-    /// plugins of a process should have the same, so that what was counted outlives them.
-    #[must_use]
-    pub fn rate_limits(self, limits: Arc<dyn RateLimits>) -> Self {
-        self.serve(Make(limits)).function(Check::NAME, Ask)
-    }
+pub(crate) fn serve(builder: Builder, limits: Arc<dyn RateLimits>) -> Builder {
+    builder.serve(Make(limits)).function(Check::NAME, Ask)
 }
 
 /// `gateway.ratelimit.limiter`
@@ -37,7 +30,7 @@ impl Function for Make {
         let made: &Made = call.configuration.kept().ok_or(Status::InternalFailure)?;
         let bytes = encode(&limiter, Vec::new()).map_err(|_| Status::SerializationFailure)?;
         let scope = Scope { plugin: call.plugin, entity: &call.configuration.entity };
-        made.number(bytes.into(), || self.0.limiter(&limiter, scope)).map(Reply::Now)
+        made.number(&bytes, || self.0.limiter(&limiter, scope)).map(Reply::Now)
     }
 }
 
@@ -46,7 +39,7 @@ struct Ask;
 
 impl ForeignFunction for Ask {
     fn call(&self, arguments: &[u8], call: &mut Call<'_>) -> Result<Returned, Status> {
-        let check: Check<'_> = decode(arguments).ok_or(Status::ParseFailure)?;
+        let check: Check<'_> = decode(arguments).ok_or(Status::BadArgument)?;
         let made: &Made = call.configuration.kept().ok_or(Status::InternalFailure)?;
         let limiter = made.get(check.limiter).ok_or(Status::BadArgument)?;
         match limiter.check(check.key, check.cost) {
@@ -65,7 +58,10 @@ impl ForeignFunction for Ask {
 }
 
 /// The limiters of a configuration, by their numbers. A place once taken stays: looking takes no lock.
-struct Made([OnceLock<(Box<[u8]>, Arc<dyn RateLimit>)>; MOST]);
+struct Made([OnceLock<One>; MOST]);
+
+/// A limiter, and the arguments it was made from.
+type One = (Vec<u8>, Arc<dyn RateLimit>);
 
 impl Default for Made {
     fn default() -> Self {
@@ -82,18 +78,18 @@ impl Made {
     /// The number of the limiter with these arguments, made where there is none.
     fn number(
         &self,
-        arguments: Box<[u8]>,
+        arguments: &[u8],
         make: impl FnOnce() -> Result<Arc<dyn RateLimit>, Status>,
     ) -> Result<u32, Status> {
-        let is = |place: &OnceLock<(Box<[u8]>, _)>| place.get().is_some_and(|(made, _)| *made == arguments);
+        let is = |place: &OnceLock<One>| place.get().is_some_and(|(made, _)| made == arguments);
         let known = self.0.iter().position(is);
         let at = match known {
             Some(at) => at,
             None if self.0.iter().all(|place| place.get().is_some()) => return Err(Status::InternalFailure),
             None => {
-                let mut fresh = Some((arguments.clone(), make()?));
+                let mut fresh = Some((arguments.to_vec(), make()?));
                 // Of workers that make one at the same time each takes the first place that is left, or its own.
-                let mut taken = |place: &OnceLock<_>| {
+                let mut taken = |place: &OnceLock<One>| {
                     fresh = fresh.take().and_then(|limiter| place.set(limiter).err());
                     is(place)
                 };
@@ -127,10 +123,10 @@ mod tests {
     #[test]
     fn the_same_limiter_made_twice_is_one() {
         let made = Made::default();
-        let make = |name: u8| made.number([name].into(), || Ok(Arc::new(Never) as Arc<dyn RateLimit>));
+        let make = |name: u8| made.number(&[name], || Ok(Arc::new(Never) as Arc<dyn RateLimit>));
         assert_eq!((make(1), make(2), make(1), make(2)), (Ok(0), Ok(1), Ok(0), Ok(1)));
         assert!(made.get(1).is_some() && made.get(2).is_none() && made.get(u32::MAX).is_none());
-        assert_eq!(made.number([9].into(), || Err(Status::BadArgument)), Err(Status::BadArgument));
+        assert_eq!(made.number(&[9], || Err(Status::BadArgument)), Err(Status::BadArgument));
         let numbers: Vec<_> = (0..=100).map(make).collect();
         assert_eq!(numbers.iter().filter(|number| number.is_ok()).count(), MOST);
         assert_eq!(numbers.last(), Some(&Err(Status::InternalFailure)));
@@ -140,8 +136,7 @@ mod tests {
     fn limiters_made_at_the_same_time_have_one_number_each() {
         let made = Made::default();
         let all = std::thread::scope(|scope| {
-            let make =
-                |name: u8| made.number([name % 4].into(), || Ok(Arc::new(Never) as Arc<dyn RateLimit>));
+            let make = |name: u8| made.number(&[name % 4], || Ok(Arc::new(Never) as Arc<dyn RateLimit>));
             let threads: Vec<_> = (0..16).map(|name| scope.spawn(move || (name % 4, make(name)))).collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
         });
