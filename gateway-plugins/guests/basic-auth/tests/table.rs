@@ -112,6 +112,7 @@ fn configurations_are_refused_in_kongs_words() {
         (json!({ "hide_credentials": 1 }), "config.hide_credentials: expected a boolean"),
         (json!({ "key_names": ["a"] }), "config.key_names: unknown field"),
     ] {
-        assert_eq!(Gateway::new::<BasicAuth>(config).err().as_deref(), Some(said));
+        let refusal = Gateway::new::<BasicAuth>(config).err().unwrap_or_default();
+        assert!(refusal.ends_with(said), "{refusal}");
     }
 }

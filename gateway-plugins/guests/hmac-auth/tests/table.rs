@@ -225,6 +225,7 @@ fn configurations_are_refused_in_kongs_words() {
         (json!({ "enforce_headers": "date" }), "config.enforce_headers: expected an array"),
         (json!({ "skew": 1 }), "config.skew: unknown field"),
     ] {
-        assert_eq!(Gateway::new::<HmacAuth>(config).err().as_deref(), Some(said));
+        let refusal = Gateway::new::<HmacAuth>(config).err().unwrap_or_default();
+        assert!(refusal.ends_with(said), "{refusal}");
     }
 }

@@ -269,6 +269,7 @@ fn configurations_are_refused_in_kongs_words() {
         (json!({ "cookie_names": ["a", "a"] }), "config.cookie_names: values must be unique"),
         (json!({ "secret": "x" }), "config.secret: unknown field"),
     ] {
-        assert_eq!(Gateway::new::<Jwt>(config).err().as_deref(), Some(said));
+        let refusal = Gateway::new::<Jwt>(config).err().unwrap_or_default();
+        assert!(refusal.ends_with(said), "{refusal}");
     }
 }
