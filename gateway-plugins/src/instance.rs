@@ -175,12 +175,13 @@ impl Instance {
         lend_head(store, stream, message, exchange, |store| {
             lend_part(store, (stream, side), &mut held.part(), Some(exchange), |store| match event {
                 Some(event) => happened(store, exports, (stream, root), event),
-                None if read == Read::ToTheTrailers => {
+                None if read == Read::ToTheTrailers && exports.trailers[side as usize].is_some() => {
                     let callback = exports.trailers[side as usize].as_ref();
                     enter(store, exports, entry, callback, (stream, fields)).map(drop)
                 }
                 None => {
-                    let end = u32::from(read == Read::ToTheEnd);
+                    // For a guest that knows no trailers the body ends where they begin.
+                    let end = u32::from(read != Read::Partly);
                     let callback = exports.bodies[side as usize].as_ref();
                     enter(store, exports, entry, callback, (stream, length, end)).map(drop)
                 }
@@ -294,15 +295,14 @@ impl Instance {
 
     /// The guest's will about a head; one that is not held any longer is kept, if the guest may ask for it when it is gone.
     fn judge<M: Head>(&mut self, stream: u32, message: &M, returned: Option<u32>) -> Verdict {
-        let exports = &self.exports;
-        let later = exports.bodies[1].is_some()
-            || exports.log.is_some()
-            || (M::SIDE == Side::Request && (exports.heads[1].is_some() || exports.bodies[0].is_some()));
         let host = self.store.data_mut();
+        let uses = host.runtime.module.uses();
+        let later =
+            uses.bodies[1] || uses.log || (M::SIDE == Side::Request && (uses.heads[1] || uses.bodies[0]));
         let verdict = verdict(host, stream, M::SIDE, returned);
         if !matches!(verdict, Verdict::Pause)
             && later
-            && host.runtime.module.uses().fields
+            && uses.fields
             && let Some(stream) = host.streams.get_mut(&stream)
         {
             message.keep(stream);

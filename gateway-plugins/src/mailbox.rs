@@ -33,6 +33,11 @@ impl Mailbox {
         memory.data(store).get(at).is_some_and(|byte| *byte != 0)
     }
 
+    /// Says how many values a field has.
+    pub(crate) fn count(self, memory: &mut [u8], values: u32) {
+        let _ = put_u32(memory, self.field(offset_of!(Layout, values)), values);
+    }
+
     /// Where a value of this length can lie.
     pub(crate) fn room(self, length: usize) -> Option<u32> {
         (length <= ROOM).then(|| self.field(offset_of!(Layout, bytes)))

@@ -12,7 +12,10 @@
 
 use plugin_contract::consumer::{Authenticate, Current, Field, Find, Groups, Who};
 
-use crate::{Error, call};
+use crate::{
+    Error, call,
+    host::{self, Map},
+};
 
 pub use plugin_contract::{Id, consumer::Kind};
 
@@ -84,6 +87,32 @@ pub fn admit(kind: Kind, key: &str) -> Result<bool, Error> {
     call::now(&Authenticate { who: Who::Key { kind, key } }, |found| found.is_some())
 }
 
+/// Lets the consumer with this id or username stand in for nobody in particular, and says whether there is one:
+/// [`anonymous`] for those who do not want to know more.
+///
+/// # Errors
+/// As for [`by_key`].
+pub fn stand_in(consumer: &str) -> Result<bool, Error> {
+    call::now(&Authenticate { who: Who::Anonymous(consumer) }, |found| found.is_some())
+}
+
+/// Makes the owner of the credential that [`find`] gave the request's consumer, and says whether there is one:
+/// [`by_credential`] for those who do not want to know more.
+///
+/// # Errors
+/// As for [`by_key`].
+pub fn admit_credential(credential: Id) -> Result<bool, Error> {
+    call::now(&Authenticate { who: Who::Credential(credential) }, |found| found.is_some())
+}
+
+/// The id of the credential with this key; nothing changes.
+///
+/// # Errors
+/// As for [`by_key`].
+pub fn credential(kind: Kind, key: &str) -> Result<Option<Id>, Error> {
+    call::now(&Find { kind, key }, |found| found.and_then(|identity| identity.credential))
+}
+
 /// The owner of a credential; nothing changes.
 ///
 /// # Errors
@@ -100,12 +129,46 @@ pub fn current() -> Result<Option<Identity>, Error> {
     call::now(&Current, |found| found.map(Identity::from))
 }
 
+/// How far it is known who calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Caller {
+    /// No plugin has found out.
+    Unknown,
+    /// A consumer stands in for nobody in particular.
+    Anonymous,
+    /// A consumer who has shown who it is.
+    Known,
+}
+
+/// How far it is known who calls: [`current`] for those who do not want to know who it is.
+///
+/// # Errors
+/// As for [`by_key`].
+pub fn caller() -> Result<Caller, Error> {
+    let credential = call::now(&Current, |found| found.map(|identity| identity.credential.is_some()))?;
+    Ok(match credential {
+        None => Caller::Unknown,
+        Some(true) => Caller::Known,
+        // Who was found by other means than a credential has none, either.
+        Some(false) if host::header(Map::Request, "x-anonymous-consumer").is_none() => Caller::Known,
+        Some(false) => Caller::Anonymous,
+    })
+}
+
 /// The groups of the request's consumer for access control.
 ///
 /// # Errors
 /// As for [`by_key`].
 pub fn groups() -> Result<Vec<String>, Error> {
-    call::now(&Groups, |groups| groups.into_iter().map(str::to_owned).collect())
+    with_groups(|groups| groups.iter().copied().map(str::to_owned).collect())
+}
+
+/// The same, read where they lie.
+///
+/// # Errors
+/// As for [`by_key`].
+pub fn with_groups<R>(read: impl FnOnce(&[&str]) -> R) -> Result<R, Error> {
+    call::now(&Groups, |groups| read(&groups))
 }
 
 /// A field of a credential that is no secret.

@@ -35,9 +35,34 @@ impl<F: Into<Self>> From<Result<F, Reply>> for Flow {
     }
 }
 
-/// A phase that is over, or one that waits. `#[plugin]` makes it.
-#[doc(hidden)]
-pub enum Outcome {
+/// A phase that is over, or one that waits: for phases that do not wait as a rule, so that the rule costs no future.
+///
+/// ```
+/// use std::rc::Rc;
+/// use plugin_sdk::{Outcome, prelude::*};
+///
+/// struct Patient;
+///
+/// #[plugin(name = "patient")]
+/// impl Patient {
+///     fn configure((): ()) -> Result<Self, String> {
+///         Ok(Self)
+///     }
+///
+///     fn on_request(self: Rc<Self>, request: Request) -> Outcome {
+///         match request.header("x-wait") {
+///             None => Outcome::now(Flow::Continue),
+///             Some(_) => Outcome::later(async {
+///                 let _ = time::sleep(std::time::Duration::from_secs(1)).await;
+///             }),
+///         }
+///     }
+/// }
+/// # fn main() {}
+/// ```
+pub struct Outcome(pub(crate) Stage);
+
+pub(crate) enum Stage {
     Now(Flow),
     Later(Later),
 }
@@ -46,11 +71,13 @@ pub enum Outcome {
 pub(crate) type Later = Pin<Box<dyn Future<Output = Flow>>>;
 
 impl Outcome {
+    /// The phase is over.
     pub fn now(flow: impl Into<Flow>) -> Self {
-        Self::Now(flow.into())
+        Self(Stage::Now(flow.into()))
     }
 
+    /// The phase goes on with this, and holds the message while it waits.
     pub fn later<F: Into<Flow>>(phase: impl Future<Output = F> + 'static) -> Self {
-        Self::Later(Box::pin(async move { phase.await.into() }))
+        Self(Stage::Later(Box::pin(async move { phase.await.into() })))
     }
 }

@@ -17,6 +17,15 @@ pub trait Headers {
         host::header(Self::MAP, name)
     }
 
+    /// The value of a field that is there once, without a look at all the others.
+    fn only_header(&self, name: &str) -> Only {
+        match host::header_alone(Self::MAP, name) {
+            None => Only::None,
+            Some((value, true)) => Only::One(value),
+            Some((_, false)) => Only::Several,
+        }
+    }
+
     /// All fields in their order, pseudo-fields (`:path`) left out.
     fn headers(&self) -> Vec<(String, String)> {
         let mut fields = host::headers(Self::MAP);
@@ -44,4 +53,15 @@ pub trait Headers {
     fn remove_header(&mut self, name: &str) {
         host::remove_header(Self::MAP, name);
     }
+}
+
+/// What there is of a field that should be there once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Only {
+    /// No field of this name, or one that is not UTF-8.
+    None,
+    /// One.
+    One(Text),
+    /// Two or more.
+    Several,
 }

@@ -45,7 +45,8 @@
 //! | `fn on_tick(&self)` | time has passed ([`time::tick_every`]) |
 //!
 //! `on_request` and `on_response` may be `async fn`: they may wait for callouts ([`Callout`]), for late answers of the
-//! gateway and, with `reads_body`, for the request's body ([`Request::body`]). The message is held meanwhile.
+//! gateway and, with `reads_body`, for the request's body ([`Request::body`]). The message is held meanwhile. Written as
+//! `fn on_request(self: Rc<Self>, request: Request) -> Outcome`, they choose each time whether they wait ([`Outcome`]).
 //! Anything that becomes a [`Flow`] can be returned. Only the phases that are there cost anything.
 //!
 //! # What a plugin cannot do
@@ -59,12 +60,15 @@ mod callout;
 mod chunk;
 pub mod consumer;
 pub mod counter;
+pub mod crypto;
 mod exports;
 mod flow;
+pub mod form;
 mod headers;
 #[doc(hidden)]
 pub mod host;
 mod join;
+pub mod jwt;
 pub mod kv;
 pub mod log;
 pub mod manifest;
@@ -89,7 +93,7 @@ pub use call::Error;
 pub use callout::{Answer, Callout};
 pub use chunk::Chunk;
 pub use flow::{Flow, Outcome};
-pub use headers::Headers;
+pub use headers::{Headers, Only};
 pub use join::join;
 pub use log::Log;
 pub use plugin::Plugin;

@@ -5,7 +5,7 @@ use std::any::Any;
 use crate::{
     Text,
     headers::Headers,
-    host::{self, Map},
+    host::{self, Buffer, Map},
     scene,
 };
 
@@ -27,7 +27,7 @@ impl Request {
         host::header(Map::Request, ":method").unwrap_or_default()
     }
 
-    /// The path and the query, as the client sent them.
+    /// The path and the query that the client asks for.
     #[must_use]
     pub fn path_and_query(&self) -> Text {
         host::header(Map::Request, ":path").unwrap_or_default()
@@ -66,6 +66,22 @@ impl Request {
         let address = host::property(&["source", "address"], Text::of).flatten().unwrap_or_default();
         let (ip, _) = address.rsplit_once(':').unwrap_or((&address, ""));
         Text::from(ip.trim_start_matches('[').trim_end_matches(']'))
+    }
+
+    /// The path and the query as the client sent them, byte by byte: what a signature is of.
+    #[must_use]
+    pub fn received_path_and_query(&self) -> Text {
+        crate::call::now(&plugin_contract::request::Received, |target| Text::from(target))
+            .unwrap_or_else(|_| self.path_and_query())
+    }
+
+    /// The path and the query that go upstream, as they stand now: the route has taken off what it takes off, and the
+    /// service's path stands before the rest. [`set_path_and_query`](Self::set_path_and_query) writes others.
+    #[must_use]
+    pub fn upstream_path_and_query(&self) -> Text {
+        crate::call::now(&plugin_contract::request::Target, |target| Text::from(target))
+            // A host without the function takes the route's part off afterwards.
+            .unwrap_or_else(|_| self.path_and_query())
     }
 
     /// Whether no body follows.
@@ -115,6 +131,12 @@ impl Request {
     /// The whole body, once it has come; up to the gateway's bound. For plugins with `reads_body`.
     pub async fn body(&mut self) -> Vec<u8> {
         if self.end { Vec::new() } else { scene::body(self.context).await }
+    }
+
+    /// Sends another body upstream, in place of one that was read ([`body`](Self::body)). Its length is the gateway's
+    /// to say.
+    pub fn set_body(&mut self, body: &[u8]) {
+        host::set_bytes(Buffer::RequestBody, 0, usize::MAX, body);
     }
 }
 

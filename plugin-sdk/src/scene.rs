@@ -11,7 +11,7 @@ use std::{
 
 use crate::{
     Flow, Reply,
-    flow::{Later, Outcome},
+    flow::{Later, Outcome, Stage},
     host::{self, Buffer, Side},
 };
 
@@ -74,9 +74,9 @@ thread_local! {
 /// Runs a phase of a request as far as it goes.
 pub(crate) fn run(context: u32, side: Side, phase: impl FnOnce() -> Outcome) -> Action {
     SCENE.with(|scene| scene.current.set(context));
-    match phase() {
-        Outcome::Now(flow) => decide(flow),
-        Outcome::Later(phase) => proceed(context, Task { side, phase }).map_or(Action::Pause, decide),
+    match phase().0 {
+        Stage::Now(flow) => decide(flow),
+        Stage::Later(phase) => proceed(context, Task { side, phase }).map_or(Action::Pause, decide),
     }
 }
 

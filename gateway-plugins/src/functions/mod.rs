@@ -8,6 +8,7 @@ mod kv;
 mod password;
 mod public_key;
 mod ratelimit;
+mod request;
 mod response;
 mod secret;
 #[cfg(test)]
@@ -45,6 +46,8 @@ pub enum Area {
     Kv,
     /// `gateway.ratelimit.*`: how often something may happen.
     RateLimit,
+    /// `gateway.request.*`: the request, beyond its fields.
+    Request,
     /// `gateway.response.*`: what the answer will carry.
     Response,
     /// `gateway.time.*`: waiting.
@@ -61,13 +64,14 @@ pub enum Area {
 
 impl Area {
     /// Every area.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Consumer,
         Self::Counter,
         Self::Crypto,
         Self::Jwt,
         Self::Kv,
         Self::RateLimit,
+        Self::Request,
         Self::Response,
         Self::Secret,
         Self::Time,
@@ -82,6 +86,7 @@ impl Area {
             Self::Counter => "counter",
             Self::Kv => "kv",
             Self::RateLimit => "ratelimit",
+            Self::Request => "request",
             Self::Response => "response",
             Self::Time => "time",
             Self::Var => "var",
@@ -98,6 +103,7 @@ impl Area {
             Self::Counter => serve(services, counter::Count),
             Self::Kv => kv::register(services),
             Self::RateLimit => ratelimit::register(services),
+            Self::Request => request::register(services),
             Self::Response => {
                 serve(services, response::Headers);
                 serve(services, response::Refuse);

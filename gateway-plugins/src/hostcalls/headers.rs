@@ -26,20 +26,22 @@ pub(super) fn define(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
 
 /// A value as the guest gets it: shared, not copied, where it is a field's.
 enum Found {
-    Field(HeaderValue),
+    /// The first one, and whether there are others.
+    Field(HeaderValue, bool),
     Made(bytes::Bytes),
 }
 
 impl Found {
     fn as_bytes(&self) -> &[u8] {
         match self {
-            Self::Field(value) => value.as_bytes(),
+            Self::Field(value, _) => value.as_bytes(),
             Self::Made(bytes) => bytes,
         }
     }
 }
 
-/// The first value, as in Envoy; the others come with the pairs. Where there is none, 0.1.0 has an empty one.
+/// The first value, as in Envoy; the others come with the pairs, and a mailbox says that there are any. Where there is
+/// none, 0.1.0 has an empty one.
 fn get_value(
     caller: &mut Caller<'_>,
     map: u32,
@@ -51,7 +53,12 @@ fn get_value(
     let map = kind::<MapKind>(map)?;
     let (memory, host) = view(caller)?;
     match find(host, map, bytes(memory, key, key_size)?) {
-        Some(found) => give(caller, found.as_bytes(), value_at, size_at),
+        Some(found) => {
+            if let (Some(mailbox), Found::Field(_, others)) = (host.mailbox, &found) {
+                mailbox.count(memory, 1 + u32::from(*others));
+            }
+            give(caller, found.as_bytes(), value_at, size_at)
+        }
         None if host.runtime.old_abi() => give(caller, &[], value_at, size_at),
         None => Err(ABSENT.into()),
     }
@@ -61,8 +68,9 @@ fn find(host: &Host, map: MapKind, key: &[u8]) -> Option<Found> {
     if key.first() == Some(&b':') {
         return fields::pseudo_value(host, map, Pseudo::of(key)?).map(Found::Made);
     }
-    let value = fields::headers(host, map)?.get(std::str::from_utf8(key).ok()?)?;
-    Some(Found::Field(value.clone()))
+    let mut values = fields::headers(host, map)?.get_all(std::str::from_utf8(key).ok()?).iter();
+    let first = values.next()?;
+    Some(Found::Field(first.clone(), values.next().is_some()))
 }
 
 fn get_pairs(caller: &mut Caller<'_>, map: u32, pairs_at: u32, size_at: u32) -> Called {

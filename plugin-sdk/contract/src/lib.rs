@@ -34,6 +34,7 @@ pub mod jwt;
 pub mod kv;
 pub mod mailbox;
 pub mod ratelimit;
+pub mod request;
 pub mod response;
 pub mod secret;
 pub mod time;

@@ -7,7 +7,8 @@
 //!   then does not tell of the contexts of requests: neither `proxy_on_context_create` nor `proxy_on_done`, and their
 //!   end by `proxy_on_delete` only where the guest has set [`keeps`](Mailbox::keeps) to 1 in a callback of theirs;
 //! - lays values of at most [`ROOM`] bytes into [`bytes`](Mailbox::bytes), and gives that address, where it would
-//!   otherwise have the guest allocate memory. The next host call may overwrite them.
+//!   otherwise have the guest allocate memory. The next host call may overwrite them;
+//! - says in [`values`](Mailbox::values), with the first value of a header field, whether there are others.
 //!
 //! Other hosts do neither, and the same module works with them.
 
@@ -28,4 +29,7 @@ pub struct Mailbox {
     pub keeps: u32,
     /// Room for a value.
     pub bytes: [u8; ROOM],
+    /// How many values the field has whose first one was asked for last: 1, or 2 where there are two or more. Hosts
+    /// that do not say leave it as it is.
+    pub values: u32,
 }

@@ -1,6 +1,6 @@
 //! The phases of a plugin: methods with certain names.
 
-use syn::{Error, FnArg, ImplItem, ImplItemFn, ItemImpl, Result};
+use syn::{Error, FnArg, ImplItem, ImplItemFn, ItemImpl, Receiver, Result};
 
 /// A phase of a request, or of the plugin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +63,18 @@ impl Phase {
 /// A phase that a plugin has.
 pub(crate) struct Method {
     pub(crate) phase: Phase,
-    pub(crate) waits: bool,
+    pub(crate) form: Form,
+}
+
+/// How a phase is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// `fn`: it never waits.
+    Plain,
+    /// `async fn`
+    Waits,
+    /// `fn(self: Rc<Self>, ..) -> Outcome`: it chooses each time.
+    Chooses,
 }
 
 /// The phases among the methods of a block.
@@ -94,16 +105,29 @@ fn phase(function: &ImplItemFn) -> Option<Phase> {
 }
 
 fn method(function: &ImplItemFn, phase: Phase) -> Result<Method> {
-    let waits = function.sig.asyncness.is_some();
-    if waits && !phase.may_wait() {
+    let mut inputs = function.sig.inputs.iter();
+    let form = match inputs.next() {
+        Some(FnArg::Receiver(own)) => form(own, function.sig.asyncness.is_some()),
+        _ => None,
+    };
+    if form.is_some_and(|form| form != Form::Plain) && !phase.may_wait() {
         let message = format!("{} cannot wait: make it a plain fn", phase.method());
         return Err(Error::new_spanned(&function.sig, message));
     }
-    let (form, arguments) = phase.form();
-    let mut inputs = function.sig.inputs.iter();
-    let by_reference = matches!(inputs.next(), Some(FnArg::Receiver(it)) if it.reference.is_some() && it.mutability.is_none());
-    if !by_reference || inputs.count() != arguments {
-        return Err(Error::new_spanned(&function.sig, format!("expected {form}")));
+    let (expected, arguments) = phase.form();
+    match form.filter(|_| inputs.count() == arguments) {
+        Some(form) => Ok(Method { phase, form }),
+        None => Err(Error::new_spanned(&function.sig, format!("expected {expected}"))),
     }
-    Ok(Method { phase, waits })
+}
+
+/// The form of a phase, by its receiver.
+fn form(own: &Receiver, waits: bool) -> Option<Form> {
+    match (own.reference.is_some(), own.colon_token.is_some()) {
+        (true, _) if own.mutability.is_some() => None,
+        (true, _) if waits => Some(Form::Waits),
+        (true, _) => Some(Form::Plain),
+        (false, true) if !waits => Some(Form::Chooses),
+        (false, _) => None,
+    }
 }

@@ -7,7 +7,7 @@ use syn::{
     parse::{Parse, ParseStream},
 };
 
-use crate::phase::{self, Method, Phase};
+use crate::phase::{self, Form, Method, Phase};
 
 /// What is said of the plugin.
 #[derive(Default)]
@@ -99,7 +99,7 @@ pub(crate) fn expand(arguments: &Arguments, block: &ItemImpl) -> Result<TokenStr
     if methods.is_empty() {
         return Err(Error::new_spanned(own, "a plugin has a phase: on_request, on_response, on_log ..."));
     }
-    let waits = |method: &Method| method.waits && method.phase == Phase::Request;
+    let waits = |method: &Method| method.form != Form::Plain && method.phase == Phase::Request;
     if arguments.reads_body && !methods.iter().any(waits) {
         let expected = "reads_body is for plugins that wait for the body: async fn on_request";
         return Err(Error::new_spanned(own, expected));
@@ -149,11 +149,12 @@ fn config(block: &ItemImpl) -> Result<&Type> {
 /// The trait's method, which calls the type's own.
 fn implementation(method: &Method) -> TokenStream {
     let name = format_ident!("{}", method.phase.method());
-    let own = match (method.phase, method.waits) {
-        (Phase::Request | Phase::Response, true) => {
+    let own = match (method.phase, method.form) {
+        (Phase::Request | Phase::Response, Form::Waits) => {
             quote! { ::plugin_sdk::Outcome::later(async move { Self::#name(&self, &mut message).await }) }
         }
-        (Phase::Request | Phase::Response, false) => {
+        (Phase::Request | Phase::Response, Form::Chooses) => quote! { Self::#name(self, message) },
+        (Phase::Request | Phase::Response, Form::Plain) => {
             quote! { ::plugin_sdk::Outcome::now(Self::#name(&self, &mut message)) }
         }
         (Phase::RequestBody | Phase::ResponseBody, _) => {
@@ -162,12 +163,13 @@ fn implementation(method: &Method) -> TokenStream {
         (Phase::Log, _) => quote! { Self::#name(self, log) },
         (Phase::Tick, _) => quote! { Self::#name(self) },
     };
+    let message = if method.form == Form::Chooses { quote!(message) } else { quote!(mut message) };
     let head = match method.phase {
         Phase::Request => quote! {
-            (self: ::std::rc::Rc<Self>, mut message: ::plugin_sdk::Request) -> ::plugin_sdk::Outcome
+            (self: ::std::rc::Rc<Self>, #message: ::plugin_sdk::Request) -> ::plugin_sdk::Outcome
         },
         Phase::Response => quote! {
-            (self: ::std::rc::Rc<Self>, mut message: ::plugin_sdk::Response) -> ::plugin_sdk::Outcome
+            (self: ::std::rc::Rc<Self>, #message: ::plugin_sdk::Response) -> ::plugin_sdk::Outcome
         },
         Phase::RequestBody => quote! {
             (&self, message: &mut ::plugin_sdk::Request, body: &mut ::plugin_sdk::Chunk) -> ::plugin_sdk::Flow
@@ -184,7 +186,7 @@ fn implementation(method: &Method) -> TokenStream {
 /// The callbacks of Proxy-Wasm that the plugin needs, and no others: one that is not there costs nothing.
 fn exports(arguments: &Arguments, own: &Type, methods: &[Method]) -> TokenStream {
     let has = |phase: Phase| methods.iter().any(|method| method.phase == phase);
-    let waits = methods.iter().any(|method| method.waits);
+    let waits = methods.iter().any(|method| method.form != Form::Plain);
     let mut callbacks = Vec::new();
     for (phase, callback) in [
         (Phase::Request, "on_request_headers"),

@@ -17,6 +17,11 @@ pub(crate) use wasm::*;
 
 pub use kinds::{Buffer, Level, Map, Metric, Side, Status};
 
+/// Whether there are not two fields of this name.
+fn is_alone(fields: &[(String, String)], name: &str) -> bool {
+    fields.iter().filter(|(own, _)| own.eq_ignore_ascii_case(name)).nth(1).is_none()
+}
+
 mod kinds {
     /// A map of fields (`proxy_map_type_t`).
     #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

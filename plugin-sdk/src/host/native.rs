@@ -102,6 +102,11 @@ pub(crate) fn header(map: Map, name: &str) -> Option<Text> {
     Text::of(&host().header(map, name)?)
 }
 
+/// The first value of a field, and whether it is the only one.
+pub(crate) fn header_alone(map: Map, name: &str) -> Option<(Text, bool)> {
+    Some((header(map, name)?, super::is_alone(&headers(map), name)))
+}
+
 pub(crate) fn headers(map: Map) -> Vec<(String, String)> {
     host().headers(map)
 }

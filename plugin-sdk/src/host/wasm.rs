@@ -10,7 +10,7 @@ use std::{ptr, slice};
 use plugin_contract::mailbox::{Mailbox, ROOM};
 
 use super::{
-    Buffer, Level, Map, Metric, Side, Status,
+    Buffer, Level, Map, Metric, Side, Status, is_alone,
     pairs::{decode as decode_pairs, encode as encode_pairs},
 };
 use crate::Text;
@@ -91,7 +91,7 @@ unsafe extern "C" {
 }
 
 #[unsafe(export_name = "gateway_mailbox")]
-static mut MAILBOX: Mailbox = Mailbox { root: 0, keeps: 0, bytes: [0; ROOM] };
+static mut MAILBOX: Mailbox = Mailbox { root: 0, keeps: 0, bytes: [0; ROOM], values: 0 };
 
 /// Memory for what the host gives.
 #[unsafe(no_mangle)]
@@ -136,6 +136,17 @@ pub(crate) fn header(map: Map, name: &str) -> Option<Text> {
         proxy_get_header_map_value(map as u32, name.as_ptr(), name.len(), value, length)
     };
     given(call, Text::of).ok()?
+}
+
+/// The first value of a field, and whether it is the only one.
+pub(crate) fn header_alone(map: Map, name: &str) -> Option<(Text, bool)> {
+    unsafe { (&raw mut MAILBOX.values).write_volatile(0) };
+    let first = header(map, name)?;
+    let alone = match unsafe { (&raw const MAILBOX.values).read_volatile() } {
+        0 => is_alone(&headers(map), name),
+        values => values == 1,
+    };
+    Some((first, alone))
 }
 
 pub(crate) fn headers(map: Map) -> Vec<(String, String)> {

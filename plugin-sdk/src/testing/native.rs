@@ -139,6 +139,8 @@ impl Native {
         reply: Reply,
         mut pieces: VecDeque<Vec<u8>>,
     ) -> Option<Reply> {
+        // What the plugin held of the request when it answered is no part of the answer.
+        drop(self.release(context));
         if !reply.body.is_empty() {
             pieces.push_back(reply.body);
         }
