@@ -47,6 +47,12 @@ impl Link {
             _ => None,
         }
     }
+
+    /// Whether one of its handlers asks for what the route's expression takes out of the path.
+    pub(crate) fn wants_captures(&self) -> bool {
+        self.configured
+            .any(|configured| matches!(configured, Configured::Handler(handler) if handler.wants_captures()))
+    }
 }
 
 /// The plugins of a route around its forwarder.

@@ -120,7 +120,8 @@ impl Entries<'_> {
         let series = links.iter().find_map(Link::series);
         let metrics = self.environment.metrics.route_showing(service.as_deref(), route, series);
         let hashing = backend.as_ref().and_then(|backend| backend.upstream.hashing());
-        let captures = hashing.is_some_and(Hashing::wants_captures);
+        let links = self.families.links(route);
+        let captures = hashing.is_some_and(Hashing::wants_captures) || links.iter().any(Link::wants_captures);
         let forwarder = Forwarder::new(backend, route, Arc::clone(&self.environment.outbound));
         let path_handling = self.environment.dialect.flavor.path_handling(route);
         let matched = Arc::new(Matched { route: Arc::clone(route), service });
