@@ -74,6 +74,7 @@
 
 pub mod balance;
 mod body;
+pub mod breaker;
 mod clock;
 mod closing;
 pub mod config;
