@@ -91,6 +91,7 @@ pub mod plugin;
 pub mod plugins;
 pub mod reply;
 mod request_id;
+pub mod retry;
 pub mod router;
 pub mod sanitize;
 pub mod server;

@@ -18,6 +18,7 @@ pub struct Breaker {
     /// Behind a lock, held for a few instructions and never over a wait: counting a call changes five numbers
     /// that belong together.
     machine: Mutex<Machine>,
+    openings: AtomicU64,
 }
 
 impl Breaker {
@@ -31,6 +32,12 @@ impl Breaker {
         }
     }
 
+    /// How often it has opened so far.
+    #[must_use]
+    pub fn openings(&self) -> u64 {
+        self.openings.load(Relaxed)
+    }
+
     /// Lets a call in, or not.
     ///
     /// # Errors
@@ -40,12 +47,18 @@ impl Breaker {
         if let Ok(epoch) = u32::try_from(shown) {
             return Ok(Ticket(epoch));
         }
-        self.change(|machine| machine.admit(settings, now()))
+        self.change(|machine| machine.admit(settings, now())).0
     }
 
-    /// Takes what became of a call.
-    pub fn report(&self, settings: &Settings, ticket: Ticket, verdict: Verdict, now: Moment) {
-        self.change(|machine| machine.report(settings, ticket, verdict, now));
+    /// Takes what became of a call; the new state, where that changes it.
+    pub fn report(
+        &self,
+        settings: &Settings,
+        ticket: Ticket,
+        verdict: Verdict,
+        now: Moment,
+    ) -> Option<State> {
+        self.change(|machine| machine.report(settings, ticket, verdict, now)).1
     }
 
     /// Takes back a call of which nobody knows how the other side did.
@@ -56,19 +69,18 @@ impl Breaker {
         }
     }
 
-    fn change<T>(&self, change: impl FnOnce(&mut Machine) -> T) -> T {
-        let mut machine: MutexGuard<'_, Machine> = self.machine.lock().unwrap_or_else(PoisonError::into_inner);
+    fn change<T>(&self, change: impl FnOnce(&mut Machine) -> T) -> (T, Option<State>) {
+        let mut machine: MutexGuard<'_, Machine> =
+            self.machine.lock().unwrap_or_else(PoisonError::into_inner);
         let before = machine.epoch();
         let changed = change(&mut machine);
-        if machine.epoch() != before {
-            let state: u64 = match machine.state() {
-                State::Closed => 0,
-                State::Open => 1,
-                State::HalfOpen => 2,
-            };
-            self.shown.store((state << 32) | u64::from(machine.epoch()), Relaxed);
+        if machine.epoch() == before {
+            return (changed, None);
         }
-        changed
+        let state = machine.state();
+        self.openings.fetch_add((state == State::Open).into(), Relaxed);
+        self.shown.store(((state as u64) << 32) | u64::from(machine.epoch()), Relaxed);
+        (changed, Some(state))
     }
 }
 
@@ -80,10 +92,11 @@ mod tests {
 
     #[test]
     fn it_shows_what_its_machine_says() {
-        let (breaker, settings) = (Breaker::default(), Settings { consecutive: 1, probes: 1, ..Settings::default() });
+        let (breaker, settings) =
+            (Breaker::default(), Settings { consecutive: 1, probes: 1, ..Settings::default() });
         let ticket = breaker.admit(&settings, || 0).unwrap();
-        breaker.report(&settings, ticket, Verdict::FAILURE, 0);
-        assert_eq!(breaker.state(), State::Open);
+        assert_eq!(breaker.report(&settings, ticket, Verdict::FAILURE, 0), Some(State::Open));
+        assert_eq!((breaker.state(), breaker.openings()), (State::Open, 1));
         assert!(breaker.admit(&settings, || 4_999).is_err());
         let lost = breaker.admit(&settings, || 5_000).unwrap();
         assert_eq!(breaker.state(), State::HalfOpen);

@@ -63,6 +63,21 @@ impl State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ticket(pub(super) u32);
 
+/// As a number, for who can keep no more.
+impl From<Ticket> for u64 {
+    fn from(ticket: Ticket) -> Self {
+        ticket.0.into()
+    }
+}
+
+/// The ticket of a number that was one.
+impl From<u64> for Ticket {
+    #[expect(clippy::cast_possible_truncation, reason = "tickets have 32 bits")]
+    fn from(number: u64) -> Self {
+        Self(number as u32)
+    }
+}
+
 /// A refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Open {

@@ -71,9 +71,6 @@ mod tests {
     fn openings_double_up_to_the_cap() {
         let settings = Settings::default();
         let times: Vec<_> = [0, 1, 2, 3, 4, 5, 31, 32, 33, u32::MAX].map(|n| settings.opening(n)).into();
-        assert_eq!(
-            times,
-            [5_000, 5_000, 10_000, 20_000, 40_000, 60_000, 60_000, 60_000, 60_000, 60_000]
-        );
+        assert_eq!(times, [5_000, 5_000, 10_000, 20_000, 40_000, 60_000, 60_000, 60_000, 60_000, 60_000]);
     }
 }

@@ -34,7 +34,7 @@ pub use access_log::AccessLog;
 pub use exposition::{Exposition, Shown};
 pub use latencies::Latencies;
 pub use metrics::Metrics;
-pub use node::{NodeState, TargetHealth, TargetState};
+pub use node::{NodeState, PolicyReading, TargetHealth, TargetState};
 pub use observer::Observer;
 pub use route::{PerConsumer, RouteMetrics};
 pub use server::{ServerCounters, ServerStatus};

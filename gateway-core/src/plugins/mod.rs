@@ -1,9 +1,12 @@
-//! Plugins in Rust, with Kong's names, fields, priorities and behaviour. Each is one file.
+//! Plugins in Rust: some with Kong's names, fields, priorities and behaviour, some for what goes beyond Kong.
 
+mod circuit_breaker;
 mod correlation_id;
 mod cors;
 mod request_size_limiting;
+mod sites;
 
+pub use circuit_breaker::CircuitBreaker;
 pub use correlation_id::CorrelationId;
 pub use cors::Cors;
 pub use request_size_limiting::RequestSizeLimiting;
@@ -11,7 +14,7 @@ pub use request_size_limiting::RequestSizeLimiting;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::plugin::Registry;
+use crate::plugin::{Configured, Registry};
 
 /// All plugins of this module.
 ///
@@ -21,12 +24,22 @@ use crate::plugin::Registry;
 /// ```
 #[must_use]
 pub fn bundled() -> Registry {
-    Registry::empty().with(CorrelationId::new()).with(Cors::new()).with(RequestSizeLimiting::new())
+    Registry::empty()
+        .with(CircuitBreaker::new())
+        .with(CorrelationId::new())
+        .with(Cors::new())
+        .with(RequestSizeLimiting::new())
 }
 
 /// A plugin's `config` as its own type.
 fn decode<T: DeserializeOwned>(config: &Value) -> Result<T, String> {
     serde_json::from_value(config.clone()).map_err(|error| error.to_string())
+}
+
+/// What a policy of before leaves to the one that takes its place.
+fn policy_before<P: 'static, T>(before: &Configured, left: impl FnOnce(&P) -> T) -> Option<T> {
+    let Configured::Policy(policy) = before else { return None };
+    policy.as_any().downcast_ref().map(left)
 }
 
 #[cfg(test)]
@@ -44,8 +57,19 @@ mod testing {
     pub(super) fn handler(plugin: &impl Plugin, config: &Value) -> Arc<dyn Handler> {
         match plugin.configure(config).unwrap() {
             Configured::Handler(handler) => handler,
-            Configured::Layer(_) => unreachable!("not a layer"),
+            other => unreachable!("{other:?}"),
         }
+    }
+
+    /// A `config` with its defaults filled in.
+    pub(super) fn filled(plugin: &impl Plugin, mut config: Value) -> Value {
+        for field in &plugin.schema().fields {
+            let fields = config.as_object_mut().unwrap();
+            if let (false, Some(default)) = (fields.contains_key(&*field.name), &field.default) {
+                fields.insert(field.name.to_string(), default.clone());
+            }
+        }
+        config
     }
 
     pub(super) fn exchange() -> Exchange {
