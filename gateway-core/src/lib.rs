@@ -61,6 +61,8 @@
 //! - [`router`]: which of many routes takes a request. Pure; generic over what a route leads to.
 //! - [`sanitize`]: layers that make heads canonical, or refuse them, around any service, on either side.
 //! - [`balance`]: which of several endpoints is next. Pure; it knows no connections.
+//! - [`breaker`], [`retry`]: when to stop asking, and when to ask again. Pure; [`layers`] puts them around any
+//!   service, on the client side too.
 //! - [`health`]: whether an endpoint is well: a state machine fed with outcomes. Pure; time is passed in.
 //! - [`upstream`]: endpoints with pools, name resolution and retries, for any client.
 //! - [`server`]: an HTTP/1 and HTTP/2 server with deadlines and limits, for any service.
@@ -84,6 +86,7 @@ pub mod explain;
 mod forwarder;
 mod gateway;
 pub mod health;
+pub mod layers;
 pub mod lint;
 pub mod observe;
 mod pace;
