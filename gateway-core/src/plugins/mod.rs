@@ -4,12 +4,14 @@ mod circuit_breaker;
 mod correlation_id;
 mod cors;
 mod request_size_limiting;
+mod retry;
 mod sites;
 
 pub use circuit_breaker::CircuitBreaker;
 pub use correlation_id::CorrelationId;
 pub use cors::Cors;
 pub use request_size_limiting::RequestSizeLimiting;
+pub use retry::Retry;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -29,6 +31,7 @@ pub fn bundled() -> Registry {
         .with(CorrelationId::new())
         .with(Cors::new())
         .with(RequestSizeLimiting::new())
+        .with(Retry::new())
 }
 
 /// A plugin's `config` as its own type.

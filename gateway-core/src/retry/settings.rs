@@ -103,10 +103,7 @@ impl Settings {
         if !self.statuses.contains(&status) {
             return None;
         }
-        let asked = headers
-            .contains_key(RETRY_AFTER)
-            .then(|| retry_after(headers))
-            .unwrap_or(Some(Duration::ZERO))?;
+        let asked = if headers.contains_key(RETRY_AFTER) { retry_after(headers)? } else { Duration::ZERO };
         (asked <= self.backoff.max).then(|| asked.max(self.backoff.wait(retry, random)))
     }
 }

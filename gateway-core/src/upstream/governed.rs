@@ -16,6 +16,7 @@ use tokio::time::sleep;
 use super::{
     Endpoint, Switched,
     attempt::{Answered, Attempt, Failure, Reuse},
+    download::download,
     http1::Rewrite,
     tries::{Tries, is_idempotent},
 };
@@ -115,7 +116,7 @@ impl Tries<'_> {
                 Ok(entered) => entered,
                 Err(refused) => return course.last.or(refused),
             };
-            course.last = Last::Nothing;
+            std::mem::take(&mut course.last).let_go();
             exchange.endpoint = Some(endpoint.address());
             exchange.tries += 1;
             let begun = Instant::now();
@@ -292,6 +293,14 @@ impl Course {
 }
 
 impl Last {
+    /// Ends an answer that nobody gets. Its connection serves again where all of it is here, as short ones are.
+    fn let_go(self) {
+        if let Self::Answered((_, decoder, lease)) = self {
+            // What is still to come of it is not read: the connection closes with the body.
+            drop(download(decoder, lease, Duration::ZERO));
+        }
+    }
+
     /// What the client is told: what came last, or else this.
     fn or(self, error: Error) -> Result<Answered, Error> {
         match self {
