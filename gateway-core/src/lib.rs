@@ -87,6 +87,7 @@ mod forwarder;
 mod gateway;
 pub mod health;
 pub mod layers;
+pub mod limit;
 pub mod lint;
 pub mod observe;
 mod pace;

@@ -1,6 +1,7 @@
 //! Plugins in Rust: some with Kong's names, fields, priorities and behaviour, some for what goes beyond Kong.
 
 mod circuit_breaker;
+mod concurrency_limit;
 mod correlation_id;
 mod cors;
 mod request_size_limiting;
@@ -8,6 +9,7 @@ mod retry;
 mod sites;
 
 pub use circuit_breaker::CircuitBreaker;
+pub use concurrency_limit::ConcurrencyLimit;
 pub use correlation_id::CorrelationId;
 pub use cors::Cors;
 pub use request_size_limiting::RequestSizeLimiting;
@@ -28,6 +30,7 @@ use crate::plugin::{Configured, Registry};
 pub fn bundled() -> Registry {
     Registry::empty()
         .with(CircuitBreaker::new())
+        .with(ConcurrencyLimit::new())
         .with(CorrelationId::new())
         .with(Cors::new())
         .with(RequestSizeLimiting::new())
