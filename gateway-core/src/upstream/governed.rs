@@ -42,6 +42,11 @@ impl<'a> Rules<'a> {
         }
     }
 
+    /// Whether the budget has one more try; it is taken.
+    fn afford_one(&self) -> bool {
+        self.retry.is_none_or(Retrying::take_one)
+    }
+
     /// A body up to so many bytes is kept to be sent again.
     pub(crate) fn replay(&self) -> usize {
         self.retry.map_or(0, |retry| retry.replay)
@@ -120,28 +125,16 @@ impl Tries<'_> {
             exchange.endpoint = Some(endpoint.address());
             exchange.tries += 1;
             let begun = Instant::now();
-            let until =
-                earlier(course.due, rules.retry.and_then(|retry| begun.checked_add(retry.settings.per_try?)));
-            let tried = self.try_once(&endpoint, request, begun, until).await;
+            let tried = self.try_once(&endpoint, request, begun, rules, course.due).await;
             let tried = tried.map_err(|failure| course.name(failure));
             let fair = exchange.tries == 1 || !course.is_over();
             self.tell(&endpoint, &tried, &mut permits, begun, fair);
-            let (wait, last) = match tried {
-                Ok(answered) => match self.wait_after_answer(request, &answered, exchange.tries, rules) {
-                    Some(wait) => (wait, Last::Answered(answered)),
-                    None => return Ok(answered),
-                },
-                Err(failure) => match self.wait_after_failure(request, &failure, exchange.tries, rules) {
-                    Some(wait) => (wait, Last::Failed(failure.error)),
-                    None => return Err(failure.error),
-                },
+            let wait = self.wait(request, &tried, exchange.tries, rules);
+            let Some(wait) = wait.filter(|wait| course.has_time(*wait) && rules.afford_one()) else {
+                return tried.map_err(|failure| failure.error);
             };
-            course.last = last;
             course.tried.push(endpoint);
-            let late = course.due.is_some_and(|due| Instant::now() + wait >= due);
-            if late || rules.retry.is_some_and(|retry| !retry.take_one()) {
-                return course.last.or(Reason::Deadline.into());
-            }
+            course.last = tried.map_or_else(|failure| Last::Failed(failure.error), Last::Answered);
             if !wait.is_zero() {
                 sleep(wait).await;
             }
@@ -184,23 +177,24 @@ impl Tries<'_> {
         endpoint: &Arc<Endpoint>,
         request: &mut Request<Body>,
         begun: Instant,
-        until: Option<Instant>,
+        rules: &Rules<'_>,
+        due: Option<Instant>,
     ) -> Result<Answered, Failure> {
+        let own = rules.retry.and_then(|retry| begun.checked_add(retry.settings.per_try?));
         let attempt = Attempt {
             backend: self.backend,
             endpoint,
             shard: self.shard,
             reuse: Reuse::Allowed,
             begun,
-            until,
+            until: own.into_iter().chain(due).min(),
         };
         let rewrite = Rewrite { host: self.host(endpoint), lines: self.lines };
         let failure = match attempt.run(request, rewrite, self.upload.as_ref()).await {
             Err(failure) if failure.stale => failure,
             settled => return settled,
         };
-        let again = !failure.written || is_idempotent(request.method()) && self.upload.is_none();
-        if !again {
+        if failure.written && !self.may_repeat(request, rules) {
             return Err(failure);
         }
         let fresh = Attempt { reuse: Reuse::Never, begun: Instant::now(), ..attempt };
@@ -234,47 +228,48 @@ impl Tries<'_> {
         }
     }
 
-    /// How long to wait before the next try after a failure; none: it is the last.
-    fn wait_after_failure(
+    /// How long to wait before the next try; none: this was the last.
+    fn wait(
         &self,
         request: &Request<Body>,
-        failure: &Failure,
+        tried: &Result<Answered, Failure>,
         tries: u32,
         rules: &Rules<'_>,
     ) -> Option<Duration> {
         let Some(retry) = rules.retry else {
-            return self.may_try_again(request, failure, tries).then_some(Duration::ZERO);
+            let again = |failure| self.may_try_again(request, failure, tries);
+            return tried.as_ref().is_err_and(again).then_some(Duration::ZERO);
         };
-        let again = tries <= retry.settings.retries.unwrap_or(self.backend.retries)
-            && retry.settings.covers(failure.error.reason())
-            && (!failure.written || self.may_repeat(request, retry));
-        again.then(|| retry.settings.backoff.wait(tries, fastrand::u64(..)))
+        if tries > retry.settings.retries.unwrap_or(self.backend.retries) {
+            return None;
+        }
+        let (settings, lot) = (&retry.settings, fastrand::u64(..));
+        match tried {
+            // An answer that came before the request was sent has used it up.
+            Ok((_, _, lease)) if lease.rest.is_some() || !self.may_repeat(request, rules) => None,
+            Ok((head, ..)) => settings.wait_after(head.status, &head.headers, tries, lot),
+            Err(failure) => {
+                let again = settings.covers(failure.error.reason())
+                    && (!failure.written || self.may_repeat(request, rules));
+                again.then(|| settings.backoff.wait(tries, lot))
+            }
+        }
     }
 
-    /// The same after an answer.
-    fn wait_after_answer(
-        &self,
-        request: &Request<Body>,
-        (head, _, lease): &Answered,
-        tries: u32,
-        rules: &Rules<'_>,
-    ) -> Option<Duration> {
-        let retry = rules.retry?;
-        // An answer that came before the request was sent has used it up.
-        let again = tries <= retry.settings.retries.unwrap_or(self.backend.retries)
-            && lease.rest.is_none()
-            && self.may_repeat(request, retry);
-        let wait = || retry.settings.wait_after(head.status, &head.headers, tries, fastrand::u64(..));
-        again.then(wait).flatten()
-    }
-
-    /// A request that may have been acted on. A body that has been streamed is not there any more.
-    fn may_repeat(&self, request: &Request<Body>, retry: &Retrying) -> bool {
-        self.upload.is_none() && retry.settings.may_repeat(request.method())
+    /// Whether a request may be sent again that may have been acted on. A body that has been streamed is not there
+    /// any more.
+    fn may_repeat(&self, request: &Request<Body>, rules: &Rules<'_>) -> bool {
+        let told = |retry: &Retrying| retry.settings.may_repeat(request.method());
+        self.upload.is_none() && rules.retry.map_or_else(|| is_idempotent(request.method()), told)
     }
 }
 
 impl Course {
+    /// Whether there is time for one more try after a wait.
+    fn has_time(&self, wait: Duration) -> bool {
+        self.due.is_none_or(|due| Instant::now() + wait < due)
+    }
+
     fn is_over(&self) -> bool {
         self.due.is_some_and(|due| due <= Instant::now())
     }
@@ -313,13 +308,6 @@ impl Last {
 
 fn is_among(endpoint: &Arc<Endpoint>, others: &[Arc<Endpoint>]) -> bool {
     others.iter().any(|other| Arc::ptr_eq(other, endpoint))
-}
-
-fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
-    match (one, other) {
-        (Some(one), Some(other)) => Some(one.min(other)),
-        (one, other) => one.or(other),
-    }
 }
 
 fn outcome(answered: &Result<Answered, Error>, begun: Instant) -> Outcome {
