@@ -287,7 +287,9 @@ fn a_node_is_ready_with_a_configuration_and_until_it_drains() {
 #[test]
 fn enabled_plugins_a44() {
     let names = Node::serving(KONG).get("/plugins/enabled").json();
-    assert_eq!(names["enabled_plugins"], json!(["correlation-id", "cors", "request-size-limiting"]));
+    let all =
+        ["circuit-breaker", "concurrency-limit", "correlation-id", "cors", "request-size-limiting", "retry"];
+    assert_eq!(names["enabled_plugins"], json!(all));
 }
 
 #[test]

@@ -28,7 +28,7 @@ pub struct Budget {
     sum: i64,
     /// The newest slot, counted from the clock's zero.
     newest: u64,
-    /// What the reserve has been used up to, in milliseconds of the clock: it is full a second after that.
+    /// What the reserve has been used up to, in thousandths of a millisecond.
     reserve_used: u64,
 }
 
@@ -60,8 +60,10 @@ impl Budget {
         if share.per_second == 0 {
             return false;
         }
-        // In thousandths of a millisecond, so that more than a thousand a second can be told apart.
-        let (now, each) = (now.saturating_mul(1_000), 1_000_000_u64.div_ceil(u64::from(share.per_second)));
+        // In thousandths of a millisecond, so that more than a thousand a second can be told apart; a second on, as
+        // the reserve is full at the clock's zero, too.
+        let now = now.saturating_add(1_000).saturating_mul(1_000);
+        let each = 1_000_000_u64.div_ceil(u64::from(share.per_second));
         let used = self.reserve_used.max(now.saturating_sub(1_000_000)).saturating_add(each);
         let left = used <= now;
         if left {
@@ -108,9 +110,10 @@ mod tests {
             steps in proptest::collection::vec((0u64..3_000, 0u32..20, 0u32..20), 1..200),
             percent in 0u32..150,
             per_second in 0u32..30,
+            begin in 0u64..100_000,
         ) {
             let share = Share { percent, per_second };
-            let (mut budget, mut now, begin) = (Budget::default(), 50_000, 50_000);
+            let (mut budget, mut now) = (Budget::default(), begin);
             let (mut requests, mut repetitions) = (0u64, 0u64);
             for (wait, asked, wanted) in steps {
                 now += wait;
@@ -152,6 +155,7 @@ mod tests {
     fn a_quiet_service_has_a_second_of_its_reserve() {
         let (mut budget, share) = (Budget::default(), Share { percent: 0, per_second: 10 });
         let tries = |budget: &mut Budget, now| (0..100).filter(|_| budget.withdraw(&share, now)).count();
+        assert_eq!(tries(&mut Budget::default(), 0), 10);
         assert_eq!(tries(&mut budget, 1_000_000), 10);
         assert_eq!(tries(&mut budget, 1_000_099), 0);
         assert_eq!(tries(&mut budget, 1_000_300), 3);
