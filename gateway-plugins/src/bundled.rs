@@ -7,7 +7,13 @@ use gateway_core::plugin::Registry;
 use crate::{Area, Builder, Engine, GatewayUpstreams, Limits, LoadError, Manifest, WasmPlugin, files};
 
 /// The modules in `bundled/`, built from `guests/` by `cargo xtask plugins`.
-const MODULES: [&[u8]; 1] = [include_bytes!("../bundled/key-auth.wasm")];
+const MODULES: [&[u8]; 5] = [
+    include_bytes!("../bundled/acl.wasm"),
+    include_bytes!("../bundled/basic-auth.wasm"),
+    include_bytes!("../bundled/hmac-auth.wasm"),
+    include_bytes!("../bundled/jwt.wasm"),
+    include_bytes!("../bundled/key-auth.wasm"),
+];
 
 /// What all plugins of a process share: the engine, and where callouts go.
 ///
