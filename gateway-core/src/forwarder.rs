@@ -10,7 +10,7 @@ use crate::{
     Body,
     config::Route,
     error::{BoxError, Error, Reason},
-    plugin::{Exchange, Forward, Source},
+    plugin::{Exchange, Forward, Source, Tap},
     reply::{Instead, Refusal, message_reply, reply},
     sanitize::{self, Brand, Lines, Trust, append_via, guard_response},
     upstream::{Backend, HostPolicy, Switched, tunnel},
@@ -120,7 +120,10 @@ impl Forwarder {
 impl Forward for Forwarder {
     async fn forward(&self, request: &mut Request<Body>, exchange: &mut Exchange) -> Response<Body> {
         match self.try_forward(request, exchange).await {
-            Ok(response) => response,
+            Ok(response) => match exchange.extensions.remove::<Tap>() {
+                Some(tap) => tap.apply(response, exchange),
+                None => response,
+            },
             Err(error) => answer(&error, exchange),
         }
     }

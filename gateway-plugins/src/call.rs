@@ -10,7 +10,7 @@ use gateway_core::{Body, config::Plugin, identity::Identity, plugin::Exchange};
 use http::{HeaderName, HeaderValue, Request, Response};
 use uuid::Uuid;
 
-use crate::{config::Grants, notes::Notes, services::Services};
+use crate::{config::Grants, notes::Notes, sources::Sources};
 
 /// A call of a foreign function, from the gateway's side: who calls, and what is at hand at that moment.
 ///
@@ -39,7 +39,7 @@ pub struct Call<'a> {
     pub answer: &'a mut Vec<u8>,
     /// What guests set on the request, for each other.
     pub(crate) notes: Option<&'a Notes>,
-    pub(crate) services: &'a Services,
+    pub(crate) sources: &'a Sources,
     pub(crate) grants: &'a Grants,
 }
 

@@ -9,7 +9,11 @@ use std::{
 };
 
 use bytes::Bytes;
-use gateway_core::{ConnectInfo, config::Protocol, plugin::Exchange};
+use gateway_core::{
+    ConnectInfo,
+    config::{Consumer, Protocol},
+    plugin::Exchange,
+};
 use http::{HeaderMap, Version, header};
 use uuid::Uuid;
 
@@ -39,7 +43,7 @@ pub(crate) fn of_exchange(
         [b"cluster_name"] => exchange.service().map(|service| text(&service.host)),
         [b"route", name] => entity(name, exchange.route().map(|route| (&route.name, route.id))),
         [b"service", name] => entity(name, exchange.service().map(|service| (&service.name, service.id))),
-        [b"consumer", name] => of_consumer(name, exchange),
+        [b"consumer", name] => of_consumer(name, exchange.consumer.as_ref()?),
         _ => None,
     }
 }
@@ -89,8 +93,8 @@ fn of_connection(name: &[u8], connection: &ConnectInfo) -> Option<Bytes> {
     })
 }
 
-fn of_consumer(name: &[u8], exchange: &Exchange) -> Option<Bytes> {
-    let consumer = exchange.consumer.as_ref()?;
+/// A field of a consumer.
+pub(crate) fn of_consumer(name: &[u8], consumer: &Consumer) -> Option<Bytes> {
     Some(match name {
         b"id" => text(&consumer.id.to_string()),
         b"username" => text(consumer.username.as_deref()?),

@@ -20,7 +20,7 @@ use super::{
     server::ServerStatus,
     totals::{Totals, Traffic},
 };
-use crate::{error::Reason, reply::Branding};
+use crate::{error::Reason, plugin::Series, reply::Branding};
 
 /// Which metrics are shown: the switches of Kong's plugin `prometheus`. All are on by default; they bound
 /// the page of a node with very many routes.
@@ -96,18 +96,18 @@ impl Collector for Exposition {
         let mut page = Page { encoder, prefix: self.prefix };
         let routes: Vec<_> = self.metrics.counted().iter().map(|route| Totals::of(route)).collect();
         if self.shown.status_codes {
-            page.requests(&routes)?;
+            page.requests(&showing(&routes, |series| series.status_codes))?;
         }
         if self.shown.bandwidth {
-            page.bandwidth(&routes)?;
+            page.bandwidth(&showing(&routes, |series| series.bandwidth))?;
         }
         if self.shown.latencies {
-            page.latencies(&routes)?;
+            page.latencies(&showing(&routes, |series| series.latencies))?;
         }
         page.reasons(&routes)?;
         let node = (self.node)();
         page.node(&node)?;
-        if self.shown.upstream_health {
+        if self.shown.upstream_health && self.metrics.shows_upstream_health() {
             page.targets(&node.targets)?;
         }
         Ok(())
@@ -140,7 +140,7 @@ impl Page<'_> {
         samples(&mut self.encoder.encode_descriptor(&name, help, None, kind)?)
     }
 
-    fn requests(&mut self, routes: &[Totals]) -> fmt::Result {
+    fn requests(&mut self, routes: &[&Totals]) -> fmt::Result {
         let help = "HTTP status codes per consumer/service/route";
         let prefix = self.prefix;
         self.family("http_requests_total", help, MetricType::Counter, |metric| {
@@ -161,7 +161,7 @@ impl Page<'_> {
         })
     }
 
-    fn bandwidth(&mut self, routes: &[Totals]) -> fmt::Result {
+    fn bandwidth(&mut self, routes: &[&Totals]) -> fmt::Result {
         let help = "Total bandwidth (ingress/egress) throughput in bytes";
         self.family("bandwidth_bytes", help, MetricType::Counter, |metric| {
             for_each_consumer(routes, |labels, consumer, traffic| {
@@ -180,7 +180,7 @@ impl Page<'_> {
         })
     }
 
-    fn latencies(&mut self, routes: &[Totals]) -> fmt::Result {
+    fn latencies(&mut self, routes: &[&Totals]) -> fmt::Result {
         let help = "Latency added by the gateway and enabled plugins for each service/route";
         let gateway = routes.iter().map(|route| (&route.labels, &route.gateway));
         self.histogram(&format!("{}_latency_ms", self.prefix), help, &GATEWAY, gateway)?;
@@ -279,8 +279,13 @@ impl Page<'_> {
     }
 }
 
+/// The routes that show what `switch` stands for.
+fn showing(routes: &[Totals], switch: fn(&Series) -> bool) -> Vec<&Totals> {
+    routes.iter().filter(|route| route.series.as_ref().is_none_or(switch)).collect()
+}
+
 fn for_each_consumer(
-    routes: &[Totals],
+    routes: &[&Totals],
     mut see: impl FnMut(&Labels, &str, &Traffic) -> fmt::Result,
 ) -> fmt::Result {
     for route in routes {

@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 use uuid::Uuid;
 
 use super::{
-    ChainService, Configured, Exchange, Flow, Handler, Scoped,
+    ChainService, Configured, Exchange, Flow, Handler, Scoped, Series,
     layer::{Rest, through},
 };
 use crate::Body;
@@ -37,6 +37,16 @@ pub struct Link {
     pub priority: i32,
     /// Its configurations on this route.
     pub configured: Scoped<Configured>,
+}
+
+impl Link {
+    /// Which metrics are shown of the route, where this plugin says that.
+    pub(crate) fn series(&self) -> Option<Series> {
+        match self.configured.resolve(None) {
+            Some((_, Configured::Handler(handler))) => handler.series(),
+            _ => None,
+        }
+    }
 }
 
 /// The plugins of a route around its forwarder.
@@ -123,8 +133,9 @@ impl<F: Forward> Chain<F> {
         for scoped in &self.handlers {
             let Some((_, handler)) = scoped.resolve(consumer(exchange)) else { continue };
             chosen.push(handler);
-            if reply.is_none() {
-                reply = on_request(handler.as_ref(), request, exchange).await;
+            match reply {
+                None => reply = on_request(handler.as_ref(), request, exchange).await,
+                Some(_) => handler.on_skipped(request, exchange),
             }
         }
         reply

@@ -7,12 +7,18 @@ mod chain;
 mod exchange;
 mod handler;
 mod layer;
+mod recorded;
 mod registry;
 mod scoped;
+mod series;
+mod tap;
 
 pub use chain::{Chain, Forward, Link};
 pub use exchange::{Exchange, Matched, Source, Timings, UriCaptures};
 pub use handler::{Flow, Handler, Resume, Wait};
 pub use layer::{ChainLayer, ChainService, LayerPlugin};
+pub use recorded::{Recorded, Try};
 pub use registry::{Configured, Plugin, Registry};
 pub use scoped::{ByConsumer, Scope, Scoped};
+pub use series::Series;
+pub(crate) use tap::Tap;

@@ -1,11 +1,24 @@
 //! Plugins in Rust, with Kong's names, fields, priorities and behaviour. Each is one file.
 
+#[cfg(feature = "compression")]
+mod compression;
 mod correlation_id;
 mod cors;
+mod file_log;
+mod http_log;
+mod lua_fields;
+mod prometheus;
+mod proxy_cache;
 mod request_size_limiting;
 
+#[cfg(feature = "compression")]
+pub use compression::Compression;
 pub use correlation_id::CorrelationId;
 pub use cors::Cors;
+pub use file_log::FileLog;
+pub use http_log::HttpLog;
+pub use prometheus::Prometheus;
+pub use proxy_cache::ProxyCache;
 pub use request_size_limiting::RequestSizeLimiting;
 
 use serde::de::DeserializeOwned;
@@ -21,7 +34,17 @@ use crate::plugin::Registry;
 /// ```
 #[must_use]
 pub fn bundled() -> Registry {
-    Registry::empty().with(CorrelationId::new()).with(Cors::new()).with(RequestSizeLimiting::new())
+    let registry = Registry::empty()
+        .with(CorrelationId::new())
+        .with(Cors::new())
+        .with(FileLog::new())
+        .with(HttpLog::new())
+        .with(Prometheus::new())
+        .with(ProxyCache::new())
+        .with(RequestSizeLimiting::new());
+    #[cfg(feature = "compression")]
+    let registry = registry.with(Compression::new());
+    registry
 }
 
 /// A plugin's `config` as its own type.

@@ -157,14 +157,14 @@ impl Tries<'_> {
                 Some(endpoint) => endpoint,
                 None => self.backend.upstream.pick_hashed(self.shard, self.hash, &tried).await?,
             };
-            exchange.endpoint = Some(endpoint.address());
-            exchange.tries += 1;
+            exchange.begin_try(endpoint.address());
             let attempt =
                 Attempt { backend: self.backend, endpoint: &endpoint, shard: self.shard, reuse, begun };
             let rewrite = Rewrite { host: self.host(&endpoint), lines: self.lines };
             let failure = match attempt.run(request, rewrite, self.upload.as_ref()).await {
                 Ok(answered) => {
                     exchange.timings.responded = Some(exchange.started.elapsed());
+                    exchange.end_try(answered.0.status);
                     if self.backend.upstream.is_watched() {
                         let status = answered.0.status.as_u16();
                         self.backend.upstream.learn(&endpoint, Ok(status), begun.elapsed());
@@ -177,12 +177,13 @@ impl Tries<'_> {
                 // Not the endpoint's failure: it closed a connection that had been idle. It is asked once more, on
                 // a new one; another may not be there, as this request may be the trial of an ejected endpoint.
                 reuse = Reuse::Never;
-                exchange.tries -= 1;
+                exchange.withdraw_try();
                 again = Some(endpoint);
             } else {
                 if self.backend.upstream.is_watched() {
                     self.backend.upstream.learn(&endpoint, Err(&failure), begun.elapsed());
                 }
+                exchange.fail_try(failure.error.reason().status());
                 tried.push(endpoint);
             }
             self.check_again(request, failure, exchange.tries)?;

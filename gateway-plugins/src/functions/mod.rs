@@ -16,18 +16,18 @@ mod testing;
 mod time;
 mod var;
 
-pub use consumer::{Consumers, FromConfig};
-pub(crate) use counter::serve as counters;
-pub(crate) use kv::serve as key_values;
-pub(crate) use ratelimit::serve as rate_limits;
-pub use secret::{NodeSecrets, Secrets};
+pub use consumer::FromConfig;
+pub use secret::NodeSecrets;
 
 use std::sync::{Arc, LazyLock};
 
 use plugin_contract::{Call as _, NOW, decode, encode};
 use serde::Deserialize;
 
-use crate::{Call, CounterStore, KeyValueStore, Limiters, Returned, Status, plugin::Builder};
+use crate::{
+    Call, CounterStore, KeyValueStore, Limiters, Returned, Status, function::serve, services::Services,
+    sources::Sources,
+};
 
 /// What plugins of this process count and keep. It outlives them all.
 static LIMITERS: LazyLock<Arc<Limiters>> = LazyLock::new(Arc::default);
@@ -97,21 +97,31 @@ impl Area {
     }
 
     /// Registers its functions as the gateway has them.
-    pub(crate) fn serve(self, builder: Builder) -> Builder {
+    pub(crate) fn register(self, services: &mut Services) {
         match self {
-            Self::Consumer => consumer::serve(builder),
-            Self::Counter => builder.counters(COUNTERS.clone()),
-            Self::Kv => builder.key_values(VALUES.clone()),
-            Self::RateLimit => builder.rate_limits(LIMITERS.clone()),
-            Self::Request => request::serve(builder),
-            Self::Response => builder.serve(response::Headers).serve(response::Refuse),
-            Self::Time => builder.serve(time::Sleep),
-            Self::Var => var::serve(builder),
-            Self::Crypto => crypto::serve(builder),
-            Self::Jwt => jwt::serve(builder),
-            Self::Secret => builder.function(plugin_contract::secret::Get::NAME, secret::get),
+            Self::Consumer => consumer::register(services),
+            Self::Counter => serve(services, counter::Count),
+            Self::Kv => kv::register(services),
+            Self::RateLimit => ratelimit::register(services),
+            Self::Request => request::register(services),
+            Self::Response => {
+                serve(services, response::Headers);
+                serve(services, response::Refuse);
+            }
+            Self::Time => serve(services, time::Sleep),
+            Self::Var => var::register(services),
+            Self::Crypto => crypto::register(services),
+            Self::Jwt => jwt::register(services),
+            Self::Secret => services.add(plugin_contract::secret::Get::NAME, Arc::new(secret::get)),
         }
     }
+}
+
+/// No functions, over the gateway's own sources.
+pub(crate) fn services() -> Services {
+    let (consumers, secrets) = (Arc::new(FromConfig), Arc::new(NodeSecrets));
+    let (rate_limits, counters, values) = (LIMITERS.clone(), COUNTERS.clone(), VALUES.clone());
+    Services::new(Sources { upstreams: None, consumers, secrets, rate_limits, counters, values })
 }
 
 /// The arguments of a call.

@@ -3,10 +3,11 @@
 use http::uri::PathAndQuery;
 use plugin_contract::request;
 
-use crate::{Call, Function, Reply, Status, plugin::Builder};
+use crate::{Call, Function, Reply, Status, function::serve, services::Services};
 
-pub(super) fn serve(builder: Builder) -> Builder {
-    builder.serve(Target).serve(Received)
+pub(super) fn register(services: &mut Services) {
+    serve(services, Target);
+    serve(services, Received);
 }
 
 struct Target;

@@ -3,6 +3,7 @@
 use gateway_core::reply::message_reply;
 use http::{HeaderName, HeaderValue, StatusCode};
 use plugin_contract::response;
+use smallvec::SmallVec;
 
 use crate::{Call, Function, Reply, Status, fields::frames};
 
@@ -18,7 +19,8 @@ impl Function for Headers {
         call: &'a mut Call<'_>,
     ) -> Result<Reply<()>, Status> {
         let effects = call.effects.as_deref_mut().ok_or(Status::BadArgument)?;
-        let fields = set.into_iter().map(|(name, value)| field(name, value)).collect::<Option<Vec<_>>>();
+        let fields: Option<SmallVec<[_; 4]>> =
+            set.into_iter().map(|(name, value)| field(name, value)).collect();
         for (name, value) in fields.ok_or(Status::BadArgument)? {
             effects.set_response_header(name, value);
         }

@@ -85,7 +85,7 @@ fn run(host: &mut Host, name: &[u8], arguments: &[u8], results: &mut Vec<u8>) ->
     let Message { request, response, effects, .. } = &mut host.message;
     let (request, response) = (request.as_mut().filter(|_| lent), response.as_mut().filter(|_| lent));
     let effects = (request.is_some() || response.is_some()).then_some(effects);
-    let (services, grants) = (&host.runtime.services, &root.config.grants);
+    let (sources, grants) = (&host.runtime.services.sources, &root.config.grants);
     let (plugin, configuration, shard) = (&*host.runtime.name, &root.config.own, host.shard);
     let notes = host.streams.get(&host.effective).and_then(|stream| stream.notes.as_ref());
     let call = |exchange: Option<&Exchange>| {
@@ -100,7 +100,7 @@ fn run(host: &mut Host, name: &[u8], arguments: &[u8], results: &mut Vec<u8>) ->
             effects,
             answer,
             notes,
-            services,
+            sources,
             grants,
         };
         function.call(arguments, &mut call)
