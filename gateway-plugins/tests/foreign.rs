@@ -20,6 +20,7 @@ use plugin_contract::{
     crypto::{Cipher, Digest, Hash, Key, Open, Scheme, Seal, Sign, VerifyMac, VerifyPassword},
     decode,
     jwt::{Algorithm, Demand, Keys, Refusal, Verified, Verifier, Verify},
+    request::{Received, Target},
     response::Headers,
     secret,
     var::{Get, Set},
@@ -189,6 +190,17 @@ async fn fields_of_the_answer_are_kept_until_it_comes() {
     let request = request("GET", "/x").header("x-call-response", set(&[("x-late", "yes")]));
     let answer = edge.ask(request.body(empty()).unwrap()).await;
     assert_eq!((answer.header("x-late"), answer.header("x-answer")), ("yes", "00"));
+}
+
+#[tokio::test]
+async fn the_target_is_known_as_it_was_sent_and_as_it_goes_upstream() {
+    let edge = edge(json!({})).await;
+    let calls = [line(&Received), line(&Target)];
+    let request = calls.iter().fold(request("GET", "/x//./y?a=%7e"), |it, call| it.header("x-call", call));
+    let answer = edge.ask(request.body(empty()).unwrap()).await;
+    let answers = answers(&answer);
+    assert_eq!(decode::<&str>(&answers[0]), Some("/x//./y?a=%7e"));
+    assert_eq!(decode::<&str>(&answers[1]), Some("/x/y?a=%7e"));
 }
 
 #[tokio::test]

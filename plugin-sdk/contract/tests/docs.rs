@@ -15,6 +15,7 @@ use plugin_contract::{
     jwt::{self, Algorithm, Demand, Keys, Problem, Refusal, Verified, Verifier},
     kv::{self, Delete, Entry, Only, Outcome},
     ratelimit::{self, Check, Decision, Limiter, Period, Redis, State, Store, Window},
+    request,
     response::Headers,
     secret,
     var::{Get, Set},
@@ -63,6 +64,8 @@ fn the_page_shows_the_bytes() {
     let mut page = Page::read();
     let page = &mut page;
     consumers(page);
+    page.shows("what goes upstream", &request::Target, Some("/a?b"));
+    page.shows("what was sent", &request::Received, Some("//a?"));
     page.shows("`a: 1`", &Headers { set: vec![("a", "1")] }, Some(()));
     page.shows("`user` is `a`", &Set { name: "user", value: b"a" }, Some(true));
     page.shows("`user`", &Get { name: "user" }, Some(Some(b"a")));

@@ -64,7 +64,7 @@ fn consumers_pass_by_their_groups() {
         let answer = ask(config, caller, groups, None);
         match expected {
             Ok(told) => {
-                assert_eq!(answer.upstream().header("x-consumer-groups"), Some(told), "{config} {groups:?}")
+                assert_eq!(answer.upstream().header("x-consumer-groups"), Some(told), "{config} {groups:?}");
             }
             Err((status, said)) => {
                 assert_eq!(

@@ -1,5 +1,10 @@
 //! What clients and upstreams see of hmac-auth (compat P23).
-#![allow(clippy::unwrap_used, missing_docs, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::needless_pass_by_value,
+    missing_docs,
+    reason = "a test fails by panicking"
+)]
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
