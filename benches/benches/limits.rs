@@ -22,7 +22,7 @@ use gateway_core::{
     Body, ConnectInfo,
     plugin::{Configured, Exchange, Flow, Handler, Plugin},
 };
-use gateway_plugins::{Checked, Engine, Entity, Limiters, RateLimit, RateLimits, Scope, WasmPlugin};
+use gateway_plugins::{Area, Checked, Engine, Entity, Limiters, RateLimit, RateLimits, Scope, WasmPlugin};
 use http::Request;
 use plugin_contract::ratelimit::{Algorithm, Check, Limiter, Period, Store, Window};
 use serde_json::json;
@@ -93,7 +93,7 @@ fn guest(engine: &Engine, times: u32) -> Arc<dyn Handler> {
             (i32.const 0)))"#
     );
     let module = wat::parse_str(text).expect("a module");
-    let builder = WasmPlugin::builder("bench").rate_limits(Arc::new(Limiters::default()));
+    let builder = WasmPlugin::builder("bench").grant([Area::RateLimit]);
     match builder.bytes(engine, &module).expect("it loads").configure(&json!({})).expect("it starts") {
         Configured::Handler(handler) => handler,
         _ => unreachable!("a plugin of phases"),

@@ -5,21 +5,35 @@
 //! - `native`: a handler without any phase of its own, called in its three phases: the baseline.
 //! - `request`: a guest that has a request phase and does nothing in it: one context, one entry.
 //! - `reads`, `calls`: the same guest with 100 header reads, with 100 foreign calls, in its one entry.
+//! - `authenticates`, `verifies`, `sets`: the same guest with 100 calls of a function of the gateway's own: a known key
+//!   made the request's consumer, a token that was good before, two fields for the answer.
 //! - `phases`: a guest that reads two fields and writes two on the way up, writes three on the way down, and logs.
 //! - `sdk`: a guest built with the public Rust SDK that is told to do nothing: all its callbacks are entered.
 //!
 //! The last lines give what follows from them: one read, one foreign call.
+//!
+//! `plugins CASE` after `--` with `GATEWAY_BENCH_ONCE` set runs a case 1,000 times and nothing else, for a counter of
+//! instructions: the difference of two cases is what the calls cost.
 #![allow(clippy::expect_used, reason = "a bench ends with its set-up")]
 
 use std::{hint::black_box, sync::Arc, time::Instant};
 
 use criterion::Criterion;
 use gateway_core::{
-    Body, ConnectInfo,
-    plugin::{Configured, Exchange, Flow, Handler, Plugin},
+    Body, ConnectInfo, Gateway,
+    config::Checked,
+    identity::Identities,
+    plugin::{Configured, Exchange, Flow, Handler, Plugin, Registry},
 };
-use gateway_plugins::{Call, Engine, ForeignFunction, Returned, Status, WasmPlugin};
+use gateway_plugins::{Area, Engine, ForeignFunction, Returned, Status, WasmPlugin};
 use http::{HeaderName, HeaderValue, Request, Response};
+use plugin_contract::{
+    Call,
+    consumer::{Authenticate, Kind, Who},
+    crypto::Scheme,
+    jwt::{Algorithm, Demand, Keys, Verifier, Verify},
+    response::Headers,
+};
 use serde_json::json;
 use tokio::runtime::Runtime;
 
@@ -30,7 +44,7 @@ impl Handler for Nothing {}
 struct Echo;
 
 impl ForeignFunction for Echo {
-    fn call(&self, _: &[u8], call: &mut Call<'_>) -> Result<Returned, Status> {
+    fn call(&self, _: &[u8], call: &mut gateway_plugins::Call<'_>) -> Result<Returned, Status> {
         call.answer.extend(b"12345678");
         Ok(Returned::Written)
     }
@@ -78,8 +92,68 @@ fn phases() -> String {
     )
 }
 
+/// A guest that calls a function of the gateway with the same bytes, so many times, in its request phase. It makes a
+/// verifier first.
+fn asks<C: Call>(call: &C) -> String {
+    let text = |bytes: &[u8]| bytes.iter().map(|byte| format!("\\{byte:02x}")).collect::<String>();
+    let arguments = plugin_contract::encode(call, Vec::new()).expect("arguments");
+    let verifier = plugin_contract::encode(&verifier(), Vec::new()).expect("arguments");
+    let (name, size, made, made_size) = (C::NAME, arguments.len(), Verifier::NAME, verifier.len());
+    format!(
+        r#"(module {BASE}
+            (data (i32.const 2048) "{name}") (data (i32.const 2112) "{made}")
+            (data (i32.const 4096) "{}") (data (i32.const 8192) "{}")
+            (func (export "proxy_on_configure") (param i32 i32) (result i32)
+                (i32.eqz (call $foreign (i32.const 2112) (i32.const {}) (i32.const 8192) (i32.const {made_size})
+                    (i32.const 0) (i32.const 4))))
+            (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) (local i32)
+                (local.set 3 (i32.const {TIMES}))
+                (block (loop (br_if 1 (i32.eqz (local.get 3)))
+                    (if (call $foreign (i32.const 2048) (i32.const {}) (i32.const 4096) (i32.const {size})
+                        (i32.const 0) (i32.const 4)) (then (unreachable)))
+                    (local.set 3 (i32.sub (local.get 3) (i32.const 1))) (br 0)))
+                (i32.const 0)))"#,
+        text(&arguments),
+        text(&verifier),
+        made.len(),
+        name.len(),
+    )
+}
+
+/// The public key of RFC 7515, appendix A.3, and a token that it verifies.
+const KEYS: &str = r#"{"keys":[{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}]}"#;
+const TOKEN: &str = "eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q";
+
+fn verifier() -> Verifier<'static> {
+    Verifier {
+        algorithms: vec![Algorithm::Signed(Scheme::Es256)],
+        keys: Keys::Set(KEYS),
+        expires: Demand::Ignored,
+        begins: Demand::Ignored,
+        leeway: 0,
+        longest: 0,
+        issuers: Vec::new(),
+        audiences: Vec::new(),
+        types: Vec::new(),
+    }
+}
+
+/// 1,000 consumers with a key each.
+fn identities() -> Arc<Identities> {
+    let consumer = |number| {
+        let keys = [json!({ "key": format!("key-{number}-of-a-usual-length") })];
+        json!({ "username": format!("user-{number}"), "keyauth_credentials": keys })
+    };
+    let consumers: Vec<_> = (0..1_000).map(consumer).collect();
+    let file = json!({ "_format_version": "3.0", "consumers": consumers }).to_string();
+    let checked = Checked::parse(&file, &Registry::empty()).expect("consumers");
+    let gateway = Gateway::builder().checked(checked).build().expect("a gateway");
+    Arc::clone(gateway.snapshot().identities())
+}
+
 fn handler(engine: &Engine, module: &[u8]) -> Arc<dyn Handler> {
-    let plugin = WasmPlugin::builder("bench").function("echo", Echo).bytes(engine, module).expect("it loads");
+    let builder = WasmPlugin::builder("bench").function("echo", Echo).grant(Area::ALL);
+    let plugin = builder.bytes(engine, module).expect("it loads");
     match plugin.configure(&json!({})).expect("it starts") {
         Configured::Handler(handler) => handler,
         _ => unreachable!("a plugin of phases"),
@@ -97,8 +171,13 @@ fn request() -> Request<Body> {
 }
 
 /// One request through all phases.
-fn run(runtime: &Runtime, handler: &dyn Handler, connection: &Arc<ConnectInfo>) {
+fn run(
+    runtime: &Runtime,
+    handler: &dyn Handler,
+    (connection, identities): &(Arc<ConnectInfo>, Arc<Identities>),
+) {
     let (mut request, mut exchange) = (request(), Exchange::new(Arc::clone(connection)));
+    exchange.identities = Some(Arc::clone(identities));
     let mut flow = handler.on_request(&mut request, &mut exchange);
     while let Flow::Wait(wait) = flow {
         flow = runtime.block_on(wait)(&mut request, &mut exchange);
@@ -116,15 +195,26 @@ fn main() {
     let engine = Engine::new().expect("an engine");
     let wat = |text: String| wat::parse_str(text).expect("a module");
     let sdk = include_bytes!("../../gateway-plugins/tests/guests/built/stranger.wasm");
-    let cases: [(&str, Arc<dyn Handler>); 6] = [
+    let who = Who::Key { kind: Kind::Key, key: "key-500-of-a-usual-length" };
+    let set = [("x-ratelimit-limit-minute", "100"), ("x-ratelimit-remaining-minute", "99")];
+    let cases: [(&str, Arc<dyn Handler>); 9] = [
         ("native", Arc::new(Nothing)),
         ("request", handler(&engine, &wat(repeat("nothing", 1)))),
         ("reads", handler(&engine, &wat(repeat("read", TIMES)))),
         ("calls", handler(&engine, &wat(repeat("call", TIMES)))),
+        ("authenticates", handler(&engine, &wat(asks(&Authenticate { who })))),
+        ("verifies", handler(&engine, &wat(asks(&Verify { verifier: 0, token: TOKEN })))),
+        ("sets", handler(&engine, &wat(asks(&Headers { set: set.to_vec() })))),
         ("phases", handler(&engine, &wat(phases()))),
         ("sdk", handler(&engine, sdk)),
     ];
-    let connection = Arc::new(ConnectInfo::unknown());
+    let connection = (Arc::new(ConnectInfo::unknown()), identities());
+    if std::env::var_os("GATEWAY_BENCH_ONCE").is_some() {
+        let wanted = std::env::args().nth(1).unwrap_or_default();
+        let (_, handler) = cases.iter().find(|(name, _)| *name == wanted).expect("a case");
+        (0..1_000).for_each(|_| run(&runtime, handler.as_ref(), &connection));
+        return;
+    }
     let mut criterion = Criterion::default().configure_from_args();
     for (name, handler) in &cases {
         criterion.bench_function(name, |bench| bench.iter(|| run(&runtime, handler.as_ref(), &connection)));
@@ -144,6 +234,13 @@ fn main() {
     println!("one context and entry:    {:8.0} ns", request - native);
     println!("one header read:          {:8.1} ns", (least("reads") - request) / f64::from(TIMES));
     println!("one foreign call:         {:8.1} ns", (least("calls") - request) / f64::from(TIMES));
+    for (name, what) in [
+        ("authenticates", "one authentication:"),
+        ("verifies", "one known token:"),
+        ("sets", "two fields set:"),
+    ] {
+        println!("{what:25} {:8.1} ns", (least(name) - request) / f64::from(TIMES));
+    }
     println!("three phases, 7 calls:    {:8.0} ns", least("phases") - native);
     println!("SDK guest doing nothing:  {:8.0} ns", least("sdk") - native);
 }

@@ -7,9 +7,13 @@ use gateway_core::plugin::Registry;
 use crate::{Area, Builder, Engine, GatewayUpstreams, Limits, LoadError, Manifest, WasmPlugin, files};
 
 /// The modules in `bundled/`, built from `guests/` by `cargo xtask plugins`.
-const MODULES: [&[u8]; 8] = [
+const MODULES: [&[u8]; 12] = [
+    include_bytes!("../bundled/acl.wasm"),
+    include_bytes!("../bundled/basic-auth.wasm"),
     include_bytes!("../bundled/bot-detection.wasm"),
+    include_bytes!("../bundled/hmac-auth.wasm"),
     include_bytes!("../bundled/ip-restriction.wasm"),
+    include_bytes!("../bundled/jwt.wasm"),
     include_bytes!("../bundled/key-auth.wasm"),
     include_bytes!("../bundled/rate-limiting.wasm"),
     include_bytes!("../bundled/redirect.wasm"),

@@ -10,7 +10,7 @@ use gateway_core::{Body, config::Plugin, identity::Identity, plugin::Exchange};
 use http::{HeaderName, HeaderValue, Request, Response};
 use uuid::Uuid;
 
-use crate::{config::Grants, notes::Notes, services::Services};
+use crate::{config::Grants, notes::Notes, sources::Sources};
 
 /// A call of a foreign function, from the gateway's side: who calls, and what is at hand at that moment.
 ///
@@ -39,7 +39,7 @@ pub struct Call<'a> {
     pub answer: &'a mut Vec<u8>,
     /// What guests set on the request, for each other.
     pub(crate) notes: Option<&'a Notes>,
-    pub(crate) services: &'a Services,
+    pub(crate) sources: &'a Sources,
     pub(crate) grants: &'a Grants,
 }
 
@@ -124,7 +124,7 @@ impl From<&Plugin> for Entity {
 pub struct Effects {
     pub(crate) identity: Option<Arc<Identity>>,
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
-    /// It has a place in the stream as soon as the function has returned.
+    /// The host takes it as soon as the function has returned.
     pub(crate) reply: Option<Response<Body>>,
 }
 
@@ -141,6 +141,11 @@ impl Effects {
         self.identity.as_ref()
     }
 
+    /// Answers the request with this, as `proxy_send_local_response` does.
+    pub fn answer(&mut self, response: Response<Body>) {
+        self.reply = Some(response);
+    }
+
     /// Writes a header field on the answer, in place of all of its name, when the plugin's turn comes on the way
     /// back. Of several of one name the last one counts.
     pub fn set_response_header(&mut self, name: HeaderName, value: HeaderValue) {
@@ -148,11 +153,6 @@ impl Effects {
             Some((_, known)) => *known = value,
             None => self.headers.push((name, value)),
         }
-    }
-
-    /// Answers in place of whoever would: the gateway goes no further with the message at hand.
-    pub fn answer(&mut self, response: Response<Body>) {
-        self.reply = Some(response);
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -1,6 +1,6 @@
 //! Functions of the contract: typed on the inside, bytes on the outside.
 
-use std::{future::Future, pin::Pin};
+use std::{future::Future, pin::Pin, sync::Arc};
 
 use bytes::Bytes;
 use plugin_contract::{NOW, decode, encode};
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Status,
     call::Call,
-    services::{ForeignFunction, Returned},
+    services::{ForeignFunction, Returned, Services},
 };
 
 /// A function whose arguments and answers are those of a [`plugin_contract::Call`]. It is registered with
@@ -68,8 +68,13 @@ impl<A> Reply<A> {
     }
 }
 
+/// Registers a function under the name that the contract has for it.
+pub(crate) fn serve<F: Function>(services: &mut Services, function: F) {
+    services.add(<F::Arguments<'static> as plugin_contract::Call>::NAME, Arc::new(Typed(function)));
+}
+
 /// A function as the host calls it.
-pub(crate) struct Typed<F>(pub(crate) F);
+struct Typed<F>(F);
 
 impl<F: Function> ForeignFunction for Typed<F> {
     fn call(&self, arguments: &[u8], call: &mut Call<'_>) -> Result<Returned, Status> {

@@ -19,7 +19,7 @@ use crate::{
     call::Entity,
     config::{Config, Grants, schema},
     files,
-    function::Typed,
+    function::serve,
     functions,
     handler::{Bound, WasmHandler},
     host::Home,
@@ -72,7 +72,7 @@ impl WasmPlugin {
             grants: Grants::default(),
             schema: schema(),
             limits: Limits::default(),
-            services: Services::default(),
+            services: functions::services(),
         }
     }
 
@@ -223,7 +223,7 @@ impl Builder {
         upstreams: Arc<dyn Upstreams>,
         allowed: impl IntoIterator<Item = &'a str>,
     ) -> Self {
-        self.services.upstreams = Some(upstreams);
+        self.services.sources.upstreams = Some(upstreams);
         self.grants.upstreams = allowed.into_iter().map(str::to_owned).collect();
         self
     }
@@ -237,8 +237,9 @@ impl Builder {
 
     /// A function of the contract, under the name that the contract has for it, in place of another one of that name.
     #[must_use]
-    pub fn serve<F: Function>(self, function: F) -> Self {
-        self.function(<F::Arguments<'static> as plugin_contract::Call>::NAME, Typed(function))
+    pub fn serve(mut self, function: impl Function) -> Self {
+        serve(&mut self.services, function);
+        self
     }
 
     /// The functions of an area, as the gateway has them.
@@ -249,14 +250,15 @@ impl Builder {
     /// let plugin = WasmPlugin::builder("key-auth").grant([Area::Consumer, Area::Response]);
     /// ```
     #[must_use]
-    pub fn grant(self, areas: impl IntoIterator<Item = Area>) -> Self {
-        areas.into_iter().fold(self, |builder, area| area.serve(builder))
+    pub fn grant(mut self, areas: impl IntoIterator<Item = Area>) -> Self {
+        areas.into_iter().for_each(|area| area.register(&mut self.services));
+        self
     }
 
     /// Where consumers and credentials are looked up, in place of the gateway's configuration.
     #[must_use]
     pub fn consumers(mut self, consumers: Arc<dyn Consumers>) -> Self {
-        self.services.consumers = consumers;
+        self.services.sources.consumers = consumers;
         self
     }
 
@@ -271,27 +273,31 @@ impl Builder {
     /// Where secrets are read, in place of the node's environment and files.
     #[must_use]
     pub fn secrets_from(mut self, secrets: Arc<dyn Secrets>) -> Self {
-        self.services.secrets = secrets;
+        self.services.sources.secrets = secrets;
         self
     }
 
-    /// The functions of [`Area::RateLimit`], over limiters of an embedder's, or bundled ones with room of their own. What
-    /// is [granted](Self::grant) shares one for the whole process, so that what was counted outlives each plugin.
+    /// Where its limits are counted. Without this all plugins of the process share one [`Limiters`](crate::Limiters), so that
+    /// what was counted outlives each of them.
     #[must_use]
-    pub fn rate_limits(self, limits: Arc<dyn RateLimits>) -> Self {
-        functions::rate_limits(self, limits)
+    pub fn rate_limits(mut self, limits: Arc<dyn RateLimits>) -> Self {
+        self.services.sources.rate_limits = limits;
+        self
     }
 
-    /// The functions of [`Area::Counter`], over counters of an embedder's.
+    /// Where its counters are. Without this all plugins of the process share one [`CounterStore`](crate::CounterStore).
     #[must_use]
-    pub fn counters(self, counters: Arc<dyn Counters>) -> Self {
-        functions::counters(self, counters)
+    pub fn counters(mut self, counters: Arc<dyn Counters>) -> Self {
+        self.services.sources.counters = counters;
+        self
     }
 
-    /// The functions of [`Area::Kv`], over an embedder's store.
+    /// Where its values are kept. Without this all plugins of the process share one
+    /// [`KeyValueStore`](crate::KeyValueStore), each with namespaces of its own.
     #[must_use]
-    pub fn key_values(self, values: Arc<dyn KeyValues>) -> Self {
-        functions::key_values(self, values)
+    pub fn key_values(mut self, values: Arc<dyn KeyValues>) -> Self {
+        self.services.sources.values = values;
+        self
     }
 
     /// Its bounds.

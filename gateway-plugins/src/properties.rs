@@ -11,7 +11,7 @@ use std::{
 use bytes::Bytes;
 use gateway_core::{
     ConnectInfo,
-    config::Protocol,
+    config::{Consumer, Protocol},
     plugin::{Exchange, UriCaptures},
 };
 use http::{HeaderMap, Version, header};
@@ -43,7 +43,7 @@ pub(crate) fn of_exchange(
         [b"cluster_name"] => exchange.service().map(|service| text(&service.host)),
         [b"route", name] => entity(name, exchange.route().map(|route| (&route.name, route.id))),
         [b"service", name] => entity(name, exchange.service().map(|service| (&service.name, service.id))),
-        [b"consumer", name] => of_consumer(name, exchange),
+        [b"consumer", name] => of_consumer(name, exchange.consumer.as_ref()?),
         [b"uri_captures", name] => captured(name, exchange).map(text),
         _ => None,
     }
@@ -100,8 +100,8 @@ fn captured<'a>(name: &[u8], exchange: &'a Exchange) -> Option<&'a str> {
     captures.get(name).or_else(|| captures.at(name.parse().ok()?))
 }
 
-fn of_consumer(name: &[u8], exchange: &Exchange) -> Option<Bytes> {
-    let consumer = exchange.consumer.as_ref()?;
+/// A field of a consumer.
+pub(crate) fn of_consumer(name: &[u8], consumer: &Consumer) -> Option<Bytes> {
     Some(match name {
         b"id" => text(&consumer.id.to_string()),
         b"username" => text(consumer.username.as_deref()?),

@@ -1,29 +1,11 @@
-//! What the host does for guests besides the ABI's own: given by whoever registers the plugin.
+//! Functions that guests call beyond the ABI, given by whoever registers the plugin.
 
 use std::{collections::HashMap, fmt, future::Future, pin::Pin, sync::Arc};
 
 use bytes::Bytes;
 use foldhash::fast::RandomState;
-use gateway_core::{Body, BoxError};
-use http::{Request, Response};
 
-use crate::{
-    Status,
-    call::Call,
-    functions::{Consumers, FromConfig, NodeSecrets, Secrets},
-};
-
-/// A callout under way.
-pub type Calling = Pin<Box<dyn Future<Output = Result<Response<Body>, BoxError>> + Send>>;
-
-/// Where callouts go. [`GatewayUpstreams`](crate::GatewayUpstreams) sends them through the gateway's own services;
-/// an embedder may have its own.
-pub trait Upstreams: Send + Sync + 'static {
-    /// Sends `request` to the upstream `name`; none where there is no such upstream. Its target is a path and a
-    /// query, its `Host` what the guest says. `shard` is the worker that asks. The host keeps the time and bounds
-    /// the answer.
-    fn call(&self, name: &str, request: Request<Body>, shard: usize) -> Option<Calling>;
-}
+use crate::{Status, call::Call, sources::Sources};
 
 /// A function that guests call by name with `proxy_call_foreign_function`. One whose arguments and answers are types
 /// of the contract is rather a [`Function`](crate::Function).
@@ -69,25 +51,16 @@ pub enum Returned {
     Later(Pin<Box<dyn Future<Output = Bytes> + Send>>),
 }
 
-/// The services of one plugin.
+/// What answers the calls of one plugin.
 #[derive(Clone)]
 pub(crate) struct Services {
-    pub(crate) upstreams: Option<Arc<dyn Upstreams>>,
-    pub(crate) consumers: Arc<dyn Consumers>,
-    pub(crate) secrets: Arc<dyn Secrets>,
+    pub(crate) sources: Sources,
     functions: HashMap<Box<[u8]>, Arc<dyn ForeignFunction>, RandomState>,
 }
 
-impl Default for Services {
-    fn default() -> Self {
-        let (consumers, secrets) = (Arc::new(FromConfig), Arc::new(NodeSecrets));
-        Self { upstreams: None, consumers, secrets, functions: HashMap::default() }
-    }
-}
-
 impl Services {
-    pub(crate) fn call(&self, name: &str, request: Request<Body>, shard: usize) -> Option<Calling> {
-        self.upstreams.as_ref()?.call(name, request, shard)
+    pub(crate) fn new(sources: Sources) -> Self {
+        Self { sources, functions: HashMap::default() }
     }
 
     pub(crate) fn add(&mut self, name: &str, function: Arc<dyn ForeignFunction>) {

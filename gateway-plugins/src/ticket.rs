@@ -47,8 +47,11 @@ pub(crate) struct Tickets {
     held: SmallVec<[Arc<Ticket>; 4]>,
     notes: Notes,
     /// Fields of the answer that is yet to come, by configuration.
-    deferred: Vec<(u64, HeaderName, HeaderValue)>,
+    deferred: SmallVec<[(u64, Fields); 1]>,
 }
+
+/// Header fields.
+type Fields = Vec<(HeaderName, HeaderValue)>;
 
 impl Tickets {
     /// The properties that guests of this request share.
@@ -57,21 +60,19 @@ impl Tickets {
     }
 
     /// Keeps fields for the answer, until the configuration's turn comes.
-    pub(crate) fn defer(exchange: &mut Exchange, config: u64, fields: Vec<(HeaderName, HeaderValue)>) {
+    pub(crate) fn defer(exchange: &mut Exchange, config: u64, fields: Fields) {
         let deferred = &mut exchange.extensions.get_or_insert_default::<Self>().deferred;
-        deferred.extend(fields.into_iter().map(|(name, value)| (config, name, value)));
+        match deferred.iter_mut().find(|(of, _)| *of == config) {
+            Some((_, held)) => held.extend(fields),
+            None => deferred.push((config, fields)),
+        }
     }
 
     /// The fields that a configuration has kept for the answer.
-    pub(crate) fn deferred(
-        exchange: &mut Exchange,
-        config: u64,
-    ) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
+    pub(crate) fn deferred(exchange: &mut Exchange, config: u64) -> Fields {
         let deferred = exchange.extensions.get_mut::<Self>().map(|tickets| &mut tickets.deferred);
-        deferred
-            .into_iter()
-            .flat_map(move |deferred| deferred.extract_if(.., move |(of, _, _)| *of == config))
-            .map(|(_, name, value)| (name, value))
+        let held = deferred.and_then(|all| all.iter_mut().find(|(of, _)| *of == config));
+        held.map(|(_, fields)| std::mem::take(fields)).unwrap_or_default()
     }
 
     /// The request's context under a configuration.

@@ -9,7 +9,7 @@ use gateway_core::{
 };
 use http::Request;
 
-use crate::services::{Calling, Upstreams};
+use crate::sources::{Calling, Upstreams};
 
 /// Sends callouts to the gateway's services by their names, with their TLS, timeouts, retries and open
 /// connections. Plugins are registered before there is a gateway, so it is told of it afterwards; until then no

@@ -3,25 +3,30 @@
 
 mod kit;
 
+use std::sync::Arc;
+
 use gateway_core::{
     Body,
-    config::{Checked, Config, Plugin as PluginEntity, schema::Record},
+    config::{Checked, Config, Consumer, CredentialKind, Plugin as PluginEntity, schema::Record},
+    identity,
     plugin::{Configured, Exchange, Flow, Handler, Plugin, Registry},
 };
-use gateway_plugins::{Area, Function};
+use gateway_plugins::{Area, Builder, Consumers, Function, Limits};
 use http::{HeaderValue, Request};
-use kit::{Answer, Edge, RELAY, builder, bytes, digits, edge_among, empty, line, request};
+use kit::{Answer, Edge, PATIENCE, RELAY, builder, bytes, digits, edge_among, empty, line, request};
 use plugin_contract::{
     Call, NOW,
     consumer::{Authenticate, Current, Field, Find, Groups, Identity, Kind, Who},
     crypto::{Cipher, Digest, Hash, Key, Open, Scheme, Seal, Sign, VerifyMac, VerifyPassword},
     decode,
     jwt::{Algorithm, Demand, Keys, Refusal, Verified, Verifier, Verify},
+    request::{Received, Target},
     response::Headers,
     secret,
     var::{Get, Set},
 };
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 /// alice, whose credentials are of all kinds, and nobody.
 const WHO: &str = r#"
@@ -81,7 +86,15 @@ async fn edge(config: Value) -> Edge {
 }
 
 async fn edge_with(others: Config, registry: Registry, config: Value) -> Edge {
-    edge_among(builder("relay").grant(Area::ALL), &RELAY, config, others, registry).await
+    edge_among(relaying(), &RELAY, config, others, registry).await
+}
+
+/// The relay with all areas, and with time enough on a machine that has other things to do.
+fn relaying() -> Builder {
+    let mut limits = Limits::default();
+    (limits.entry_cpu, limits.entry_wall) = (PATIENCE, PATIENCE);
+    (limits.configure_cpu, limits.configure_wall) = (PATIENCE, PATIENCE);
+    builder("relay").limits(limits).grant(Area::ALL)
 }
 
 /// Sends a request on which the relay makes these calls.
@@ -180,6 +193,17 @@ async fn fields_of_the_answer_are_kept_until_it_comes() {
 }
 
 #[tokio::test]
+async fn the_target_is_known_as_it_was_sent_and_as_it_goes_upstream() {
+    let edge = edge(json!({})).await;
+    let calls = [line(&Received), line(&Target)];
+    let request = calls.iter().fold(request("GET", "/x//./y?a=%7e"), |it, call| it.header("x-call", call));
+    let answer = edge.ask(request.body(empty()).unwrap()).await;
+    let answers = answers(&answer);
+    assert_eq!(decode::<&str>(&answers[0]), Some("/x//./y?a=%7e"));
+    assert_eq!(decode::<&str>(&answers[1]), Some("/x/y?a=%7e"));
+}
+
+#[tokio::test]
 async fn nobody_is_authenticated_once_the_request_is_gone() {
     let edge = edge(json!({})).await;
     let request = request("GET", "/x").header("x-call-response", line(&key("secret")));
@@ -227,6 +251,39 @@ async fn arguments_that_are_none_are_refused() {
     assert_eq!(answer.sent("x-answer"), ["BadArgument", "BadArgument", "NotFound"]);
 }
 
+/// One who is known by every key, and by no configuration.
+struct Everybody(Arc<identity::Identity>);
+
+impl Consumers for Everybody {
+    fn by_key<'a>(
+        &'a self,
+        _: &'a Exchange,
+        _: CredentialKind,
+        _: &str,
+    ) -> Option<&'a Arc<identity::Identity>> {
+        Some(&self.0)
+    }
+
+    fn by_credential<'a>(&'a self, _: &'a Exchange, _: Uuid) -> Option<&'a Arc<identity::Identity>> {
+        None
+    }
+
+    fn named<'a>(&'a self, _: &'a Exchange, _: &str) -> Option<&'a Arc<identity::Identity>> {
+        None
+    }
+}
+
+#[tokio::test]
+async fn an_embedder_may_know_consumers_of_its_own() {
+    let eve = identity::Identity::new(&Arc::new(Consumer::new("eve")), ["all".into()]);
+    let builder = relaying().consumers(Arc::new(Everybody(Arc::new(eve))));
+    let edge = edge_among(builder, &RELAY, json!({}), Config::default(), Registry::empty()).await;
+    let who = line(&Authenticate { who: Who::Anonymous("nobody") });
+    let answer = relay(&edge, &[line(&key("any")), line(&Groups), who]).await;
+    assert_eq!(answer.sent("x-consumer-username"), ["eve"]);
+    assert_eq!(answers(&answer)[1..], [&b"\x01\x03all"[..], &[0]]);
+}
+
 /// Counts the requests of a configuration, and says who it is.
 struct Counting;
 
@@ -249,8 +306,7 @@ impl Function for Counting {
 #[tokio::test]
 async fn a_function_may_answer_later_and_keep_things() {
     let registry = Registry::empty();
-    let builder = builder("relay").grant(Area::ALL).serve(Counting);
-    let edge = edge_among(builder, &RELAY, json!({}), Config::default(), registry).await;
+    let edge = edge_among(relaying().serve(Counting), &RELAY, json!({}), Config::default(), registry).await;
     for times in 1..=2 {
         let answer = relay(&edge, &[line(&Get { name: "" })]).await;
         assert!(answer.sent("x-answer")[0].starts_with("01"));
@@ -367,7 +423,7 @@ async fn keys_at_an_address_are_fetched_through_an_upstream() {
     let calls = [line(&verifier(keys("auth"))), line(&verifier(keys("other")))].join(",");
     let edge = edge(json!({ "calls": calls })).await;
     let call = line(&Verify { verifier: 0, token: ES256 });
-    let answer = relay(&edge, &[call.clone()]).await;
+    let answer = relay(&edge, std::slice::from_ref(&call)).await;
     assert_eq!(answer.sent("x-configured"), ["0000", "BadArgument"], "the other one is not granted");
     let late = late(&answer);
     let verified = decode::<Result<Verified<'_>, Refusal<'_>>>(&late[0]).unwrap().unwrap();

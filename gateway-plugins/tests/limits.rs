@@ -194,7 +194,7 @@ impl RateLimit for OwnLimiter {
 #[tokio::test]
 async fn an_embedder_may_have_limits_of_its_own() {
     let config = json!({ "calls": line(&limiter("mine", &[(Period::Day, 7)], Store::Local)) });
-    let builder = builder("relay-own").rate_limits(Arc::new(Own));
+    let builder = builder("relay-own").rate_limits(Arc::new(Own)).grant([Area::RateLimit]);
     let edge = edge_among(builder, &RELAY, config, Config::default(), Registry::empty()).await;
     let answers = answers(&relay(&edge, &[check(0, "abc", 2)]).await);
     let decision = decode::<Option<Decision>>(&answers[0]).unwrap().unwrap();

@@ -60,6 +60,7 @@ mod callout;
 mod chunk;
 pub mod consumer;
 pub mod counter;
+pub mod crypto;
 mod exports;
 mod flow;
 pub mod form;
@@ -67,6 +68,7 @@ mod headers;
 #[doc(hidden)]
 pub mod host;
 mod join;
+pub mod jwt;
 pub mod kv;
 pub mod log;
 pub mod manifest;

@@ -27,7 +27,7 @@ impl Request {
         host::header(Map::Request, ":method").unwrap_or_default()
     }
 
-    /// The path and the query, as the client sent them.
+    /// The path and the query that the client asks for.
     #[must_use]
     pub fn path_and_query(&self) -> Text {
         host::header(Map::Request, ":path").unwrap_or_default()
@@ -66,6 +66,13 @@ impl Request {
         let address = host::property(&["source", "address"], Text::of).flatten().unwrap_or_default();
         let (ip, _) = address.rsplit_once(':').unwrap_or((&address, ""));
         Text::from(ip.trim_start_matches('[').trim_end_matches(']'))
+    }
+
+    /// The path and the query as the client sent them, byte by byte: what a signature is of.
+    #[must_use]
+    pub fn received_path_and_query(&self) -> Text {
+        crate::call::now(&plugin_contract::request::Received, |target| Text::from(target))
+            .unwrap_or_else(|_| self.path_and_query())
     }
 
     /// The path and the query that go upstream, as they stand now: the route has taken off what it takes off, and the

@@ -32,6 +32,7 @@ impl Gateway {
     pub(super) fn finish(&self, mut response: Response<Body>, mut ending: Ending) -> Response<Body> {
         ending.exchange.status = response.status();
         self.stamp(response.headers_mut(), &ending.exchange);
+        ending.exchange.record_response(response.headers());
         if let Some(bytes) = in_memory(response.body()) {
             ending.exchange.response_bytes = bytes;
             ending.end();

@@ -26,7 +26,7 @@ pub struct Identity {
 
 /// A consumer, with what all its credentials have in common.
 #[derive(Debug)]
-pub(super) struct Caller {
+struct Caller {
     consumer: Arc<Consumer>,
     groups: Box<[Arc<str>]>,
     id: HeaderValue,
@@ -44,6 +44,20 @@ pub enum As {
 }
 
 impl Identity {
+    /// A consumer that is known by other means than a credential, in these groups.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use gateway_core::{config::Consumer, identity::Identity};
+    ///
+    /// let alice = Identity::new(&Arc::new(Consumer::new("alice")), ["staff".into(), "admin".into()]);
+    /// assert_eq!(&*alice.groups()[0], "admin");
+    /// ```
+    pub fn new(consumer: &Arc<Consumer>, groups: impl IntoIterator<Item = Arc<str>>) -> Self {
+        let caller = Arc::new(Caller::new(consumer, groups.into_iter().collect()));
+        Self { caller, credential: None, identifier: None, expires: None }
+    }
+
     /// Whose request it is.
     #[must_use]
     pub fn consumer(&self) -> &Arc<Consumer> {
@@ -73,12 +87,9 @@ impl Identity {
         put(headers, X_ANONYMOUS_CONSUMER, (how == As::Anonymous).then_some(&TRUE));
     }
 
-    /// A consumer that is known by other means than a credential.
-    pub(super) const fn of(caller: Arc<Caller>) -> Self {
-        Self { caller, credential: None, identifier: None, expires: None }
-    }
-
-    pub(super) fn by(caller: &Arc<Caller>, credential: &Arc<Credential>) -> Self {
+    /// The same consumer, known by this credential of its.
+    #[must_use]
+    pub fn by(&self, credential: &Arc<Credential>) -> Self {
         let identifier = match credential.kind {
             CredentialKind::KeyauthCredentials => HeaderValue::from_str(&credential.id.to_string()).ok(),
             kind => text(credential, key_field(kind)).and_then(value),
@@ -86,7 +97,7 @@ impl Identity {
         let seconds = |name| credential.fields.get(name).and_then(Value::as_u64).filter(|time| *time > 0);
         let expires = seconds("created_at").zip(seconds("ttl"));
         Self {
-            caller: Arc::clone(caller),
+            caller: Arc::clone(&self.caller),
             credential: Some(Arc::clone(credential)),
             identifier,
             expires: expires.map(|(made, lives)| made.saturating_add(lives)),
@@ -107,7 +118,7 @@ impl Identity {
 
 impl Caller {
     /// `groups` in any order.
-    pub(super) fn new(consumer: &Arc<Consumer>, mut groups: Vec<Arc<str>>) -> Self {
+    fn new(consumer: &Arc<Consumer>, mut groups: Vec<Arc<str>>) -> Self {
         groups.sort_unstable();
         groups.dedup();
         let mut id = [0; uuid::fmt::Hyphenated::LENGTH];

@@ -10,7 +10,7 @@ use std::{
 use imbl::{HashMap, OrdMap};
 use uuid::Uuid;
 
-use super::{Identity, caller::Caller, keys::Keys};
+use super::{Identity, keys::Keys};
 use crate::config::{Change, Checked, Config, Consumer, CredentialKind};
 
 /// All consumers of a configuration and their credentials, by what requests show of them. Clones share what did not
@@ -19,15 +19,8 @@ use crate::config::{Change, Checked, Config, Consumer, CredentialKind};
 pub struct Identities {
     keys: Keys,
     credentials: OrdMap<Uuid, Arc<Identity>>,
-    consumers: OrdMap<Uuid, Known>,
+    consumers: OrdMap<Uuid, Arc<Identity>>,
     usernames: HashMap<Arc<str>, Uuid>,
-}
-
-/// A consumer, for its credentials and by itself.
-#[derive(Clone)]
-struct Known {
-    caller: Arc<Caller>,
-    alone: Arc<Identity>,
 }
 
 impl Identities {
@@ -53,7 +46,7 @@ impl Identities {
     /// The consumer with this id.
     #[must_use]
     pub fn consumer(&self, id: Uuid) -> Option<&Arc<Identity>> {
-        self.consumers.get(&id).map(|known| &known.alone)
+        self.consumers.get(&id)
     }
 
     /// The consumer with this id or username, as a plugin's `anonymous` names it.
@@ -87,10 +80,8 @@ impl Identities {
     fn put_consumer(&mut self, consumer: &Arc<Consumer>, checked: &Checked) {
         let credentials = &checked.config().credentials;
         let group = |id| credentials.get(&id)?.fields.get("group")?.as_str().map(Arc::from);
-        let groups = checked.groups_of(consumer.id).filter_map(group).collect();
-        let caller = Arc::new(Caller::new(consumer, groups));
-        let alone = Arc::new(Identity::of(Arc::clone(&caller)));
-        self.consumers.insert(consumer.id, Known { caller, alone });
+        let groups = checked.groups_of(consumer.id).filter_map(group);
+        self.consumers.insert(consumer.id, Arc::new(Identity::new(consumer, groups)));
         if let Some(name) = &consumer.username {
             self.usernames.insert(name.as_str().into(), consumer.id);
         }
@@ -98,7 +89,7 @@ impl Identities {
 
     fn forget_consumer(&mut self, id: Uuid) {
         let Some(known) = self.consumers.remove(&id) else { return };
-        if let Some(name) = known.alone.consumer().username.as_deref()
+        if let Some(name) = known.consumer().username.as_deref()
             && self.usernames.get(name) == Some(&id)
         {
             self.usernames.remove(name);
@@ -109,7 +100,7 @@ impl Identities {
         let credential = config.credentials.get(&id).filter(|it| it.kind != CredentialKind::Acls);
         let Some(credential) = credential else { return };
         let Some(known) = self.consumers.get(&credential.consumer.id) else { return };
-        let identity = Arc::new(Identity::by(&known.caller, credential));
+        let identity = Arc::new(known.by(credential));
         self.keys.insert(&identity);
         self.credentials.insert(id, identity);
     }
@@ -151,9 +142,11 @@ mod tests {
 
     use super::Identities;
     use crate::{
+        Gateway,
         config::{
-            Checked, Config, Consumer,
+            Change, Checked, Config, Consumer,
             CredentialKind::{self, *},
+            Route,
         },
         identity::As,
         plugin::Registry,
@@ -235,6 +228,28 @@ mod tests {
         assert_eq!(headers["x-anonymous-consumer"], "true");
         assert_eq!(headers["x-consumer-username"], "alice");
         assert!(!headers.contains_key("x-credential-identifier"));
+    }
+
+    #[test]
+    fn a_change_of_something_else_keeps_the_index() {
+        let gateway = Gateway::builder().checked(checked(alice())).build().unwrap();
+        let before = gateway.snapshot();
+        let mut route = Route::new("users");
+        route.paths = Some(vec!["/users".into()]);
+        let mut change = Change::default();
+        change.routes.insert(route.id, Some(Arc::new(route)));
+        gateway.apply(&change).unwrap();
+        assert!(Arc::ptr_eq(before.identities(), gateway.snapshot().identities()));
+        let mut change = Change::default();
+        change.consumers.insert(Consumer::new("bob").id, Some(Arc::new(Consumer::new("bob"))));
+        gateway.apply(&change).unwrap();
+        let after = gateway.snapshot();
+        let alice = |identities: &Identities| Arc::clone(identities.consumer_named("alice").unwrap());
+        assert!(
+            Arc::ptr_eq(&alice(before.identities()), &alice(after.identities())),
+            "nobody else is made anew"
+        );
+        assert!(after.identities().consumer_named("bob").is_some());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The counters as Prometheus reads them.
 
 use std::{
+    collections::BTreeMap,
     fmt::{self, Debug},
     sync::Arc,
 };
@@ -15,12 +16,12 @@ use prometheus_client::{
 use super::{
     histogram::{Distribution, GATEWAY, REQUEST},
     metrics::Metrics,
-    node::{NodeState, TargetHealth, TargetState},
+    node::{NodeState, PolicyReading, TargetHealth, TargetState},
     route::Labels,
     server::ServerStatus,
     totals::{Totals, Traffic},
 };
-use crate::{error::Reason, reply::Branding};
+use crate::{error::Reason, plugin::Series, reply::Branding};
 
 /// Which metrics are shown: the switches of Kong's plugin `prometheus`. All are on by default; they bound
 /// the page of a node with very many routes.
@@ -96,18 +97,19 @@ impl Collector for Exposition {
         let mut page = Page { encoder, prefix: self.prefix };
         let routes: Vec<_> = self.metrics.counted().iter().map(|route| Totals::of(route)).collect();
         if self.shown.status_codes {
-            page.requests(&routes)?;
+            page.requests(&showing(&routes, |series| series.status_codes))?;
         }
         if self.shown.bandwidth {
-            page.bandwidth(&routes)?;
+            page.bandwidth(&showing(&routes, |series| series.bandwidth))?;
         }
         if self.shown.latencies {
-            page.latencies(&routes)?;
+            page.latencies(&showing(&routes, |series| series.latencies))?;
         }
         page.reasons(&routes)?;
         let node = (self.node)();
         page.node(&node)?;
-        if self.shown.upstream_health {
+        page.policies(&node.readings)?;
+        if self.shown.upstream_health && self.metrics.shows_upstream_health() {
             page.targets(&node.targets)?;
         }
         Ok(())
@@ -140,7 +142,7 @@ impl Page<'_> {
         samples(&mut self.encoder.encode_descriptor(&name, help, None, kind)?)
     }
 
-    fn requests(&mut self, routes: &[Totals]) -> fmt::Result {
+    fn requests(&mut self, routes: &[&Totals]) -> fmt::Result {
         let help = "HTTP status codes per consumer/service/route";
         let prefix = self.prefix;
         self.family("http_requests_total", help, MetricType::Counter, |metric| {
@@ -161,7 +163,7 @@ impl Page<'_> {
         })
     }
 
-    fn bandwidth(&mut self, routes: &[Totals]) -> fmt::Result {
+    fn bandwidth(&mut self, routes: &[&Totals]) -> fmt::Result {
         let help = "Total bandwidth (ingress/egress) throughput in bytes";
         self.family("bandwidth_bytes", help, MetricType::Counter, |metric| {
             for_each_consumer(routes, |labels, consumer, traffic| {
@@ -180,7 +182,7 @@ impl Page<'_> {
         })
     }
 
-    fn latencies(&mut self, routes: &[Totals]) -> fmt::Result {
+    fn latencies(&mut self, routes: &[&Totals]) -> fmt::Result {
         let help = "Latency added by the gateway and enabled plugins for each service/route";
         let gateway = routes.iter().map(|route| (&route.labels, &route.gateway));
         self.histogram(&format!("{}_latency_ms", self.prefix), help, &GATEWAY, gateway)?;
@@ -240,6 +242,25 @@ impl Page<'_> {
         metric.encode_gauge(&node.access_log_dropped)
     }
 
+    fn policies(&mut self, readings: &[PolicyReading]) -> fmt::Result {
+        let mut metrics = BTreeMap::<&str, Vec<&PolicyReading>>::new();
+        for reading in readings {
+            metrics.entry(reading.reading.metric).or_default().push(reading);
+        }
+        for (name, mut samples) in metrics {
+            samples.sort_by(|a, b| a.order().cmp(&b.order()));
+            let Some(first) = samples.first() else { continue };
+            let kind = if name.ends_with("_total") { MetricType::Counter } else { MetricType::Gauge };
+            let mut metric = self.encoder.encode_descriptor(name, first.reading.help, None, kind)?;
+            for PolicyReading { service, plugin, reading } in samples {
+                let mut labels = vec![("service", service.clone()), ("plugin", plugin.clone())];
+                labels.extend(reading.labels.iter().cloned());
+                sample(&mut metric, &labels.as_slice(), reading.value)?;
+            }
+        }
+        Ok(())
+    }
+
     fn connections(&mut self, server: &ServerStatus) -> fmt::Result {
         let help = "Number of connections by subsystem";
         self.family("nginx_connections_total", help, MetricType::Gauge, |metric| {
@@ -279,8 +300,13 @@ impl Page<'_> {
     }
 }
 
+/// The routes that show what `switch` stands for.
+fn showing(routes: &[Totals], switch: fn(&Series) -> bool) -> Vec<&Totals> {
+    routes.iter().filter(|route| route.series.as_ref().is_none_or(switch)).collect()
+}
+
 fn for_each_consumer(
-    routes: &[Totals],
+    routes: &[&Totals],
     mut see: impl FnMut(&Labels, &str, &Traffic) -> fmt::Result,
 ) -> fmt::Result {
     for route in routes {

@@ -9,7 +9,10 @@ use foldhash::fast::RandomState;
 use uuid::Uuid;
 
 use super::route::{Cells, Labels, PerConsumer, RouteMetrics};
-use crate::config::{Route, Service};
+use crate::{
+    config::{Route, Service},
+    plugin::Series,
+};
 
 /// All that is counted about routes. One per gateway; snapshots come and go.
 ///
@@ -66,12 +69,23 @@ impl Metrics {
     /// one still stands, so that they go on.
     #[must_use]
     pub fn route(&self, service: Option<&Service>, route: &Route) -> Arc<RouteMetrics> {
+        self.route_showing(service, route, None)
+    }
+
+    /// The same, of which only `series` are shown; none: all.
+    #[must_use]
+    pub fn route_showing(
+        &self,
+        service: Option<&Service>,
+        route: &Route,
+        series: Option<Series>,
+    ) -> Arc<RouteMetrics> {
         let key = Key { service: service.map(|service| service.id), route: route.id };
         let labels = Labels::of(service, Some(route));
         let mut routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
         let known = routes.get(&key).and_then(Weak::upgrade);
         if let Some(known) = &known
-            && known.labels == labels
+            && (&known.labels, known.series) == (&labels, series)
         {
             return Arc::clone(known);
         }
@@ -80,9 +94,16 @@ impl Metrics {
         }
         let cells = known.map(|renamed| Arc::clone(&renamed.cells));
         let cells = cells.unwrap_or_else(|| Arc::new(Cells::new(self.shards, self.per_consumer)));
-        let route = Arc::new(RouteMetrics::new(labels, cells));
+        let route = Arc::new(RouteMetrics::new(labels, cells).showing(series));
         routes.insert(key, Arc::downgrade(&route));
         route
+    }
+
+    /// Whether the health of targets is shown: unless each route that has a say is against it.
+    pub(super) fn shows_upstream_health(&self) -> bool {
+        let routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut said = routes.values().filter_map(|route| route.upgrade()?.series).peekable();
+        said.peek().is_none() || said.any(|series| series.upstream_health)
     }
 
     /// Every route that has been counted for, in the order of its labels.

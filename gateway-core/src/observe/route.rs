@@ -19,7 +19,7 @@ use super::{
 use crate::{
     config::{Consumer, Route, Service},
     error::Reason,
-    plugin::Exchange,
+    plugin::{Exchange, Series},
 };
 
 /// How many of a route's consumers have series of their own per worker; later ones share `_other`.
@@ -31,6 +31,8 @@ const MAX_CONSUMERS: usize = 1000;
 pub struct RouteMetrics {
     pub(super) labels: Labels,
     pub(super) cells: Arc<Cells>,
+    /// What is shown; none: all, and consumers as the node says.
+    pub(super) series: Option<Series>,
 }
 
 /// The labels of a route's series, as Kong fills them: names, where there are any.
@@ -63,7 +65,18 @@ pub enum PerConsumer {
 
 impl RouteMetrics {
     pub(super) const fn new(labels: Labels, cells: Arc<Cells>) -> Self {
-        Self { labels, cells }
+        Self { labels, cells, series: None }
+    }
+
+    /// The same, of which only `series` are shown.
+    pub(super) const fn showing(mut self, series: Option<Series>) -> Self {
+        self.series = series;
+        self
+    }
+
+    /// Whether consumers have series of their own.
+    pub(super) fn per_consumer(&self) -> bool {
+        self.series.map_or(self.cells.per_consumer == PerConsumer::Yes, |series| series.per_consumer)
     }
 
     /// Counts a request that is over, on the worker `shard`. A shard that does not exist counts on one
@@ -80,7 +93,7 @@ impl RouteMetrics {
             cell.count_reason(reason);
         }
         match &exchange.consumer {
-            Some(consumer) if self.cells.per_consumer == PerConsumer::Yes => {
+            Some(consumer) if self.per_consumer() => {
                 cell.count_consumer(consumer, exchange);
             }
             _ => cell.traffic.count(exchange),

@@ -7,11 +7,12 @@ use super::{
     route::{Labels, RouteMetrics},
     statuses::Answered,
 };
-use crate::error::Reason;
+use crate::{error::Reason, plugin::Series};
 
 /// The counters of one route, summed over the workers.
 pub(super) struct Totals {
     pub(super) labels: Labels,
+    pub(super) series: Option<Series>,
     pub(super) consumers: BTreeMap<String, Traffic>,
     pub(super) gateway: Distribution<17>,
     pub(super) upstream: Distribution<13>,
@@ -30,6 +31,7 @@ impl Totals {
     pub(super) fn of(route: &RouteMetrics) -> Self {
         let mut totals = Self {
             labels: route.labels.clone(),
+            series: route.series,
             consumers: BTreeMap::new(),
             gateway: Distribution::default(),
             upstream: Distribution::default(),
@@ -44,6 +46,8 @@ impl Totals {
                 *sum += count;
             }
             cell.for_each_consumer(|name, traffic| {
+                // Where consumers are no longer told apart, what they did is still in the sum.
+                let name = if route.per_consumer() { name } else { "" };
                 let sum = totals.consumers.entry(name.to_owned()).or_default();
                 sum.ingress += traffic.ingress.load(Relaxed);
                 sum.egress += traffic.egress.load(Relaxed);

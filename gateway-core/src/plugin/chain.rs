@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 use uuid::Uuid;
 
 use super::{
-    ChainService, Configured, Exchange, Flow, Handler, Scoped,
+    ChainService, Configured, Exchange, Flow, Handler, Scoped, Series,
     layer::{Rest, through},
 };
 use crate::Body;
@@ -40,6 +40,14 @@ pub struct Link {
 }
 
 impl Link {
+    /// Which metrics are shown of the route, where this plugin says that.
+    pub(crate) fn series(&self) -> Option<Series> {
+        match self.configured.resolve(None) {
+            Some((_, Configured::Handler(handler))) => handler.series(),
+            _ => None,
+        }
+    }
+
     /// Whether one of its handlers asks for what the route's expression takes out of the path.
     pub(crate) fn wants_captures(&self) -> bool {
         self.configured
@@ -74,7 +82,7 @@ type Chosen<'a> = SmallVec<[&'a Arc<dyn Handler>; 8]>;
 
 impl<F: Forward> Chain<F> {
     /// A chain of `links` around `forwarder`. Of two links with the same priority the one with the
-    /// greater name comes first, as in Kong.
+    /// greater name comes first, as in Kong. Policies are the forwarder's to follow.
     pub fn new(mut links: Vec<Link>, forwarder: F) -> Self {
         links.sort_by(|a, b| (a.priority, &a.name).cmp(&(b.priority, &b.name)));
         let mut handlers = Vec::new();
@@ -82,7 +90,7 @@ impl<F: Forward> Chain<F> {
         for link in links {
             let own = link.configured.filter_map(|configured| match configured {
                 Configured::Handler(handler) => Some(Arc::clone(handler)),
-                Configured::Layer(_) => None,
+                Configured::Layer(_) | Configured::Policy(_) => None,
             });
             if !own.is_empty() {
                 handlers.push(own);
@@ -91,7 +99,7 @@ impl<F: Forward> Chain<F> {
                 let rest = Arc::new(Self::outermost_last(std::mem::take(&mut handlers), inner));
                 let services = link.configured.filter_map(|configured| match configured {
                     Configured::Layer(layer) => Some(layer.wrap(ChainService::new(Rest::new(&rest)))),
-                    Configured::Handler(_) => None,
+                    Configured::Handler(_) | Configured::Policy(_) => None,
                 });
                 inner = Inner::Layer { services, rest };
             }
@@ -131,8 +139,9 @@ impl<F: Forward> Chain<F> {
         for scoped in &self.handlers {
             let Some((_, handler)) = scoped.resolve(consumer(exchange)) else { continue };
             chosen.push(handler);
-            if reply.is_none() {
-                reply = on_request(handler.as_ref(), request, exchange).await;
+            match reply {
+                None => reply = on_request(handler.as_ref(), request, exchange).await,
+                Some(_) => handler.on_skipped(request, exchange),
             }
         }
         reply

@@ -4,7 +4,7 @@ use std::{future::Future, pin::Pin};
 
 use http::{Request, Response};
 
-use super::Exchange;
+use super::{Exchange, Series};
 use crate::Body;
 
 /// A plugin with its configuration. Each phase takes `&self`: one handler serves many
@@ -30,6 +30,12 @@ pub trait Handler: Send + Sync + 'static {
         Flow::Continue
     }
 
+    /// Sees a request that a plugin of higher priority has answered, in place of
+    /// [`on_request`](Self::on_request): it goes no further.
+    fn on_skipped(&self, request: &Request<Body>, exchange: &mut Exchange) {
+        let _ = (request, exchange);
+    }
+
     /// Sees the response, the gateway's own included; may change or replace it, or wait.
     fn on_response(&self, response: &mut Response<Body>, exchange: &mut Exchange) -> Flow<Response<Body>> {
         let _ = (response, exchange);
@@ -45,6 +51,12 @@ pub trait Handler: Send + Sync + 'static {
     /// Sees what became of the request, after the last byte of the response.
     fn on_log(&self, exchange: &Exchange) {
         let _ = exchange;
+    }
+
+    /// Which metrics are shown of the routes it applies to, where that is its business. Asked when a route is
+    /// compiled, not by request.
+    fn series(&self) -> Option<Series> {
+        None
     }
 }
 

@@ -36,9 +36,9 @@ impl PathRegex {
                 .onepass(false)
                 .dfa(false)
                 .auto_prefilter(false);
-            Regex::builder().configure(config).build_from_hir(&anchored)
+            Regex::builder().configure(config).build_from_hir(&anchored).map_err(|error| refused(&error))
         };
-        build(SMALL, false).or_else(|_| build(REGEX, true)).map(Self).map_err(|error| refused(&error))
+        build(SMALL, false).or_else(|_| build(REGEX, true)).map(Self)
     }
 
     /// Where it ends in `text`.

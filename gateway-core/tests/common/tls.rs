@@ -112,7 +112,7 @@ impl Secured {
     }
 }
 
-fn server_config(pair: &Pair, clients: Option<&Authority>) -> ServerConfig {
+pub fn server_config(pair: &Pair, clients: Option<&Authority>) -> ServerConfig {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let chain = CertificateDer::pem_slice_iter(pair.chain.as_bytes()).collect::<Result<_, _>>().unwrap();
     let key = PrivateKeyDer::from_pem_slice(pair.key.as_bytes()).unwrap();

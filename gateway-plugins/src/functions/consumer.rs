@@ -11,24 +11,7 @@ use plugin_contract::consumer::{self as contract, Authenticate, Current, Field, 
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::{Call, Function, Reply, Status, plugin::Builder};
-
-/// Where consumers are looked up. [`FromConfig`] is the gateway's own answer.
-pub trait Consumers: Send + Sync + 'static {
-    /// The owner of the credential with this key.
-    fn by_key<'a>(
-        &'a self,
-        exchange: &'a Exchange,
-        kind: CredentialKind,
-        key: &str,
-    ) -> Option<&'a Arc<Identity>>;
-
-    /// The owner of the credential with this id.
-    fn by_credential<'a>(&'a self, exchange: &'a Exchange, id: Uuid) -> Option<&'a Arc<Identity>>;
-
-    /// The consumer with this id or username.
-    fn named<'a>(&'a self, exchange: &'a Exchange, name: &str) -> Option<&'a Arc<Identity>>;
-}
+use crate::{Call, Consumers, Function, Reply, Status, function::serve, services::Services};
 
 /// The consumers of the configuration that the request is served by.
 #[derive(Clone, Copy, Debug, Default)]
@@ -54,8 +37,12 @@ impl Consumers for FromConfig {
 }
 
 /// Registers the functions of the area.
-pub(super) fn serve(builder: Builder) -> Builder {
-    builder.serve(Authenticating).serve(Finding).serve(OfCredential).serve(Currently).serve(Grouped)
+pub(super) fn register(services: &mut Services) {
+    serve(services, Authenticating);
+    serve(services, Finding);
+    serve(services, OfCredential);
+    serve(services, Currently);
+    serve(services, Grouped);
 }
 
 struct Authenticating;
@@ -68,7 +55,7 @@ impl Function for Authenticating {
         Authenticate { who }: Authenticate<'a>,
         call: &'a mut Call<'_>,
     ) -> Result<Reply<Option<contract::Identity<'a>>>, Status> {
-        let consumers = &call.services.consumers;
+        let consumers = &call.sources.consumers;
         // Only while the request's head is at hand can the upstream be told.
         let (Some(request), Some(effects), Some(exchange)) =
             (call.request.as_deref_mut(), call.effects.as_deref_mut(), call.exchange)
@@ -99,7 +86,7 @@ impl Function for Finding {
         call: &'a mut Call<'_>,
     ) -> Result<Reply<Option<contract::Identity<'a>>>, Status> {
         let exchange = call.exchange.ok_or(Status::BadArgument)?;
-        let found = call.services.consumers.by_key(exchange, kind_of(kind), key);
+        let found = call.sources.consumers.by_key(exchange, kind_of(kind), key);
         Ok(Reply::Now(found.map(|identity| told(identity.consumer(), identity.credential()))))
     }
 }
@@ -115,7 +102,7 @@ impl Function for OfCredential {
         call: &'a mut Call<'_>,
     ) -> Result<Reply<Option<&'a str>>, Status> {
         let exchange = call.exchange.ok_or(Status::BadArgument)?;
-        let identity = call.services.consumers.by_credential(exchange, Uuid::from_bytes(credential));
+        let identity = call.sources.consumers.by_credential(exchange, Uuid::from_bytes(credential));
         let credential = identity.and_then(|identity| identity.credential());
         Ok(Reply::Now(credential.and_then(|credential| open_field(credential, name))))
     }

@@ -1,27 +1,16 @@
 //! Numbers that are counted up and down.
 
-use std::sync::Arc;
-
 use plugin_contract::counter::Add;
 
-use crate::{
-    Call, Function, Reply, Status,
-    counter::{Counted, Counters},
-    plugin::Builder,
-};
+use crate::{Call, Function, Reply, Status, counter::Counted};
 
-pub(crate) fn serve(builder: Builder, counters: Arc<dyn Counters>) -> Builder {
-    builder.serve(Count(counters))
-}
-
-/// `gateway.counter.add`
-struct Count(Arc<dyn Counters>);
+pub(super) struct Count;
 
 impl Function for Count {
     type Arguments<'a> = Add<'a>;
 
     fn call<'a>(&'a self, add: Add<'a>, call: &'a mut Call<'_>) -> Result<Reply<Option<i64>>, Status> {
-        Ok(match self.0.add(call.plugin, &add) {
+        Ok(match call.sources.counters.add(call.plugin, &add) {
             Counted::Now(count) => Reply::Now(Some(count)),
             Counted::Later(late) => Reply::later(late),
         })

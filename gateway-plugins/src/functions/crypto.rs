@@ -1,6 +1,6 @@
 //! Cryptography, with keys that stay here.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 use aws_lc_rs::{
     aead::{self, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
@@ -26,20 +26,19 @@ use super::{
     public_key::{pem, public_key},
     read, secret,
 };
-use crate::{Call, Returned, Status, plugin::Builder};
+use crate::{Call, Returned, Status, services::Services};
 
-pub(super) fn serve(builder: Builder) -> Builder {
-    builder
-        .function(Digest::NAME, hash)
-        .function(Mac::NAME, mac)
-        .function(VerifyMac::NAME, verify_mac)
-        .function(Equal::NAME, equal)
-        .function(Random::NAME, random)
-        .function(Sign::NAME, sign)
-        .function(Verify::NAME, verify)
-        .function(Seal::NAME, seal)
-        .function(Open::NAME, open)
-        .function(VerifyPassword::NAME, password::verify)
+pub(super) fn register(services: &mut Services) {
+    services.add(Digest::NAME, Arc::new(hash));
+    services.add(Mac::NAME, Arc::new(mac));
+    services.add(VerifyMac::NAME, Arc::new(verify_mac));
+    services.add(Equal::NAME, Arc::new(equal));
+    services.add(Random::NAME, Arc::new(random));
+    services.add(Sign::NAME, Arc::new(sign));
+    services.add(Verify::NAME, Arc::new(verify));
+    services.add(Seal::NAME, Arc::new(seal));
+    services.add(Open::NAME, Arc::new(open));
+    services.add(VerifyPassword::NAME, Arc::new(password::verify));
 }
 
 fn hash(arguments: &[u8], call: &mut Call<'_>) -> Result<Returned, Status> {
@@ -265,7 +264,7 @@ mod tests {
             "{_format_version: '3.0', consumers: [{username: a, hmacauth_credentials: \
              [{id: 11111111-1111-1111-1111-111111111111, username: u, secret: Jefe}]}]}",
         );
-        plugin.services.secrets = Arc::new(Fixed);
+        plugin.sources.secrets = Arc::new(Fixed);
         plugin.grants.secrets = vec!["{vault://env/k*}".into()];
         let call = |key| Mac { hash: Hash::Sha256, key, data: b"x" };
         let known = plugin.ask(mac, &call(Key::Bytes(b"Jefe"))).await.unwrap();

@@ -13,20 +13,21 @@ mod response;
 mod secret;
 #[cfg(test)]
 mod testing;
+mod time;
 mod var;
 
-pub use consumer::{Consumers, FromConfig};
-pub(crate) use counter::serve as counters;
-pub(crate) use kv::serve as key_values;
-pub(crate) use ratelimit::serve as rate_limits;
-pub use secret::{NodeSecrets, Secrets};
+pub use consumer::FromConfig;
+pub use secret::NodeSecrets;
 
 use std::sync::{Arc, LazyLock};
 
 use plugin_contract::{Call as _, NOW, decode, encode};
 use serde::Deserialize;
 
-use crate::{Call, CounterStore, KeyValueStore, Limiters, Returned, Status, plugin::Builder};
+use crate::{
+    Call, CounterStore, KeyValueStore, Limiters, Returned, Status, function::serve, services::Services,
+    sources::Sources,
+};
 
 /// What plugins of this process count and keep. It outlives them all.
 static LIMITERS: LazyLock<Arc<Limiters>> = LazyLock::new(Arc::default);
@@ -49,6 +50,8 @@ pub enum Area {
     Request,
     /// `gateway.response.*`: what the answer will carry.
     Response,
+    /// `gateway.time.*`: waiting.
+    Time,
     /// `gateway.var.*`: what plugins of one request tell each other.
     Var,
     /// `gateway.crypto.*`: cryptography, with the keys of credentials and secrets.
@@ -61,7 +64,7 @@ pub enum Area {
 
 impl Area {
     /// Every area.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Consumer,
         Self::Counter,
         Self::Crypto,
@@ -71,6 +74,7 @@ impl Area {
         Self::Request,
         Self::Response,
         Self::Secret,
+        Self::Time,
         Self::Var,
     ];
 
@@ -84,6 +88,7 @@ impl Area {
             Self::RateLimit => "ratelimit",
             Self::Request => "request",
             Self::Response => "response",
+            Self::Time => "time",
             Self::Var => "var",
             Self::Crypto => "crypto",
             Self::Jwt => "jwt",
@@ -92,20 +97,31 @@ impl Area {
     }
 
     /// Registers its functions as the gateway has them.
-    pub(crate) fn serve(self, builder: Builder) -> Builder {
+    pub(crate) fn register(self, services: &mut Services) {
         match self {
-            Self::Consumer => consumer::serve(builder),
-            Self::Counter => builder.counters(COUNTERS.clone()),
-            Self::Kv => builder.key_values(VALUES.clone()),
-            Self::RateLimit => builder.rate_limits(LIMITERS.clone()),
-            Self::Request => builder.serve(request::Target),
-            Self::Response => response::serve(builder),
-            Self::Var => var::serve(builder),
-            Self::Crypto => crypto::serve(builder),
-            Self::Jwt => jwt::serve(builder),
-            Self::Secret => builder.function(plugin_contract::secret::Get::NAME, secret::get),
+            Self::Consumer => consumer::register(services),
+            Self::Counter => serve(services, counter::Count),
+            Self::Kv => kv::register(services),
+            Self::RateLimit => ratelimit::register(services),
+            Self::Request => request::register(services),
+            Self::Response => {
+                serve(services, response::Headers);
+                serve(services, response::Refuse);
+            }
+            Self::Time => serve(services, time::Sleep),
+            Self::Var => var::register(services),
+            Self::Crypto => crypto::register(services),
+            Self::Jwt => jwt::register(services),
+            Self::Secret => services.add(plugin_contract::secret::Get::NAME, Arc::new(secret::get)),
         }
     }
+}
+
+/// No functions, over the gateway's own sources.
+pub(crate) fn services() -> Services {
+    let (consumers, secrets) = (Arc::new(FromConfig), Arc::new(NodeSecrets));
+    let (rate_limits, counters, values) = (LIMITERS.clone(), COUNTERS.clone(), VALUES.clone());
+    Services::new(Sources { upstreams: None, consumers, secrets, rate_limits, counters, values })
 }
 
 /// The arguments of a call.

@@ -18,7 +18,7 @@ use crate::{Call, Returned, Status};
 pub(super) fn verify(arguments: &[u8], call: &mut Call<'_>) -> Result<Returned, Status> {
     let VerifyPassword { credential, password } = read(arguments)?;
     let exchange = call.exchange.ok_or(Status::BadArgument)?;
-    let identity = call.services.consumers.by_credential(exchange, Uuid::from_bytes(credential));
+    let identity = call.sources.consumers.by_credential(exchange, Uuid::from_bytes(credential));
     let kept = identity.and_then(|it| Some((it.credential()?.fields.get("password")?.as_str()?, it)));
     let Some((kept, identity)) = kept else { return now::<VerifyPassword<'_>>(call, false) };
     match Form::of(kept) {

@@ -3,25 +3,27 @@
 use std::sync::{Arc, OnceLock};
 
 use plugin_contract::{
-    Call as _, NOW, decode, encode,
+    Call as _, NOW, encode,
     ratelimit::{Check, Limiter},
 };
 
+use super::read;
 use crate::{
-    Call, ForeignFunction, Function, Reply, Returned, Status,
-    plugin::Builder,
-    ratelimit::{Checked, RateLimit, RateLimits, Scope},
+    Call, Function, Reply, Returned, Status,
+    function::serve,
+    ratelimit::{Checked, RateLimit, Scope},
+    services::Services,
 };
 
 /// Limiters of one configuration.
 const MOST: usize = 64;
 
-pub(crate) fn serve(builder: Builder, limits: Arc<dyn RateLimits>) -> Builder {
-    builder.serve(Make(limits)).function(Check::NAME, Ask)
+pub(super) fn register(services: &mut Services) {
+    serve(services, Make);
+    services.add(Check::NAME, Arc::new(check));
 }
 
-/// `gateway.ratelimit.limiter`
-struct Make(Arc<dyn RateLimits>);
+struct Make;
 
 impl Function for Make {
     type Arguments<'a> = Limiter<'a>;
@@ -30,30 +32,26 @@ impl Function for Make {
         let made: &Made = call.configuration.kept().ok_or(Status::InternalFailure)?;
         let bytes = encode(&limiter, Vec::new()).map_err(|_| Status::SerializationFailure)?;
         let scope = Scope { plugin: call.plugin, entity: &call.configuration.entity };
-        made.number(&bytes, || self.0.limiter(&limiter, scope)).map(Reply::Now)
+        made.number(&bytes, || call.sources.rate_limits.limiter(&limiter, scope)).map(Reply::Now)
     }
 }
 
-/// `gateway.ratelimit.check`: it is called for every request, so its answer needs no memory of its own.
-struct Ask;
-
-impl ForeignFunction for Ask {
-    fn call(&self, arguments: &[u8], call: &mut Call<'_>) -> Result<Returned, Status> {
-        let check: Check<'_> = decode(arguments).ok_or(Status::BadArgument)?;
-        let made: &Made = call.configuration.kept().ok_or(Status::InternalFailure)?;
-        let limiter = made.get(check.limiter).ok_or(Status::BadArgument)?;
-        match limiter.check(check.key, check.cost) {
-            Checked::Now(verdict) => {
-                let mut answer = std::mem::take(call.answer);
-                answer.push(NOW);
-                *call.answer = encode(&Some(verdict), answer).map_err(|_| Status::SerializationFailure)?;
-                Ok(Returned::Written)
-            }
-            Checked::Later(late) => Ok(Returned::Later(Box::pin(async move {
-                // What cannot be encoded is not part of the contract.
-                encode(&late.await, Vec::new()).unwrap_or_default().into()
-            }))),
+/// It is called for every request, so its answer needs no memory of its own.
+fn check(arguments: &[u8], call: &mut Call<'_>) -> Result<Returned, Status> {
+    let check: Check<'_> = read(arguments)?;
+    let made: &Made = call.configuration.kept().ok_or(Status::InternalFailure)?;
+    let limiter = made.get(check.limiter).ok_or(Status::BadArgument)?;
+    match limiter.check(check.key, check.cost) {
+        Checked::Now(verdict) => {
+            let mut answer = std::mem::take(call.answer);
+            answer.push(NOW);
+            *call.answer = encode(&Some(verdict), answer).map_err(|_| Status::SerializationFailure)?;
+            Ok(Returned::Written)
         }
+        Checked::Later(late) => Ok(Returned::Later(Box::pin(async move {
+            // What cannot be encoded is not part of the contract.
+            encode(&late.await, Vec::new()).unwrap_or_default().into()
+        }))),
     }
 }
 

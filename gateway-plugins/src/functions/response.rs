@@ -1,16 +1,13 @@
-//! What the answer will carry, and refusals in the gateway's own form.
+//! What the answer will carry.
 
 use gateway_core::reply::message_reply;
 use http::{HeaderName, HeaderValue, StatusCode};
 use plugin_contract::response;
+use smallvec::SmallVec;
 
-use crate::{Call, Function, Reply, Status, fields::frames, plugin::Builder};
+use crate::{Call, Function, Reply, Status, fields::frames};
 
-pub(super) fn serve(builder: Builder) -> Builder {
-    builder.serve(Headers).serve(Refuse)
-}
-
-struct Headers;
+pub(super) struct Headers;
 
 impl Function for Headers {
     type Arguments<'a> = response::Headers<'a>;
@@ -22,7 +19,8 @@ impl Function for Headers {
         call: &'a mut Call<'_>,
     ) -> Result<Reply<()>, Status> {
         let effects = call.effects.as_deref_mut().ok_or(Status::BadArgument)?;
-        let fields = set.into_iter().map(|(name, value)| field(name, value)).collect::<Option<Vec<_>>>();
+        let fields: Option<SmallVec<[_; 4]>> =
+            set.into_iter().map(|(name, value)| field(name, value)).collect();
         for (name, value) in fields.ok_or(Status::BadArgument)? {
             effects.set_response_header(name, value);
         }
@@ -30,7 +28,7 @@ impl Function for Headers {
     }
 }
 
-struct Refuse;
+pub(super) struct Refuse;
 
 impl Function for Refuse {
     type Arguments<'a> = response::Refuse<'a>;
@@ -41,13 +39,11 @@ impl Function for Refuse {
         call: &'a mut Call<'_>,
     ) -> Result<Reply<()>, Status> {
         let bad = Status::BadArgument;
-        let (effects, exchange) = (call.effects.as_deref_mut().ok_or(bad)?, call.exchange.ok_or(bad)?);
-        let status = StatusCode::from_u16(status).ok().filter(|it| (400..600).contains(&it.as_u16()));
-        let mut reply = message_reply(status.ok_or(bad)?, message, exchange.asked, exchange.request_id);
-        for (name, value) in headers {
-            let (name, value) = field(name, value).ok_or(bad)?;
-            reply.headers_mut().try_append(name, value).map_err(|_| bad)?;
-        }
+        let (exchange, effects) = call.exchange.zip(call.effects.as_deref_mut()).ok_or(bad)?;
+        let status = StatusCode::from_u16(status).ok().filter(|status| status.as_u16() >= 400).ok_or(bad)?;
+        let fields = headers.into_iter().map(|(name, value)| field(name, value)).collect::<Option<Vec<_>>>();
+        let mut reply = message_reply(status, message, exchange.asked, exchange.request_id);
+        reply.headers_mut().extend(fields.ok_or(bad)?);
         effects.answer(reply);
         Ok(Reply::Now(()))
     }

@@ -13,14 +13,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{now, read};
-use crate::{Call, Returned, Status};
-
-/// Where secrets are read. [`NodeSecrets`] is the gateway's own answer.
-pub trait Secrets: Send + Sync + 'static {
-    /// What `reference` stands for, without its braces: `vault://env/name`. It is asked once for each configuration,
-    /// and only for what that configuration is granted.
-    fn get(&self, reference: &str) -> Option<Vec<u8>>;
-}
+use crate::{Call, Returned, Secrets, Status};
 
 /// Environment variables, as `{vault://env/name}` of a configuration reads them, and files: `{file:///path}`, 64 KiB
 /// at most, without a line end at their end.
@@ -88,7 +81,7 @@ fn granted(reference: &str, call: &Call<'_>) -> Result<Option<Arc<[u8]>>, Status
     if let Some(secret) = known.get(bare) {
         return Ok(Some(Arc::clone(secret)));
     }
-    let Some(secret) = call.services.secrets.get(bare).map(Arc::<[u8]>::from) else { return Ok(None) };
+    let Some(secret) = call.sources.secrets.get(bare).map(Arc::<[u8]>::from) else { return Ok(None) };
     if known.len() < SECRETS {
         known.insert(bare.into(), Arc::clone(&secret));
     }
@@ -124,13 +117,14 @@ pub(super) fn key<'a>(key: Key<'a>, call: &Call<'a>) -> Result<Option<Cow<'a, [u
 
 /// A field of a credential, whatever it is.
 fn credential<'a>(id: [u8; 16], field: &str, call: &Call<'a>) -> Option<&'a str> {
-    let identity = call.services.consumers.by_credential(call.exchange?, Uuid::from_bytes(id))?;
+    let identity = call.sources.consumers.by_credential(call.exchange?, Uuid::from_bytes(id))?;
     identity.credential()?.fields.get(field)?.as_str()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{NodeSecrets, Secrets, bare, covers};
+    use super::{NodeSecrets, bare, covers};
+    use crate::Secrets;
 
     #[test]
     fn a_grant_covers_what_it_says_and_no_way_out_of_it() {

@@ -14,13 +14,13 @@ use crate::{
     Call, ForeignFunction, Returned, Status,
     call::{Configuration, Entity},
     config::Grants,
-    services::Services,
+    sources::Sources,
 };
 
 /// Whoever calls.
 pub(super) struct Plugin {
     pub(super) configuration: Configuration,
-    pub(super) services: Services,
+    pub(super) sources: Sources,
     pub(super) grants: Grants,
     pub(super) exchange: Exchange,
 }
@@ -29,7 +29,7 @@ impl Default for Plugin {
     fn default() -> Self {
         Self {
             configuration: Configuration::new(1, Entity::default()),
-            services: Services::default(),
+            sources: super::services().sources,
             grants: Grants::default(),
             exchange: Exchange::new(Arc::new(ConnectInfo::unknown())),
         }
@@ -68,7 +68,7 @@ impl Plugin {
             effects: None,
             answer: &mut answer,
             notes: None,
-            services: &self.services,
+            sources: &self.sources,
             grants: &self.grants,
         };
         match function.call(arguments, &mut call)? {

@@ -1,15 +1,18 @@
 //! What plugins of one request tell each other: properties that they set, by other means.
 
+use std::sync::Arc;
+
 use plugin_contract::{
     Call as _,
     var::{Get, Set},
 };
 
 use super::{now, read};
-use crate::{Call, Function, Reply, Returned, Status, plugin::Builder};
+use crate::{Call, Function, Reply, Returned, Status, function::serve, services::Services};
 
-pub(super) fn serve(builder: Builder) -> Builder {
-    builder.function(Get::NAME, get).serve(Setting)
+pub(super) fn register(services: &mut Services) {
+    services.add(Get::NAME, Arc::new(get));
+    serve(services, Setting);
 }
 
 fn get(arguments: &[u8], call: &mut Call<'_>) -> Result<Returned, Status> {

@@ -57,7 +57,13 @@ fn answer(caller: &mut Caller<'_>, name: (u32, u32), arguments: (u32, u32), resu
     let (memory, host) = view(caller)?;
     within(arguments.1, host.runtime.limits.value)?;
     let (name, arguments) = (bytes(memory, name.0, name.1)?, bytes(memory, arguments.0, arguments.1)?);
-    match run(host, name, arguments, results)? {
+    let returned = run(host, name, arguments, results);
+    if let Some(reply) = host.message.effects.reply.take()
+        && let Some(stream) = host.stream()
+    {
+        stream.answer(reply);
+    }
+    match returned? {
         Returned::Written => {}
         Returned::Now(bytes) => results.extend_from_slice(&bytes),
         Returned::Later(late) => {
@@ -79,7 +85,7 @@ fn run(host: &mut Host, name: &[u8], arguments: &[u8], results: &mut Vec<u8>) ->
     let Message { request, response, effects, .. } = &mut host.message;
     let (request, response) = (request.as_mut().filter(|_| lent), response.as_mut().filter(|_| lent));
     let effects = (request.is_some() || response.is_some()).then_some(effects);
-    let (services, grants) = (&host.runtime.services, &root.config.grants);
+    let (sources, grants) = (&host.runtime.services.sources, &root.config.grants);
     let (plugin, configuration, shard) = (&*host.runtime.name, &root.config.own, host.shard);
     let notes = host.streams.get(&host.effective).and_then(|stream| stream.notes.as_ref());
     let call = |exchange: Option<&Exchange>| {
@@ -94,20 +100,14 @@ fn run(host: &mut Host, name: &[u8], arguments: &[u8], results: &mut Vec<u8>) ->
             effects,
             answer,
             notes,
-            services,
+            sources,
             grants,
         };
         function.call(arguments, &mut call)
     };
-    let returned = if (lent || current) && EXCHANGE.is_set() {
+    if (lent || current) && EXCHANGE.is_set() {
         EXCHANGE.with(|exchange| call(Some(exchange)))
     } else {
         call(None)
-    };
-    if let Some(reply) = host.message.effects.reply.take()
-        && let Some(stream) = host.stream()
-    {
-        stream.answer(reply);
     }
-    returned
 }

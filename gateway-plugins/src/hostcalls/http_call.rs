@@ -20,7 +20,7 @@ use crate::{
     fields::{Pseudo, frames},
     host::{Answered, Event, Host},
     memory::{Called, Caller, bytes, put_u32, view},
-    services::Calling,
+    sources::Calling,
 };
 
 pub(super) fn define(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
@@ -65,7 +65,8 @@ fn call(
     let time = Duration::from_millis(milliseconds.into()).min(limits.callout_time);
     let answer = limits.callout_answer;
     if let Some(worker) = host.shard {
-        let calling = host.runtime.services.call(upstream, request, worker).ok_or(Status::BadArgument)?;
+        let calling =
+            host.runtime.services.sources.call(upstream, request, worker).ok_or(Status::BadArgument)?;
         host.spawn_event(async move { Event::Called(token, answered(calling, time, answer).await) })?;
     }
     let (memory, _) = view(caller)?;

@@ -8,7 +8,7 @@ use crate::{
     fields,
     host::{ABSENT, Host, with_exchange},
     memory::{Called, Caller, bytes, give, view},
-    properties::of_exchange,
+    properties::{of_consumer, of_exchange},
 };
 
 pub(super) fn define(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
@@ -39,6 +39,10 @@ fn find(host: &Host, path: &[u8]) -> Option<Bytes> {
     // A zero may stand at the end, too.
     let path = path.strip_suffix(&[0]).unwrap_or(path);
     let names: smallvec::SmallVec<[&[u8]; DEEPEST]> = path.split(|byte| *byte == 0).take(DEEPEST).collect();
+    // Who was found out in this callback is not the exchange's consumer before it ends.
+    if let ([b"consumer", name], Some(identity)) = (&names[..], host.message.effects.identity()) {
+        return of_consumer(name, identity.consumer());
+    }
     let headers = |map| fields::headers(host, map);
     with_exchange(|exchange| {
         of_exchange(&names, exchange, headers(MapKind::RequestHeaders), headers(MapKind::ResponseHeaders))

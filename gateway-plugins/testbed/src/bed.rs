@@ -2,7 +2,11 @@
 
 use std::{error::Error, net::SocketAddr, sync::Arc, time::Duration};
 
-use gateway_core::{Body, ConnectInfo, Gateway, config::Checked, plugin::Registry};
+use gateway_core::{
+    Body, ConnectInfo, Gateway,
+    config::{Checked, Problem, Problems},
+    plugin::Registry,
+};
 use gateway_plugins::{Area, Builder, Engine, GatewayUpstreams, Limits, MetricValue, Module, Watch};
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http_body_util::BodyExt;
@@ -88,8 +92,7 @@ impl Bed {
 
     pub(crate) fn metrics(&self) -> Vec<(String, u64)> {
         let value = |value: &MetricValue| match value {
-            MetricValue::Counter(value) => *value,
-            MetricValue::Gauge(value) => u64::try_from(*value).unwrap_or_default(),
+            MetricValue::Counter(value) | MetricValue::Gauge(value) => *value,
             MetricValue::Histogram { count, .. } => *count,
             _ => 0,
         };
@@ -136,8 +139,11 @@ async fn config(start: Start, link: &Arc<Link>) -> Result<Value, Failure> {
 }
 
 /// Problems as a plugin's test sees them: from the plugin's configuration on.
-fn told(problems: &gateway_core::config::Problems) -> String {
-    let line = |problem: &gateway_core::config::Problem| format!("{}: {}", problem.field(), problem.message);
+fn told(problems: &Problems) -> String {
+    let line = |problem: &Problem| match problem.field() {
+        field if field.is_empty() => problem.message.clone(),
+        field => format!("{field}: {}", problem.message),
+    };
     problems.essential().map(line).collect::<Vec<_>>().join("\n")
 }
 

@@ -145,13 +145,23 @@ pub async fn edge_among(
     let gateway = Gateway::builder().config(config).plugins(registry.with(plugin)).build();
     let gateway = gateway.unwrap_or_else(|problems| panic!("{problems:?}"));
     upstreams.connect(&gateway);
+    let (address, running) = start(&gateway);
+    Edge { gateway, address, watch, running }
+}
+
+/// Serves a gateway on a port of its own.
+pub fn start(gateway: &Gateway) -> (SocketAddr, Running) {
     let mut settings = Settings::default();
     settings.workers = 1;
     let bound = Server::new(settings).listen(([127, 0, 0, 1], 0).into()).bind().unwrap();
     let address = bound.addresses()[0];
     let serving = gateway.clone();
-    let running = bound.start(move |worker| serving.serve(worker)).unwrap();
-    Edge { gateway, address, watch, running }
+    (address, bound.start(move |worker| serving.serve(worker)).unwrap())
+}
+
+/// An upstream that says what it was sent.
+pub async fn upstream() -> SocketAddr {
+    serve(echo).await
 }
 
 pub fn to(name: &str, address: SocketAddr) -> Service {

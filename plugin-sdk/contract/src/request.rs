@@ -14,3 +14,13 @@ impl Call for Target {
     const NAME: &'static str = "gateway.request.target";
     type Answer<'a> = &'a str;
 }
+
+/// The path and the query as the client sent them, byte by byte: what a signature is of. The field `:path` has them in
+/// canonical form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Received;
+
+impl Call for Received {
+    const NAME: &'static str = "gateway.request.received";
+    type Answer<'a> = &'a str;
+}

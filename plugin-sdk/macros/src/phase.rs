@@ -105,7 +105,6 @@ fn phase(function: &ImplItemFn) -> Option<Phase> {
 }
 
 fn method(function: &ImplItemFn, phase: Phase) -> Result<Method> {
-    let (expected, arguments) = phase.form();
     let mut inputs = function.sig.inputs.iter();
     let form = match inputs.next() {
         Some(FnArg::Receiver(own)) => form(own, function.sig.asyncness.is_some()),
@@ -115,10 +114,11 @@ fn method(function: &ImplItemFn, phase: Phase) -> Result<Method> {
         let message = format!("{} cannot wait: make it a plain fn", phase.method());
         return Err(Error::new_spanned(&function.sig, message));
     }
-    let Some(form) = form.filter(|_| inputs.count() == arguments) else {
-        return Err(Error::new_spanned(&function.sig, format!("expected {expected}")));
-    };
-    Ok(Method { phase, form })
+    let (expected, arguments) = phase.form();
+    match form.filter(|_| inputs.count() == arguments) {
+        Some(form) => Ok(Method { phase, form }),
+        None => Err(Error::new_spanned(&function.sig, format!("expected {expected}"))),
+    }
 }
 
 /// The form of a phase, by its receiver.

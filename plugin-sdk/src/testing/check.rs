@@ -31,9 +31,7 @@ fn record(table: &Table, value: &Value, path: &str, found: &mut Vec<String>) {
     if found.len() > before {
         return;
     }
-    found.extend(
-        table.rules.iter().filter_map(|rule| broken(rule, fields)).map(|broken| format!("{path}: {broken}")),
-    );
+    found.extend(table.rules.iter().filter_map(|rule| broken(rule, fields, path)));
 }
 
 /// A field's value: what is said of lengths is of this one, what is said of numbers and words of the innermost.
@@ -124,14 +122,17 @@ fn word(words: &[&str], text: &str, wrong: &mut impl FnMut(&str)) {
     }
 }
 
-fn broken(rule: &Rule, fields: &Map<String, Value>) -> Option<String> {
+/// Rules are about the whole, so their names are paths.
+fn broken(rule: &Rule, fields: &Map<String, Value>, path: &str) -> Option<String> {
     let set = |names: &[&str]| names.iter().filter(|name| is_set(fields.get(**name))).count();
-    let list = |names: &[&str]| names.iter().map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ");
+    let list =
+        |names: &[&str]| names.iter().map(|name| format!("'{path}.{name}'")).collect::<Vec<_>>().join(", ");
     match rule {
         Rule::AtLeastOneOf(names) => (set(names) == 0)
             .then(|| format!("at least one of these fields must be non-empty: {}", list(names))),
         Rule::MutuallyExclusive(names) => {
-            let sets = || names.iter().map(|name| format!("('{name}')")).collect::<Vec<_>>().join(", ");
+            let sets =
+                || names.iter().map(|name| format!("('{path}.{name}')")).collect::<Vec<_>>().join(", ");
             (set(names) > 1).then(|| format!("these sets are mutually exclusive: {}", sets()))
         }
         Rule::RequiredWhere([when, is, then]) => {
@@ -227,14 +228,14 @@ mod tests {
             (json!({ "name": "a", "count": 0.5 }), "config.count: expected an integer"),
             (json!({ "name": "a", "mode": "never" }), "config.mode: expected one of: once_more"),
             (json!({ "name": "a", "nested": { "on": 1 } }), "config.nested.on: expected a boolean"),
-            (json!({}), "config: at least one of these fields must be non-empty: 'name', 'tags'"),
+            (json!({}), "at least one of these fields must be non-empty: 'config.name', 'config.tags'"),
             (
                 json!({ "name": "a", "share": 0, "limits": { "x": 1 } }),
-                "config: these sets are mutually exclusive: ('name'), ('share')",
+                "these sets are mutually exclusive: ('config.name'), ('config.share')",
             ),
             (
                 json!({ "tags": ["a"], "share": 1 }),
-                "config: all or none of these fields must be set: 'share', 'limits'",
+                "all or none of these fields must be set: 'config.share', 'config.limits'",
             ),
             (
                 json!({ "tags": ["a"], "share": 2, "limits": { "x": 1 } }),

@@ -47,8 +47,12 @@ pub(super) struct Reply {
     pub(super) body: Vec<u8>,
 }
 
+/// Only the gateway says who calls: what a client sends under these names goes no further (compat D14).
+const IDENTITY: [&str; 3] = ["x-consumer-", "x-credential-identifier", "x-anonymous-consumer"];
+
 impl Exchange {
-    pub(super) fn new(request: Request) -> Self {
+    pub(super) fn new(mut request: Request) -> Self {
+        request.fields.retain(|name| !IDENTITY.iter().any(|identity| name.starts_with(identity)));
         Self {
             method: request.method,
             target: request.target,

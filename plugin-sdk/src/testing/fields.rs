@@ -41,7 +41,12 @@ impl Fields {
     }
 
     pub(super) fn remove(&mut self, name: &str) {
-        self.0.retain(|(own, _)| !own.eq_ignore_ascii_case(name));
+        self.retain(|own| !own.eq_ignore_ascii_case(name));
+    }
+
+    /// Keeps the fields with these names.
+    pub(super) fn retain(&mut self, keep: impl Fn(&str) -> bool) {
+        self.0.retain(|(name, _)| keep(name));
     }
 }
 

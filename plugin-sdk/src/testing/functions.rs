@@ -5,7 +5,7 @@ use std::time::Duration;
 use plugin_contract::{
     Call, LATER, NOW,
     consumer::{Authenticate, Current, Field, Find, Groups, Identity},
-    counter, decode, encode, kv,
+    counter, decode, encode, jwt, kv,
     ratelimit::{Algorithm, Check, Limiter, Store},
     request, response,
     time::Sleep,
@@ -79,7 +79,12 @@ fn own(world: &World, name: &str, arguments: &[u8]) -> Result {
         Field::NAME => read(arguments, |call: Field<'_>| field(world, call)),
         Limiter::NAME => read(arguments, |call: Limiter<'_>| limiter(world, &call)),
         Check::NAME => read(arguments, |call: Check<'_>| check(world, call)),
-        request::Target::NAME => now(&world.with(|exchange| exchange.target.clone()).ok_or(FAILED)?),
+        // Nothing in a test is sent in another form than the canonical one, or routed.
+        request::Target::NAME | request::Received::NAME => {
+            now(&world.with(|exchange| exchange.target.clone()).ok_or(FAILED)?)
+        }
+        // What comes of tokens is scripted; what judges them is made before a test can script anything.
+        jwt::Verifier::NAME => read(arguments, |_: jwt::Verifier<'_>| now(&1_u32)),
         response::Headers::NAME => read(arguments, |call: response::Headers<'_>| headers(world, &call)),
         response::Refuse::NAME => read(arguments, |call: response::Refuse<'_>| refuse(world, &call)),
         Sleep::NAME => read(arguments, |call: Sleep| {

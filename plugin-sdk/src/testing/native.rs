@@ -70,7 +70,11 @@ impl Native {
         });
         let lines = native.world.lines.borrow();
         let said = lines.iter().rev().find(|(level, _)| *level == Level::Error);
-        if taken { Ok(()) } else { Err(said.map_or_else(String::new, |(_, text)| text.clone())) }?;
+        if taken {
+            Ok(())
+        } else {
+            Err(said.map_or_else(String::new, |(_, text)| format!("config: {text}")))
+        }?;
         drop(lines);
         Ok(native)
     }

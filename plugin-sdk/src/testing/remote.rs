@@ -268,8 +268,8 @@ impl Remote {
             let tell = self.told.recv_timeout(PATIENCE);
             match is_it(tell.unwrap_or_else(|error| panic!("no answer of the testbed: {error}"))) {
                 Ok(it) => return it,
-                // The plugin stands still meanwhile.
-                Err(call @ Tell::Called(..)) => self.heed(call, &mut Seen::default()),
+                // The plugin stands still until it is answered.
+                Err(tell @ (Tell::Called(..) | Tell::Line(..))) => self.heed(tell, &mut Seen::default()),
                 Err(other) => self.aside.borrow_mut().push_back(other),
             }
         }

@@ -4,8 +4,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{AccessLog, FULL_AT, Sink};
-use crate::{ConnectInfo, plugin::Exchange};
+use super::{AccessLog, Sink};
+use crate::{ConnectInfo, observe::lines::FULL_AT, plugin::Exchange};
 
 fn exchange() -> Exchange {
     Exchange::new(Arc::new(ConnectInfo::unknown()))

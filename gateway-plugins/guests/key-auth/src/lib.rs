@@ -161,7 +161,7 @@ fn name((at, argument): (usize, String)) -> Result<Name, String> {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     if argument.is_empty() || !argument.bytes().all(fits) {
         let allowed = "allowed characters are A-Z, a-z, 0-9, '_', and '-'";
-        return Err(format!("key_names.{}: bad header name '{argument}', {allowed}", at + 1));
+        return Err(format!("key_names[{at}]: bad header name '{argument}', {allowed}"));
     }
     Ok(Name { field: argument.to_ascii_lowercase(), argument })
 }

@@ -23,12 +23,13 @@ use plugin_contract::{
 };
 
 use super::{now, read};
-use crate::{Call, Returned, Status, plugin::Builder};
+use crate::{Call, Returned, Status, services::Services};
 use token::Good;
 use verifier::{Judged, Verifier};
 
-pub(super) fn serve(builder: Builder) -> Builder {
-    builder.function(Spec::NAME, make).function(Verify::NAME, verify)
+pub(super) fn register(services: &mut Services) {
+    services.add(Spec::NAME, Arc::new(make));
+    services.add(Verify::NAME, Arc::new(verify));
 }
 
 /// Verifiers of one configuration.

@@ -16,7 +16,7 @@ use super::{
     jwk::{self, From},
     keys::Set,
 };
-use crate::services::Upstreams;
+use crate::sources::Upstreams;
 
 /// The keys at an address.
 pub(super) struct Remote {

@@ -346,7 +346,7 @@ fn jwks(keys: &[(&str, &EcdsaKeyPair)]) -> String {
 async fn keys_are_fetched_when_they_are_needed_and_not_more_often() {
     let script = Arc::new(Script::default());
     let mut plugin = Plugin::default();
-    plugin.services.upstreams = Some(script.clone());
+    plugin.sources.upstreams = Some(script.clone());
     plugin.grants.upstreams = vec!["idp".into()];
     let address = Keys::Address { upstream: "idp", url: "https://idp.example/keys?v=1", fresh: 300 };
     let verifier = made(&plugin, &spec(address)).await.unwrap();
@@ -405,7 +405,7 @@ async fn keys_are_fetched_when_they_are_needed_and_not_more_often() {
 async fn secrets_at_an_address_are_none() {
     let script = Arc::new(Script::default());
     let mut plugin = Plugin::default();
-    plugin.services.upstreams = Some(script.clone());
+    plugin.sources.upstreams = Some(script.clone());
     plugin.grants.upstreams = vec!["idp".into()];
     script.answers.lock().unwrap().push_back((200, r#"{"keys":[{"kty":"oct","k":"c2VjcmV0"}]}"#.to_owned()));
     let address = Keys::Address { upstream: "idp", url: "https://idp.example/", fresh: 60 };

@@ -111,7 +111,7 @@ impl Verifier {
         let good = self.cache.get(token)?;
         let same_keys = set.is_none_or(|set| set.generation == good.generation);
         let same_credential = good.credential.as_ref().is_none_or(|before| {
-            let consumers = &call.services.consumers;
+            let consumers = &call.sources.consumers;
             let now = call.exchange.and_then(|exchange| consumers.by_credential(exchange, before.id));
             now.and_then(|identity| identity.credential()).is_some_and(|now| Arc::ptr_eq(now, before))
         });
@@ -208,7 +208,7 @@ impl Source {
                 Ok(Self::Set(Arc::new(set)))
             }
             Keys::Address { upstream, url, fresh } => {
-                let upstreams = call.services.upstreams.clone().filter(|_| call.grants.may_call(upstream));
+                let upstreams = call.sources.upstreams.clone().filter(|_| call.grants.may_call(upstream));
                 let through = (upstreams.ok_or(Status::BadArgument)?, call.shard.unwrap_or_default());
                 let remote = Remote::new((upstream, url), *fresh, algorithms, through);
                 Ok(Self::Remote(Arc::new(remote.ok_or(Status::BadArgument)?)))
@@ -229,7 +229,7 @@ fn named(token: &Token<'_>, claim: &str, call: Option<&Call<'_>>) -> Result<Arc<
         Some(_) => return Err(Refusal::Claim),
     };
     let call = call.ok_or(Refusal::NoCredential)?;
-    let consumers = &call.services.consumers;
+    let consumers = &call.sources.consumers;
     let found = call.exchange.and_then(|it| consumers.by_key(it, CredentialKind::JwtSecrets, key));
     found.and_then(|identity| identity.credential()).cloned().ok_or(Refusal::NoCredential)
 }

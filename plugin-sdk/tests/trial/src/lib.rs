@@ -55,7 +55,7 @@ impl Front {
             _ => None,
         };
         if config.group.as_deref() == Some("nobody") {
-            return Err("config.group: nobody is in it".to_owned());
+            return Err("group: nobody is in it".to_owned());
         }
         if config.tick > 0 {
             time::tick_every(Duration::from_secs(config.tick));
