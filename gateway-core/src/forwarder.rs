@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::{Request, Response, StatusCode};
+use http::{Request, Response, StatusCode, header::RETRY_AFTER};
 use http_body::Body as _;
 use hyper::upgrade::OnUpgrade;
 
@@ -10,10 +10,10 @@ use crate::{
     Body,
     config::Route,
     error::{BoxError, Error, Reason},
-    plugin::{Exchange, Forward, Source, Tap},
-    reply::{Instead, Refusal, message_reply, reply},
+    plugin::{Bound, Exchange, Forward, Scoped, Source, Tap},
+    reply::{Instead, Refusal, RetryAfter, message_reply, reply},
     sanitize::{self, Brand, Lines, Trust, append_via, guard_response},
-    upstream::{Backend, HostPolicy, Switched, tunnel},
+    upstream::{Backend, HostPolicy, Rules, Switched, tunnel},
 };
 
 /// What forwarding takes from the node's settings.
@@ -32,12 +32,19 @@ pub(crate) struct Forwarder {
     host: HostPolicy,
     buffering: bool,
     outbound: Arc<Outbound>,
+    /// Of each plugin that has a say, those of higher priority first; none on most routes.
+    policies: Box<[Scoped<Bound>]>,
 }
 
 impl Forwarder {
-    pub(crate) fn new(backend: Option<Arc<Backend>>, route: &Route, outbound: Arc<Outbound>) -> Self {
+    pub(crate) fn new(
+        backend: Option<Arc<Backend>>,
+        route: &Route,
+        outbound: Arc<Outbound>,
+        policies: Box<[Scoped<Bound>]>,
+    ) -> Self {
         let host = if route.preserve_host { HostPolicy::Client } else { HostPolicy::Endpoint };
-        Self { backend, host, buffering: route.request_buffering, outbound }
+        Self { backend, host, buffering: route.request_buffering, outbound, policies }
     }
 
     /// Where it forwards to.
@@ -53,12 +60,17 @@ impl Forwarder {
     ) -> Result<Response<Body>, Error> {
         let backend = self.backend.as_ref().ok_or(Reason::NoService)?;
         let client = exchange.upgrade.is_some().then(|| hyper::upgrade::on(&mut *request));
-        if self.reads_ahead(request, exchange) {
-            Box::pin(self.read_ahead(request, exchange)).await?;
-        }
-        let lines = self.complete(request, exchange);
-        let shard = exchange.shard;
-        let mut response = backend.forward_with(request, self.host, Some(&lines), shard, exchange).await?;
+        let mut response = if self.policies.is_empty() {
+            if self.reads_ahead(request, exchange, self.outbound.request_buffer) {
+                Box::pin(self.read_ahead(request, exchange, self.outbound.request_buffer)).await?;
+            }
+            let lines = self.complete(request, exchange);
+            let shard = exchange.shard;
+            backend.forward_with(request, self.host, Some(&lines), shard, exchange).await?
+        } else {
+            // In a box: routes without policies hold no room for it.
+            Box::pin(self.forward_governed(backend, request, exchange)).await?
+        };
         let upstream = client.is_some().then(|| response.extensions_mut().remove::<Switched>()).flatten();
         let response = self.guarded(response, exchange)?;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS
@@ -70,21 +82,45 @@ impl Forwarder {
         Ok(response)
     }
 
+    /// The same where policies have a say.
+    async fn forward_governed(
+        &self,
+        backend: &Backend,
+        request: &mut Request<Body>,
+        exchange: &mut Exchange,
+    ) -> Result<Response<Body>, Error> {
+        let consumer = exchange.consumer.as_ref().map(|consumer| consumer.id);
+        let mut rules = Rules::default();
+        let chosen = self.policies.iter().filter_map(|scoped| scoped.resolve(consumer));
+        chosen.for_each(|(_, policy)| rules.push(policy));
+        let limit = self.outbound.request_buffer.max(rules.replay());
+        if self.reads_ahead(request, exchange, limit) {
+            self.read_ahead(request, exchange, limit).await?;
+        }
+        let lines = self.complete(request, exchange);
+        backend.forward_governed(request, self.host, &lines, exchange, &rules).await
+    }
+
     /// Whether the body is read before it is forwarded: one that may be short, and is not here yet.
-    fn reads_ahead(&self, request: &Request<Body>, exchange: &mut Exchange) -> bool {
+    fn reads_ahead(&self, request: &Request<Body>, exchange: &mut Exchange, limit: usize) -> bool {
         let body = request.body();
         if body.is_end_stream() || body.as_bytes().is_some() {
             exchange.request_bytes = body.size_hint().exact().unwrap_or_default();
             return false;
         }
-        self.buffering && body.size_hint().lower() <= self.outbound.request_buffer as u64
+        self.buffering && body.size_hint().lower() <= limit as u64
     }
 
     /// Reads a short body to its end, so that a slow client does not hold an upstream connection, and
     /// a failed try can be repeated (compat D18). A longer one streams, with what has been read of it in front.
-    async fn read_ahead(&self, request: &mut Request<Body>, exchange: &mut Exchange) -> Result<(), Error> {
+    async fn read_ahead(
+        &self,
+        request: &mut Request<Body>,
+        exchange: &mut Exchange,
+        limit: usize,
+    ) -> Result<(), Error> {
         let body = std::mem::take(request.body_mut());
-        let body = body.prefetch(self.outbound.request_buffer).await.map_err(unreadable)?;
+        let body = body.prefetch(limit).await.map_err(unreadable)?;
         exchange.request_bytes = body.as_bytes().map_or(0, |bytes| bytes.len() as u64);
         *request.body_mut() = body;
         Ok(())
@@ -150,7 +186,11 @@ fn answer(error: &Error, exchange: &mut Exchange) -> Response<Body> {
         exchange.reason = Some(Reason::Plugin);
         return message_reply(refusal.status, &refusal.message, exchange.asked, exchange.request_id);
     }
-    reply(reason, exchange.asked, exchange.request_id)
+    let mut response = reply(reason, exchange.asked, exchange.request_id);
+    if let Some(after) = RetryAfter::find(error) {
+        response.headers_mut().insert(RETRY_AFTER, after.seconds().into());
+    }
+    response
 }
 
 /// Carries the bytes of an upgraded connection, in a task that ends with either side.

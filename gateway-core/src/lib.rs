@@ -62,6 +62,8 @@
 //! - [`router`]: which of many routes takes a request. Pure; generic over what a route leads to.
 //! - [`sanitize`]: layers that make heads canonical, or refuse them, around any service, on either side.
 //! - [`balance`]: which of several endpoints is next. Pure; it knows no connections.
+//! - [`breaker`], [`retry`]: when to stop asking, and when to ask again. Pure; [`layers`] puts them around any
+//!   service, on the client side too.
 //! - [`health`]: whether an endpoint is well: a state machine fed with outcomes. Pure; time is passed in.
 //! - [`upstream`]: endpoints with pools, name resolution and retries, for any client.
 //! - [`server`]: an HTTP/1 and HTTP/2 server with deadlines and limits, for any service.
@@ -75,6 +77,7 @@
 
 pub mod balance;
 mod body;
+pub mod breaker;
 mod clock;
 mod closing;
 pub mod config;
@@ -85,6 +88,8 @@ mod forwarder;
 mod gateway;
 pub mod health;
 pub mod identity;
+pub mod layers;
+pub mod limit;
 pub mod lint;
 pub mod observe;
 mod pace;
@@ -92,6 +97,7 @@ pub mod plugin;
 pub mod plugins;
 pub mod reply;
 mod request_id;
+pub mod retry;
 pub mod router;
 pub mod sanitize;
 pub mod server;

@@ -22,6 +22,8 @@ use uuid::Uuid;
 use crate::{
     config::{Checked, Config},
     identity::Identities,
+    observe::PolicyReading,
+    plugin::{Policy, Reading},
     router::Router,
     upstream::{Backend, Upstream},
 };
@@ -66,6 +68,29 @@ impl Snapshot {
     #[must_use]
     pub fn backend(&self, id: Uuid) -> Option<&Arc<Backend>> {
         self.backends.get(id)
+    }
+
+    /// What the policies of plugins show at this moment, each with the name of the service that it is about.
+    #[must_use]
+    pub fn readings(&self) -> Vec<PolicyReading> {
+        let config = self.config();
+        let service = |id: Uuid| match config.services.get(&id) {
+            Some(service) => service.name.clone().unwrap_or_else(|| service.host.clone()),
+            None => id.to_string(),
+        };
+        let plugin = |id: Uuid| {
+            let name = config.plugins.get(&id).and_then(|plugin| plugin.instance_name.clone());
+            name.unwrap_or_else(|| id.to_string())
+        };
+        let of = |(id, policy): (Uuid, &Arc<dyn Policy>)| {
+            let named = |reading: Reading| PolicyReading {
+                service: service(reading.service),
+                plugin: plugin(id),
+                reading,
+            };
+            policy.readings().into_iter().map(named).collect::<Vec<_>>()
+        };
+        self.families.policies().flat_map(of).collect()
     }
 
     /// Begins the probes of all upstreams that are probed.

@@ -133,7 +133,7 @@ fn rooms_beside_each_other_make_no_circle() {
 
 #[test]
 fn the_pure_rooms_have_no_runtime_and_no_clock() {
-    for room in ["config", "router", "balance", "health", "sanitize"] {
+    for room in ["config", "router", "balance", "health", "breaker", "retry", "sanitize"] {
         let source = source(room);
         for word in ["tokio::", "Instant::now", "SystemTime::now", "TcpStream"] {
             assert!(!source.contains(word), "{room} uses {word}");

@@ -7,12 +7,19 @@ use gateway_core::plugin::Registry;
 use crate::{Area, Builder, Engine, GatewayUpstreams, Limits, LoadError, Manifest, WasmPlugin, files};
 
 /// The modules in `bundled/`, built from `guests/` by `cargo xtask plugins`.
-const MODULES: [&[u8]; 5] = [
+const MODULES: [&[u8]; 12] = [
     include_bytes!("../bundled/acl.wasm"),
     include_bytes!("../bundled/basic-auth.wasm"),
+    include_bytes!("../bundled/bot-detection.wasm"),
     include_bytes!("../bundled/hmac-auth.wasm"),
+    include_bytes!("../bundled/ip-restriction.wasm"),
     include_bytes!("../bundled/jwt.wasm"),
     include_bytes!("../bundled/key-auth.wasm"),
+    include_bytes!("../bundled/rate-limiting.wasm"),
+    include_bytes!("../bundled/redirect.wasm"),
+    include_bytes!("../bundled/request-termination.wasm"),
+    include_bytes!("../bundled/request-transformer.wasm"),
+    include_bytes!("../bundled/response-transformer.wasm"),
 ];
 
 /// What all plugins of a process share: the engine, and where callouts go.
@@ -138,7 +145,7 @@ mod tests {
     fn a_folder_holds_plugins_and_what_they_may_do_is_said_by_name() {
         let folder = std::env::temp_dir().join(format!("gateway-plugins-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
-        fs::write(folder.join("mine.wasm"), MODULES[0]).unwrap();
+        fs::write(folder.join("mine.wasm"), include_bytes!("../bundled/key-auth.wasm")).unwrap();
         fs::write(folder.join("filter.wasm"), wat::parse_str("(module)").unwrap()).unwrap();
         fs::write(folder.join("notes.txt"), "").unwrap();
         let (shared, none) = (Plugins::new().unwrap(), BTreeMap::new());

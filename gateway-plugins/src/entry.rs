@@ -22,6 +22,8 @@ pub(crate) type Trap = wasmtime::Error;
 pub(crate) enum Verdict {
     /// It goes on.
     Continue,
+    /// It goes on, and the guest does not look at its body.
+    Skip,
     /// It is held, until the guest says otherwise.
     Pause,
     /// This is the answer.
@@ -159,11 +161,13 @@ fn call<P: WasmParams, R: WasmResults>(
     };
     mailbox.announce(memory, store, root);
     let result = callback.call(&mut *store, arguments)?;
-    if mailbox.keeps(memory, store)
+    let says = mailbox.says(memory, store);
+    if says.anything()
         // What was waited for comes to the root, and the guest chooses the request.
         && let Some(stream) = store.data_mut().stream()
     {
-        stream.keeps = true;
+        stream.keeps |= says.keeps();
+        stream.skips |= says.skips();
     }
     Ok(Some(result))
 }

@@ -204,7 +204,7 @@ impl Filtered {
         events: Option<UnboundedReceiver<Event>>,
     ) -> Result<(), BoxError> {
         match verdict {
-            Verdict::Continue => {
+            Verdict::Continue | Verdict::Skip => {
                 self.release(at, Stage::Flowing);
                 Ok(())
             }

@@ -59,6 +59,10 @@ impl Handler for WasmHandler {
         }
     }
 
+    fn wants_captures(&self) -> bool {
+        self.0.pool.runtime.module.uses().captures
+    }
+
     fn on_log(&self, exchange: &Exchange) {
         if let Some(ticket) = Tickets::find(exchange, self.0.config.id()) {
             ticket.end(Some(exchange));
@@ -250,6 +254,10 @@ impl Bound {
                 filter::put_back(&ticket, message, exchange, held, Rest::Filtered);
                 Flow::Continue
             }
+            (Some(Verdict::Skip), Some(held)) => {
+                filter::put_back(&ticket, message, exchange, held, Rest::Passes);
+                Flow::Continue
+            }
             (Some(verdict), _) => self.judged(Arc::clone(&ticket), verdict, message, exchange),
             (None, held) => {
                 held.into_iter()
@@ -325,7 +333,7 @@ enum Seen {
 /// What becomes of a message that is held no longer.
 fn done<M>(verdict: Verdict, exchange: &mut Exchange) -> Flow<M> {
     match verdict {
-        Verdict::Continue | Verdict::Pause => Flow::Continue,
+        Verdict::Continue | Verdict::Skip | Verdict::Pause => Flow::Continue,
         Verdict::Reply(response) => Flow::Reply(response),
         Verdict::Close => refuse(StatusCode::SERVICE_UNAVAILABLE, exchange),
     }

@@ -123,6 +123,8 @@ pub(crate) struct Stream {
     pub(crate) ending: bool,
     /// A guest with a mailbox wants to be told of its end.
     pub(crate) keeps: bool,
+    /// A guest with a mailbox does not look at the body of the message in hand.
+    pub(crate) skips: bool,
     /// What guests noted for each other.
     pub(crate) notes: Option<crate::notes::Notes>,
 }

@@ -137,6 +137,9 @@ impl Instance {
         let Self { store, exports } = self;
         let Some(on_head) = &exports.heads[M::SIDE as usize] else { return Ok(Verdict::Continue) };
         let (fields, end) = (message.fields(), u32::from(ends(message)));
+        if let Some(stream) = store.data_mut().streams.get_mut(&stream) {
+            stream.skips = false;
+        }
         let entry = (stream, budget(store));
         let returned = lend_head(store, stream, message, exchange, |store| match on_head {
             OnHead::New(call) => enter(store, exports, entry, Some(call), (stream, fields, end)),
@@ -261,8 +264,11 @@ impl Instance {
     /// Ends a request whose head has gone by on this side, if it is of no use to the guest any more.
     pub(crate) fn lets_go(&mut self, stream: u32, side: Side) -> bool {
         let host = self.store.data_mut();
-        let over = host.runtime.module.uses().is_over(side)
-            && host.streams.get(&stream).is_some_and(|stream| !stream.keeps);
+        let mut uses = host.runtime.module.uses();
+        let over = host.streams.get(&stream).is_some_and(|stream| {
+            uses.bodies[side as usize] &= !stream.skips;
+            !stream.keeps && uses.is_over(side)
+        });
         if over {
             host.streams.remove(&stream);
         }
@@ -297,17 +303,19 @@ impl Instance {
     fn judge<M: Head>(&mut self, stream: u32, message: &M, returned: Option<u32>) -> Verdict {
         let host = self.store.data_mut();
         let uses = host.runtime.module.uses();
-        let later =
-            uses.bodies[1] || uses.log || (M::SIDE == Side::Request && (uses.heads[1] || uses.bodies[0]));
         let verdict = verdict(host, stream, M::SIDE, returned);
-        if !matches!(verdict, Verdict::Pause)
-            && later
-            && uses.fields
-            && let Some(stream) = host.streams.get_mut(&stream)
-        {
+        let Some(stream) = host.streams.get_mut(&stream).filter(|_| !matches!(verdict, Verdict::Pause))
+        else {
+            return verdict;
+        };
+        let down = M::SIDE == Side::Response;
+        let later = uses.log
+            || uses.bodies[1] && !(down && stream.skips)
+            || !down && (uses.heads[1] || uses.bodies[0]);
+        if later && uses.fields {
             message.keep(stream);
         }
-        verdict
+        if stream.skips && matches!(verdict, Verdict::Continue) { Verdict::Skip } else { verdict }
     }
 }
 

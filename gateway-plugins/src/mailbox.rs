@@ -2,7 +2,7 @@
 
 use std::mem::offset_of;
 
-use plugin_contract::mailbox::{Mailbox as Layout, ROOM};
+use plugin_contract::mailbox::{KEEPS, Mailbox as Layout, ROOM, SKIPS};
 use wasmtime::{Memory, Store};
 
 use crate::{host::Host, memory::put_u32};
@@ -10,6 +10,26 @@ use crate::{host::Host, memory::put_u32};
 /// The address of a guest's mailbox, whole and within its memory.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Mailbox(u32);
+
+/// What a guest says in its mailbox.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Says(u32);
+
+impl Says {
+    pub(crate) const fn anything(self) -> bool {
+        self.0 != 0
+    }
+
+    /// It keeps something for the request.
+    pub(crate) const fn keeps(self) -> bool {
+        self.0 & KEEPS != 0
+    }
+
+    /// It does not look at the body of the message in hand.
+    pub(crate) const fn skips(self) -> bool {
+        self.0 & SKIPS != 0
+    }
+}
 
 impl Mailbox {
     /// The mailbox at `address`; none where not all of it is in `memory`.
@@ -24,13 +44,13 @@ impl Mailbox {
         let memory = memory.data_mut(store);
         // Memory only grows: what was within it still is.
         let _ = put_u32(memory, self.field(offset_of!(Layout, root)), root);
-        let _ = put_u32(memory, self.field(offset_of!(Layout, keeps)), 0);
+        let _ = put_u32(memory, self.field(offset_of!(Layout, says)), 0);
     }
 
-    /// Whether the guest keeps something for the request whose callback has run.
-    pub(crate) fn keeps(self, memory: Memory, store: &Store<Host>) -> bool {
-        let at = usize::try_from(self.field(offset_of!(Layout, keeps))).unwrap_or(usize::MAX);
-        memory.data(store).get(at).is_some_and(|byte| *byte != 0)
+    /// What the guest says of the request whose callback has run.
+    pub(crate) fn says(self, memory: Memory, store: &Store<Host>) -> Says {
+        let at = usize::try_from(self.field(offset_of!(Layout, says))).unwrap_or(usize::MAX);
+        Says(memory.data(store).get(at).copied().unwrap_or_default().into())
     }
 
     /// Says how many values a field has.

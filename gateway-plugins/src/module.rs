@@ -49,6 +49,8 @@ pub(crate) struct Uses {
     pub(crate) mailbox: bool,
     /// It logs.
     pub(crate) log: bool,
+    /// Its manifest asks for what the route's expression takes out of the path.
+    pub(crate) captures: bool,
 }
 
 impl Uses {
@@ -86,6 +88,7 @@ impl Module {
         if let Some(manifest) = Manifest::of(bytes)? {
             // Its callback of the body may be there for no more than to read it whole.
             uses.bodies[0] = manifest.has("request_body");
+            uses.captures = manifest.capabilities.iter().any(|word| word == "uri_captures");
         }
         Ok(Self(Arc::new(Inner { instance, version, uses })))
     }
@@ -172,6 +175,7 @@ fn uses(module: &wasmtime::Module) -> Uses {
         heads: [exports("proxy_on_request_headers"), exports("proxy_on_response_headers")],
         mailbox: exports(plugin_contract::mailbox::NAME),
         log: exports("proxy_on_log"),
+        captures: false,
         bodies: [
             exports("proxy_on_request_body") || exports("proxy_on_request_trailers"),
             exports("proxy_on_response_body") || exports("proxy_on_response_trailers"),

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use gateway_core::{
     ConnectInfo,
     config::{Consumer, Protocol},
-    plugin::Exchange,
+    plugin::{Exchange, UriCaptures},
 };
 use http::{HeaderMap, Version, header};
 use uuid::Uuid;
@@ -44,6 +44,7 @@ pub(crate) fn of_exchange(
         [b"route", name] => entity(name, exchange.route().map(|route| (&route.name, route.id))),
         [b"service", name] => entity(name, exchange.service().map(|service| (&service.name, service.id))),
         [b"consumer", name] => of_consumer(name, exchange.consumer.as_ref()?),
+        [b"uri_captures", name] => captured(name, exchange).map(text),
         _ => None,
     }
 }
@@ -91,6 +92,12 @@ fn of_connection(name: &[u8], connection: &ConnectInfo) -> Option<Bytes> {
         b"requested_server_name" => text(connection.tls()?.sni.as_deref()?),
         _ => return None,
     })
+}
+
+/// What the route's expression took out of the path: a group by its name or its number.
+fn captured<'a>(name: &[u8], exchange: &'a Exchange) -> Option<&'a str> {
+    let (captures, name) = (exchange.extensions.get::<UriCaptures>()?, std::str::from_utf8(name).ok()?);
+    captures.get(name).or_else(|| captures.at(name.parse().ok()?))
 }
 
 /// A field of a consumer.

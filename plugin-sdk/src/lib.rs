@@ -73,8 +73,10 @@ pub mod kv;
 pub mod log;
 pub mod manifest;
 pub mod metrics;
+pub mod pair;
 mod plugin;
 pub mod prelude;
+mod query;
 pub mod ratelimit;
 mod reply;
 mod request;
@@ -98,6 +100,7 @@ pub use join::join;
 pub use log::Log;
 pub use plugin::Plugin;
 pub use plugin_contract as contract;
+pub use query::Query;
 pub use reply::Reply;
 pub use request::Request;
 pub use response::Response;
@@ -119,12 +122,14 @@ pub use text::Text;
 /// | `between = (1, 10)` | numbers from the first to the second, both included |
 /// | `shortest = 1`, `longest = 64` | lengths of texts and lists |
 /// | `one_of = ["a", "b"]` | texts, or elements, that are one of these |
+/// | `format = "regex"` | texts, or elements, of this form: `header-name`, `host`, `server-name`, `ip-or-cidr`, `method`, `path`, `url`, `regex`, `header`, `name:value`, `name:template`, `header:header`, `header:value` |
 /// | `set` | a list in which each value counts once |
 /// | `referenceable` | `{vault://...}` is looked up |
 /// | `deprecated = "use x"` | on its way out |
 ///
-/// and on the type, `#[config(...)]` takes `at_least_one_of = ["a", "b"]`, `mutually_exclusive = [...]` and
-/// `mutually_required = [...]`. A field is required unless it is an `Option`.
+/// and on the type, `#[config(...)]` takes `at_least_one_of = ["a", "b"]`, `mutually_exclusive = [...]`,
+/// `mutually_required = [...]`, `required_where = ["a", "its value", "b.c"]` (then `b.c` must be set), and
+/// `shorthand = ("b_c", "b.c")`: an old name for a field. A field is required unless it is an `Option`.
 pub use plugin_sdk_macros::config;
 
 /// Makes the methods of a block the phases of a plugin.

@@ -44,6 +44,11 @@ impl Reply {
         reply
     }
 
+    /// With a body that says nothing of its type.
+    pub fn with_plain_body(self, body: impl Into<Vec<u8>>) -> Self {
+        self.with_body("", body)
+    }
+
     /// With `{"message":"..."}` as its body, whatever the client asks for.
     pub fn message(self, message: &str) -> Self {
         let body = serde_json::json!({ "message": message }).to_string();

@@ -9,8 +9,8 @@ use crate::{
     scene,
 };
 
-/// The request in hand: what is read and written here goes to the gateway at once.
-#[derive(Debug)]
+/// The request in hand: what is read and written here goes to the gateway at once. A clone is the same request.
+#[derive(Clone, Debug)]
 pub struct Request {
     pub(crate) context: u32,
     end: bool,

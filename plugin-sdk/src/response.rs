@@ -37,6 +37,12 @@ impl Response {
         self.end
     }
 
+    /// Has the body of this answer go by unseen, though the plugin has a phase for bodies: it stays as it is, and costs
+    /// nothing. Hosts other than the gateway show it all the same.
+    pub fn skip_body(&mut self) {
+        host::skips_body();
+    }
+
     /// A property, by Envoy's paths: `["upstream", "address"]`.
     #[must_use]
     pub fn property(&self, path: &[&str]) -> Option<Vec<u8>> {

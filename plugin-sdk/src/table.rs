@@ -43,11 +43,13 @@ pub struct Table {
     pub fields: &'static [Field],
     /// The rules.
     pub rules: &'static [Rule],
+    /// Names on their way out, and the dotted names of the fields that they stand for.
+    pub shorthands: &'static [(&'static str, &'static str)],
 }
 
 impl Table {
     /// A table of nothing.
-    pub const EMPTY: Self = Self { fields: &[], rules: &[] };
+    pub const EMPTY: Self = Self { fields: &[], rules: &[], shorthands: &[] };
 }
 
 /// A field. What is none or empty is not said of it.
@@ -73,6 +75,8 @@ pub struct Field {
     pub longest: Option<usize>,
     /// Texts, or elements of a list, that are one of these.
     pub one_of: &'static [&'static str],
+    /// What texts, or elements, must look like: one of the words of [`config`](crate::config)'s `format`.
+    pub format: Option<&'static str>,
     /// A list in which each value counts once.
     pub set: bool,
     /// Whether `{vault://...}` is looked up.
@@ -96,6 +100,7 @@ impl Field {
             shortest: None,
             longest: None,
             one_of: &[],
+            format: None,
             set: false,
             referenceable: false,
             deprecated: None,
@@ -135,6 +140,8 @@ pub enum Rule {
     MutuallyExclusive(&'static [&'static str]),
     /// All of these are set, or none.
     MutuallyRequired(&'static [&'static str]),
+    /// Where the first has this value, the last is set; names are dotted where they lead into records.
+    RequiredWhere(&'static [&'static str; 3]),
 }
 
 macro_rules! typed {
@@ -179,10 +186,29 @@ impl Record for () {
 /// `value` with the defaults of `table` where it has nothing: for hosts that do not know the table.
 pub(crate) fn filled(table: &Table, value: Value) -> Value {
     let Value::Object(mut fields) = value else { return value };
+    for (name, to) in table.shorthands {
+        if let Some(value) = fields.remove(*name).filter(|value| !value.is_null()) {
+            put(&mut fields, to, value);
+        }
+    }
     for field in table.fields {
         fill(&mut fields, field);
     }
     Value::Object(fields)
+}
+
+/// Sets a dotted name.
+fn put(fields: &mut Map<String, Value>, name: &str, value: Value) {
+    let Some((first, rest)) = name.split_once('.') else {
+        return drop(fields.insert(name.to_owned(), value));
+    };
+    let inner = fields.entry(first).or_insert(Value::Null);
+    if inner.is_null() {
+        *inner = Value::Object(Map::new());
+    }
+    if let Value::Object(inner) = inner {
+        put(inner, rest, value);
+    }
 }
 
 fn fill(fields: &mut Map<String, Value>, field: &Field) {

@@ -16,6 +16,8 @@ mod minimal;
 mod own_layer;
 #[path = "../examples/own_plugin.rs"]
 mod own_plugin;
+#[path = "../examples/resilient_client.rs"]
+mod resilient_client;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -127,4 +129,16 @@ async fn config_in_code_spreads_and_changes() {
     config_in_code::move_to(&gateway, "/people", [large, small]).unwrap();
     has(&get(address, "/users/42").await, &["404"]);
     has(&get(address, "/people/42").await, &["200 OK"]);
+}
+
+#[tokio::test]
+async fn a_client_with_one_dead_endpoint_gets_its_answers() {
+    let (alive, _running) = upstream("alive");
+    let dead = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let client = resilient_client::client([dead, alive]);
+    for _ in 0..20 {
+        let request = Request::get("/").header("host", "users").body(Body::empty()).unwrap();
+        let response = timeout(Duration::from_secs(10), tower::ServiceExt::oneshot(client.clone(), request));
+        assert_eq!(response.await.unwrap().unwrap().status(), 200);
+    }
 }

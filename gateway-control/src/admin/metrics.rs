@@ -38,6 +38,7 @@ fn node(control: &Control) -> NodeState {
     node.server = status::server(control);
     node.datastore_reachable = true;
     node.targets = health::targets(control.gateway());
+    node.readings = control.gateway().snapshot().readings();
     node.access_log_dropped =
         control.gateway().observer().access_log().map_or(0, |access_log| access_log.dropped());
     node

@@ -58,6 +58,12 @@ pub enum Reason {
     BelowThreshold,
     /// Every target has weight 0.
     WeightZero,
+    /// The circuit breaker is open.
+    BreakerOpen,
+    /// Too many requests wait for their turn already.
+    PendingLimit,
+    /// The request waited too long for its turn.
+    PendingTimeout,
     /// The host name does not resolve.
     DnsError,
     /// The upstream refused the connection.
@@ -76,6 +82,8 @@ pub enum Reason {
     WriteTimeout,
     /// The upstream did not answer within `read_timeout`.
     ReadTimeout,
+    /// There was no answer in the time that all tries have together.
+    Deadline,
     /// The upstream's answer is not valid HTTP, or one that a proxy must not pass on.
     BadResponse,
     /// The upstream broke off in the middle of its body.
@@ -99,7 +107,7 @@ const fn row(word: &'static str, status: StatusCode, message: &'static str) -> R
 
 impl Reason {
     /// Every reason, in the order of the documentation.
-    pub const ALL: [Self; 37] = [
+    pub const ALL: [Self; 41] = [
         Self::NoRoute,
         Self::NoService,
         Self::HttpsRequired,
@@ -124,6 +132,9 @@ impl Reason {
         Self::AllUnhealthy,
         Self::BelowThreshold,
         Self::WeightZero,
+        Self::BreakerOpen,
+        Self::PendingLimit,
+        Self::PendingTimeout,
         Self::DnsError,
         Self::ConnectRefused,
         Self::ConnectTimeout,
@@ -133,6 +144,7 @@ impl Reason {
         Self::Reset,
         Self::WriteTimeout,
         Self::ReadTimeout,
+        Self::Deadline,
         Self::BadResponse,
         Self::ResponseTruncated,
         Self::Overloaded,
@@ -145,6 +157,7 @@ impl Reason {
         const INVALID: &str = "An invalid response was received from the upstream server";
         const TIMING_OUT: &str = "The upstream server is timing out";
         const BAD: &str = "Bad request";
+        const UNAVAILABLE: &str = "The upstream server is currently unavailable";
         match self {
             Self::NoRoute => row("no_route", StatusCode::NOT_FOUND, "no Route matched with those values"),
             Self::NoService => {
@@ -192,6 +205,9 @@ impl Reason {
             Self::AllUnhealthy => row("all_unhealthy", StatusCode::SERVICE_UNAVAILABLE, NO_PEER),
             Self::BelowThreshold => row("below_threshold", StatusCode::SERVICE_UNAVAILABLE, NO_PEER),
             Self::WeightZero => row("weight_zero", StatusCode::SERVICE_UNAVAILABLE, NO_PEER),
+            Self::BreakerOpen => row("breaker_open", StatusCode::SERVICE_UNAVAILABLE, UNAVAILABLE),
+            Self::PendingLimit => row("pending_limit", StatusCode::SERVICE_UNAVAILABLE, UNAVAILABLE),
+            Self::PendingTimeout => row("pending_timeout", StatusCode::SERVICE_UNAVAILABLE, UNAVAILABLE),
             Self::DnsError => row("dns_error", StatusCode::SERVICE_UNAVAILABLE, "name resolution failed"),
             Self::ConnectRefused => row("connect_refused", StatusCode::BAD_GATEWAY, INVALID),
             Self::ConnectTimeout => row("connect_timeout", StatusCode::GATEWAY_TIMEOUT, TIMING_OUT),
@@ -201,13 +217,10 @@ impl Reason {
             Self::Reset => row("reset", StatusCode::BAD_GATEWAY, INVALID),
             Self::WriteTimeout => row("write_timeout", StatusCode::GATEWAY_TIMEOUT, TIMING_OUT),
             Self::ReadTimeout => row("read_timeout", StatusCode::GATEWAY_TIMEOUT, TIMING_OUT),
+            Self::Deadline => row("deadline", StatusCode::GATEWAY_TIMEOUT, TIMING_OUT),
             Self::BadResponse => row("bad_response", StatusCode::BAD_GATEWAY, INVALID),
             Self::ResponseTruncated => row("response_truncated", StatusCode::BAD_GATEWAY, INVALID),
-            Self::Overloaded => row(
-                "overloaded",
-                StatusCode::SERVICE_UNAVAILABLE,
-                "The upstream server is currently unavailable",
-            ),
+            Self::Overloaded => row("overloaded", StatusCode::SERVICE_UNAVAILABLE, UNAVAILABLE),
             Self::Internal => {
                 row("internal", StatusCode::INTERNAL_SERVER_ERROR, "An unexpected error occurred")
             }
@@ -245,6 +258,7 @@ impl Reason {
                 | Self::Reset
                 | Self::WriteTimeout
                 | Self::ReadTimeout
+                | Self::Deadline
                 | Self::BadResponse
                 | Self::ResponseTruncated
         )

@@ -24,7 +24,9 @@ impl Outcome {
     #[must_use]
     pub const fn of_failure(reason: Reason) -> Option<Self> {
         match reason {
-            Reason::ConnectTimeout | Reason::ReadTimeout | Reason::WriteTimeout => Some(Self::Timeout),
+            Reason::ConnectTimeout | Reason::ReadTimeout | Reason::WriteTimeout | Reason::Deadline => {
+                Some(Self::Timeout)
+            }
             Reason::BadResponse => Some(Self::Failed),
             _ if reason.blames_upstream() => Some(Self::TcpFailure),
             _ => None,

@@ -1,6 +1,7 @@
 //! The counters as Prometheus reads them.
 
 use std::{
+    collections::BTreeMap,
     fmt::{self, Debug},
     sync::Arc,
 };
@@ -15,7 +16,7 @@ use prometheus_client::{
 use super::{
     histogram::{Distribution, GATEWAY, REQUEST},
     metrics::Metrics,
-    node::{NodeState, TargetHealth, TargetState},
+    node::{NodeState, PolicyReading, TargetHealth, TargetState},
     route::Labels,
     server::ServerStatus,
     totals::{Totals, Traffic},
@@ -107,6 +108,7 @@ impl Collector for Exposition {
         page.reasons(&routes)?;
         let node = (self.node)();
         page.node(&node)?;
+        page.policies(&node.readings)?;
         if self.shown.upstream_health && self.metrics.shows_upstream_health() {
             page.targets(&node.targets)?;
         }
@@ -238,6 +240,25 @@ impl Page<'_> {
         let help = "Access log lines that were dropped because the log could not keep up";
         let mut metric = self.encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
         metric.encode_gauge(&node.access_log_dropped)
+    }
+
+    fn policies(&mut self, readings: &[PolicyReading]) -> fmt::Result {
+        let mut metrics = BTreeMap::<&str, Vec<&PolicyReading>>::new();
+        for reading in readings {
+            metrics.entry(reading.reading.metric).or_default().push(reading);
+        }
+        for (name, mut samples) in metrics {
+            samples.sort_by(|a, b| a.order().cmp(&b.order()));
+            let Some(first) = samples.first() else { continue };
+            let kind = if name.ends_with("_total") { MetricType::Counter } else { MetricType::Gauge };
+            let mut metric = self.encoder.encode_descriptor(name, first.reading.help, None, kind)?;
+            for PolicyReading { service, plugin, reading } in samples {
+                let mut labels = vec![("service", service.clone()), ("plugin", plugin.clone())];
+                labels.extend(reading.labels.iter().cloned());
+                sample(&mut metric, &labels.as_slice(), reading.value)?;
+            }
+        }
+        Ok(())
     }
 
     fn connections(&mut self, server: &ServerStatus) -> fmt::Result {

@@ -37,7 +37,7 @@ pub use exposition::{Exposition, Shown};
 pub use latencies::Latencies;
 pub use lines::Lines;
 pub use metrics::Metrics;
-pub use node::{NodeState, TargetHealth, TargetState};
+pub use node::{NodeState, PolicyReading, TargetHealth, TargetState};
 pub use observer::Observer;
 pub use record::push_record;
 pub use route::{PerConsumer, RouteMetrics};

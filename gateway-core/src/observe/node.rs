@@ -1,6 +1,7 @@
 //! What only the node's owner can say to a scrape.
 
 use super::server::ServerStatus;
+use crate::plugin::Reading;
 
 /// What of the node only its owner knows, at the moment of a scrape.
 #[derive(Clone, Debug, Default)]
@@ -16,8 +17,28 @@ pub struct NodeState {
     pub datastore_reachable: bool,
     /// Every target with the state of its addresses.
     pub targets: Vec<TargetState>,
+    /// What the policies of plugins show ([`Snapshot::readings`](crate::Snapshot::readings)).
+    pub readings: Vec<PolicyReading>,
     /// Lines the access log had to drop.
     pub access_log_dropped: u64,
+}
+
+/// A number that a policy shows.
+#[derive(Clone, Debug)]
+pub struct PolicyReading {
+    /// The name of the service that it is about, else its host.
+    pub service: String,
+    /// The configuration that it belongs to: its `instance_name`, else its id.
+    pub plugin: String,
+    /// The number, with its metric.
+    pub reading: Reading,
+}
+
+impl PolicyReading {
+    /// What samples of one metric are ordered by.
+    pub(super) fn order(&self) -> impl Ord + '_ {
+        (&self.service, &self.plugin, &self.reading.labels)
+    }
 }
 
 /// One address of a target.

@@ -47,6 +47,12 @@ impl Link {
             _ => None,
         }
     }
+
+    /// Whether one of its handlers asks for what the route's expression takes out of the path.
+    pub(crate) fn wants_captures(&self) -> bool {
+        self.configured
+            .any(|configured| matches!(configured, Configured::Handler(handler) if handler.wants_captures()))
+    }
 }
 
 /// The plugins of a route around its forwarder.
@@ -76,7 +82,7 @@ type Chosen<'a> = SmallVec<[&'a Arc<dyn Handler>; 8]>;
 
 impl<F: Forward> Chain<F> {
     /// A chain of `links` around `forwarder`. Of two links with the same priority the one with the
-    /// greater name comes first, as in Kong.
+    /// greater name comes first, as in Kong. Policies are the forwarder's to follow.
     pub fn new(mut links: Vec<Link>, forwarder: F) -> Self {
         links.sort_by(|a, b| (a.priority, &a.name).cmp(&(b.priority, &b.name)));
         let mut handlers = Vec::new();
@@ -84,7 +90,7 @@ impl<F: Forward> Chain<F> {
         for link in links {
             let own = link.configured.filter_map(|configured| match configured {
                 Configured::Handler(handler) => Some(Arc::clone(handler)),
-                Configured::Layer(_) => None,
+                Configured::Layer(_) | Configured::Policy(_) => None,
             });
             if !own.is_empty() {
                 handlers.push(own);
@@ -93,7 +99,7 @@ impl<F: Forward> Chain<F> {
                 let rest = Arc::new(Self::outermost_last(std::mem::take(&mut handlers), inner));
                 let services = link.configured.filter_map(|configured| match configured {
                     Configured::Layer(layer) => Some(layer.wrap(ChainService::new(Rest::new(&rest)))),
-                    Configured::Handler(_) => None,
+                    Configured::Handler(_) | Configured::Policy(_) => None,
                 });
                 inner = Inner::Layer { services, rest };
             }

@@ -100,6 +100,12 @@ impl UriCaptures {
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(own, _)| own.as_deref() == Some(name)).map(|(_, value)| &**value)
     }
+
+    /// The group of this number, from 1.
+    #[must_use]
+    pub fn at(&self, number: usize) -> Option<&str> {
+        self.0.get(number.checked_sub(1)?).map(|(_, value)| &**value)
+    }
 }
 
 /// A route and its service, as one shared value.

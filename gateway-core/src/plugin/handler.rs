@@ -42,6 +42,12 @@ pub trait Handler: Send + Sync + 'static {
         Flow::Continue
     }
 
+    /// Whether it asks for what the route's regular expression takes out of the path
+    /// ([`UriCaptures`](super::UriCaptures)). Requests of other routes are not searched for it.
+    fn wants_captures(&self) -> bool {
+        false
+    }
+
     /// Sees what became of the request, after the last byte of the response.
     fn on_log(&self, exchange: &Exchange) {
         let _ = exchange;

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use serde_json::Value;
 
-use super::{ChainLayer, Handler};
+use super::{ChainLayer, Handler, Policy};
 use crate::config::{self, schema::Record};
 
 /// A kind of plugin: a name, a place in the order, a table of config fields, and a factory.
@@ -38,6 +38,16 @@ pub trait Plugin: Send + Sync + 'static {
     fn configure_entity(&self, entity: &config::Plugin) -> Result<Configured, String> {
         self.configure(&entity.config)
     }
+
+    /// The same where an entity changes: `before` is what this plugin made of it so far, and may hold what is worth
+    /// keeping. By default nothing is taken over.
+    ///
+    /// # Errors
+    /// As [`configure`](Self::configure). `before` may go on then, as nothing has changed.
+    fn reconfigure(&self, entity: &config::Plugin, before: &Configured) -> Result<Configured, String> {
+        let _ = before;
+        self.configure_entity(entity)
+    }
 }
 
 /// What a plugin contributes to the chain.
@@ -48,12 +58,19 @@ pub enum Configured {
     Handler(Arc<dyn Handler>),
     /// A Tower layer around everything of lower priority, the forwarder included.
     Layer(Arc<dyn ChainLayer>),
+    /// A say in how requests are forwarded, at the inner end of the chain.
+    Policy(Arc<dyn Policy>),
 }
 
 impl Configured {
     /// A handler.
     pub fn handler(handler: impl Handler) -> Self {
         Self::Handler(Arc::new(handler))
+    }
+
+    /// A policy.
+    pub fn policy(policy: impl Policy) -> Self {
+        Self::Policy(Arc::new(policy))
     }
 }
 
@@ -62,6 +79,7 @@ impl fmt::Debug for Configured {
         f.write_str(match self {
             Self::Handler(_) => "Handler",
             Self::Layer(_) => "Layer",
+            Self::Policy(_) => "Policy",
         })
     }
 }

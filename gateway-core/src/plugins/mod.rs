@@ -1,7 +1,9 @@
-//! Plugins in Rust, with Kong's names, fields, priorities and behaviour. Each is one file.
+//! Plugins in Rust: some with Kong's names, fields, priorities and behaviour, some for what goes beyond Kong.
 
+mod circuit_breaker;
 #[cfg(feature = "compression")]
 mod compression;
+mod concurrency_limit;
 mod correlation_id;
 mod cors;
 mod file_log;
@@ -10,9 +12,13 @@ mod lua_fields;
 mod prometheus;
 mod proxy_cache;
 mod request_size_limiting;
+mod retry;
+mod sites;
 
+pub use circuit_breaker::CircuitBreaker;
 #[cfg(feature = "compression")]
 pub use compression::Compression;
+pub use concurrency_limit::ConcurrencyLimit;
 pub use correlation_id::CorrelationId;
 pub use cors::Cors;
 pub use file_log::FileLog;
@@ -20,11 +26,12 @@ pub use http_log::HttpLog;
 pub use prometheus::Prometheus;
 pub use proxy_cache::ProxyCache;
 pub use request_size_limiting::RequestSizeLimiting;
+pub use retry::Retry;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::plugin::Registry;
+use crate::plugin::{Configured, Registry};
 
 /// All plugins of this module.
 ///
@@ -35,13 +42,16 @@ use crate::plugin::Registry;
 #[must_use]
 pub fn bundled() -> Registry {
     let registry = Registry::empty()
+        .with(CircuitBreaker::new())
+        .with(ConcurrencyLimit::new())
         .with(CorrelationId::new())
         .with(Cors::new())
         .with(FileLog::new())
         .with(HttpLog::new())
         .with(Prometheus::new())
         .with(ProxyCache::new())
-        .with(RequestSizeLimiting::new());
+        .with(RequestSizeLimiting::new())
+        .with(Retry::new());
     #[cfg(feature = "compression")]
     let registry = registry.with(Compression::new());
     registry
@@ -50,6 +60,12 @@ pub fn bundled() -> Registry {
 /// A plugin's `config` as its own type.
 fn decode<T: DeserializeOwned>(config: &Value) -> Result<T, String> {
     serde_json::from_value(config.clone()).map_err(|error| error.to_string())
+}
+
+/// What a policy of before leaves to the one that takes its place.
+fn policy_before<P: 'static, T>(before: &Configured, left: impl FnOnce(&P) -> T) -> Option<T> {
+    let Configured::Policy(policy) = before else { return None };
+    policy.as_any().downcast_ref().map(left)
 }
 
 #[cfg(test)]
@@ -67,8 +83,19 @@ mod testing {
     pub(super) fn handler(plugin: &impl Plugin, config: &Value) -> Arc<dyn Handler> {
         match plugin.configure(config).unwrap() {
             Configured::Handler(handler) => handler,
-            Configured::Layer(_) => unreachable!("not a layer"),
+            other => unreachable!("{other:?}"),
         }
+    }
+
+    /// A `config` with its defaults filled in.
+    pub(super) fn filled(plugin: &impl Plugin, mut config: Value) -> Value {
+        for field in &plugin.schema().fields {
+            let fields = config.as_object_mut().unwrap();
+            if let (false, Some(default)) = (fields.contains_key(&*field.name), &field.default) {
+                fields.insert(field.name.to_string(), default.clone());
+            }
+        }
+        config
     }
 
     pub(super) fn exchange() -> Exchange {

@@ -16,11 +16,13 @@ mod branding;
 mod form;
 mod instead;
 mod refusal;
+mod retry_after;
 
 pub use branding::Branding;
 pub use form::{Asked, Form};
 pub use instead::Instead;
 pub use refusal::Refusal;
+pub use retry_after::RetryAfter;
 
 use http::{
     HeaderMap, HeaderValue, Response, StatusCode, Uri,

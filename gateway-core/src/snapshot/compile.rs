@@ -14,7 +14,7 @@ use crate::{
     config::{Change, Checked, Config, Problem, Problems, Route},
     forwarder::Forwarder,
     identity::Identities,
-    plugin::{Chain, Link, Matched},
+    plugin::{Bound, Chain, Configured, Link, Matched, Scoped},
     router::{Router, RuleError},
     upstream::Hashing,
 };
@@ -76,6 +76,20 @@ impl Snapshot {
     }
 }
 
+/// What of `links` has a say in forwarding to `service`, those of higher priority first.
+fn policies(links: &[Link], service: Uuid) -> Box<[Scoped<Bound>]> {
+    let bound = |link: &Link| {
+        let bound = link.configured.filter_map(|configured| match configured {
+            Configured::Policy(policy) => Some(policy.at(service)),
+            _ => None,
+        });
+        (!bound.is_empty()).then_some((link.priority, Arc::clone(&link.name), bound))
+    };
+    let mut policies: Vec<_> = links.iter().filter_map(bound).collect();
+    policies.sort_by(|a, b| (b.0, &b.1).cmp(&(a.0, &a.1)));
+    policies.into_iter().map(|(.., bound)| bound).collect()
+}
+
 /// What the router says of routes that it cannot take.
 fn refused(found: Vec<(Arc<Route>, RuleError)>) -> impl Iterator<Item = Problem> {
     found.into_iter().map(|(route, error)| {
@@ -120,8 +134,9 @@ impl Entries<'_> {
         let series = links.iter().find_map(Link::series);
         let metrics = self.environment.metrics.route_showing(service.as_deref(), route, series);
         let hashing = backend.as_ref().and_then(|backend| backend.upstream.hashing());
-        let captures = hashing.is_some_and(Hashing::wants_captures);
-        let forwarder = Forwarder::new(backend, route, Arc::clone(&self.environment.outbound));
+        let captures = hashing.is_some_and(Hashing::wants_captures) || links.iter().any(Link::wants_captures);
+        let policies = service.as_deref().map(|service| policies(&links, service.id)).unwrap_or_default();
+        let forwarder = Forwarder::new(backend, route, Arc::clone(&self.environment.outbound), policies);
         let path_handling = self.environment.dialect.flavor.path_handling(route);
         let matched = Arc::new(Matched { route: Arc::clone(route), service });
         let chain = Chain::new(links, forwarder);

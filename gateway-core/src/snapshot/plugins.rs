@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::Environment;
 use crate::{
     config::{Change, Config, Plugin, Problem, Protocol, Route},
-    plugin::{self, ByConsumer, Configured, Link, Scope, Scoped},
+    plugin::{ByConsumer, Configured, Link, Policy, Scope, Scoped},
 };
 
 /// Every plugin that is switched on, by name. Clones share what did not change.
@@ -72,7 +72,9 @@ impl Families {
         }
         for entity in change.plugins.values().flatten().filter(|plugin| plugin.enabled && speaks_http(plugin))
         {
-            if let Some(placing) = configure(entity, environment, problems) {
+            let before = previous.plugins.get(&entity.id).filter(|before| before.name == entity.name);
+            let before = before.and_then(|before| self.configured(before));
+            if let Some(placing) = configure(entity, before, environment, problems) {
                 edits.entry((&entity.name, Place::of(entity))).or_default().new.push(placing);
             }
         }
@@ -99,6 +101,22 @@ impl Families {
             true => drop(self.0.remove(name)),
             false => drop(self.0.insert(name.into(), family)),
         }
+    }
+
+    /// What the plugin made of `entity`, where that is switched on.
+    fn configured(&self, entity: &Plugin) -> Option<&Configured> {
+        let placed = self.0.get(entity.name.as_str())?.placed.get(&Place::of(entity))?;
+        let placing = placed.own.iter().find(|placing| placing.entity == entity.id)?;
+        Some(&placing.configured)
+    }
+
+    /// All policies, with the ids of their entities.
+    pub(super) fn policies(&self) -> impl Iterator<Item = (Uuid, &Arc<dyn Policy>)> {
+        let placed = self.0.values().flat_map(|family| family.placed.values());
+        placed.flat_map(|placed| &placed.own).filter_map(|placing| match &placing.configured {
+            Configured::Policy(policy) => Some((placing.entity, policy)),
+            _ => None,
+        })
     }
 
     /// The links on `route`: of each plugin all configurations that may apply there.
@@ -160,13 +178,21 @@ impl Family {
     }
 }
 
-fn configure(entity: &Plugin, environment: &Environment, problems: &mut Vec<Problem>) -> Option<Placing> {
+fn configure(
+    entity: &Plugin,
+    before: Option<&Configured>,
+    environment: &Environment,
+    problems: &mut Vec<Problem>,
+) -> Option<Placing> {
     let Some(plugin) = environment.registry.get(&entity.name) else {
         problems.push(not_enabled(entity));
         return None;
     };
     let refused = |message| Problem::in_entity("plugins", entity.id, Some(&entity.name), "config", message);
-    let configured = plugin::Plugin::configure_entity(plugin.as_ref(), entity);
+    let configured = match before {
+        Some(before) => plugin.reconfigure(entity, before),
+        None => plugin.configure_entity(entity),
+    };
     let configured = configured.map_err(|message| problems.push(refused(message))).ok()?;
     Some(Placing { entity: entity.id, consumer: entity.consumer.map(|it| it.id), configured })
 }

@@ -52,6 +52,8 @@ pub(crate) struct Attempt<'a> {
     pub(crate) reuse: Reuse,
     /// When it began; the clock is not read twice for it.
     pub(crate) begun: Instant,
+    /// When it is over in any case, but for a client that is still sending its body.
+    pub(crate) until: Option<Instant>,
 }
 
 impl Attempt<'_> {
@@ -72,11 +74,13 @@ impl Attempt<'_> {
         if let Some(upload) = upload {
             upload.begin();
         }
-        connection.deadline.set(begun + self.backend.read_timeout);
+        let due = begun + self.backend.read_timeout;
+        connection.deadline.set(self.until.map_or(due, |until| until.min(due)));
         let outgoing = connection.wire.begin(request, rewrite);
         let upload_seen = upload.map(AsRef::as_ref);
         let mut asking = Asking {
             backend: self.backend,
+            until: self.until,
             connection: &mut connection,
             request,
             upload: upload_seen,
@@ -108,7 +112,9 @@ impl Attempt<'_> {
 
     async fn connect(self, sni: &str) -> Result<Box<Connection>, Failure> {
         let key = Key { transport: &self.backend.transport, sni };
-        let opening = connect(self.endpoint, key, self.backend.connect_timeout);
+        let limit = self.backend.connect_timeout;
+        let limit = self.until.map_or(limit, |until| limit.min(until.saturating_duration_since(self.begun)));
+        let opening = connect(self.endpoint, key, limit);
         opening.await.map_err(|error| Failure { error, written: false, stale: false })
     }
 
@@ -137,6 +143,7 @@ fn bare_name(host: &HeaderValue) -> &str {
 /// A request on a connection, up to the head of its answer.
 struct Asking<'a> {
     backend: &'a Backend,
+    until: Option<Instant>,
     connection: &'a mut Connection,
     request: &'a mut Request<Body>,
     upload: Option<&'a Upload>,
@@ -160,11 +167,26 @@ impl Asking<'_> {
         }
         loop {
             ready!(self.connection.deadline.poll(cx));
-            match patience(self.backend, self.upload) {
+            match self.patience(Instant::now()) {
                 Patience::Left(rest) => self.connection.deadline.set(Instant::now() + rest),
                 Patience::Over(reason) => return Poll::Ready(Err(reason.into())),
             }
         }
+    }
+
+    /// While the body is still going up, the limit is on writing; a client that sends slowly is the
+    /// listener's to bound, not the upstream's fault.
+    fn patience(&self, now: Instant) -> Patience {
+        let Some(upload) = self.upload else { return Patience::Over(Reason::ReadTimeout) };
+        let (limit, reason) = match upload.progress() {
+            Progress::Client => return Patience::Left(self.backend.write_timeout),
+            Progress::Upstream => (self.backend.write_timeout, Reason::WriteTimeout),
+            Progress::Done => (self.backend.read_timeout, Reason::ReadTimeout),
+            Progress::Broken => return Patience::Over(Reason::BadRequestBody),
+        };
+        let rest = limit.saturating_sub(upload.stalled(now));
+        let rest = self.until.map_or(rest, |until| rest.min(until.saturating_duration_since(now)));
+        if rest.is_zero() { Patience::Over(reason) } else { Patience::Left(rest) }
     }
 
     /// A connection that failed while it was written to has more to say about that than its end has.
@@ -190,18 +212,4 @@ fn clients_fault(error: BoxError) -> Error {
 enum Patience {
     Left(Duration),
     Over(Reason),
-}
-
-/// While the body is still going up, the limit is on writing; a client that sends slowly is the
-/// listener's to bound, not the upstream's fault.
-fn patience(backend: &Backend, upload: Option<&Upload>) -> Patience {
-    let Some(upload) = upload else { return Patience::Over(Reason::ReadTimeout) };
-    let (limit, reason) = match upload.progress() {
-        Progress::Client => return Patience::Left(backend.write_timeout),
-        Progress::Upstream => (backend.write_timeout, Reason::WriteTimeout),
-        Progress::Done => (backend.read_timeout, Reason::ReadTimeout),
-        Progress::Broken => return Patience::Over(Reason::BadRequestBody),
-    };
-    let rest = limit.saturating_sub(upload.stalled(Instant::now()));
-    if rest.is_zero() { Patience::Over(reason) } else { Patience::Left(rest) }
 }

@@ -1,29 +1,20 @@
-//! Where the requests of a service go, and the loop that gets them there.
+//! Where the requests of a service go.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
-use http::{HeaderValue, Method, Request, Response, StatusCode, header::SET_COOKIE};
+use http::{HeaderValue, Request, Response, StatusCode, header::SET_COOKIE};
 use http_body::Body as _;
-use smallvec::SmallVec;
 
 use super::{
-    Endpoint, Switched, Transport, Upstream,
-    attempt::{Answered, Attempt, Failure, Reuse},
+    Switched, Transport, Upstream,
+    attempt::Answered,
     download::download,
+    governed::{Rules, hold},
     hashing::Hashed,
-    http1::Rewrite,
+    tries::Tries,
     upload::{Upload, Watched},
 };
-use crate::{
-    Body,
-    config::Service,
-    error::{Error, Reason},
-    plugin::Exchange,
-    sanitize::Lines,
-};
+use crate::{Body, config::Service, error::Error, plugin::Exchange, sanitize::Lines};
 
 /// A service, ready to forward to: its endpoints, how to speak to them, and its limits.
 #[derive(Clone, Debug)]
@@ -103,13 +94,50 @@ impl Backend {
         shard: usize,
         exchange: &mut Exchange,
     ) -> Result<Response<Body>, Error> {
+        let (tries, cookie) = self.tries(request, host, lines, shard, exchange);
+        let outcome = tries.run(request, exchange).await;
+        exchange.request_bytes = tries.upload.as_deref().map_or(exchange.request_bytes, Upload::bytes);
+        self.response(outcome?, cookie)
+    }
+
+    /// The same where policies have a say.
+    pub(crate) async fn forward_governed(
+        &self,
+        request: &mut Request<Body>,
+        host: HostPolicy,
+        lines: &Lines<'_>,
+        exchange: &mut Exchange,
+        rules: &Rules<'_>,
+    ) -> Result<Response<Body>, Error> {
+        let shard = exchange.shard;
+        let (tries, cookie) = self.tries(request, host, Some(lines), shard, exchange);
+        let outcome = tries.run_governed(request, exchange, rules).await;
+        exchange.request_bytes = tries.upload.as_deref().map_or(exchange.request_bytes, Upload::bytes);
+        let (answered, permits) = outcome?;
+        let mut response = self.response(answered, cookie)?;
+        hold(&mut response, permits);
+        Ok(response)
+    }
+
+    fn tries<'a>(
+        &'a self,
+        request: &mut Request<Body>,
+        host: HostPolicy,
+        lines: Option<&'a Lines<'a>>,
+        shard: usize,
+        exchange: &Exchange,
+    ) -> (Tries<'a>, Option<Box<HeaderValue>>) {
         let upload = watch(request);
         let hashed = self.upstream.hashing().map(|hashing| hashing.of(request, exchange));
         let Hashed { hash, cookie } = hashed.unwrap_or(Hashed { hash: None, cookie: None });
-        let tries = Tries { backend: self, host, lines, shard, hash, upload };
-        let outcome = tries.run(request, exchange).await;
-        exchange.request_bytes = tries.upload.as_deref().map_or(exchange.request_bytes, Upload::bytes);
-        let (head, decoder, lease) = outcome?;
+        (Tries { backend: self, host, lines, shard, hash, upload }, cookie)
+    }
+
+    fn response(
+        &self,
+        (head, decoder, lease): Answered,
+        cookie: Option<Box<HeaderValue>>,
+    ) -> Result<Response<Body>, Error> {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = head.status;
         *response.version_mut() = head.version;
@@ -134,81 +162,4 @@ fn watch(request: &mut Request<Body>) -> Option<Arc<Upload>> {
     let (watched, upload) = Watched::new(std::mem::take(request.body_mut()));
     *request.body_mut() = Body::new(watched);
     Some(upload)
-}
-
-/// The tries of one request.
-struct Tries<'a> {
-    backend: &'a Backend,
-    host: HostPolicy,
-    lines: Option<&'a Lines<'a>>,
-    shard: usize,
-    hash: Option<u32>,
-    upload: Option<Arc<Upload>>,
-}
-
-impl Tries<'_> {
-    async fn run(&self, request: &mut Request<Body>, exchange: &mut Exchange) -> Result<Answered, Error> {
-        let mut tried = SmallVec::<[Arc<Endpoint>; 2]>::new();
-        let (mut reuse, mut again) = (Reuse::Allowed, None);
-        let mut begun = Instant::now();
-        exchange.timings.forwarded = Some(begun.saturating_duration_since(exchange.started));
-        loop {
-            let endpoint = match again.take() {
-                Some(endpoint) => endpoint,
-                None => self.backend.upstream.pick_hashed(self.shard, self.hash, &tried).await?,
-            };
-            exchange.begin_try(endpoint.address());
-            let attempt =
-                Attempt { backend: self.backend, endpoint: &endpoint, shard: self.shard, reuse, begun };
-            let rewrite = Rewrite { host: self.host(&endpoint), lines: self.lines };
-            let failure = match attempt.run(request, rewrite, self.upload.as_ref()).await {
-                Ok(answered) => {
-                    exchange.timings.responded = Some(exchange.started.elapsed());
-                    exchange.end_try(answered.0.status);
-                    if self.backend.upstream.is_watched() {
-                        let status = answered.0.status.as_u16();
-                        self.backend.upstream.learn(&endpoint, Ok(status), begun.elapsed());
-                    }
-                    return Ok(answered);
-                }
-                Err(failure) => failure,
-            };
-            if failure.stale && reuse == Reuse::Allowed {
-                // Not the endpoint's failure: it closed a connection that had been idle. It is asked once more, on
-                // a new one; another may not be there, as this request may be the trial of an ejected endpoint.
-                reuse = Reuse::Never;
-                exchange.withdraw_try();
-                again = Some(endpoint);
-            } else {
-                if self.backend.upstream.is_watched() {
-                    self.backend.upstream.learn(&endpoint, Err(&failure), begun.elapsed());
-                }
-                exchange.fail_try(failure.error.reason().status());
-                tried.push(endpoint);
-            }
-            self.check_again(request, failure, exchange.tries)?;
-            begun = Instant::now();
-        }
-    }
-
-    /// The `Host` that the endpoint sees in place of the client's.
-    fn host<'e>(&self, endpoint: &'e Endpoint) -> Option<&'e HeaderValue> {
-        (self.host == HostPolicy::Endpoint).then(|| endpoint.host(&self.backend.transport))
-    }
-
-    /// Whether one more try follows. None follows a bad response, whose request has been acted on, nor a failure
-    /// of the client's.
-    fn check_again(&self, request: &Request<Body>, failure: Failure, tries: u32) -> Result<(), Error> {
-        let reason = failure.error.reason();
-        let last = !reason.blames_upstream() || reason == Reason::BadResponse;
-        let spent = tries > self.backend.retries || last;
-        // A body that has been streamed is not there any more.
-        let again = !failure.written || (is_idempotent(request.method()) && self.upload.is_none());
-        if spent || !again { Err(failure.error) } else { Ok(()) }
-    }
-}
-
-/// RFC 9110 section 9.2.2, without TRACE.
-const fn is_idempotent(method: &Method) -> bool {
-    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE)
 }

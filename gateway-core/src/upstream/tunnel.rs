@@ -21,6 +21,7 @@ use tokio::{
 
 use super::{
     download::Lease,
+    governed::Permits,
     websocket::{Frames, goodbye, masked_goodbye},
 };
 use crate::Closing;
@@ -34,16 +35,25 @@ const PARTING: Duration = Duration::from_millis(300);
 /// The upstream's side of an upgraded connection: among the extensions of the 101 that
 /// [`Backend::forward`](super::Backend::forward) gives. Its endpoint counts it for as long as this is there.
 #[derive(Clone)]
-pub struct Switched(Arc<Mutex<Option<Lease>>>);
+pub struct Switched {
+    lease: Arc<Mutex<Option<Lease>>>,
+    /// Given back when the connection is over.
+    held: Option<Arc<Permits>>,
+}
 
 impl Switched {
     pub(crate) fn new(lease: Lease) -> Self {
-        Self(Arc::new(Mutex::new(Some(lease))))
+        Self { lease: Arc::new(Mutex::new(Some(lease))), held: None }
+    }
+
+    /// Keeps `permits` for as long as the connection lasts.
+    pub(super) fn hold(&mut self, permits: Permits) {
+        self.held = Some(Arc::new(permits));
     }
 
     /// Extensions are cloned, a connection is not: the first one has it.
     fn take(&self) -> Option<Lease> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.lease.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 

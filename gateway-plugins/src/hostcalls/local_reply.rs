@@ -51,7 +51,7 @@ fn send(
     Ok(())
 }
 
-/// A text has a type, as in Envoy.
+/// A text has a type, as in Envoy, but for one that is said to have none: an empty `content-type`.
 fn fields(pairs: &[pairs::Pair<'_>], has_body: bool) -> Result<HeaderMap, Status> {
     let mut fields = HeaderMap::with_capacity(pairs.len() + 1);
     for (key, value) in pairs.iter().filter(|(key, _)| Pseudo::of(key).is_none()) {
@@ -63,6 +63,9 @@ fn fields(pairs: &[pairs::Pair<'_>], has_body: bool) -> Result<HeaderMap, Status
     }
     if has_body && !fields.contains_key(CONTENT_TYPE) {
         fields.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    }
+    if fields.get(CONTENT_TYPE).is_some_and(HeaderValue::is_empty) {
+        fields.remove(CONTENT_TYPE);
     }
     Ok(fields)
 }

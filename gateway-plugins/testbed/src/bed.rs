@@ -92,8 +92,7 @@ impl Bed {
 
     pub(crate) fn metrics(&self) -> Vec<(String, u64)> {
         let value = |value: &MetricValue| match value {
-            MetricValue::Counter(value) => *value,
-            MetricValue::Gauge(value) => u64::try_from(*value).unwrap_or_default(),
+            MetricValue::Counter(value) | MetricValue::Gauge(value) => *value,
             MetricValue::Histogram { count, .. } => *count,
             _ => 0,
         };

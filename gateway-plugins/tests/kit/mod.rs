@@ -164,7 +164,7 @@ pub async fn upstream() -> SocketAddr {
     serve(echo).await
 }
 
-fn to(name: &str, address: SocketAddr) -> Service {
+pub fn to(name: &str, address: SocketAddr) -> Service {
     let mut service = Service::new(name, &address.ip().to_string());
     service.port = address.port();
     service
@@ -252,7 +252,7 @@ pub async fn ask(address: SocketAddr, request: Request<BoxBody<Bytes, Infallible
 }
 
 /// Serves each connection with `answer`.
-async fn serve<F>(answer: fn(Request<Incoming>) -> F) -> SocketAddr
+pub async fn serve<F>(answer: fn(Request<Incoming>) -> F) -> SocketAddr
 where
     F: Future<Output = Response<BoxBody<Bytes, Infallible>>> + Send + 'static,
 {
@@ -269,7 +269,7 @@ where
 }
 
 /// Says what it was sent, one thing a line. What the path says of the answer is done.
-async fn echo(request: Request<Incoming>) -> Response<BoxBody<Bytes, Infallible>> {
+pub async fn echo(request: Request<Incoming>) -> Response<BoxBody<Bytes, Infallible>> {
     let mut text = format!("{} {}\n", request.method(), request.uri());
     for (name, value) in request.headers() {
         text.push_str(&format!("{name}: {}\n", value.to_str().unwrap()));

@@ -14,32 +14,50 @@ use crate::{default, field};
 /// What the fields must fulfil together.
 pub(crate) struct Arguments {
     rules: Vec<TokenStream>,
+    shorthands: Vec<TokenStream>,
 }
 
 impl Parse for Arguments {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
-        let rules = Punctuated::<Rule, Token![,]>::parse_terminated(input)?;
-        Ok(Self { rules: rules.into_iter().map(|rule| rule.0).collect() })
+        let said = Punctuated::<Said, Token![,]>::parse_terminated(input)?;
+        let mut arguments = Self { rules: Vec::new(), shorthands: Vec::new() };
+        for said in said {
+            match said {
+                Said::Rule(rule) => arguments.rules.push(rule),
+                Said::Shorthand(shorthand) => arguments.shorthands.push(shorthand),
+            }
+        }
+        Ok(arguments)
     }
 }
 
-struct Rule(TokenStream);
+enum Said {
+    Rule(TokenStream),
+    Shorthand(TokenStream),
+}
 
-impl Parse for Rule {
+impl Parse for Said {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
         let name: syn::Ident = input.parse()?;
         let variant = match name.to_string().as_str() {
             "at_least_one_of" => quote!(AtLeastOneOf),
             "mutually_exclusive" => quote!(MutuallyExclusive),
             "mutually_required" => quote!(MutuallyRequired),
+            "required_where" => quote!(RequiredWhere),
+            "shorthand" => {
+                input.parse::<Token![=]>()?;
+                let pair: syn::ExprTuple = input.parse()?;
+                return Ok(Self::Shorthand(quote! { #pair }));
+            }
             _ => {
-                let message = "expected at_least_one_of, mutually_exclusive or mutually_required";
+                let message = "expected at_least_one_of, mutually_exclusive, mutually_required, required_where or \
+                               shorthand";
                 return Err(Error::new(name.span(), message));
             }
         };
         input.parse::<Token![=]>()?;
         let names: ExprArray = input.parse()?;
-        Ok(Self(quote! { ::plugin_sdk::table::Rule::#variant(&#names) }))
+        Ok(Self::Rule(quote! { ::plugin_sdk::table::Rule::#variant(&#names) }))
     }
 }
 
@@ -71,7 +89,7 @@ fn structure(arguments: &Arguments, mut item: DeriveInput) -> Result<TokenStream
             }
         });
     }
-    let rules = &arguments.rules;
+    let Arguments { rules, shorthands } = arguments;
     Ok(quote! {
         #[derive(::plugin_sdk::serde::Deserialize)]
         #[serde(deny_unknown_fields, crate = "::plugin_sdk::serde")]
@@ -81,6 +99,7 @@ fn structure(arguments: &Arguments, mut item: DeriveInput) -> Result<TokenStream
             const TABLE: ::plugin_sdk::table::Table = ::plugin_sdk::table::Table {
                 fields: &[#(#rows),*],
                 rules: &[#(#rules),*],
+                shorthands: &[#(#shorthands),*],
             };
         }
 

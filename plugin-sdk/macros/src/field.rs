@@ -28,6 +28,10 @@ fn member(meta: &ParseNestedMeta<'_>) -> Result<TokenStream> {
             let json = default::json(&meta.value()?.parse()?)?;
             quote! { default: ::core::option::Option::Some(#json) }
         }
+        "format" => {
+            let word: LitStr = meta.value()?.parse()?;
+            quote! { format: ::core::option::Option::Some(#word) }
+        }
         "deprecated" => {
             let instead: LitStr = meta.value()?.parse()?;
             quote! { deprecated: ::core::option::Option::Some(#instead) }
@@ -48,7 +52,7 @@ fn member(meta: &ParseNestedMeta<'_>) -> Result<TokenStream> {
     })
 }
 
-const EXPECTED: &str = "expected default, greater_than, between, shortest, longest, one_of, set, required, \
+const EXPECTED: &str = "expected default, greater_than, between, shortest, longest, one_of, format, set, required, \
                         referenceable or deprecated";
 
 /// The text of the doc comments.

@@ -217,9 +217,9 @@ mod tests {
 
     use super::{Arguments, expand};
 
-    fn refused(arguments: proc_macro2::TokenStream, block: syn::ItemImpl) -> String {
+    fn refused(arguments: proc_macro2::TokenStream, block: &syn::ItemImpl) -> String {
         let arguments = syn::parse2::<Arguments>(arguments);
-        arguments.and_then(|arguments| expand(&arguments, &block)).unwrap_err().to_string()
+        arguments.and_then(|arguments| expand(&arguments, block)).unwrap_err().to_string()
     }
 
     fn block(methods: &proc_macro2::TokenStream) -> syn::ItemImpl {
@@ -245,7 +245,7 @@ mod tests {
                 "reads_body is for plugins that wait for the body: async fn on_request",
             ),
         ] {
-            assert_eq!(refused(arguments, right.clone()), message);
+            assert_eq!(refused(arguments, &right), message);
         }
         let policies = [quote!("deny"), quote!("allow"), quote!("503")];
         for policy in policies {
@@ -275,7 +275,7 @@ mod tests {
             (quote! { fn on_tick(&self, now: u64) {} }, "expected fn on_tick(&self)"),
             (quote! { async fn on_log(&self, log: &Log) {} }, "on_log cannot wait: make it a plain fn"),
         ] {
-            assert_eq!(refused(quote!(name = "a"), block(&methods)), message);
+            assert_eq!(refused(quote!(name = "a"), &block(&methods)), message);
         }
     }
 
@@ -286,7 +286,7 @@ mod tests {
             parse_quote! { impl Mine { fn configure(self) {} } },
         ] {
             assert_eq!(
-                refused(quote!(name = "a"), block),
+                refused(quote!(name = "a"), &block),
                 "expected fn configure(config: Config) -> Result<Self, String>"
             );
         }

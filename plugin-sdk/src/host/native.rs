@@ -98,6 +98,9 @@ pub(crate) fn root() -> u32 {
 /// Native hosts always tell of the end of a request.
 pub(crate) const fn keeps() {}
 
+/// Native hosts show every body.
+pub(crate) const fn skips_body() {}
+
 pub(crate) fn header(map: Map, name: &str) -> Option<Text> {
     Text::of(&host().header(map, name)?)
 }

@@ -91,7 +91,7 @@ unsafe extern "C" {
 }
 
 #[unsafe(export_name = "gateway_mailbox")]
-static mut MAILBOX: Mailbox = Mailbox { root: 0, keeps: 0, bytes: [0; ROOM], values: 0 };
+static mut MAILBOX: Mailbox = Mailbox { root: 0, says: 0, bytes: [0; ROOM], values: 0 };
 
 /// Memory for what the host gives.
 #[unsafe(no_mangle)]
@@ -109,7 +109,19 @@ pub(crate) fn root() -> u32 {
 
 /// Asks to be told of the end of the running callback's request.
 pub(crate) fn keeps() {
-    unsafe { (&raw mut MAILBOX.keeps).write_volatile(1) }
+    say(plugin_contract::mailbox::KEEPS);
+}
+
+/// Asks not to be shown the body of the message whose head is in hand.
+pub(crate) fn skips_body() {
+    say(plugin_contract::mailbox::SKIPS);
+}
+
+fn say(word: u32) {
+    unsafe {
+        let says = &raw mut MAILBOX.says;
+        says.write_volatile(says.read_volatile() | word);
+    }
 }
 
 /// What the host gave, while `read` looks at it.

@@ -77,6 +77,18 @@ impl<const N: usize> Json<N> {
             at += 1;
         }
         self.raw("]");
+        if !table.shorthands.is_empty() {
+            self.raw(",\"shorthands\":{");
+            let mut at = 0;
+            while at < table.shorthands.len() {
+                self.comma(at);
+                self.text(table.shorthands[at].0);
+                self.raw(":");
+                self.text(table.shorthands[at].1);
+                at += 1;
+            }
+            self.raw("}");
+        }
         if !table.rules.is_empty() {
             self.raw(",\"rules\":[");
             let mut at = 0;
@@ -102,6 +114,10 @@ impl<const N: usize> Json<N> {
             Rule::MutuallyRequired(names) => {
                 self.raw("{\"mutually_required\":");
                 names
+            }
+            Rule::RequiredWhere(names) => {
+                self.raw("{\"required_where\":");
+                names.as_slice()
             }
         };
         self.texts(names);
@@ -163,7 +179,13 @@ impl<const N: usize> Json<N> {
                 }
             }
             Kind::Text if !field.one_of.is_empty() => self.choice(field.one_of),
-            Kind::Text => self.raw("\"type\":\"string\""),
+            Kind::Text => {
+                self.raw("\"type\":\"string\"");
+                if let Some(format) = field.format {
+                    self.raw(",\"format\":");
+                    self.text(format);
+                }
+            }
             Kind::OneOf(texts) => self.choice(texts),
             Kind::List(element) => {
                 self.raw("\"type\":\"array\",\"items\":{");

@@ -135,9 +135,21 @@ fn broken(rule: &Rule, fields: &Map<String, Value>, path: &str) -> Option<String
                 || names.iter().map(|name| format!("('{path}.{name}')")).collect::<Vec<_>>().join(", ");
             (set(names) > 1).then(|| format!("these sets are mutually exclusive: {}", sets()))
         }
+        Rule::RequiredWhere([when, is, then]) => {
+            let applies = at(fields, when).and_then(Value::as_str) == Some(is);
+            (applies && at(fields, then).is_none_or(Value::is_null))
+                .then(|| format!("{then}: required field missing"))
+        }
         Rule::MutuallyRequired(names) => ((1..names.len()).contains(&set(names)))
             .then(|| format!("all or none of these fields must be set: {}", list(names))),
     }
+}
+
+/// The value at a dotted name.
+fn at<'v>(fields: &'v Map<String, Value>, name: &str) -> Option<&'v Value> {
+    let mut parts = name.split('.');
+    let first = fields.get(parts.next()?)?;
+    parts.try_fold(first, |value, part| value.get(part))
 }
 
 fn is_set(value: Option<&Value>) -> bool {

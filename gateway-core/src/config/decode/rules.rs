@@ -13,7 +13,7 @@ impl Decoder<'_> {
     pub(super) fn rules(&mut self, record: &Record, node: &Node, draft: &Draft<'_>, around: Around<'_>) {
         for rule in record.rules.iter().filter(|rule| !draft.spoils(rule)) {
             for violation in rule.violations(&draft.fields, around.prefix) {
-                if !violation.field.is_some_and(|field| draft.failed.contains(&field)) {
+                if !violation.field.as_deref().is_some_and(|field| draft.failed.contains(&field)) {
                     let problem = self.violation(violation, node, draft, around);
                     self.report(problem);
                 }
@@ -22,10 +22,10 @@ impl Decoder<'_> {
     }
 
     fn violation(&self, violation: Violation, node: &Node, draft: &Draft<'_>, around: Around<'_>) -> Problem {
-        match violation.field {
+        match violation.field.as_deref() {
             None => self.violation_together(violation, node, draft, around),
             Some("") => Problem::new(self.path.clone(), node.span, violation.message),
-            Some(name) => self.violation_of(name, violation.message, node),
+            Some(name) => self.violation_of(name, violation.message.clone(), node),
         }
     }
 

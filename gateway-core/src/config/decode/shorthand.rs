@@ -31,8 +31,8 @@ impl Decoder<'_> {
             if self.problems.len() > before {
                 continue;
             }
-            for (name, value) in (shorthand.expand)(&value) {
-                put(&mut entries, name, &value, &entry);
+            for (name, value) in shorthand.expand.of(value) {
+                put(&mut entries, &name, &value, &entry);
             }
         }
         Some(Node { span: node.span, data: Data::Map(entries) })

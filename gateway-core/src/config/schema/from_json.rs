@@ -4,17 +4,21 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
-use super::{Check, Field, Kind, Record, Rule};
+use super::{Check, Expand, Field, Kind, Record, Rule, Shorthand, check};
 
 /// Records within records.
 const DEEPEST: usize = 16;
 
 impl Record {
     /// The table that a JSON Schema (draft 2020-12) of an object describes, as far as a table can say it: `type`, `enum`,
-    /// `properties`, `items`, `additionalProperties`, `uniqueItems`, lengths and bounds, `default`, `description`. Three
-    /// words are our own: `required` lists fields that must not be null, where an absent one takes its default;
-    /// `referenceable` marks fields that vault references are looked up in; `rules` is a list of
-    /// `{"at_least_one_of": [...]}`, `{"mutually_exclusive": [...]}` and `{"mutually_required": [...]}`.
+    /// `properties`, `items`, `additionalProperties`, `uniqueItems`, lengths and bounds, `default`, `description`, and
+    /// `format` with words of our own: `header-name`, `host`, `server-name`, `ip-or-cidr`, `method`, `path`, `url`, `regex`,
+    /// `header`, `name:value`, `name:template`, `header:header`, `header:value`.
+    ///
+    /// Four words are our own: `required` lists fields that must not be null, where an absent one takes its default;
+    /// `referenceable` marks fields that vault references are looked up in; `shorthands` maps names to the dotted names
+    /// of the fields they stand for; `rules` is a list of `{"at_least_one_of": [...]}`, `{"mutually_exclusive": [...]}`,
+    /// `{"mutually_required": [...]}` and `{"required_where": [field, value, field that then is required]}`.
     ///
     /// ```
     /// use gateway_core::config::schema::Record;
@@ -46,10 +50,23 @@ fn record(schema: &Value, path: &str, deeper: usize) -> Result<Record, String> {
     }
     let mut record = Record::new(fields);
     record.open = object.get("additionalProperties").is_some_and(|open| *open == true);
+    for (name, to) in object.get("shorthands").and_then(Value::as_object).into_iter().flatten() {
+        let shorthand = to.as_str().and_then(|to| shorthand(&record, name, to));
+        let shorthand = shorthand.ok_or_else(|| format!("{path}.shorthands: {name} stands for nothing"))?;
+        record.shorthands.push(shorthand);
+    }
     for rule in object.get("rules").and_then(Value::as_array).into_iter().flatten() {
         record.rules.push(self::rule(rule).ok_or_else(|| format!("{path}.rules: {rule} is no rule"))?);
     }
     Ok(record)
+}
+
+/// A name that stands for the field at `to`, and takes what that takes.
+fn shorthand(record: &Record, name: &str, to: &str) -> Option<Shorthand> {
+    let mut field = record.field_at(to)?.clone();
+    (field.name, field.required, field.default) = (Cow::Owned(name.to_owned()), false, None);
+    field.deprecated = Some(Cow::Owned(format!("use {to}")));
+    Some(Shorthand { field, expand: Expand::To(Cow::Owned(to.to_owned())) })
 }
 
 fn rule(rule: &Value) -> Option<Rule> {
@@ -59,6 +76,10 @@ fn rule(rule: &Value) -> Option<Rule> {
         "at_least_one_of" => Some(Rule::at_least_one_of(names)),
         "mutually_exclusive" => Some(Rule::mutually_exclusive(names)),
         "mutually_required" => Some(Rule::mutually_required(names)),
+        "required_where" => {
+            let [when, is, then] = names.try_into().ok()?;
+            Some(Rule::required_where(when, is, then))
+        }
         _ => None,
     }
 }
@@ -78,6 +99,8 @@ fn field(name: &str, schema: &Value, path: &str, deeper: usize) -> Result<Field,
     if let Some(bound) = object.get("exclusiveMinimum").and_then(Value::as_f64) {
         field.checks.push(Check::GreaterThan(bound));
     }
+    let format = object.get("format").and_then(Value::as_str).and_then(check::format);
+    field.checks.extend(format.map(Check::With));
     field.default = object.get("default").cloned();
     field.referenceable = object.get("referenceable").is_some_and(|word| *word == true);
     field.deprecated =
@@ -179,11 +202,13 @@ mod tests {
         let table = Record::from_json_schema(&json!({
             "properties": { "a": { "type": "string", "referenceable": true }, "b": { "exclusiveMinimum": 0 } },
             "required": ["a"],
-            "rules": [{ "at_least_one_of": ["a", "b"] }],
+            "rules": [{ "at_least_one_of": ["a", "b"] }, { "required_where": ["a", "x", "b"] }],
+            "shorthands": { "old_a": "a" },
         }))
         .unwrap();
+        assert_eq!(table.names().collect::<Vec<_>>(), ["a", "b", "old_a"]);
         let a = table.field("a").unwrap();
         assert!(a.required && a.referenceable && !table.field("b").unwrap().required);
-        assert_eq!((table.rules.len(), table.field("b").unwrap().checks.len()), (1, 1));
+        assert_eq!((table.rules.len(), table.field("b").unwrap().checks.len()), (2, 1));
     }
 }

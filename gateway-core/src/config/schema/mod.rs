@@ -39,8 +39,27 @@ pub(super) use tables::EntityKind;
 /// From the fields given, defaults for others.
 pub type DependentDefaults = fn(&Map<String, Value>) -> Vec<(&'static str, Value)>;
 
-/// From the value of a shorthand, dotted names of fields and their values.
-pub type Expand = fn(&Value) -> Vec<(&'static str, Value)>;
+/// What a shorthand stands for.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Expand {
+    /// From its value, dotted names of fields and their values.
+    With(fn(&Value) -> Vec<(&'static str, Value)>),
+    /// This field, dotted.
+    To(Cow<'static, str>),
+}
+
+impl Expand {
+    /// Dotted names of fields, and their values.
+    pub(in crate::config) fn of(&self, value: Value) -> Vec<(Cow<'_, str>, Value)> {
+        match self {
+            Self::With(expand) => {
+                expand(&value).into_iter().map(|(name, value)| (Cow::Borrowed(name), value)).collect()
+            }
+            Self::To(name) => vec![(Cow::Borrowed(name), value)],
+        }
+    }
+}
 
 /// The fields of one entity, or of one plugin's `config`.
 #[derive(Clone, Debug, Default)]
@@ -66,7 +85,7 @@ pub struct Record {
 pub struct Shorthand {
     /// The field.
     pub field: Field,
-    /// What its value stands for: dotted names of fields and their values.
+    /// What its value stands for.
     pub expand: Expand,
 }
 
@@ -116,7 +135,7 @@ impl Record {
     /// their values.
     #[must_use]
     pub fn shorthand(mut self, field: Field, expand: fn(&Value) -> Vec<(&'static str, Value)>) -> Self {
-        self.shorthands.push(Shorthand { field, expand });
+        self.shorthands.push(Shorthand { field, expand: Expand::With(expand) });
         self
     }
 
@@ -163,6 +182,16 @@ impl Record {
     pub fn protocols(mut self, protocols: &[&'static str]) -> Self {
         self.placement.protocols = protocols.iter().map(|name| Cow::Borrowed(*name)).collect();
         self
+    }
+
+    /// The field at a dotted name: `redis.host`.
+    #[must_use]
+    pub fn field_at(&self, name: &str) -> Option<&Field> {
+        let Some((first, rest)) = name.split_once('.') else { return self.field(name) };
+        match &self.field(first)?.kind {
+            Kind::Record(record) => record.field_at(rest),
+            _ => None,
+        }
     }
 
     /// The field named `name`.

@@ -27,6 +27,15 @@ pub enum Rule {
         /// To what.
         must: Must,
     },
+    /// Where a field has this value, another one is set: what a table that is not written here can say of it.
+    RequiredWhere {
+        /// The field that is looked at.
+        when: Cow<'static, str>,
+        /// The value that counts.
+        is: Cow<'static, str>,
+        /// The field that then is set.
+        then: Cow<'static, str>,
+    },
     /// Whatever the function says.
     With {
         /// The fields that must be right for it to be asked; none: all of them. Other fields
@@ -57,7 +66,7 @@ pub enum Must {
 pub struct Violation {
     /// The field that is wrong, dotted; empty for the record itself; none where it is its fields
     /// together.
-    pub field: Option<&'static str>,
+    pub field: Option<Cow<'static, str>>,
     /// What is wrong.
     pub message: String,
     /// Whether this only follows from another violation.
@@ -68,7 +77,7 @@ impl Violation {
     /// Something wrong with one field.
     #[must_use]
     pub fn field(name: &'static str, message: impl Into<String>) -> Self {
-        Self { field: Some(name), message: message.into(), implied: false }
+        Self { field: Some(Cow::Borrowed(name)), message: message.into(), implied: false }
     }
 
     /// Something wrong with the fields together.
@@ -92,6 +101,11 @@ impl Rule {
     /// All of these are set, or none.
     pub fn mutually_required<N: Into<Cow<'static, str>>>(names: impl IntoIterator<Item = N>) -> Self {
         Self::MutuallyRequired(names.into_iter().map(Into::into).collect())
+    }
+
+    /// Where the field `when` has this value, the field `then` is set.
+    pub fn required_where<N: Into<Cow<'static, str>>>(when: N, is: N, then: N) -> Self {
+        Self::RequiredWhere { when: when.into(), is: is.into(), then: then.into() }
     }
 
     /// What is wrong with `fields`. `prefix` stands before the names of fields in messages.
@@ -127,7 +141,14 @@ impl Rule {
             Self::Conditional { when, is, then, must } => {
                 let value = at(fields, when).and_then(Value::as_str);
                 match value.filter(|value| is.contains(value)).and_then(|_| must.refusal(at(fields, then))) {
-                    Some(message) => conditional(when, then, message, prefix),
+                    Some(message) => conditional(when, Cow::Borrowed(then), message, prefix),
+                    None => Vec::new(),
+                }
+            }
+            Self::RequiredWhere { when, is, then } => {
+                let applies = at(fields, when).and_then(Value::as_str) == Some(is.as_ref());
+                match applies.then(|| Must::BeSet.refusal(at(fields, then))).flatten() {
+                    Some(message) => conditional(when, then.clone(), message, prefix),
                     None => Vec::new(),
                 }
             }
@@ -143,6 +164,7 @@ impl Rule {
             }
             Self::Distinct(names) => names.to_vec(),
             Self::Conditional { when, then, .. } => vec![when, then],
+            Self::RequiredWhere { when, then, .. } => vec![when.as_ref(), then.as_ref()],
             Self::With { of, .. } => of.to_vec(),
         }
     }
@@ -163,9 +185,10 @@ impl Must {
 }
 
 /// Kong names the field, and says at the entity that the condition failed (compat A34).
-fn conditional(when: &str, then: &'static str, message: String, prefix: &str) -> Vec<Violation> {
+fn conditional(when: &str, then: Cow<'static, str>, message: String, prefix: &str) -> Vec<Violation> {
     let whole = format!("failed conditional validation given value of field '{prefix}{when}'");
-    vec![Violation::field(then, message), Violation { implied: true, ..Violation::entity(whole) }]
+    let field = Violation { field: Some(then), message, implied: false };
+    vec![field, Violation { implied: true, ..Violation::entity(whole) }]
 }
 
 fn quoted(names: &[impl AsRef<str>], prefix: &str) -> String {

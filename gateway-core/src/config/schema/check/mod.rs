@@ -1,5 +1,6 @@
 //! What single values must be, in Kong's words for what they are not.
 
+mod format;
 mod host;
 mod name;
 mod path;
@@ -7,6 +8,7 @@ mod pem;
 
 use serde_json::Value;
 
+pub(super) use format::format;
 pub(super) use host::{host, host_header, ip_or_cidr, route_host, sni, target, upstream_name, wildcard_sni};
 pub(super) use name::{cookie, header, header_of_route, method, name, tag, uuid, vault_prefix};
 pub(super) use path::{path, route_path, url};

@@ -1,0 +1,117 @@
+//! What is done to bodies.
+
+use plugin_sdk::{
+    Query,
+    serde_json::{self, Map, Value},
+};
+
+use crate::{
+    arguments,
+    multipart::Form,
+    rules::{Action, Rendered},
+};
+
+/// A form of bodies that can be changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Json,
+    Form,
+    /// Parts between this boundary.
+    Multipart(String),
+}
+
+impl Kind {
+    /// What a `Content-Type` says; none where it is something else.
+    pub(crate) fn of(content_type: &str) -> Option<Self> {
+        let small = content_type.to_ascii_lowercase();
+        if small.contains("application/json") {
+            return Some(Self::Json);
+        }
+        if small.contains("multipart/form-data") {
+            return boundary(content_type).map(Self::Multipart);
+        }
+        small.contains("application/x-www-form-urlencoded").then_some(Self::Form)
+    }
+
+    /// The body with all that done; none where it is not what it is said to be, or stays as it is.
+    pub(crate) fn changed<'r>(
+        &self,
+        body: &[u8],
+        rules: impl IntoIterator<Item = Rendered<'r>>,
+    ) -> Option<Vec<u8>> {
+        match self {
+            Self::Json => json(body, rules),
+            Self::Form => {
+                let mut form = Query::parse(body);
+                arguments::apply(&mut form, rules);
+                Some(form.to_string().into())
+            }
+            Self::Multipart(boundary) => {
+                let mut form = Form::parse(body, boundary)?;
+                rules.into_iter().for_each(|rule| form.apply(rule));
+                Some(form.bytes(boundary))
+            }
+        }
+    }
+}
+
+/// The parameter that names the boundary (RFC 2046 section 5.1.1).
+fn boundary(content_type: &str) -> Option<String> {
+    let parameters = content_type.split(';').skip(1).filter_map(|parameter| parameter.trim().split_once('='));
+    let mut named = parameters.filter(|(name, _)| name.eq_ignore_ascii_case("boundary"));
+    let boundary = named.next()?.1.trim_matches('"');
+    (!boundary.is_empty()).then(|| boundary.to_owned())
+}
+
+fn json<'r>(body: &[u8], rules: impl IntoIterator<Item = Rendered<'r>>) -> Option<Vec<u8>> {
+    let mut object: Map<String, Value> =
+        if body.is_empty() { Map::new() } else { serde_json::from_slice(body).ok()? };
+    for (action, name, value) in rules {
+        match action {
+            Action::Remove => drop(object.shift_remove(name)),
+            Action::Rename => {
+                if let Some(own) = object.shift_remove(name) {
+                    object.insert(value.into_owned(), own);
+                }
+            }
+            Action::Replace => {
+                if let Some(own) = object.get_mut(name) {
+                    *own = value.into_owned().into();
+                }
+            }
+            Action::Add => drop(object.entry(name).or_insert_with(|| value.into_owned().into())),
+            Action::Append => append(object.entry(name).or_insert(Value::Null), value.into_owned()),
+        }
+    }
+    serde_json::to_vec(&object).ok()
+}
+
+/// A text becomes a list of two, a list gets one more; anything else makes room for a list of one, as in Kong. An object
+/// stays as it is.
+fn append(own: &mut Value, value: String) {
+    match own {
+        Value::Array(values) => values.push(value.into()),
+        Value::Object(_) => {}
+        Value::String(text) => *own = Value::Array(vec![std::mem::take(text).into(), value.into()]),
+        _ => *own = Value::Array(vec![value.into()]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Kind;
+
+    #[test]
+    fn a_content_type_says_what_a_body_is() {
+        for (content_type, kind) in [
+            ("application/json; charset=utf-8", Some(Kind::Json)),
+            ("APPLICATION/X-WWW-FORM-URLENCODED", Some(Kind::Form)),
+            ("multipart/form-data; boundary=\"a b\"", Some(Kind::Multipart("a b".to_owned()))),
+            ("multipart/form-data; charset=x; Boundary=AbC", Some(Kind::Multipart("AbC".to_owned()))),
+            ("multipart/form-data", None),
+            ("text/plain", None),
+        ] {
+            assert_eq!(Kind::of(content_type), kind, "{content_type}");
+        }
+    }
+}
