@@ -132,6 +132,22 @@ async fn header_rules_leave_bodies_as_they_are() {
 }
 
 #[tokio::test]
+async fn refusals_and_answers_are_kongs() {
+    // compat P24, P26
+    for (name, config, status, text) in [
+        ("ip-restriction", json!({ "deny": ["127.0.0.0/8"] }), 403, "IP address not allowed: 127.0.0.1"),
+        ("bot-detection", json!({}), 403, "Forbidden"),
+        ("request-termination", json!({}), 503, r#"{"message":"Service unavailable"}"#),
+    ] {
+        let front = front("/", &[(name, config)]).await;
+        let answer = front.ask(request("GET", "/").header("user-agent", "Googlebot/2.1")).await;
+        assert_eq!(answer.status.as_u16(), status, "{name}");
+        assert!(answer.text.contains(text), "{name}: {}", answer.text);
+        assert_eq!(answer.text.contains("request_id"), name != "request-termination");
+    }
+}
+
+#[tokio::test]
 async fn a_redirect_says_nothing_of_its_type() {
     // compat P32
     let front =

@@ -188,7 +188,7 @@ impl<S, J> Tries<S, J> {
     {
         let Settings { total, per_try, retries, .. } = self.shared.settings;
         let due = total.and_then(|total| Instant::now().checked_add(total));
-        self.shared.with(|budget, share, now| budget.deposit(share, now));
+        self.shared.with(Budget::deposit);
         let mut next = Some(body);
         for number in 1.. {
             let Some(body) = next.take() else { break };

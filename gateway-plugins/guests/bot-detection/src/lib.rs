@@ -31,7 +31,8 @@ pub struct BotDetection {
 #[plugin(name = "bot-detection", priority = 2500, protocols = ["grpc", "grpcs", "http", "https"], no_consumer)]
 impl BotDetection {
     fn configure(config: Config) -> Result<Self, String> {
-        Ok(Self { allow: compiled(&config.allow)?, deny: compiled(&config.deny)?, seen: RefCell::default() })
+        let Config { allow, deny } = config;
+        Ok(Self { allow: compiled(&allow)?, deny: compiled(&deny)?, seen: RefCell::default() })
     }
 
     fn on_request(&self, request: &mut Request) -> Flow {

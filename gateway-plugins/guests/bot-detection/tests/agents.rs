@@ -15,7 +15,7 @@ fn crawlers_are_sent_away_and_others_are_not() {
         (json!({}), Some("curl/8.5.0"), 200),
         (json!({}), None, 200),
         (json!({ "allow": ["Googlebot"] }), Some(GOOGLE), 200),
-        (json!({ "deny": ["^curl/\\d"] }), Some(" curl/8.5.0 "), 403),
+        (json!({ "deny": ["^curl/\\d"] }), Some("curl/8.5.0"), 403),
         (json!({ "deny": ["curl"], "allow": ["curl/8"] }), Some("curl/8.5.0"), 200),
     ] {
         let mut gateway = Gateway::new::<BotDetection>(config.clone()).unwrap();

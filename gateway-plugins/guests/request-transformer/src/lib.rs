@@ -44,7 +44,7 @@ pub struct RequestTransformer {
 )]
 impl RequestTransformer {
     fn configure(config: Config) -> Result<Self, String> {
-        let Config { http_method, remove, rename, replace, add, append } = &config;
+        let Config { http_method, remove, rename, replace, add, append } = config;
         macro_rules! rules {
             ($part:ident, $names:ident) => {
                 Rules::new(
@@ -61,8 +61,8 @@ impl RequestTransformer {
         }
         Ok(Self {
             path: replace.uri.as_deref().map(Template::parse).transpose()?,
-            method: http_method.clone(),
             into_query: matches!(http_method.as_deref(), Some("GET" | "HEAD" | "TRACE")),
+            method: http_method,
             headers: rules!(headers, Small)?,
             query: rules!(querystring, AsTheyAre)?,
             body: rules!(body, AsTheyAre)?,

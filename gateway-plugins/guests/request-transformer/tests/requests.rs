@@ -16,6 +16,9 @@ fn send(config: &Value, request: Request) -> Answer {
     gateway(config).send(request)
 }
 
+/// The fields that rules are about here; the gateway writes others.
+const OWN: [&str; 3] = ["x-a", "x-b", "x-c"];
+
 #[test]
 fn header_fields_are_removed_renamed_replaced_added_and_appended_in_this_order() {
     // compat P30
@@ -42,7 +45,7 @@ fn header_fields_are_removed_renamed_replaced_added_and_appended_in_this_order()
         let request = Request::get("/").header("x-a", "1").header("x-a", "2").header("x-b", "3");
         let answer = send(&config, request);
         let upstream = answer.upstream();
-        let mut fields: Vec<_> = upstream.headers().filter(|(name, _)| *name != "host").collect();
+        let mut fields: Vec<_> = upstream.headers().filter(|(name, _)| OWN.contains(name)).collect();
         fields.sort();
         assert_eq!(fields, expected, "{config}");
         assert_eq!(upstream.header("host"), Some("example.com"));

@@ -19,18 +19,19 @@ pub(crate) struct Edits {
 
 impl Edits {
     /// What a configuration does; none where it does nothing.
-    pub(crate) fn of(config: &Config) -> Option<Self> {
-        let names = config.remove.json.iter().filter_map(|rule| pair::split(rule));
-        let renames = config.rename.json.iter().filter_map(|rule| pair::split(rule));
+    pub(crate) fn of(config: Config) -> Option<Self> {
+        let Config { remove, rename, replace, add, append } = config;
+        let names = remove.json.iter().filter_map(|rule| pair::split(rule));
+        let renames = rename.json.iter().filter_map(|rule| pair::split(rule));
         let edits = Self {
             remove: names.map(|(name, _)| name.to_owned()).collect(),
             rename: renames
                 .filter(|(_, new)| !new.is_empty())
                 .map(|(old, new)| (old.to_owned(), new.to_owned()))
                 .collect(),
-            replace: values(&config.replace),
-            add: values(&config.add),
-            append: values(&config.append),
+            replace: values(&replace),
+            add: values(&add),
+            append: values(&append),
         };
         let rules = [edits.replace.len(), edits.add.len(), edits.append.len(), edits.rename.len()];
         (!edits.remove.is_empty() || rules.iter().any(|rules| *rules > 0)).then_some(edits)

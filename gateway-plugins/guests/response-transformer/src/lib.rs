@@ -27,7 +27,7 @@ struct Changes;
 )]
 impl ResponseTransformer {
     fn configure(config: Config) -> Result<Self, String> {
-        Ok(Self { fields: fields::edits(&config), json: Edits::of(&config) })
+        Ok(Self { fields: fields::edits(&config), json: Edits::of(config) })
     }
 
     fn on_response(&self, response: &mut Response) {

@@ -17,6 +17,9 @@ fn upstream() -> Response {
     Response::new(200).header("x-a", "1").header("x-a", "2").header("x-b", "3")
 }
 
+/// The fields that rules are about here; the gateway writes others.
+const OWN: [&str; 3] = ["x-a", "x-b", "x-c"];
+
 #[test]
 fn header_fields_are_removed_renamed_replaced_added_and_appended_in_this_order() {
     // compat A10
@@ -42,15 +45,15 @@ fn header_fields_are_removed_renamed_replaced_added_and_appended_in_this_order()
         ),
     ] {
         let answer = send(&config, upstream());
-        let mut fields: Vec<_> = answer.headers().collect();
+        let mut fields: Vec<_> = answer.headers().filter(|(name, _)| OWN.contains(name)).collect();
         fields.sort();
         assert_eq!(fields, expected, "{config}");
     }
 }
 
-fn changed(config: Value, body: &str) -> String {
+fn changed(config: &Value, body: &str) -> String {
     let answer = Response::new(200).header("content-type", "application/json; charset=utf-8").body(body);
-    send(&config, answer).text()
+    send(config, answer).text()
 }
 
 #[test]
@@ -73,7 +76,7 @@ fn members_of_json_objects_are_changed_in_the_same_order() {
             json!({ "a": ["1", "9"], "b": [1, "9"], "c": true, "d": ["9"], "e": ["9"] }),
         ),
     ] {
-        let text = changed(config.clone(), body);
+        let text = changed(&config, body);
         assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), expected, "{config}");
     }
 }
@@ -82,7 +85,7 @@ fn members_of_json_objects_are_changed_in_the_same_order() {
 fn what_is_no_json_object_stays_as_it_is() {
     let config = json!({ "add": { "json": ["a:1"] } });
     for body in ["[1]", "{", "null", "\"x\""] {
-        assert_eq!(changed(config.clone(), body), body);
+        assert_eq!(changed(&config, body), body);
     }
     for (name, value) in [("content-type", "text/plain"), ("content-encoding", "gzip")] {
         let answer =
