@@ -3,14 +3,14 @@
 
 mod kit;
 
-use std::{net::SocketAddr, time::SystemTime};
+use std::{net::SocketAddr, sync::LazyLock, time::SystemTime};
 
 use aws_lc_rs::hmac;
 use base64::{Engine, engine::general_purpose::STANDARD};
-use gateway_core::{Gateway, config::Checked, plugins, server::Running};
-use gateway_plugins::Plugins;
+use gateway_core::{Gateway, config::Checked, plugin::Registry, server::Running};
+use gateway_plugins::{Area, Module, WasmPlugin};
 use http::{HeaderMap, HeaderValue, StatusCode, request::Builder};
-use kit::{Answer, PATIENCE, ask, chunks, empty, request, start, upstream};
+use kit::{Answer, ENGINE, PATIENCE, ask, chunks, empty, module, request, start, upstream};
 use tokio::time::timeout;
 
 const WHO: &str = "
@@ -31,9 +31,21 @@ struct Edge {
     _running: Running,
 }
 
+/// What is bundled, compiled once.
+static MODULES: LazyLock<[(&[u8], Module); 4]> = LazyLock::new(|| {
+    [
+        &include_bytes!("../bundled/acl.wasm")[..],
+        include_bytes!("../bundled/basic-auth.wasm"),
+        include_bytes!("../bundled/hmac-auth.wasm"),
+        include_bytes!("../bundled/key-auth.wasm"),
+    ]
+    .map(|bytes| (bytes, module(bytes)))
+});
+
 async fn edge(plugins: &str) -> Edge {
-    let shared = Plugins::new().unwrap();
-    let registry = shared.bundled(plugins::bundled()).unwrap();
+    let registry = MODULES.iter().fold(Registry::empty(), |registry, (bytes, module)| {
+        registry.with(WasmPlugin::described(bytes).unwrap().grant(Area::ALL).module(&ENGINE, module))
+    });
     let file = format!(
         "_format_version: '3.0'\nservices:\n- name: echo\n  url: http://{}/base\n  routes: [{{ name: all, paths: [/orders] }}]\n\
          plugins: {plugins}\n{WHO}",
@@ -41,7 +53,6 @@ async fn edge(plugins: &str) -> Edge {
     );
     let checked = Checked::parse(&file, &registry).unwrap_or_else(|problems| panic!("{problems:?}"));
     let gateway = Gateway::builder().checked(checked).plugins(registry).build().unwrap();
-    shared.upstreams().connect(&gateway);
     let (address, _running) = start(&gateway);
     Edge { address, _running }
 }

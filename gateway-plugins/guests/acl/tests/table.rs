@@ -15,13 +15,7 @@ use plugin_sdk::{
 #[derive(Clone, Copy, PartialEq)]
 enum Caller {
     Unknown,
-    Anonymous,
     Known,
-}
-
-/// Whether the built plugin runs in the real gateway.
-fn is_real() -> bool {
-    std::env::var_os("PLUGIN_TESTBED").is_some()
 }
 
 fn ask(
@@ -40,9 +34,7 @@ fn ask(
             assert_eq!(get.name, "authenticated_groups");
             learnt.map(str::as_bytes)
         });
-    let request = Request::get("/");
-    let anonymous = caller == Caller::Anonymous;
-    gateway.send(if anonymous { request.header("x-anonymous-consumer", "true") } else { request })
+    gateway.send(Request::get("/"))
 }
 
 #[test]
@@ -51,7 +43,6 @@ fn consumers_pass_by_their_groups() {
     for (config, caller, groups, expected) in [
         (&allow, Caller::Known, &["g1"][..], Ok("g1")),
         (&allow, Caller::Known, &["g0", "g2"], Ok("g0, g2")),
-        (&allow, Caller::Anonymous, &["g1"], Ok("g1")),
         (&allow, Caller::Known, &["g3"], Err((403, "You cannot consume this service"))),
         (&allow, Caller::Known, &["G1"], Err((403, "You cannot consume this service"))),
         (&allow, Caller::Known, &[], Err((403, "You cannot consume this service"))),
@@ -86,14 +77,9 @@ fn groups_that_were_learnt_count_for_those_without_a_credential_or_where_it_is_s
     let learnt = Some(r#"["g1","g4"]"#);
     for (config, caller, groups, told) in [
         (&config, Caller::Unknown, &[][..], ("x-authenticated-groups", "g1, g4")),
-        (&config, Caller::Anonymous, &[], ("x-authenticated-groups", "g1, g4")),
         (&config, Caller::Known, &["g1"], ("x-consumer-groups", "g1")),
         (&always, Caller::Known, &["g3"], ("x-authenticated-groups", "g1, g4")),
     ] {
-        if caller == Caller::Anonymous && is_real() {
-            // There no client says so of itself: another plugin has to.
-            continue;
-        }
         let answer = ask(config, caller, groups, learnt);
         assert_eq!(answer.upstream().header(told.0), Some(told.1));
     }
