@@ -72,7 +72,13 @@ impl RootContext for Root {
 
     fn create_http_context(&self, context: u32) -> Option<Box<dyn HttpContext>> {
         hostcalls::increment_metric(self.requests.unwrap(), 1).unwrap();
-        Some(Box::new(Stream { context, text: self.text.clone(), queue: self.queue, calls: 0, sizes: Vec::new() }))
+        Some(Box::new(Stream {
+            context,
+            text: self.text.clone(),
+            queue: self.queue,
+            calls: 0,
+            sizes: Vec::new(),
+        }))
     }
 
     fn get_type(&self) -> Option<ContextType> {
@@ -96,7 +102,8 @@ impl Stream {
     }
 
     fn call(&mut self, path: &str) {
-        let headers = vec![(":method", "POST"), (":path", path), (":authority", "auth.example"), ("x-call", "1")];
+        let headers =
+            vec![(":method", "POST"), (":path", path), (":authority", "auth.example"), ("x-call", "1")];
         let trailers = vec![];
         match self.dispatch_http_call("auth", headers, Some(b"question"), trailers, Duration::from_secs(2)) {
             Ok(_) => self.calls += 1,
@@ -220,7 +227,10 @@ impl HttpContext for Stream {
         }
         if self.told("foreign") {
             let reversed: Option<Bytes> = self.call_foreign_function("reverse", Some(b"abc")).unwrap();
-            self.set_http_request_header("x-reversed", Some(std::str::from_utf8(&reversed.unwrap()).unwrap()));
+            self.set_http_request_header(
+                "x-reversed",
+                Some(std::str::from_utf8(&reversed.unwrap()).unwrap()),
+            );
             assert_eq!(self.call_foreign_function("nothing", None), Err(Status::NotFound));
         }
         if self.told("later") {
