@@ -10,7 +10,7 @@ use gateway_core::{Body, config::Plugin, identity::Identity, plugin::Exchange};
 use http::{HeaderName, HeaderValue, Request, Response};
 use uuid::Uuid;
 
-use crate::{config::Grants, notes::Notes, sources::Sources};
+use crate::{grants::Grants, notes::Notes, sources::Sources};
 
 /// A call of a foreign function, from the gateway's side: who calls, and what is at hand at that moment.
 ///

@@ -4,11 +4,12 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use bytes::Bytes;
 use gateway_core::config::schema::{Field, Record};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::{
     OnError,
     call::{Configuration, Entity},
+    grants::Grants,
 };
 
 /// The field of `config` that is the host's.
@@ -24,16 +25,6 @@ pub(crate) struct Config {
     pub(crate) grants: Grants,
     /// The name that `plugin_root_id` has.
     pub(crate) root_id: String,
-}
-
-/// What a configuration lets a plugin do, and what becomes of requests where it fails.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Grants {
-    pub(crate) on_error: OnError,
-    pub(crate) upstreams: Vec<String>,
-    /// References, or their beginnings with a `*` behind.
-    pub(crate) secrets: Vec<String>,
-    pub(crate) body_while_held: bool,
 }
 
 impl Config {
@@ -64,33 +55,6 @@ impl Config {
     }
 }
 
-impl Grants {
-    /// Whether the guest may call this upstream.
-    pub(crate) fn may_call(&self, upstream: &str) -> bool {
-        self.upstreams.iter().any(|granted| granted == upstream)
-    }
-
-    fn read(&mut self, host: &Map<String, Value>) -> Result<(), String> {
-        if let Some(value) = given(host, "on_error") {
-            self.on_error =
-                OnError::from_value(value).map_err(|message| format!("host.on_error: {message}"))?;
-        }
-        for (name, granted) in [("upstreams", &mut self.upstreams), ("secrets", &mut self.secrets)] {
-            if let Some(Value::Array(names)) = given(host, name) {
-                *granted = names.iter().filter_map(Value::as_str).map(str::to_owned).collect();
-            }
-        }
-        if let Some(Value::Bool(held)) = given(host, "body_while_held") {
-            self.body_while_held = *held;
-        }
-        Ok(())
-    }
-}
-
-fn given<'v>(host: &'v Map<String, Value>, name: &str) -> Option<&'v Value> {
-    host.get(name).filter(|value| !value.is_null())
-}
-
 /// The table of a foreign plugin's `config`: the host's part, and whatever the guest takes.
 pub(crate) fn schema() -> Record {
     let host = Record::new(vec![
@@ -114,8 +78,8 @@ mod tests {
     use http::StatusCode;
     use serde_json::json;
 
-    use super::{Config, Grants};
-    use crate::{OnError, call::Entity};
+    use super::Config;
+    use crate::{OnError, call::Entity, grants::Grants};
 
     #[test]
     fn the_guest_gets_all_but_the_hosts_part() {

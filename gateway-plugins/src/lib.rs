@@ -50,6 +50,7 @@ mod files;
 mod filter;
 mod function;
 mod functions;
+mod grants;
 mod handler;
 mod held;
 mod host;

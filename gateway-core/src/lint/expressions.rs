@@ -2,7 +2,7 @@
 
 use regex_syntax::ast::{self, Ast, parse::Parser};
 
-use super::{Code, Finding, Findings, routes::party};
+use super::{Code, Finding, Findings, Party};
 use crate::{config::Route, router::start_of};
 
 pub(super) fn lint(route: &Route, findings: &mut Findings) {
@@ -10,13 +10,14 @@ pub(super) fn lint(route: &Route, findings: &mut Findings) {
         let Some(pattern) = path.strip_prefix('~') else { continue };
         let mut doubts = doubts(pattern);
         doubts.extend(of_path(pattern));
-        let finding = |doubt: Doubt| Finding::new(doubt.code, party(route), doubt.message, doubt.help);
+        let finding = |doubt: Doubt| Finding::new(doubt.code, Party::of(route), doubt.message, doubt.help);
         doubts.into_iter().for_each(|doubt| findings.push(finding(doubt).at(format!("paths[{at}]"))));
     }
     for (name, values) in route.headers.iter().flatten() {
         for (at, value) in values.iter().enumerate() {
             let Some(pattern) = value.strip_prefix("~*") else { continue };
-            let finding = |doubt: Doubt| Finding::new(doubt.code, party(route), doubt.message, doubt.help);
+            let finding =
+                |doubt: Doubt| Finding::new(doubt.code, Party::of(route), doubt.message, doubt.help);
             for doubt in doubts(pattern) {
                 findings.push(finding(doubt).at(format!("headers.{name}[{at}]")));
             }

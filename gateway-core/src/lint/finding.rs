@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 
 use super::{Code, Severity};
 use crate::{
-    config::{Path, Places, Span},
+    config::{Path, Places, Route, Span},
     router::Label,
 };
 
@@ -90,6 +90,11 @@ impl Finding {
 impl Party {
     pub(super) const fn new(collection: &'static str, label: Label) -> Self {
         Self { collection, label, span: None }
+    }
+
+    /// A route.
+    pub(super) fn of(route: &Route) -> Self {
+        Self::new("routes", Label::new(route.id, route.name.as_deref()))
     }
 
     fn locate(&mut self, places: &Places) {

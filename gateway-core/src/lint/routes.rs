@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::{Code, Finding, Findings, Party, expressions};
 use crate::{
     config::{Config, Route},
-    router::{Dialect, Effect, Flavor, Label, Relation, Template, survey},
+    router::{Dialect, Effect, Flavor, Relation, Template, survey},
 };
 
 /// `regex_priority` is cut to so many values in Kong (compat P43b).
@@ -29,16 +29,11 @@ pub(super) fn lint(config: &Config, dialect: Dialect, findings: &mut Findings) {
     }
 }
 
-/// A route as a part of a finding.
-pub(super) fn party(route: &Route) -> Party {
-    Party::new("routes", Label::new(route.id, route.name.as_deref()))
-}
-
 fn related(relation: &Relation, routes: &[&Route]) -> Option<Finding> {
     let (route, above) = (*routes.get(relation.route)?, *routes.get(relation.above)?);
-    let (other, because) = (party(above).label, &relation.because);
+    let (other, because) = (Party::of(above).label, &relation.because);
     let finding = |code, message: String, help: &str| {
-        Finding::new(code, party(route), message, help).with(party(above))
+        Finding::new(code, Party::of(route), message, help).with(Party::of(above))
     };
     Some(match &relation.effect {
         Effect::Unreachable => finding(
@@ -107,7 +102,7 @@ fn braces(route: &Route, dialect: Dialect, findings: &mut Findings) {
     for (at, path) in paths.filter(|(_, path)| !dialect.path_templates && Template::is_one(path)) {
         let message = format!("the braces of {path} are text: only a path with braces in it is taken");
         let help = "nothing, if that is what was meant; for a template set path_templates in the settings, or write an expression: ~/users/(?<id>[^/]+)$";
-        let finding = Finding::new(Code::BracesAreText, party(route), message, help);
+        let finding = Finding::new(Code::BracesAreText, Party::of(route), message, help);
         findings.push(finding.at(format!("paths[{at}]")));
     }
 }
@@ -122,14 +117,15 @@ fn fields(route: &Route, flavor: Flavor, findings: &mut Findings) {
             "Kong counts a regex_priority of {} otherwise: it is cut to 13 bits, and what is above runs into other comparisons. Here it is the number it is",
             route.regex_priority
         );
-        let finding = Finding::new(Code::RegexPriorityWraps, party(route), message, "use 0 to 8191");
+        let finding = Finding::new(Code::RegexPriorityWraps, Party::of(route), message, "use 0 to 8191");
         findings.push(finding.at("regex_priority"));
     }
     if route.path_handling != flavor.path_handling(route) {
         let message = "path_handling v1 has no effect in this router flavour: paths are joined as v0";
         let help = "remove it; where the paths are to be joined as bytes, use the flavour traditional or a plugin that writes the path";
         findings.push(
-            Finding::new(Code::PathHandlingWithoutEffect, party(route), message, help).at("path_handling"),
+            Finding::new(Code::PathHandlingWithoutEffect, Party::of(route), message, help)
+                .at("path_handling"),
         );
     }
 }

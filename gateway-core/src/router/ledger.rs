@@ -1,10 +1,11 @@
 //! How much memory the regular expressions of all routes take, equal ones counted once.
 
-use std::hash::BuildHasher;
-
-use foldhash::quality::FixedState;
-
-use super::{map::Map, rank::Rank, rule::Rule};
+use super::{
+    map::Map,
+    rank::Rank,
+    rule::Rule,
+    weight::{Key, Weight},
+};
 use crate::config::regex_limits::REGEXES;
 
 /// The expressions of a router. A clone shares nearly all.
@@ -16,26 +17,10 @@ pub(super) struct Ledger {
     limit: usize,
 }
 
-/// What stands for an expression: the hash of its text.
-type Key = u64;
-
-/// One compiled expression.
-pub(super) struct Item {
-    key: Key,
-    memory: usize,
-}
-
-impl Item {
-    /// The one that is written so. `kind` tells apart what is compiled in another way.
-    pub(super) fn new(kind: u8, text: &str, memory: usize) -> Self {
-        Self { key: FixedState::default().hash_one((kind, text)), memory }
-    }
-}
-
 impl Ledger {
     /// Adds the expressions of these rules.
     pub(super) fn add(&mut self, rules: &[(Rank, Rule)]) {
-        for Item { key, memory } in items(rules) {
+        for Weight { key, memory } in weights(rules) {
             let (uses, _) = self.uses.entry(key).or_insert((0, memory));
             *uses += 1;
             self.total += if *uses == 1 { memory } else { 0 };
@@ -44,7 +29,7 @@ impl Ledger {
 
     /// Takes out those of these rules, which were added before.
     pub(super) fn remove(&mut self, rules: &[(Rank, Rule)]) {
-        for Item { key, .. } in items(rules) {
+        for Weight { key, .. } in weights(rules) {
             let Some((uses, memory)) = self.uses.get_mut(&key) else { continue };
             *uses -= 1;
             if *uses == 0 {
@@ -82,7 +67,7 @@ impl Ledger {
     }
 }
 
-fn items(rules: &[(Rank, Rule)]) -> impl Iterator<Item = Item> {
+fn weights(rules: &[(Rank, Rule)]) -> impl Iterator<Item = Weight> {
     rules.iter().flat_map(|(_, rule)| rule.expressions())
 }
 

@@ -107,6 +107,7 @@ mod template;
 #[cfg(test)]
 mod tests;
 mod trie;
+mod weight;
 mod why;
 
 use std::net::SocketAddr;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    expression::Program, host::Host, ledger::Item, path::Prefix, pattern::Pattern, predicate::Predicates,
-    template::Template,
+    expression::Program, host::Host, path::Prefix, pattern::Pattern, predicate::Predicates,
+    template::Template, weight::Weight,
 };
 
 /// What a request must have to take a route. A route is one rule or, with several paths, more (compat P44).
@@ -20,12 +20,12 @@ pub(super) struct Rule {
 
 impl Rule {
     /// The regular expressions that it brings.
-    pub(super) fn expressions(&self) -> impl Iterator<Item = Item> {
+    pub(super) fn expressions(&self) -> impl Iterator<Item = Weight> {
         let paths: &[Arc<Pattern>] = if let Paths::Patterns(patterns) = &self.path { patterns } else { &[] };
-        let paths = paths.iter().map(|pattern| Item::new(0, &pattern.text, pattern.regex.memory()));
+        let paths = paths.iter().map(|pattern| Weight::new(0, &pattern.text, pattern.regex.memory()));
         let program = if let Paths::Expression { program, .. } = &self.path { Some(program) } else { None };
         let searches = program.into_iter().flat_map(Program::searches).chain(self.predicates.searches());
-        paths.chain(searches.map(|regex| Item::new(1, regex.as_str(), regex.memory())))
+        paths.chain(searches.map(|regex| Weight::new(1, regex.as_str(), regex.memory())))
     }
 }
 

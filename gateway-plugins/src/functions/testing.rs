@@ -13,7 +13,7 @@ use serde::Deserialize;
 use crate::{
     Call, ForeignFunction, Returned, Status,
     call::{Configuration, Entity},
-    config::Grants,
+    grants::Grants,
     sources::Sources,
 };
 
