@@ -1,8 +1,13 @@
 //! The plugins that come with the gateway, and what all plugins of a process share.
 
-use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+    sync::Arc,
+};
 
-use gateway_core::plugin::Registry;
+use gateway_core::plugin::{Plugin as _, Registry};
 
 use crate::{Area, Builder, Engine, GatewayUpstreams, Limits, LoadError, Manifest, WasmPlugin, files};
 
@@ -66,7 +71,8 @@ impl Plugins {
     /// None that are known of: they are part of this library.
     pub fn bundled(&self, registry: Registry) -> Result<Registry, LoadError> {
         MODULES.iter().try_fold(registry, |registry, module| {
-            let plugin = WasmPlugin::described(module)?.grant(Area::ALL);
+            let limits = Limits { memory: MEMORY, ..Limits::default() };
+            let plugin = WasmPlugin::described(module)?.grant(Area::ALL).limits(limits);
             Ok(registry.with(plugin.lazily(&self.engine, *module)))
         })
     }
@@ -91,7 +97,17 @@ impl Plugins {
             .map_err(failed)?;
         paths.retain(|path| path.extension().is_some_and(|extension| extension == "wasm"));
         paths.sort();
-        paths.iter().try_fold(registry, |registry, path| Ok(registry.with(self.file(path, allowed)?)))
+        let mut names = BTreeSet::new();
+        paths.iter().try_fold(registry, |registry, path| {
+            let plugin = self.file(path, allowed)?;
+            if !names.insert(plugin.name().to_owned()) {
+                return Err(LoadError::Twice { name: plugin.name().to_owned(), path: path.clone() });
+            }
+            if registry.get(plugin.name()).is_some() {
+                tracing::warn!(plugin = plugin.name(), path = %path.display(), "takes the place of another plugin");
+            }
+            Ok(registry.with(plugin))
+        })
     }
 
     /// The plugin in a file.
@@ -122,6 +138,10 @@ impl Plugins {
         })
     }
 }
+
+/// Bytes of memory that an instance of a bundled plugin may take: a body that is held, read as JSON of nothing but small
+/// numbers, takes fifty times its length.
+const MEMORY: usize = 64 << 20;
 
 /// Before the name of a service that may be called.
 const UPSTREAM: &str = "upstream:";
@@ -159,6 +179,10 @@ mod tests {
         let refused = shared.folder(Registry::empty(), &folder, &allowed).unwrap_err();
         let told = refused.source().unwrap().to_string();
         assert!(refused.to_string().contains("mine.wasm") && told.contains("'nothing'"), "{refused}: {told}");
+        fs::write(folder.join("again.wasm"), include_bytes!("../bundled/key-auth.wasm")).unwrap();
+        let refused = shared.folder(Registry::empty(), &folder, &none).unwrap_err().to_string();
+        assert!(refused.contains("key-auth") && refused.contains("mine.wasm"), "{refused}");
+        fs::remove_file(folder.join("again.wasm")).unwrap();
         fs::write(folder.join("broken.wasm"), "no module").unwrap();
         assert!(shared.folder(Registry::empty(), &folder, &none).is_err());
         fs::remove_dir_all(folder).unwrap();

@@ -22,6 +22,14 @@ pub enum LoadError {
         /// Why.
         source: Box<Self>,
     },
+    /// Another file of the same folder is a plugin of this name.
+    #[error("{path}: another file of the folder is the plugin {name}, too")]
+    Twice {
+        /// The name.
+        name: String,
+        /// The second file.
+        path: PathBuf,
+    },
     /// It is allowed something that there is not.
     #[error(
         "there is no '{0}' that a plugin could be allowed: consumer, ratelimit, counter, kv, another area of functions, \

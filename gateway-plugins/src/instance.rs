@@ -1,6 +1,6 @@
 //! One live virtual machine: a store, its callbacks, and the contexts in it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use gateway_core::plugin::Exchange;
@@ -173,7 +173,7 @@ impl Instance {
     ) -> Result<Verdict, Trap> {
         let Self { store, exports } = self;
         let (side, root) = (M::SIDE, store.data().root_of(stream).unwrap_or_default());
-        let (entry, read) = ((stream, budget(store)), held.read);
+        let (entry, read) = ((stream, body_budget(store, held.buffer.len())), held.read);
         let (length, fields) = (size(held.buffer.len()), count(&held.trailers));
         lend_head(store, stream, message, exchange, |store| {
             lend_part(store, (stream, side), &mut held.part(), Some(exchange), |store| match event {
@@ -223,8 +223,10 @@ impl Instance {
     ) -> Result<Verdict, Trap> {
         let Self { store, exports } = self;
         let Some(call) = &exports.bodies[side as usize] else { return Ok(Verdict::Continue) };
-        let (entry, arguments) =
-            ((stream, budget(store)), (stream, size(part.buffer.len()), u32::from(part.end)));
+        let (entry, arguments) = (
+            (stream, body_budget(store, part.buffer.len())),
+            (stream, size(part.buffer.len()), u32::from(part.end)),
+        );
         let returned = lend_part(store, (stream, side), part, exchange, |store| {
             enter(store, exports, entry, Some(call), arguments)
         })?;
@@ -369,6 +371,16 @@ fn budget(store: &Store<Host>) -> Budget {
     let limits = &store.data().runtime.limits;
     Budget { cpu: limits.entry_cpu, wall: limits.entry_wall }
 }
+
+/// For a callback that sees so many bytes of a body: reading them takes its time.
+fn body_budget(store: &Store<Host>, bytes: usize) -> Budget {
+    let more = Duration::from_nanos(bytes as u64 * BYTE);
+    let Budget { cpu, wall } = budget(store);
+    Budget { cpu: cpu + more, wall: wall + 2 * more }
+}
+
+/// Nanoseconds for each byte of a body.
+const BYTE: u64 = 100;
 
 fn configure_budget(runtime: &Runtime) -> Budget {
     Budget { cpu: runtime.limits.configure_cpu, wall: runtime.limits.configure_wall }

@@ -19,7 +19,7 @@ use gateway_plugins::Plugins;
 use http::Request;
 use serde_json::{Value, json};
 
-use kit::{Answer, ask, echo, empty, request, serve, to};
+use kit::{Answer, ask, echo, empty, request, serve, to, whole};
 
 static REGISTRY: LazyLock<Registry> =
     LazyLock::new(|| Plugins::new().unwrap().bundled(Registry::empty()).unwrap());
@@ -102,6 +102,16 @@ async fn limits_are_kept_in_a_redis_server_by_its_old_names_too() {
     let answer = one.get("/").await;
     assert_eq!((answer.status.as_u16(), answer.header("ratelimit-limit")), (200, ""));
     assert_eq!(strict.get("/").await.status, 500);
+}
+
+#[tokio::test]
+async fn a_large_body_has_the_time_it_takes() {
+    let front = front("/", &[("request-transformer", json!({ "remove": { "body": ["role"] } }))]).await;
+    let body = format!(r#"{{"role":"admin","x":[{}1]}}"#, "1,".repeat(500_000));
+    let posted = request("POST", "/").header("content-type", "application/json").body(whole(&body)).unwrap();
+    let answer = tokio::time::timeout(kit::PATIENCE, ask(front.address, posted)).await.unwrap();
+    assert_eq!(answer.status, 200);
+    assert!(!answer.text.contains("role"), "what is removed does not go up with a large body");
 }
 
 #[tokio::test]

@@ -27,6 +27,8 @@ pub const X_CONSUMER_CUSTOM_ID: HeaderName = HeaderName::from_static("x-consumer
 pub const X_CONSUMER_USERNAME: HeaderName = HeaderName::from_static("x-consumer-username");
 /// The consumer's groups.
 pub const X_CONSUMER_GROUPS: HeaderName = HeaderName::from_static("x-consumer-groups");
+/// The groups that a plugin found the caller in.
+pub const X_AUTHENTICATED_GROUPS: HeaderName = HeaderName::from_static("x-authenticated-groups");
 /// The credential that the client showed.
 pub const X_CREDENTIAL_IDENTIFIER: HeaderName = HeaderName::from_static("x-credential-identifier");
 /// `true` where the consumer is the anonymous one.
@@ -34,11 +36,12 @@ pub const X_ANONYMOUS_CONSUMER: HeaderName = HeaderName::from_static("x-anonymou
 
 /// What plugins tell the upstream about the caller. A client may not say it (compat D14), and
 /// neither any other name that begins with `x-consumer-`.
-pub const IDENTITY: [HeaderName; 6] = [
+pub const IDENTITY: [HeaderName; 7] = [
     X_CONSUMER_ID,
     X_CONSUMER_CUSTOM_ID,
     X_CONSUMER_USERNAME,
     X_CONSUMER_GROUPS,
+    X_AUTHENTICATED_GROUPS,
     X_CREDENTIAL_IDENTIFIER,
     X_ANONYMOUS_CONSUMER,
 ];

@@ -52,6 +52,8 @@ pub struct HmacAuth {
     otherwise: Otherwise,
 }
 
+/// Fields that say when a request was made.
+const DATES: [&str; 2] = ["x-date", "date"];
 const NO_DATE: &str =
     "HMAC signature cannot be verified, a valid date or x-date header is required for HMAC Authentication";
 const NOT_VALID: &str = "HMAC signature cannot be verified";
@@ -102,11 +104,19 @@ impl HmacAuth {
         if FIELDS.iter().all(|field| request.header(field).is_none()) {
             return Err(self.challenge.unauthorized("Unauthorized"));
         }
-        if !["x-date", "date"].iter().any(|field| self.is_recent(request, field)) {
+        if !DATES.iter().any(|field| self.is_recent(request, field)) {
             return Err(self.challenge.unauthorized(NO_DATE));
         }
         let not_valid = || self.challenge.unauthorized(NOT_VALID);
         let parameters = self.parameters(request).ok_or_else(not_valid)?;
+        // A date that was signed counts alone: one beside it may have been put in by whoever replays the request.
+        let mut dates = DATES
+            .iter()
+            .filter(|field| parameters.headers.iter().any(|own| own.eq_ignore_ascii_case(field)))
+            .peekable();
+        if dates.peek().is_some() && !dates.any(|field| self.is_recent(request, field)) {
+            return Err(self.challenge.unauthorized(NO_DATE));
+        }
         let algorithm = self.algorithms.iter().find(|known| known.name() == parameters.algorithm);
         let algorithm = algorithm.filter(|_| self.is_enough(&parameters.headers)).ok_or_else(not_valid)?;
         let credential = consumer::credential(Kind::Hmac, &parameters.username).map_err(unexpected)?;

@@ -173,6 +173,15 @@ fn what_is_not_signed_or_wrongly_is_refused_as_in_kong() {
 }
 
 #[test]
+fn a_date_that_was_not_signed_does_not_stand_in_for_one_that_was() {
+    let old = httpdate::fmt_http_date(now() - Duration::from_secs(365 * 86_400));
+    let field = signature("hmac-sha256", "date", &[&format!("date: {old}")]);
+    let replayed = Request::get("/").header("date", &old).header("authorization", &field);
+    refused(json!({}), replayed.clone(), NO_DATE);
+    refused(json!({}), replayed.header("x-date", &date()), NO_DATE);
+}
+
+#[test]
 fn headers_can_be_enforced() {
     let date = date();
     let lines = [format!("date: {date}"), "x-a: one".to_owned()];

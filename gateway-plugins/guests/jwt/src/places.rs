@@ -1,6 +1,6 @@
 //! Where a token may stand.
 
-use plugin_sdk::{form, prelude::*};
+use plugin_sdk::{Only, form, prelude::*};
 
 /// Where a token may stand.
 pub(crate) struct Places {
@@ -40,11 +40,13 @@ impl Places {
         }
         if !self.cookies.is_empty() {
             let lines = request.header_values("cookie");
-            token = self.cookies.iter().filter_map(|name| cookie(&lines, name)).fold(token, Token::with);
+            token = self.cookies.iter().flat_map(|name| cookies(&lines, name)).fold(token, Token::with);
         }
-        self.fields.iter().fold(token, |token, name| match request.header(name) {
-            Some(value) => token.with(bearer(&value).unwrap_or_default()),
-            None => token,
+        self.fields.iter().fold(token, |token, name| match request.only_header(name) {
+            Only::One(value) => token.with(bearer(&value).unwrap_or_default()),
+            Only::None => token,
+            // What another service makes of them is not known.
+            Only::Several => Token::Several,
         })
     }
 }
@@ -70,17 +72,16 @@ fn bearer(value: &str) -> Option<&str> {
     (scheme.eq_ignore_ascii_case("Bearer") && token.starts_with(char::is_whitespace)).then(|| token.trim())
 }
 
-/// The value of a cookie (RFC 6265 section 4.2.1); of several the first one counts. Case does not matter in its name, as
-/// in Kong.
-fn cookie<'a>(lines: &'a [String], name: &str) -> Option<&'a str> {
-    let pairs = lines.iter().flat_map(|line| line.split(';'));
-    let mut pairs = pairs.filter_map(|pair| pair.split_once('='));
-    pairs.find(|(own, _)| own.trim().eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
+/// The values of the cookies of a name (RFC 6265 section 4.2.1). Case does not matter in it, as in Kong.
+fn cookies<'a>(lines: &'a [String], name: &'a str) -> impl Iterator<Item = &'a str> {
+    let pairs = lines.iter().flat_map(|line| line.split(';')).filter_map(|pair| pair.split_once('='));
+    let mine = pairs.filter(move |(own, _)| own.trim().eq_ignore_ascii_case(name));
+    mine.map(|(_, value)| value.trim())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{bearer, cookie};
+    use super::{bearer, cookies};
 
     #[test]
     fn a_token_comes_after_the_scheme() {
@@ -100,9 +101,9 @@ mod tests {
     #[test]
     fn a_cookie_is_found_among_others() {
         let lines = ["a=1; token=x.y.z;b=2", "session=3; TOKEN=w"].map(str::to_owned);
-        assert_eq!(cookie(&lines, "token"), Some("x.y.z"));
-        assert_eq!(cookie(&lines, "Session"), Some("3"));
-        assert_eq!(cookie(&lines, "oken"), None);
-        assert_eq!(cookie(&[], "a"), None);
+        let found = |name| cookies(&lines, name).collect::<Vec<_>>();
+        assert_eq!(found("token"), ["x.y.z", "w"]);
+        assert_eq!(found("Session"), ["3"]);
+        assert!(found("oken").is_empty());
     }
 }

@@ -128,6 +128,8 @@ fn tokens_are_looked_for_where_they_may_stand() {
         (json!({}), get("/").header("cookie", &format!("session={token}")), NONE),
         (cookies.clone(), get("/").header("cookie", &format!("a=b; session={token}; c=d")), ALICE),
         (cookies.clone(), get("/").header("cookie", "session="), NONE),
+        (cookies.clone(), get("/").header("cookie", &format!("session={token}; session={second}")), SEVERAL),
+        (json!({}), bearer(&token).header("authorization", &format!("Bearer {second}")), SEVERAL),
         (cookies.clone(), get("/").header("x-token", &format!("Bearer {token}")), ALICE),
         (cookies.clone(), bearer(&second).header("x-token", &format!("Bearer {token}")), SEVERAL),
         (json!({}), Request::new("OPTIONS", "/"), NONE),

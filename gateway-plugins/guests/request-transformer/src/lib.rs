@@ -37,7 +37,7 @@ pub struct RequestTransformer {
 #[plugin(
     name = "request-transformer",
     priority = 801,
-    on_error = "allow",
+    on_error = "deny",
     protocols = ["grpc", "grpcs", "http", "https"],
     capabilities = ["uri_captures", "var"],
     reads_body

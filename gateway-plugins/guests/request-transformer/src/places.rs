@@ -31,12 +31,13 @@ impl Places {
         }
     }
 
-    /// A field by its name, in which `_` may stand for `-`, as in Kong.
+    /// A field by its name, in which `_` may stand for `-`, as in Kong. The name with dashes comes first: a client may send
+    /// one with `_` beside what a plugin has found out of it.
     fn header(&self, name: &str) -> Option<String> {
         let find = |name: &str| {
             let field = self.headers.iter().find(|(own, _)| own.eq_ignore_ascii_case(name));
             field.map(|(_, value)| value.clone())
         };
-        find(name).or_else(|| find(&name.replace('_', "-")))
+        find(&name.replace('_', "-")).or_else(|| find(name))
     }
 }

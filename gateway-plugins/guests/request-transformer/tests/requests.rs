@@ -89,6 +89,13 @@ fn templates_take_from_header_fields_the_query_the_path_and_other_plugins() {
         let answer = gateway.send(Request::get("/?page=2").header("x-user", "alice"));
         assert_eq!(answer.upstream().header("x-tpl"), Some(value), "{template}");
     }
+    let config = json!({ "add": { "headers": ["x-tpl:$(headers.x_user)"] } });
+    let request = Request::get("/").header("x_user", "root").header("x-user", "alice");
+    assert_eq!(
+        send(&config, request).upstream().header("x-tpl"),
+        Some("alice"),
+        "a client's name with _ beside it"
+    );
     let config =
         json!({ "remove": { "headers": ["apikey"] }, "add": { "headers": ["x-key:$(headers.apikey)"] } });
     let answer = send(&config, Request::get("/").header("apikey", "abc"));

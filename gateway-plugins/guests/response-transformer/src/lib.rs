@@ -22,7 +22,7 @@ struct Changes;
 #[plugin(
     name = "response-transformer",
     priority = 800,
-    on_error = "allow",
+    on_error = "deny",
     protocols = ["grpc", "grpcs", "http", "https"]
 )]
 impl ResponseTransformer {
