@@ -68,7 +68,7 @@ fn deviation_14_a_client_cannot_say_who_it_is() {
     assert_eq!(
         request(
             "x-consumer-id: 1 | x-consumer-custom-id: 1 | x-consumer-username: 1 | x-consumer-groups: 1 \
-                 | x-consumer-other: 1 | x-credential-identifier: 1 | x-anonymous-consumer: 1 | x-consumer: kept"
+                 | x-authenticated-groups: 1 | x-consumer-other: 1 | x-credential-identifier: 1 | x-anonymous-consumer: 1 | x-consumer: kept"
         ),
         map("x-consumer: kept")
     );
