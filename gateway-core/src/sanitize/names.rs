@@ -100,7 +100,7 @@ impl Marks {
             "expect" => Self::EXPECT,
             "cookie" => Self::COOKIE,
             "keep-alive" | "proxy-connection" | "http2-settings" | "proxy" => Self::HOP,
-            "x-credential-identifier" | "x-anonymous-consumer" => Self::IDENTITY,
+            "x-credential-identifier" | "x-anonymous-consumer" | "x-authenticated-groups" => Self::IDENTITY,
             other if other.starts_with("x-consumer-") => Self::IDENTITY,
             _ => Self::NONE,
         }
@@ -117,7 +117,7 @@ pub(super) fn is_risky(name: &HeaderName) -> bool {
 /// Whether `Connection` cannot take the field off: those that frame the message, and those that
 /// the gateway and its plugins set (compat D15; CVE-2021-32813, CVE-2024-45410).
 pub(super) fn is_protected(name: &str) -> bool {
-    const NAMES: [&str; 8] = [
+    const NAMES: [&str; 9] = [
         "host",
         "content-length",
         "transfer-encoding",
@@ -125,6 +125,7 @@ pub(super) fn is_protected(name: &str) -> bool {
         "x-real-ip",
         "x-credential-identifier",
         "x-anonymous-consumer",
+        "x-authenticated-groups",
         "te",
     ];
     const PREFIXES: [&str; 3] = ["x-forwarded-", "x-consumer-", "x-kong-"];
