@@ -3,9 +3,9 @@
 use std::fmt;
 
 use serde::Serialize;
-use wasmparser::{ExternalKind, Parser, Payload};
+use wasmparser::{ExternalKind, Payload};
 
-use crate::{LoadError, Manifest, abi::Version};
+use crate::{LoadError, Manifest, abi::Version, sections::Sections};
 
 /// What is in a module, told without compiling or running it.
 ///
@@ -42,8 +42,8 @@ impl Inspection {
     pub fn of(module: &[u8]) -> Result<Self, LoadError> {
         let invalid = |error: wasmparser::BinaryReaderError| LoadError::Invalid(error.into());
         let (mut imports, mut exports) = (Vec::new(), Vec::new());
-        for payload in Parser::new(0).parse_all(module) {
-            match payload.map_err(invalid)? {
+        for section in Sections::of(module) {
+            match section? {
                 Payload::ImportSection(section) => {
                     for import in section.into_imports() {
                         let import = import.map_err(invalid)?;

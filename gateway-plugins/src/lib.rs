@@ -72,6 +72,7 @@ mod quarantine;
 mod ratelimit;
 mod redis;
 mod runtime;
+mod sections;
 mod services;
 mod shared;
 mod sources;

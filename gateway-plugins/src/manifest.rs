@@ -5,9 +5,9 @@ use std::fmt;
 use gateway_core::config::schema::Record;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use wasmparser::{Parser, Payload};
+use wasmparser::Payload;
 
-use crate::{LoadError, OnError};
+use crate::{LoadError, OnError, sections::Sections};
 
 /// The custom section that the SDK writes it into.
 const SECTION: &str = "gateway-plugin";
@@ -137,8 +137,8 @@ fn kind(field: &Value) -> String {
 
 /// The bytes of the manifest.
 fn section(module: &[u8]) -> Result<Option<&[u8]>, LoadError> {
-    for payload in Parser::new(0).parse_all(module) {
-        match payload.map_err(|error| LoadError::Invalid(error.into()))? {
+    for section in Sections::of(module) {
+        match section? {
             Payload::CustomSection(section) if section.name() == SECTION => return Ok(Some(section.data())),
             _ => {}
         }
