@@ -114,7 +114,7 @@ fn schema() -> Record {
         Field::strings("content_type")
             .required()
             .default(json!(["text/plain", "application/json"]))
-            .doc("media types that are stored, with their parameters; `*` stands for any"),
+            .doc("media types that are stored, with their parameters; `*/*` stands for any"),
         Field::integer("cache_ttl")
             .default(300)
             .greater_than(0)

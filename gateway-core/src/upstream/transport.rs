@@ -59,6 +59,28 @@ impl Default for TlsSettings {
     }
 }
 
+impl TlsSettings {
+    /// The same for rustls, without a word on what is spoken over TLS: for clients of other protocols.
+    ///
+    /// # Errors
+    /// If a certificate or key does not parse, or the two do not belong together.
+    pub fn client_config(&self) -> Result<ClientConfig, BoxError> {
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()?;
+        let verifier = if self.verify {
+            verify::by_anchors(&self.anchors, self.depth, provider)?
+        } else {
+            verify::by_signature_alone(&provider)
+        };
+        let builder = builder.dangerous().with_custom_certificate_verifier(verifier);
+        let Some(certificate) = &self.client else { return Ok(builder.with_no_client_auth()) };
+        let chain = CertificateDer::pem_slice_iter(certificate.cert.as_bytes()).collect::<Result<_, _>>()?;
+        let key = PrivateKeyDer::from_pem_slice(certificate.key.as_bytes())?;
+        Ok(builder.with_client_auth_cert(chain, key)?)
+    }
+}
+
 impl Transport {
     /// HTTP in clear.
     #[must_use]
@@ -72,8 +94,9 @@ impl Transport {
     /// If a certificate or key does not parse, or the two do not belong together.
     pub fn tls(settings: &TlsSettings) -> Result<Self, BoxError> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
-        let config = Arc::new(client_config(settings)?);
-        Ok(Self { id: NEXT.fetch_add(1, Ordering::Relaxed), tls: Some(config) })
+        let mut config = settings.client_config()?;
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Self { id: NEXT.fetch_add(1, Ordering::Relaxed), tls: Some(Arc::new(config)) })
     }
 
     /// The word that pooled connections are told apart by.
@@ -99,27 +122,4 @@ impl fmt::Debug for Transport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Transport").field("id", &self.id).field("tls", &self.tls.is_some()).finish()
     }
-}
-
-fn client_config(settings: &TlsSettings) -> Result<ClientConfig, BoxError> {
-    let provider = Arc::new(aws_lc_rs::default_provider());
-    let builder =
-        ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
-    let verifier = if settings.verify {
-        verify::by_anchors(&settings.anchors, settings.depth, provider)?
-    } else {
-        verify::by_signature_alone(&provider)
-    };
-    let builder = builder.dangerous().with_custom_certificate_verifier(verifier);
-    let mut config = match &settings.client {
-        Some(certificate) => {
-            let chain =
-                CertificateDer::pem_slice_iter(certificate.cert.as_bytes()).collect::<Result<_, _>>()?;
-            let key = PrivateKeyDer::from_pem_slice(certificate.key.as_bytes())?;
-            builder.with_client_auth_cert(chain, key)?
-        }
-        None => builder.with_no_client_auth(),
-    };
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(config)
 }

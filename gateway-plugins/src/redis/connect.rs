@@ -1,8 +1,8 @@
 //! One connection, from the name to the login.
 
-use std::pin::Pin;
+use std::{pin::Pin, sync::Arc};
 
-use gateway_core::BoxError;
+use gateway_core::{BoxError, upstream::TlsSettings};
 use redis::{AsyncConnectionConfig, RedisConnectionInfo, RedisError, aio::MultiplexedConnection};
 use rustls::pki_types::ServerName;
 use tokio::{
@@ -12,7 +12,7 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 
-use super::{Server, Tls, tls};
+use super::{Server, Tls};
 
 /// A connection that many calls share. Its task ends with it.
 pub(super) struct Connection {
@@ -60,8 +60,8 @@ async fn encrypted(
     tls: &Tls,
 ) -> Result<tokio_rustls::client::TlsStream<TcpStream>, BoxError> {
     let name = ServerName::try_from(tls.name.as_deref().unwrap_or(host).to_owned())?;
-    let config = if tls.verify { tls::verified() } else { tls::unverified() };
-    Ok(TlsConnector::from(config?).connect(name, stream).await?)
+    let config = TlsSettings { verify: tls.verify, ..TlsSettings::default() }.client_config()?;
+    Ok(TlsConnector::from(Arc::new(config)).connect(name, stream).await?)
 }
 
 fn login(server: &Server) -> RedisConnectionInfo {

@@ -6,7 +6,6 @@ mod connect;
 mod faults;
 #[cfg(test)]
 pub(crate) mod server;
-mod tls;
 
 use std::{
     fmt,
