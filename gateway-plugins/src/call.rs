@@ -10,7 +10,7 @@ use gateway_core::{Body, config::Plugin, identity::Identity, plugin::Exchange};
 use http::{HeaderName, HeaderValue, Request, Response};
 use uuid::Uuid;
 
-use crate::{grants::Grants, notes::Notes, sources::Sources};
+use crate::{grants::Grants, names::Names, notes::Notes, sources::Sources};
 
 /// A call of a foreign function, from the gateway's side: who calls, and what is at hand at that moment.
 ///
@@ -39,6 +39,7 @@ pub struct Call<'a> {
     pub answer: &'a mut Vec<u8>,
     /// What guests set on the request, for each other.
     pub(crate) notes: Option<&'a Notes>,
+    pub(crate) names: &'a mut Names,
     pub(crate) sources: &'a Sources,
     pub(crate) grants: &'a Grants,
 }
@@ -153,6 +154,18 @@ impl Effects {
             Some((_, known)) => *known = value,
             None => self.headers.push((name, value)),
         }
+    }
+
+    /// The same for several.
+    pub(crate) fn set_response_headers(
+        &mut self,
+        fields: impl IntoIterator<Item = (HeaderName, HeaderValue)>,
+    ) {
+        if self.headers.is_empty() {
+            // They are written in their order, so that here, too, the last one of a name counts.
+            return self.headers.extend(fields);
+        }
+        fields.into_iter().for_each(|(name, value)| self.set_response_header(name, value));
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -12,6 +12,7 @@ use smallvec::SmallVec;
 use crate::{
     abi::{Answer, MapKind, Side, Status},
     host::{Host, with_exchange},
+    names::Name,
 };
 
 /// A pseudo-header.
@@ -146,30 +147,31 @@ pub(crate) fn write(host: &mut Host, map: MapKind, key: &[u8], value: &[u8], how
     if let Some(pseudo) = Pseudo::of(key) {
         return write_pseudo(host, map, pseudo, value);
     }
-    let name = HeaderName::from_bytes(key).map_err(|_| Status::BadArgument)?;
+    let Name { field, frames } = host.names.get(key)?;
     let value = HeaderValue::from_bytes(value).map_err(|_| Status::BadArgument)?;
     let fields = writable(host, map)?;
-    if frames(&name) {
-        tracing::debug!(%name, "a plugin may not write this field");
+    if frames {
+        tracing::debug!(%field, "a plugin may not write this field");
         return Ok(());
     }
     match how {
-        Write::Replace => fields.try_insert(name, value).map(drop),
-        Write::Add => fields.try_append(name, value).map(drop),
+        Write::Replace => fields.try_insert(field, value).map(drop),
+        Write::Add => fields.try_append(field, value).map(drop),
     }
     .map_err(|_| Status::InternalFailure)
 }
 
 /// Takes every field of this name out.
 pub(crate) fn remove(host: &mut Host, map: MapKind, key: &[u8]) -> Answer {
-    let fields = writable(host, map)?;
     if Pseudo::of(key).is_some() {
-        return Ok(());
+        return writable(host, map).map(drop);
     }
-    let name = HeaderName::from_bytes(key).map_err(|_| Status::BadArgument)?;
+    let name = host.names.get(key);
+    let fields = writable(host, map)?;
+    let Name { field, frames } = name?;
     // Without its length a body is framed anew.
-    if name == CONTENT_LENGTH || !frames(&name) {
-        fields.remove(name);
+    if !frames || field == CONTENT_LENGTH {
+        fields.remove(field);
     }
     Ok(())
 }

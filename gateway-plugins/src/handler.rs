@@ -52,8 +52,9 @@ impl Handler for WasmHandler {
     }
 
     fn on_response(&self, response: &mut Response<Body>, exchange: &mut Exchange) -> Flow<Response<Body>> {
-        write(response, Tickets::deferred(exchange, self.0.config.id()));
-        match Tickets::find(exchange, self.0.config.id()).map(Arc::clone) {
+        let (fields, ticket) = Tickets::on_response(exchange, self.0.config.id());
+        write(response, fields);
+        match ticket {
             Some(ticket) => self.0.go_on(ticket, response, exchange),
             None => self.0.begin_late(response, exchange),
         }
@@ -86,7 +87,7 @@ impl Bound {
             }
             Turn::Later(_) | Turn::Never => return self.fail(exchange),
         };
-        let notes = Tickets::notes(exchange);
+        let notes = self.pool.runtime.notes.then(|| Tickets::notes(exchange));
         let life = lease.life;
         let started = lease
             .root(&self.config)

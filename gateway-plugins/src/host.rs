@@ -26,6 +26,8 @@ use crate::{
     deadline::{Budget, Deadline},
     mailbox::Mailbox,
     memory::Guest,
+    names::Names,
+    notes::Notes,
     runtime::Runtime,
     worker::Worker,
 };
@@ -69,6 +71,7 @@ pub(crate) struct Host {
     pub(crate) shard: Option<usize>,
     /// Where foreign functions write their answers.
     pub(crate) answer: Vec<u8>,
+    pub(crate) names: Names,
     /// Callouts and other work under way; it ends with the instance.
     tasks: JoinSet<()>,
     /// Contexts that were given more time and have had it.
@@ -126,7 +129,7 @@ pub(crate) struct Stream {
     /// A guest with a mailbox does not look at the body of the message in hand.
     pub(crate) skips: bool,
     /// What guests noted for each other.
-    pub(crate) notes: Option<crate::notes::Notes>,
+    pub(crate) notes: Option<Notes>,
 }
 
 /// The head of a request that has gone by.
@@ -197,6 +200,7 @@ impl Host {
             home,
             shard,
             answer: Vec::new(),
+            names: Names::default(),
             guest: None,
             mailbox: None,
             limiter,
@@ -299,8 +303,8 @@ impl Host {
 }
 
 impl Stream {
-    pub(crate) fn new(root: u32, notes: crate::notes::Notes) -> Self {
-        Self { root, notes: Some(notes), ..Self::default() }
+    pub(crate) fn new(root: u32, notes: Option<Notes>) -> Self {
+        Self { root, notes, ..Self::default() }
     }
 
     /// Lets a side go on.

@@ -115,7 +115,7 @@ impl Instance {
     }
 
     /// A request begins under `root`. None where too many are alive.
-    pub(crate) fn add_stream(&mut self, root: u32, notes: Notes) -> Result<Option<u32>, Trap> {
+    pub(crate) fn add_stream(&mut self, root: u32, notes: Option<Notes>) -> Result<Option<u32>, Trap> {
         let Self { store, exports } = self;
         let host = store.data_mut();
         let Some(stream) = host.new_context() else { return Ok(None) };

@@ -63,6 +63,7 @@ mod mailbox;
 mod manifest;
 mod memory;
 mod module;
+mod names;
 mod notes;
 mod plugin;
 mod policy;

@@ -37,6 +37,8 @@ pub(crate) struct Uses {
     pub(crate) fields: bool,
     /// It reads properties.
     pub(crate) properties: bool,
+    /// It reads or writes what guests of one request tell each other.
+    pub(crate) notes: bool,
     /// It writes into bodies, so that their length is not known beforehand.
     pub(crate) edits: bool,
     /// It looks at bodies or trailers that go by, by side.
@@ -170,6 +172,7 @@ fn uses(module: &wasmtime::Module) -> Uses {
             || imports("proxy_get_header_map_pairs")
             || imports("proxy_get_header_map_size"),
         properties: imports("proxy_get_property"),
+        notes: imports("proxy_get_property") || imports("proxy_set_property"),
         edits: imports("proxy_set_buffer_bytes"),
         reads_body: exports("proxy_on_request_body"),
         heads: [exports("proxy_on_request_headers"), exports("proxy_on_response_headers")],

@@ -8,6 +8,8 @@ use std::{
     time::Instant,
 };
 
+use plugin_contract::{Call as _, var::Get};
+
 use crate::{
     Engine, Limits, Metric,
     abi::Version,
@@ -25,6 +27,8 @@ pub(crate) struct Runtime {
     pub(crate) module: Module,
     pub(crate) limits: Limits,
     pub(crate) services: Services,
+    /// Whether it can see what guests of one request tell each other.
+    pub(crate) notes: bool,
     pub(crate) data: SharedData,
     pub(crate) metrics: Metrics,
     pub(crate) counts: Counts,
@@ -83,6 +87,7 @@ impl Runtime {
         Self {
             name: name.into(),
             engine,
+            notes: module.uses().notes || services.function(Get::NAME.as_bytes()).is_some(),
             module,
             quarantine: Mutex::new(Quarantine::new(&limits)),
             limits,

@@ -68,11 +68,13 @@ impl Tickets {
         }
     }
 
-    /// The fields that a configuration has kept for the answer.
-    pub(crate) fn deferred(exchange: &mut Exchange, config: u64) -> Fields {
-        let deferred = exchange.extensions.get_mut::<Self>().map(|tickets| &mut tickets.deferred);
-        let held = deferred.and_then(|all| all.iter_mut().find(|(of, _)| *of == config));
-        held.map(|(_, fields)| std::mem::take(fields)).unwrap_or_default()
+    /// The fields that a configuration has kept for the answer, and its context.
+    pub(crate) fn on_response(exchange: &mut Exchange, config: u64) -> (Fields, Option<Arc<Ticket>>) {
+        let Some(tickets) = exchange.extensions.get_mut::<Self>() else { return Default::default() };
+        let deferred = tickets.deferred.iter_mut().find(|(of, _)| *of == config);
+        let fields = deferred.map(|(_, fields)| std::mem::take(fields)).unwrap_or_default();
+        let ticket = tickets.held.iter().find(|ticket| ticket.bound.config.id() == config);
+        (fields, ticket.map(Arc::clone))
     }
 
     /// The request's context under a configuration.

@@ -66,7 +66,7 @@ fn answers(answer: &Answer) -> Vec<Vec<u8>> {
 }
 
 fn check(limiter: u32, key: &str, cost: u32) -> String {
-    line(&Check { limiter, key, cost })
+    line(&Check { limiter, key: key.into(), cost })
 }
 
 /// What a limiter said: whether it is allowed, and what is left of each window.

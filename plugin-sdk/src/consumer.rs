@@ -10,7 +10,7 @@
 //! # }
 //! ```
 
-use plugin_contract::consumer::{Authenticate, Current, Field, Find, Groups, Who};
+use plugin_contract::consumer::{Admit, Authenticate, Current, Field, Find, Groups, Who};
 
 use crate::{
     Error, call,
@@ -84,7 +84,7 @@ pub fn anonymous(consumer: &str) -> Result<Option<Identity>, Error> {
 /// # Errors
 /// As for [`by_key`].
 pub fn admit(kind: Kind, key: &str) -> Result<bool, Error> {
-    call::now(&Authenticate { who: Who::Key { kind, key } }, |found| found.is_some())
+    call::now(&Admit { who: Who::Key { kind, key } }, |found| found)
 }
 
 /// Lets the consumer with this id or username stand in for nobody in particular, and says whether there is one:
@@ -93,7 +93,7 @@ pub fn admit(kind: Kind, key: &str) -> Result<bool, Error> {
 /// # Errors
 /// As for [`by_key`].
 pub fn stand_in(consumer: &str) -> Result<bool, Error> {
-    call::now(&Authenticate { who: Who::Anonymous(consumer) }, |found| found.is_some())
+    call::now(&Admit { who: Who::Anonymous(consumer) }, |found| found)
 }
 
 /// Makes the owner of the credential that [`find`] gave the request's consumer, and says whether there is one:
@@ -102,7 +102,7 @@ pub fn stand_in(consumer: &str) -> Result<bool, Error> {
 /// # Errors
 /// As for [`by_key`].
 pub fn admit_credential(credential: Id) -> Result<bool, Error> {
-    call::now(&Authenticate { who: Who::Credential(credential) }, |found| found.is_some())
+    call::now(&Admit { who: Who::Credential(credential) }, |found| found)
 }
 
 /// The id of the credential with this key; nothing changes.

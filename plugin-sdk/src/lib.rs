@@ -64,6 +64,7 @@ pub mod crypto;
 mod exports;
 mod flow;
 pub mod form;
+mod header_list;
 mod headers;
 #[doc(hidden)]
 pub mod host;
@@ -95,6 +96,7 @@ pub use call::Error;
 pub use callout::{Answer, Callout};
 pub use chunk::Chunk;
 pub use flow::{Flow, Outcome};
+pub use header_list::{HeaderList, Value};
 pub use headers::{Headers, Only};
 pub use join::join;
 pub use log::Log;

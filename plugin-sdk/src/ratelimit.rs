@@ -4,7 +4,15 @@ use plugin_contract::ratelimit::{self as contract, Check};
 
 use crate::{Error, call};
 
-pub use contract::{Algorithm, Decision, Period, Redis, State, Store, Window};
+use crate::Text;
+
+pub use contract::{Algorithm, Decision, Key, Period, Redis, State, Store, Window};
+
+impl<'a> From<&'a Text> for Key<'a> {
+    fn from(text: &'a Text) -> Self {
+        Self::Text(text)
+    }
+}
 
 /// A limiter. Make it once, in `configure`.
 ///
@@ -37,20 +45,21 @@ impl Limiter {
         call::now(&limiter, |number| number).map(Self)
     }
 
-    /// Asks whether `key` may do something that counts for `cost`, and counts it if so. None where the store cannot
+    /// Asks whether `key`, a text or somebody the gateway knows, may do something that counts for `cost`, and counts it
+    /// if so. None where the store cannot
     /// be asked: whether that lets a request through is up to you.
     ///
     /// # Errors
     /// A limiter of another host.
-    pub async fn check(&self, key: &str, cost: u32) -> Result<Option<Decision>, Error> {
-        call::later(&Check { limiter: self.0, key, cost }, |decision| decision).await
+    pub async fn check(&self, key: impl Into<Key<'_>>, cost: u32) -> Result<Option<Decision>, Error> {
+        call::later(&Check { limiter: self.0, key: key.into(), cost }, |decision| decision).await
     }
 
     /// The same for a limiter that counts locally, in a phase that does not wait.
     ///
     /// # Errors
     /// As for [`check`](Self::check), and [`Error::Late`] where it does not count locally.
-    pub fn check_now(&self, key: &str, cost: u32) -> Result<Option<Decision>, Error> {
-        call::now(&Check { limiter: self.0, key, cost }, |decision| decision)
+    pub fn check_now<'k>(&self, key: impl Into<Key<'k>>, cost: u32) -> Result<Option<Decision>, Error> {
+        call::now(&Check { limiter: self.0, key: key.into(), cost }, |decision| decision)
     }
 }

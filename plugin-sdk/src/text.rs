@@ -2,24 +2,29 @@
 
 use std::{fmt, ops::Deref};
 
-use smallvec::SmallVec;
+use smallstr::SmallString;
 
 /// A value of a header field or a property: a text, held without an allocation where it is at most 64 bytes long.
-#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Text(SmallVec<[u8; 64]>);
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Text(SmallString<[u8; 64]>);
+
+impl Default for Text {
+    fn default() -> Self {
+        Self(SmallString::new())
+    }
+}
 
 impl Text {
     /// The text in these bytes; nothing where they are not UTF-8.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Option<Self> {
-        std::str::from_utf8(bytes).is_ok().then(|| Self(SmallVec::from_slice(bytes)))
+        std::str::from_utf8(bytes).ok().map(Self::from)
     }
 
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        // It was looked at when it was made.
-        std::str::from_utf8(&self.0).unwrap_or_default()
+        self.0.as_str()
     }
 }
 
@@ -39,25 +44,25 @@ impl AsRef<str> for Text {
 
 impl PartialEq<str> for Text {
     fn eq(&self, other: &str) -> bool {
-        self.0.as_slice() == other.as_bytes()
+        self.as_str() == other
     }
 }
 
 impl PartialEq<&str> for Text {
     fn eq(&self, other: &&str) -> bool {
-        self.0.as_slice() == other.as_bytes()
+        self.as_str() == *other
     }
 }
 
 impl From<&str> for Text {
     fn from(text: &str) -> Self {
-        Self(SmallVec::from_slice(text.as_bytes()))
+        Self(SmallString::from_str(text))
     }
 }
 
 impl From<Text> for String {
     fn from(text: Text) -> Self {
-        text.as_str().to_owned()
+        text.0.into_string()
     }
 }
 

@@ -7,7 +7,9 @@ use gateway_core::{
     identity::{As, Identity},
     plugin::Exchange,
 };
-use plugin_contract::consumer::{self as contract, Authenticate, Current, Field, Find, Groups, Kind, Who};
+use plugin_contract::consumer::{
+    self as contract, Admit, Authenticate, Current, Field, Find, Groups, Kind, Who,
+};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -39,6 +41,7 @@ impl Consumers for FromConfig {
 /// Registers the functions of the area.
 pub(super) fn register(services: &mut Services) {
     serve(services, Authenticating);
+    serve(services, Admitting);
     serve(services, Finding);
     serve(services, OfCredential);
     serve(services, Currently);
@@ -55,24 +58,39 @@ impl Function for Authenticating {
         Authenticate { who }: Authenticate<'a>,
         call: &'a mut Call<'_>,
     ) -> Result<Reply<Option<contract::Identity<'a>>>, Status> {
-        let consumers = &call.sources.consumers;
-        // Only while the request's head is at hand can the upstream be told.
-        let (Some(request), Some(effects), Some(exchange)) =
-            (call.request.as_deref_mut(), call.effects.as_deref_mut(), call.exchange)
-        else {
-            return Err(Status::BadArgument);
-        };
-        let found = match who {
-            Who::Key { kind, key } => consumers.by_key(exchange, kind_of(kind), key),
-            Who::Credential(id) => consumers.by_credential(exchange, Uuid::from_bytes(id)),
-            Who::Anonymous(name) | Who::Consumer(name) => consumers.named(exchange, name),
-        };
-        let Some(identity) = found else { return Ok(Reply::Now(None)) };
-        let how = if matches!(who, Who::Anonymous(_)) { As::Anonymous } else { As::Known };
-        identity.write(how, request.headers_mut());
-        effects.identify(Arc::clone(identity));
-        Ok(Reply::Now(Some(told(identity.consumer(), identity.credential()))))
+        let found = authenticate(who, call)?;
+        Ok(Reply::Now(found.map(|identity| told(identity.consumer(), identity.credential()))))
     }
+}
+
+struct Admitting;
+
+impl Function for Admitting {
+    type Arguments<'a> = Admit<'a>;
+
+    fn call<'a>(&'a self, Admit { who }: Admit<'a>, call: &'a mut Call<'_>) -> Result<Reply<bool>, Status> {
+        authenticate(who, call).map(|found| Reply::Now(found.is_some()))
+    }
+}
+
+/// Makes somebody the request's consumer. Only while its head is at hand can the upstream be told.
+fn authenticate<'a>(who: Who<'_>, call: &mut Call<'a>) -> Result<Option<&'a Arc<Identity>>, Status> {
+    let consumers = &call.sources.consumers;
+    let (Some(request), Some(effects), Some(exchange)) =
+        (call.request.as_deref_mut(), call.effects.as_deref_mut(), call.exchange)
+    else {
+        return Err(Status::BadArgument);
+    };
+    let found = match who {
+        Who::Key { kind, key } => consumers.by_key(exchange, kind_of(kind), key),
+        Who::Credential(id) => consumers.by_credential(exchange, Uuid::from_bytes(id)),
+        Who::Anonymous(name) | Who::Consumer(name) => consumers.named(exchange, name),
+    };
+    let Some(identity) = found else { return Ok(None) };
+    let how = if matches!(who, Who::Anonymous(_)) { As::Anonymous } else { As::Known };
+    identity.write(how, request.headers_mut());
+    effects.identify(Arc::clone(identity));
+    Ok(Some(identity))
 }
 
 struct Finding;

@@ -4,6 +4,7 @@ mod consumer;
 mod counter;
 mod crypto;
 mod jwt;
+mod kept;
 mod kv;
 mod password;
 mod public_key;
@@ -105,7 +106,9 @@ impl Area {
             Self::RateLimit => ratelimit::register(services),
             Self::Request => request::register(services),
             Self::Response => {
-                serve(services, response::Headers);
+                services.add(plugin_contract::response::Headers::NAME, Arc::new(response::headers));
+                services.add(plugin_contract::response::List::NAME, Arc::new(response::list));
+                services.add(plugin_contract::response::Fill::NAME, Arc::new(response::fill));
                 serve(services, response::Refuse);
             }
             Self::Time => serve(services, time::Sleep),

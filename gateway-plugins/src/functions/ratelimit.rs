@@ -1,22 +1,23 @@
 //! How often something may happen.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use plugin_contract::{
     Call as _, NOW, encode,
-    ratelimit::{Check, Limiter},
+    ratelimit::{Check, Key, Limiter},
 };
+use uuid::{Uuid, fmt::Simple};
 
-use super::read;
+use super::{kept::Kept, read};
 use crate::{
-    Call, Function, Reply, Returned, Status,
+    Call, Effects, Function, Reply, Returned, Status,
     function::serve,
     ratelimit::{Checked, RateLimit, Scope},
     services::Services,
 };
 
-/// Limiters of one configuration.
-const MOST: usize = 64;
+/// Those of one configuration.
+type Limiters = Kept<Arc<dyn RateLimit>>;
 
 pub(super) fn register(services: &mut Services) {
     serve(services, Make);
@@ -29,19 +30,33 @@ impl Function for Make {
     type Arguments<'a> = Limiter<'a>;
 
     fn call<'a>(&'a self, limiter: Limiter<'a>, call: &'a mut Call<'_>) -> Result<Reply<u32>, Status> {
-        let made: &Made = call.configuration.kept().ok_or(Status::InternalFailure)?;
+        let limiters: &Limiters = call.configuration.kept().ok_or(Status::InternalFailure)?;
         let bytes = encode(&limiter, Vec::new()).map_err(|_| Status::SerializationFailure)?;
         let scope = Scope { plugin: call.plugin, entity: &call.configuration.entity };
-        made.number(&bytes, || call.sources.rate_limits.limiter(&limiter, scope)).map(Reply::Now)
+        limiters.number(&bytes, || call.sources.rate_limits.limiter(&limiter, scope)).map(Reply::Now)
     }
 }
 
 /// It is called for every request, so its answer needs no memory of its own.
 fn check(arguments: &[u8], call: &mut Call<'_>) -> Result<Returned, Status> {
     let check: Check<'_> = read(arguments)?;
-    let made: &Made = call.configuration.kept().ok_or(Status::InternalFailure)?;
-    let limiter = made.get(check.limiter).ok_or(Status::BadArgument)?;
-    match limiter.check(check.key, check.cost) {
+    let limiters: &Limiters = call.configuration.kept().ok_or(Status::InternalFailure)?;
+    let limiter = limiters.get(check.limiter).ok_or(Status::BadArgument)?;
+    let (mut digits, address);
+    let key = match check.key {
+        Key::Text(text) => text,
+        by => match id(by, call) {
+            Some(id) => {
+                digits = [0; Simple::LENGTH];
+                &*id.simple().encode_lower(&mut digits)
+            }
+            None => {
+                address = call.exchange.ok_or(Status::BadArgument)?.client.ip.to_string();
+                &address
+            }
+        },
+    };
+    match limiter.check(key, check.cost) {
         Checked::Now(verdict) => {
             let mut answer = std::mem::take(call.answer);
             answer.push(NOW);
@@ -55,94 +70,30 @@ fn check(arguments: &[u8], call: &mut Call<'_>) -> Result<Returned, Status> {
     }
 }
 
-/// The limiters of a configuration, by their numbers. A place once taken stays: looking takes no lock.
-struct Made([OnceLock<One>; MOST]);
-
-/// A limiter, and the arguments it was made from.
-type One = (Vec<u8>, Arc<dyn RateLimit>);
-
-impl Default for Made {
-    fn default() -> Self {
-        Self([const { OnceLock::new() }; MOST])
-    }
-}
-
-impl Made {
-    fn get(&self, number: u32) -> Option<&dyn RateLimit> {
-        let place = self.0.get(usize::try_from(number).ok()?)?;
-        place.get().map(|(_, limiter)| &**limiter)
-    }
-
-    /// The number of the limiter with these arguments, made where there is none.
-    fn number(
-        &self,
-        arguments: &[u8],
-        make: impl FnOnce() -> Result<Arc<dyn RateLimit>, Status>,
-    ) -> Result<u32, Status> {
-        let is = |place: &OnceLock<One>| place.get().is_some_and(|(made, _)| made == arguments);
-        let known = self.0.iter().position(is);
-        let at = match known {
-            Some(at) => at,
-            None if self.0.iter().all(|place| place.get().is_some()) => return Err(Status::InternalFailure),
-            None => {
-                let mut fresh = Some((arguments.to_vec(), make()?));
-                // Of workers that make one at the same time each takes the first place that is left, or its own.
-                let mut taken = |place: &OnceLock<One>| {
-                    fresh = fresh.take().and_then(|limiter| place.set(limiter).err());
-                    is(place)
-                };
-                self.0.iter().position(&mut taken).ok_or(Status::InternalFailure)?
-            }
-        };
-        u32::try_from(at).map_err(|_| Status::InternalFailure)
+/// The id of whoever calls, if it is known and asked for.
+fn id(by: Key<'_>, call: &Call<'_>) -> Option<Uuid> {
+    let identity = call.effects.as_deref().and_then(Effects::identity);
+    match by {
+        Key::Consumer => {
+            let consumer = identity.map(|identity| identity.consumer());
+            Some(consumer.or(call.exchange?.consumer.as_ref())?.id)
+        }
+        Key::Credential => {
+            let credential = identity.and_then(|identity| identity.credential());
+            Some(credential.or(call.exchange?.credential.as_ref())?.id)
+        }
+        Key::Text(_) | Key::Address => None,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use plugin_contract::{
         encode,
         ratelimit::{Decision, State},
     };
 
-    use super::{Checked, MOST, Made, RateLimit};
-    use crate::{Status, ratelimit::Verdict};
-
-    struct Never;
-
-    impl RateLimit for Never {
-        fn check(&self, _: &str, _: u32) -> Checked {
-            Checked::Now(Verdict { allowed: false, windows: Vec::new().into() })
-        }
-    }
-
-    #[test]
-    fn the_same_limiter_made_twice_is_one() {
-        let made = Made::default();
-        let make = |name: u8| made.number(&[name], || Ok(Arc::new(Never) as Arc<dyn RateLimit>));
-        assert_eq!((make(1), make(2), make(1), make(2)), (Ok(0), Ok(1), Ok(0), Ok(1)));
-        assert!(made.get(1).is_some() && made.get(2).is_none() && made.get(u32::MAX).is_none());
-        assert_eq!(made.number(&[9], || Err(Status::BadArgument)), Err(Status::BadArgument));
-        let numbers: Vec<_> = (0..=100).map(make).collect();
-        assert_eq!(numbers.iter().filter(|number| number.is_ok()).count(), MOST);
-        assert_eq!(numbers.last(), Some(&Err(Status::InternalFailure)));
-    }
-
-    #[test]
-    fn limiters_made_at_the_same_time_have_one_number_each() {
-        let made = Made::default();
-        let all = std::thread::scope(|scope| {
-            let make = |name: u8| made.number(&[name % 4], || Ok(Arc::new(Never) as Arc<dyn RateLimit>));
-            let threads: Vec<_> = (0..16).map(|name| scope.spawn(move || (name % 4, make(name)))).collect();
-            threads.into_iter().map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
-        });
-        for (name, number) in &all {
-            assert!(number.is_ok_and(|number| number < 4));
-            assert!(all.iter().all(|(other, that)| (name == other) == (number == that)), "{all:?}");
-        }
-    }
+    use crate::ratelimit::Verdict;
 
     #[test]
     fn a_verdict_is_written_as_a_decision() {

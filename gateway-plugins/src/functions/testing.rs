@@ -14,6 +14,7 @@ use crate::{
     Call, ForeignFunction, Returned, Status,
     call::{Configuration, Entity},
     grants::Grants,
+    names::Names,
     sources::Sources,
 };
 
@@ -68,6 +69,7 @@ impl Plugin {
             effects: None,
             answer: &mut answer,
             notes: None,
+            names: &mut Names::default(),
             sources: &self.sources,
             grants: &self.grants,
         };

@@ -87,6 +87,7 @@ fn run(host: &mut Host, name: &[u8], arguments: &[u8], results: &mut Vec<u8>) ->
     let effects = (request.is_some() || response.is_some()).then_some(effects);
     let (sources, grants) = (&host.runtime.services.sources, &root.config.grants);
     let (plugin, configuration, shard) = (&*host.runtime.name, &root.config.own, host.shard);
+    let names = &mut host.names;
     let notes = host.streams.get(&host.effective).and_then(|stream| stream.notes.as_ref());
     let call = |exchange: Option<&Exchange>| {
         let answer = results;
@@ -100,6 +101,7 @@ fn run(host: &mut Host, name: &[u8], arguments: &[u8], results: &mut Vec<u8>) ->
             effects,
             answer,
             notes,
+            names,
             sources,
             grants,
         };

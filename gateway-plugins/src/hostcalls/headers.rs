@@ -64,11 +64,12 @@ fn get_value(
     }
 }
 
-fn find(host: &Host, map: MapKind, key: &[u8]) -> Option<Found> {
+fn find(host: &mut Host, map: MapKind, key: &[u8]) -> Option<Found> {
     if key.first() == Some(&b':') {
         return fields::pseudo_value(host, map, Pseudo::of(key)?).map(Found::Made);
     }
-    let mut values = fields::headers(host, map)?.get_all(std::str::from_utf8(key).ok()?).iter();
+    let name = host.names.get(key).ok()?;
+    let mut values = fields::headers(host, map)?.get_all(name.field).iter();
     let first = values.next()?;
     Some(Found::Field(first.clone(), values.next().is_some()))
 }

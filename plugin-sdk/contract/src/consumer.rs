@@ -21,6 +21,19 @@ impl Call for Authenticate<'_> {
     type Answer<'a> = Option<Identity<'a>>;
 }
 
+/// As [`Authenticate`], for who does not want to know more than whether somebody was found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Admit<'a> {
+    /// By what.
+    #[serde(borrow)]
+    pub who: Who<'a>,
+}
+
+impl Call for Admit<'_> {
+    const NAME: &'static str = "gateway.consumer.admit";
+    type Answer<'a> = bool;
+}
+
 /// How somebody is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Who<'a> {

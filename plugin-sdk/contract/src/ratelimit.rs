@@ -1,13 +1,13 @@
 //! How often something may happen.
 //!
 //! ```
-//! use plugin_contract::{encode, ratelimit::{Algorithm, Check, Decision, Limiter, Period, State, Store, Window}};
+//! use plugin_contract::{encode, ratelimit::{Algorithm, Check, Decision, Key, Limiter, Period, State, Store, Window}};
 //!
 //! let windows = vec![Window { period: Period::Minute, limit: 3 }, Window { period: Period::Hour, limit: 100 }];
 //! let limiter = Limiter { algorithm: Algorithm::Fixed, windows, store: Store::Local, name: "" };
 //! assert_eq!(encode(&limiter, Vec::new()).unwrap(), [0, 2, 1, 3, 2, 100, 0, 0]);
-//! let check = Check { limiter: 0, key: "a", cost: 1 };
-//! assert_eq!(encode(&check, Vec::new()).unwrap(), [0, 1, b'a', 1]);
+//! let check = Check { limiter: 0, key: Key::Text("a"), cost: 1 };
+//! assert_eq!(encode(&check, Vec::new()).unwrap(), [0, 0, 1, b'a', 1]);
 //! let states = [(3, 2, 12), (100, 99, 1812)];
 //! let windows = states.map(|(limit, remaining, reset)| State { limit, remaining, reset }).to_vec();
 //! let bytes = encode(&Some(Decision { allowed: true, windows }), Vec::new()).unwrap();
@@ -122,7 +122,8 @@ pub struct Check<'a> {
     /// The number of the limiter.
     pub limiter: u32,
     /// Who is limited.
-    pub key: &'a str,
+    #[serde(borrow)]
+    pub key: Key<'a>,
     /// How much of it: 0 only looks.
     pub cost: u32,
 }
@@ -130,6 +131,25 @@ pub struct Check<'a> {
 impl Call for Check<'_> {
     const NAME: &'static str = "gateway.ratelimit.check";
     type Answer<'a> = Option<Decision>;
+}
+
+/// Who is limited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Key<'a> {
+    /// Whom this text stands for.
+    Text(&'a str),
+    /// The request's consumer; where there is none, the client's address.
+    Consumer,
+    /// The credential that the consumer is known by; where there is none, the client's address.
+    Credential,
+    /// The address of the client: of the peer, or what a trusted peer says.
+    Address,
+}
+
+impl<'a> From<&'a str> for Key<'a> {
+    fn from(text: &'a str) -> Self {
+        Self::Text(text)
+    }
 }
 
 /// What a limiter says; none where its store cannot be asked.

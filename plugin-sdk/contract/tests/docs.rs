@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use plugin_contract::{
     Call,
-    consumer::{Authenticate, Current, Field, Find, Groups, Identity, Kind, Who},
+    consumer::{Admit, Authenticate, Current, Field, Find, Groups, Identity, Kind, Who},
     counter::Add,
     crypto::{
         Cipher, Digest, Equal, Hash, Key, Mac, Open, Random, Scheme, Seal, Sign, Verify, VerifyMac,
@@ -16,7 +16,7 @@ use plugin_contract::{
     kv::{self, Delete, Entry, Only, Outcome},
     ratelimit::{self, Check, Decision, Limiter, Period, Redis, State, Store, Window},
     request,
-    response::Headers,
+    response::{Fill, Headers, List},
     secret,
     var::{Get, Set},
 };
@@ -67,6 +67,9 @@ fn the_page_shows_the_bytes() {
     page.shows("what goes upstream", &request::Target, Some("/a?b"));
     page.shows("what was sent", &request::Received, Some("//a?"));
     page.shows("`a: 1`", &Headers { set: vec![("a", "1")] }, Some(()));
+    let list = List { fields: vec![("limit", Some("9")), ("rest", None)] };
+    page.shows("`limit: 9`, and `rest` with a value of its own each time", &list, Some(0));
+    page.shows("`rest: 8`", &Fill { list: 0, values: vec![8.into()].into() }, Some(()));
     page.shows("`user` is `a`", &Set { name: "user", value: b"a" }, Some(true));
     page.shows("`user`", &Get { name: "user" }, Some(Some(b"a")));
     limits(page);
@@ -88,6 +91,7 @@ fn consumers(page: &mut Page) {
     let authenticate = |who| Authenticate { who };
     let key = Who::Key { kind: Kind::Key, key: "abc" };
     page.shows("the owner of the key `abc`", &authenticate(key), Some(Some(identity)));
+    page.shows("the key `abc` is good", &Admit { who: key }, Some(true));
     page.shows("the consumer `guest` stands in", &authenticate(Who::Anonymous("guest")), Some(None));
     page.shows("the JWT credential `issuer`", &Find { kind: Kind::Jwt, key: "issuer" }, Some(None));
     page.shows("who it is", &Current, Some(None));
@@ -118,8 +122,9 @@ fn limits(page: &mut Page) {
     page.shows("5 in 30 seconds, in Redis", &limiter, None);
     let state = |limit, remaining, reset| State { limit, remaining, reset };
     let decision = Decision { allowed: true, windows: vec![state(3, 2, 12), state(100, 99, 1812)] };
-    page.shows("`a`, once", &Check { limiter: 0, key: "a", cost: 1 }, Some(Some(decision)));
-    page.shows("no answer from Redis", &Check { limiter: 1, key: "a", cost: 1 }, Some(None));
+    page.shows("`a`, once", &Check { limiter: 0, key: "a".into(), cost: 1 }, Some(Some(decision)));
+    let caller = Check { limiter: 1, key: ratelimit::Key::Consumer, cost: 1 };
+    page.shows("whoever calls, from Redis, which does not answer", &caller, Some(None));
 }
 
 fn counters_and_values(page: &mut Page) {

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use plugin_contract::{
-    Call, LATER, NOW,
-    consumer::{Authenticate, Current, Field, Find, Groups, Identity},
+    Call, Id, LATER, NOW,
+    consumer::{Admit, Authenticate, Current, Field, Find, Groups, Identity},
     counter, decode, encode, jwt, kv,
-    ratelimit::{Algorithm, Check, Limiter, Store},
+    ratelimit::{Algorithm, Check, Key, Limiter, Store},
     request, response,
     time::Sleep,
     var,
@@ -72,7 +72,10 @@ pub(super) fn call(world: &World, name: &str, arguments: &[u8]) -> Result {
 fn own(world: &World, name: &str, arguments: &[u8]) -> Result {
     let time = world.clock.now();
     match name {
-        Authenticate::NAME => read(arguments, |call: Authenticate<'_>| authenticate(world, &call)),
+        Authenticate::NAME => {
+            read(arguments, |call: Authenticate<'_>| identity(world, authenticate(world, call.who)?))
+        }
+        Admit::NAME => read(arguments, |call: Admit<'_>| now(&authenticate(world, call.who)?.is_some())),
         Find::NAME => read(arguments, |call: Find<'_>| find(world, &call)),
         Current::NAME => identity(world, world.with(|exchange| exchange.consumer).flatten()),
         Groups::NAME => groups(world),
@@ -85,7 +88,9 @@ fn own(world: &World, name: &str, arguments: &[u8]) -> Result {
         }
         // What comes of tokens is scripted; what judges them is made before a test can script anything.
         jwt::Verifier::NAME => read(arguments, |_: jwt::Verifier<'_>| now(&1_u32)),
-        response::Headers::NAME => read(arguments, |call: response::Headers<'_>| headers(world, &call)),
+        response::Headers::NAME => read(arguments, |call: response::Headers<'_>| headers(world, call.set)),
+        response::List::NAME => read(arguments, |call: response::List<'_>| list(world, &call)),
+        response::Fill::NAME => read(arguments, |call: response::Fill<'_>| fill(world, &call)),
         response::Refuse::NAME => read(arguments, |call: response::Refuse<'_>| refuse(world, &call)),
         Sleep::NAME => read(arguments, |call: Sleep| {
             let delay = Duration::from_millis(call.milliseconds.min(60_000).into());
@@ -136,15 +141,16 @@ fn answered(world: &World, store: &Store<'_>, answer: &impl Serialize) -> Result
     }
 }
 
-fn authenticate(world: &World, call: &Authenticate<'_>) -> Result {
-    let who = who(&world.consumers.borrow(), call.who);
-    if let Some(who) = who {
-        let consumers = world.consumers.borrow();
-        let anonymous = matches!(call.who, plugin_contract::consumer::Who::Anonymous(_));
-        let known = consumers.iter().find(|consumer| consumer.id == who.consumer).ok_or(FAILED)?;
-        world.with(|exchange| introduce(exchange, known, who, anonymous)).ok_or(FAILED)?;
-    }
-    identity(world, who)
+fn authenticate(
+    world: &World,
+    by: plugin_contract::consumer::Who<'_>,
+) -> std::result::Result<Option<Who>, Status> {
+    let consumers = world.consumers.borrow();
+    let Some(who) = who(&consumers, by) else { return Ok(None) };
+    let anonymous = matches!(by, plugin_contract::consumer::Who::Anonymous(_));
+    let known = consumers.iter().find(|consumer| consumer.id == who.consumer).ok_or(FAILED)?;
+    world.with(|exchange| introduce(exchange, known, who, anonymous)).ok_or(FAILED)?;
+    Ok(Some(who))
 }
 
 fn who(consumers: &[Consumer], who: plugin_contract::consumer::Who<'_>) -> Option<Who> {
@@ -238,23 +244,70 @@ fn limiter(world: &World, call: &Limiter<'_>) -> Result {
 }
 
 fn check(world: &World, call: Check<'_>) -> Result {
+    let key = limited(world, call.key)?;
     let mut limiters = world.limiters.borrow_mut();
     let late = limiters.limiter(call.limiter).ok_or(Status::BAD_ARGUMENT)?.late;
-    let decision = limiters.check(call.limiter, call.key, call.cost, world.clock.now());
+    let decision = limiters.check(call.limiter, &key, call.cost, world.clock.now());
     if late { Ok(later(world, Duration::ZERO, encoded(&decision)?)) } else { now(&decision) }
 }
 
-fn headers(world: &World, call: &response::Headers<'_>) -> Result {
+/// Whom a limiter limits: a test may script who calls.
+fn limited(world: &World, key: Key<'_>) -> std::result::Result<String, Status> {
+    let current = || -> std::result::Result<Option<(Id, Option<Id>)>, Status> {
+        let answer = call(world, Current::NAME, &[])?;
+        let (_, identity) = answer.split_first().ok_or(FAILED)?;
+        let identity = decode::<Option<Identity<'_>>>(identity).ok_or(FAILED)?;
+        Ok(identity.map(|identity| (identity.consumer, identity.credential)))
+    };
+    let id = match key {
+        Key::Text(text) => return Ok(text.to_owned()),
+        Key::Consumer => current()?.map(|(consumer, _)| consumer),
+        Key::Credential => current()?.and_then(|(_, credential)| credential),
+        Key::Address => None,
+    };
+    let address = || world.with(|exchange| exchange.client_ip.clone()).ok_or(FAILED);
+    id.map_or_else(address, |id| Ok(consumers::text(id)))
+}
+
+fn headers<'a>(world: &World, fields: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result {
     let set = |exchange: &mut Exchange| {
-        for (name, value) in &call.set {
+        for (name, value) in fields {
             match &mut exchange.response {
                 Some((_, fields)) => fields.set(name, value),
-                None => exchange.deferred.push(((*name).to_owned(), (*value).to_owned())),
+                None => exchange.deferred.push((name.to_owned(), value.to_owned())),
             }
         }
     };
     world.with(set).ok_or(FAILED)?;
     now(&())
+}
+
+fn list(world: &World, call: &response::List<'_>) -> Result {
+    if !(1..=64).contains(&call.fields.len()) {
+        return Err(Status::BAD_ARGUMENT);
+    }
+    let owned = |(name, value): &(&str, Option<&str>)| ((*name).to_owned(), value.map(str::to_owned));
+    let list: Vec<_> = call.fields.iter().map(owned).collect();
+    let mut lists = world.lists.borrow_mut();
+    let known = lists.iter().position(|known| *known == list).unwrap_or_else(|| {
+        lists.push(list);
+        lists.len() - 1
+    });
+    now(&u32::try_from(known).unwrap_or(u32::MAX))
+}
+
+fn fill(world: &World, call: &response::Fill<'_>) -> Result {
+    let lists = world.lists.borrow();
+    let list = usize::try_from(call.list).ok().and_then(|at| lists.get(at)).ok_or(Status::BAD_ARGUMENT)?;
+    let mut values = call.values.iter().map(|value| match value {
+        response::Value::Number(number) => number.to_string(),
+        response::Value::Text(text) => (*text).to_owned(),
+    });
+    let field = |(name, known): &(String, Option<String>)| {
+        Some((name.clone(), known.clone().or_else(|| values.next())?))
+    };
+    let fields = list.iter().map(field).collect::<Option<Vec<_>>>().ok_or(Status::BAD_ARGUMENT)?;
+    headers(world, fields.iter().map(|(name, value)| (name.as_str(), value.as_str())))
 }
 
 /// In the gateway's own form for whoever takes JSON.

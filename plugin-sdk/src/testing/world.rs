@@ -31,6 +31,8 @@ pub(super) struct World {
     pub(super) services: RefCell<BTreeMap<String, Service>>,
     pub(super) functions: RefCell<BTreeMap<&'static str, Scripted>>,
     pub(super) limiters: RefCell<Limiters>,
+    /// Lists of header fields.
+    pub(super) lists: RefCell<Vec<Vec<(String, Option<String>)>>>,
     pub(super) store: RefCell<Store>,
     pub(super) properties: RefCell<BTreeMap<String, Vec<u8>>>,
     pub(super) lines: RefCell<Vec<(Level, String)>>,

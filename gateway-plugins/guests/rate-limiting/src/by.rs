@@ -1,10 +1,6 @@
 //! What requests are counted by.
 
-use plugin_sdk::{
-    call,
-    contract::{Id, consumer::Current},
-    prelude::*,
-};
+use plugin_sdk::{prelude::*, ratelimit::Key};
 
 use crate::config::{Config, LimitBy};
 
@@ -32,27 +28,31 @@ impl By {
     }
 
     /// Who is counted: the client's address, where a request lacks what it is to be counted by.
-    pub(crate) fn key(&self, request: &Request) -> Text {
+    pub(crate) fn who(&self, request: &Request) -> Who {
         let own = match self {
-            Self::Consumer => id(|who| Some(who.consumer)),
-            Self::Credential => id(|who| who.credential),
+            Self::Consumer => return Who::Known(Key::Consumer),
+            Self::Credential => return Who::Known(Key::Credential),
             Self::Ip => None,
             Self::Service => request.property(&["service", "id"]).as_deref().and_then(Text::of),
             Self::Header(name) => request.header(name),
             Self::Path(path) => Some(request.path()).filter(|own| **own == **path),
         };
-        own.unwrap_or_else(|| request.client_ip())
+        own.map_or(Who::Known(Key::Address), Who::Text)
     }
 }
 
-/// An id of whoever calls, in hexadecimal digits.
-fn id(choose: impl FnOnce(plugin_sdk::contract::consumer::Identity<'_>) -> Option<Id>) -> Option<Text> {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let id = call::now(&Current, |who| who.and_then(choose)).ok()??;
-    let mut text = [0; 32];
-    for (digits, byte) in text.chunks_exact_mut(2).zip(id) {
-        let digit = |half: u8| DIGITS.get(usize::from(half)).copied().unwrap_or_default();
-        digits.copy_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
+/// Who is counted.
+pub(crate) enum Who {
+    /// Whom the gateway knows.
+    Known(Key<'static>),
+    Text(Text),
+}
+
+impl Who {
+    pub(crate) fn key(&self) -> Key<'_> {
+        match self {
+            Self::Known(key) => *key,
+            Self::Text(text) => Key::Text(text),
+        }
     }
-    Text::of(&text)
 }

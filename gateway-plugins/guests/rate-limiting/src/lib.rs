@@ -22,7 +22,7 @@ pub struct RateLimiting {
     /// Whether each decision is asked of a server.
     waits: bool,
     /// What clients are told of each window; nothing where they are told nothing.
-    shown: Vec<Shown>,
+    shown: Option<Shown>,
     fault_tolerant: bool,
     status: u16,
     message: Rc<str>,
@@ -37,15 +37,15 @@ pub struct RateLimiting {
 impl RateLimiting {
     fn configure(config: Config) -> Result<Self, String> {
         let windows = config.windows()?;
-        let shown = windows.iter().filter(|_| !config.hide_client_headers);
-        let shown = shown.map(|(name, window)| Shown::new(name, window.limit)).collect();
+        let shown = || Shown::new(windows.iter().map(|(name, window)| (*name, window.limit)));
+        let shown = (!config.hide_client_headers).then(shown).transpose();
         let windows = windows.into_iter().map(|(_, window)| window).collect();
         let limiter = Limiter::new("requests", Algorithm::Fixed, windows, config.store());
         Ok(Self {
             limiter: limiter.map_err(|error| format!("the limiter: {error}"))?,
             by: By::of(&config),
             waits: config.policy == Policy::Redis && config.sync().is_none(),
-            shown,
+            shown: shown.map_err(|error| format!("the header fields: {error}"))?,
             fault_tolerant: config.fault_tolerant,
             status: config.error_code as u16,
             message: config.error_message.into(),
@@ -53,12 +53,12 @@ impl RateLimiting {
     }
 
     fn on_request(self: Rc<Self>, mut request: Request) -> Outcome {
-        let key = self.by.key(&request);
+        let who = self.by.who(&request);
         if !self.waits {
-            return Outcome::now(self.judge(&mut request, self.limiter.check_now(&key, 1)));
+            return Outcome::now(self.judge(&mut request, self.limiter.check_now(who.key(), 1)));
         }
         Outcome::later(async move {
-            let decision = self.limiter.check(&key, 1).await;
+            let decision = self.limiter.check(who.key(), 1).await;
             self.judge(&mut request, decision)
         })
     }
@@ -67,8 +67,8 @@ impl RateLimiting {
 impl RateLimiting {
     fn judge(&self, request: &mut Request, decision: Result<Option<Decision>, Error>) -> Flow {
         let Ok(Some(decision)) = decision else { return self.uncounted() };
-        if !self.shown.is_empty() {
-            shown::show(request, &self.shown, &decision.windows, decision.allowed);
+        if let Some(shown) = &self.shown {
+            shown.tell(request, &decision.windows, decision.allowed);
         }
         if decision.allowed { Flow::Continue } else { self.refusal() }
     }

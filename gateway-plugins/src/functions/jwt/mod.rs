@@ -12,7 +12,7 @@ mod token;
 mod verifier;
 
 use std::{
-    sync::{Arc, OnceLock},
+    sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -22,7 +22,7 @@ use plugin_contract::{
     jwt::{Refusal, Verified, Verifier as Spec, Verify},
 };
 
-use super::{now, read};
+use super::{kept::Kept, now, read};
 use crate::{Call, Returned, Status, services::Services};
 use token::Good;
 use verifier::{Judged, Verifier};
@@ -32,40 +32,14 @@ pub(super) fn register(services: &mut Services) {
     services.add(Verify::NAME, Arc::new(verify));
 }
 
-/// Verifiers of one configuration.
-const VERIFIERS: usize = 64;
-
-/// The verifiers of a configuration, each by what it was made of. A slot once taken stays: looking takes no lock.
-struct Verifiers([OnceLock<Made>; VERIFIERS]);
-
-/// A verifier, and the bytes that it is made of.
-type Made = (Box<[u8]>, Arc<Verifier>);
-
-impl Default for Verifiers {
-    fn default() -> Self {
-        Self([const { OnceLock::new() }; VERIFIERS])
-    }
-}
-
-impl Verifiers {
-    /// The number of the verifier that is made of these bytes; none where there are too many.
-    fn number(&self, of: &[u8], verifier: &Arc<Verifier>) -> Option<usize> {
-        let made = || (of.into(), Arc::clone(verifier));
-        self.0.iter().position(|slot| *slot.get_or_init(made).0 == *of)
-    }
-
-    fn get(&self, number: u32) -> Option<&Arc<Verifier>> {
-        let slot = self.0.get(usize::try_from(number).ok()?)?;
-        slot.get().map(|(_, verifier)| verifier)
-    }
-}
+/// Those of one configuration.
+type Verifiers = Kept<Arc<Verifier>>;
 
 fn make(arguments: &[u8], call: &mut Call<'_>) -> Result<Returned, Status> {
     let spec: Spec<'_> = read(arguments)?;
     let verifiers: &Verifiers = call.configuration.kept().ok_or(Status::InternalFailure)?;
-    let verifier = Arc::new(Verifier::new(&spec, call)?);
-    let number = verifiers.number(arguments, &verifier).ok_or(Status::InternalFailure)?;
-    now::<Spec<'_>>(call, u32::try_from(number).map_err(|_| Status::InternalFailure)?)
+    let number = verifiers.number(arguments, || Verifier::new(&spec, call).map(Arc::new))?;
+    now::<Spec<'_>>(call, number)
 }
 
 fn verify(arguments: &[u8], call: &mut Call<'_>) -> Result<Returned, Status> {
