@@ -50,7 +50,13 @@ impl Plugins {
     /// # Errors
     /// Where the processor or the operating system lacks what compiled code needs.
     pub fn new() -> Result<Self, LoadError> {
-        Ok(Self { engine: Engine::new()?, upstreams: Arc::default() })
+        Engine::new().map(Self::on)
+    }
+
+    /// On this engine.
+    #[must_use]
+    pub fn on(engine: Engine) -> Self {
+        Self { engine, upstreams: Arc::default() }
     }
 
     /// The engine.

@@ -1,13 +1,14 @@
 //! The WebAssembly engine that all plugins of a process share.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, path::Path, sync::Arc};
 
 use wasmtime::{
-    Config, InstanceAllocationStrategy, Linker, OptLevel, PoolingAllocationConfig, WasmBacktraceDetails,
+    Cache, Config, InstanceAllocationStrategy, Linker, OptLevel, PoolingAllocationConfig,
+    WasmBacktraceDetails,
 };
 
 use crate::{
-    LoadError,
+    LoadError, cache,
     host::Host,
     hostcalls::{self, Continue},
     shared::Queues,
@@ -45,9 +46,23 @@ impl Engine {
     /// # Errors
     /// Where the processor or the operating system lacks what compiled code needs.
     pub fn new() -> Result<Self, LoadError> {
-        let wasm = pooled().or_else(|error| {
+        Self::with(None)
+    }
+
+    /// The same, with compiled code kept in `folder`: a module that was compiled before, by whatever process, is ready
+    /// at once. The folder is made where it is not there. Nobody else may write to it: what lies there is run.
+    ///
+    /// # Errors
+    /// As for [`new`](Self::new), and a folder that cannot be made or that others may write to.
+    pub fn cached(folder: &Path) -> Result<Self, LoadError> {
+        Self::with(Some(cache::open(folder)?))
+    }
+
+    fn with(cache: Option<Cache>) -> Result<Self, LoadError> {
+        let config = config(cache);
+        let wasm = pooled(config.clone()).or_else(|error| {
             tracing::info!(%error, "no pool for plugin instances, they are mapped on demand");
-            wasmtime::Engine::new(&config())
+            wasmtime::Engine::new(&config)
         });
         let wasm = wasm.map_err(LoadError::Engine)?;
         let linker = |continues| hostcalls::linker(&wasm, continues).map_err(LoadError::Engine);
@@ -87,9 +102,10 @@ impl fmt::Debug for Engine {
     }
 }
 
-fn config() -> Config {
+fn config(cache: Option<Cache>) -> Config {
     let mut config = Config::new();
     config
+        .cache(cache)
         .epoch_interruption(true)
         .concurrency_support(false)
         .max_wasm_stack(STACK)
@@ -102,7 +118,7 @@ fn config() -> Config {
     config
 }
 
-fn pooled() -> wasmtime::Result<wasmtime::Engine> {
+fn pooled(mut config: Config) -> wasmtime::Result<wasmtime::Engine> {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_core_instances(INSTANCES)
         .total_memories(INSTANCES)
@@ -115,7 +131,6 @@ fn pooled() -> wasmtime::Result<wasmtime::Engine> {
         .linear_memory_keep_resident(64 << 10)
         .table_keep_resident(16 << 10)
         .max_unused_warm_slots(16);
-    let mut config = config();
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     wasmtime::Engine::new(&config)
 }

@@ -39,6 +39,14 @@ pub enum LoadError {
     /// The engine cannot be set up on this machine.
     #[error("the WebAssembly engine does not start")]
     Engine(#[source] wasmtime::Error),
+    /// Compiled code cannot be kept in this folder.
+    #[error("compiled plugins cannot be kept in {path}")]
+    Cache {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// It is machine code of some engine: loading that would be trusting it.
     #[error("precompiled code is not loaded, only WebAssembly in its binary format")]
     Precompiled,

@@ -36,6 +36,7 @@
 mod abi;
 mod buffer;
 mod bundled;
+mod cache;
 mod call;
 mod clock;
 mod config;

@@ -55,6 +55,8 @@ pub(crate) struct Plugins {
     pub(crate) search_path: Vec<PathBuf>,
     /// What each may do beside reading and writing messages, by its name.
     pub(crate) allow: BTreeMap<String, Vec<String>>,
+    /// The folder that compiled code is kept in; an empty one: nowhere.
+    pub(crate) cache: Option<PathBuf>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -41,6 +41,8 @@ pub(crate) fn command(args: &[&str]) -> Command {
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("GATEWAY_")) {
         command.env_remove(name);
     }
+    // What is compiled is kept among what is built, not in the user's caches.
+    command.env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"));
     command.args(args).stdin(Stdio::null());
     command
 }
