@@ -23,12 +23,16 @@
 
 pub mod admin;
 mod control;
+mod follow;
 mod hash;
 mod loads;
 mod refusal;
+mod restamp;
+mod rows;
 mod watch;
 
-pub use control::{Control, Loaded};
+pub use control::{Changed, Control, Loaded};
+pub use follow::Follow;
 pub use hash::Hash;
 pub use loads::{Failure, Loads, Outcome};
 pub use refusal::Refusal;

@@ -98,12 +98,12 @@ struct Posted {
 
 impl Posted {
     async fn read(request: Request) -> Result<Self, Failure> {
-        match media_type(request.headers()).as_str() {
-            "application/x-www-form-urlencoded" => Ok(Self::form(&bytes(request).await?)),
+        match body::media_type(request.headers()).as_str() {
+            "application/x-www-form-urlencoded" => Ok(Self::form(&body::whole(request, LONGEST).await?)),
             "multipart/form-data" => Self::multipart(request).await,
-            "application/json" => Self::json(&bytes(request).await?),
+            "application/json" => Self::json(&body::whole(request, LONGEST).await?),
             "" | "text/yaml" | "text/x-yaml" | "application/yaml" | "application/x-yaml" => {
-                Self::text(&bytes(request).await?)
+                Self::text(&body::whole(request, LONGEST).await?)
             }
             _ => Err(Failure::MediaType),
         }
@@ -123,15 +123,9 @@ impl Posted {
     }
 
     async fn multipart(request: Request) -> Result<Self, Failure> {
-        let (parts, body) = request.into_parts();
-        let whole = to_bytes(body, LONGEST).await.map_err(unread)?;
-        let request = Request::from_parts(parts, Body::from(whole));
-        let mut form = Multipart::from_request(request, &()).await.map_err(|_| Failure::Incomplete)?;
         let mut posted = Self::default();
-        while let Some(field) = form.next_field().await.map_err(|_| Failure::Incomplete)? {
-            let name = field.name().unwrap_or_default().to_owned();
-            let value = field.bytes().await.map_err(|_| Failure::Incomplete)?;
-            posted.put(&name, String::from_utf8(value.to_vec()).map_err(|_| Failure::Encoding)?);
+        for part in body::parts(request, LONGEST).await? {
+            posted.put(&part.name, String::from_utf8(part.value.to_vec()).map_err(|_| Failure::Encoding)?);
         }
         Ok(posted)
     }
@@ -160,17 +154,3 @@ impl Posted {
     }
 }
 
-async fn bytes(request: Request) -> Result<Bytes, Failure> {
-    to_bytes(request.into_body(), LONGEST).await.map_err(unread)
-}
-
-fn unread(error: axum::Error) -> Failure {
-    let inner = error.into_inner();
-    if inner.is::<http_body_util::LengthLimitError>() { Failure::TooLarge } else { Failure::Incomplete }
-}
-
-/// The kind of a body, without its parameters.
-fn media_type(headers: &HeaderMap) -> String {
-    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
-}
