@@ -4,6 +4,7 @@
 //!   [`Gateway`](gateway_core::Gateway) and its certificates, and remembers how that went.
 //! - [`Watch`] follows a file and hands each new content to it.
 //! - [`admin`] answers Kong's Admin API as a node without a database does.
+//! - [`store`] keeps entities, with the log of their changes.
 //!
 //! A change goes one way: text, checked entities, the next snapshot, one swap. What is refused leaves the node as
 //! it was, and is told in Kong's words, all of it ([`Refusal`]). [`Loads`] remembers how the last ones went, [`Hash`](struct@Hash)
@@ -29,6 +30,7 @@ mod loads;
 mod refusal;
 mod restamp;
 mod rows;
+pub mod store;
 mod watch;
 
 pub use control::{Changed, Control, Loaded};
