@@ -25,7 +25,7 @@ use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use crate::{
-    Hash, Loads, Refusal,
+    Hash, Loads, LogLevel, Refusal,
     store::{Note, Store},
 };
 
@@ -38,6 +38,7 @@ use crate::{
 pub struct Control {
     gateway: Gateway,
     store: Option<Arc<dyn Store>>,
+    log: Option<Arc<dyn LogLevel>>,
     node_id: Uuid,
     certificates: Option<Certificates>,
     drain: Option<Drain>,
@@ -87,6 +88,7 @@ impl Control {
         Self {
             gateway,
             store: None,
+            log: None,
             node_id: Uuid::new_v4(),
             certificates: None,
             drain: None,
@@ -134,6 +136,17 @@ impl Control {
     pub fn listeners(mut self, listeners: Vec<String>) -> Self {
         self.listeners = listeners;
         self
+    }
+
+    /// The same where how much is logged can be changed.
+    #[must_use]
+    pub fn log_level(mut self, log: Arc<dyn LogLevel>) -> Self {
+        self.log = Some(log);
+        self
+    }
+
+    pub(crate) const fn log(&self) -> Option<&Arc<dyn LogLevel>> {
+        self.log.as_ref()
     }
 
     /// Serves by the declarative file `text` from now on. Over a store it takes the place of everything, in one

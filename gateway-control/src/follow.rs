@@ -15,7 +15,7 @@ use tokio::{
 
 use crate::{
     Control, Refusal,
-    store::{Revision, Store},
+    store::Revision,
 };
 
 /// How long it waits after a change that could not be made, or read, at first and at most.

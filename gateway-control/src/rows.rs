@@ -84,7 +84,7 @@ fn lists(change: &Change) -> Map<String, Value> {
 
 /// A credential says itself of which kind it is.
 fn row(list: &str, id: String, mut before: Option<Value>, mut after: Option<Value>) -> Row {
-    let mut kind = |entity: &mut Option<Value>| {
+    let kind = |entity: &mut Option<Value>| {
         let kind = entity.as_mut().filter(|_| list == "credentials")?.as_object_mut()?.remove("kind")?;
         kind.as_str().map(str::to_owned)
     };

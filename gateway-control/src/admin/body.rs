@@ -1,17 +1,23 @@
 //! Bodies of requests, whole and within bounds.
 
-use std::time::Duration;
+use std::{future::Future, time::Duration};
 
 use axum::{
     body::{Body, Bytes, to_bytes},
     extract::{FromRequest, Multipart, Request},
 };
 use http::{HeaderMap, header};
+use tokio::time::timeout;
 
 use super::reply::Failure;
 
 /// How long a body may take to come.
-pub(super) const DEADLINE: Duration = Duration::from_secs(30);
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// What comes in time.
+pub(super) async fn in_time<T>(read: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    timeout(DEADLINE, read).await.unwrap_or(Err(Failure::Late))
+}
 
 /// One part of a form that came as `multipart/form-data`.
 pub(super) struct Part {

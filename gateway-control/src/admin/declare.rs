@@ -3,27 +3,28 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::{
-    body::{Body, Bytes, to_bytes},
-    extract::{FromRequest, Multipart, Request, State},
+    extract::{Request, State},
     response::{IntoResponse, Response},
 };
 use gateway_core::config::Config;
-use http::{HeaderMap, StatusCode, header};
+use http::{StatusCode, header};
 use serde_json::{Map, Value, json};
 use tokio::{task::spawn_blocking, time::timeout};
 
 use super::{
+    body,
     kind::{KINDS, id_of},
     page::Query,
-    reply::{self, Failure},
+    reply::{self, Failure, REVISION},
+    write::{Answer, Asked, tried},
 };
-use crate::{Control, Hash, Refusal};
+use crate::{
+    Control, Hash, Loaded, Refusal,
+    control::{Draft, Mode},
+};
 
 /// The longest body that is read, bytes.
 const LONGEST: usize = 64 << 20;
-
-/// How long a body may take to come.
-const DEADLINE: Duration = Duration::from_secs(30);
 
 /// How long a change waits for the one before it.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -33,14 +34,14 @@ pub(super) async fn show(State(control): State<Arc<Control>>) -> Response {
     reply::ok(&json!({ "config": control.config().to_yaml() }))
 }
 
-/// A new configuration in place of the one that runs.
+/// A new configuration in place of the one that runs. Over a store it is one change, in one revision.
 pub(super) async fn load(State(control): State<Arc<Control>>, request: Request) -> Response {
     let query = Query::of(request.uri().query());
+    let asked = Asked::of(&request);
     // Before the turn is taken: a client that sends slowly holds up nobody else.
-    let posted = match timeout(DEADLINE, Posted::read(request)).await {
-        Ok(Ok(posted)) => posted,
-        Ok(Err(failure)) => return failure.into_response(),
-        Err(_) => return Failure::Late.into_response(),
+    let posted = match body::in_time(Posted::read(request)).await {
+        Ok(posted) => posted,
+        Err(failure) => return failure.into_response(),
     };
     let turn = Arc::clone(control.turn()).acquire_owned();
     let Ok(Ok(turn)) = timeout(PATIENCE, turn).await else { return busy() };
@@ -52,18 +53,54 @@ pub(super) async fn load(State(control): State<Arc<Control>>, request: Request) 
     if check_hash && Hash::of(&text) == control.hash() {
         return reply::empty(StatusCode::NOT_MODIFIED);
     }
-    let known = Arc::clone(&control);
     // Reading and compiling may take seconds; other requests are answered meanwhile. The turn goes
     // along: a client that leaves does not let the next one in.
     let loaded = spawn_blocking(move || {
         let _turn = turn;
-        known.load(&text)
+        match control.store() {
+            Some(_) => keep(&control, &text, &asked),
+            None => Ok(created(&control.load(&text)?)),
+        }
     });
     match loaded.await {
-        Ok(Ok(loaded)) => reply::json(StatusCode::CREATED, &entities(&loaded.config)),
-        Ok(Err(refusal)) => refused(&refusal, flatten),
-        Err(_) => reply::message(StatusCode::INTERNAL_SERVER_ERROR, "An unexpected error occurred"),
+        Ok(Ok(response)) => response,
+        Ok(Err(Refused::Text(refusal))) => refused(&refusal, flatten),
+        Ok(Err(Refused::Request(failure))) => failure.into_response(),
+        Err(_) => Failure::Unexpected.into_response(),
     }
+}
+
+/// Why a configuration is not taken: for what is in it, or for how it was asked for.
+enum Refused {
+    Text(Refusal),
+    Request(Failure),
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Problems(_) | Refusal::Certificates(_) => Self::Text(refusal),
+            other => Self::Request(other.into()),
+        }
+    }
+}
+
+fn keep(control: &Control, text: &str, asked: &Asked) -> Result<Response, Refused> {
+    let check = |draft: &Draft<'_>| asked.check(draft).map_err(Refused::Request);
+    let written = control.write_text(text, asked.note(), asked.mode(), check)?;
+    let written = written.map(|()| Answer::new(StatusCode::CREATED, Value::Null));
+    Ok(match asked.mode() {
+        Mode::Try => tried(control, &written),
+        Mode::Make => {
+            let mut response = reply::json(StatusCode::CREATED, &entities(&written.changed.config));
+            response.headers_mut().insert(REVISION, written.revision.get().into());
+            response
+        }
+    })
+}
+
+fn created(loaded: &Loaded) -> Response {
+    reply::json(StatusCode::CREATED, &entities(&loaded.config))
 }
 
 fn busy() -> Response {

@@ -10,7 +10,6 @@ use crate::store::Revision;
 
 /// The configuration as it would be with what a request asks for. Whoever refuses something leaves it as it is: it
 /// counts only once it is kept.
-#[derive(Debug)]
 pub(crate) struct Draft<'c> {
     gateway: &'c Gateway,
     revision: Revision,

@@ -57,6 +57,25 @@ pub struct Changed {
     pub config: Config,
 }
 
+/// Why a text is not taken: for what is in it, or because who asks does not want it now.
+enum Refused<E> {
+    AsText(Refusal),
+    ByCheck(E),
+}
+
+impl<E> From<Refusal> for Refused<E> {
+    fn from(refusal: Refusal) -> Self {
+        Self::AsText(refusal)
+    }
+}
+
+impl<T> Written<T> {
+    /// The same with something else made of the outcome.
+    pub(crate) fn map<U>(self, map: impl FnOnce(T) -> U) -> Written<U> {
+        Written { outcome: map(self.outcome), revision: self.revision, changed: self.changed }
+    }
+}
+
 impl Control {
     /// Control over `gateway`, which serves by what `store` keeps from now on.
     ///
@@ -114,25 +133,40 @@ impl Control {
     /// # Errors
     /// Everything that is wrong with it, or what the store said; then nothing has changed.
     pub fn replace(&self, text: &str, note: &Note) -> Result<Loaded, Refusal> {
-        let replaced = self.write_text(text, note, Mode::Make);
-        match &replaced {
-            Ok(_) => self.loads.succeed(),
-            Err(refusal) => self.loads.fail(refusal.to_string()),
-        }
-        let written = replaced?;
+        let written = self.write_text(text, note, Mode::Make, |_| Ok::<_, Refusal>(()))?;
         Ok(Loaded::of(hash(written.revision), Arc::new(written.changed.config)))
     }
 
-    pub(crate) fn write_text(&self, text: &str, note: &Note, mode: Mode) -> Result<Written<()>, Refusal> {
-        let next = Checked::parse(text, self.keeping())?;
-        let replace = |draft: &mut Draft<'_>| {
-            let change = restamp::change(draft.config(), next.config());
-            draft.apply(&change).map_err(Refusal::from)
+    /// The same, or only tried, where `check` lets it.
+    pub(crate) fn write_text<E: From<Refusal>>(
+        &self,
+        text: &str,
+        note: &Note,
+        mode: Mode,
+        check: impl Fn(&Draft<'_>) -> Result<(), E>,
+    ) -> Result<Written<()>, E> {
+        let located = |refusal| {
+            let refusal = match refusal {
+                Refusal::Problems(problems) => Refusal::Problems(problems.located(&Places::of(text))),
+                other => other,
+            };
+            self.loads.fail(refusal.to_string());
+            E::from(refusal)
         };
-        self.write(note, mode, replace).map_err(|refusal| match refusal {
-            Refusal::Problems(problems) => Refusal::Problems(problems.located(&Places::of(text))),
-            other => other,
-        })
+        let next = Checked::parse(text, self.keeping()).map_err(|problems| located(problems.into()))?;
+        let replace = |draft: &mut Draft<'_>| {
+            check(draft).map_err(Refused::ByCheck)?;
+            let change = restamp::change(draft.config(), next.config());
+            draft.apply(&change).map_err(|problems| Refused::AsText(problems.into()))
+        };
+        let written = self.write(note, mode, replace).map_err(|refused| match refused {
+            Refused::ByCheck(error) => error,
+            Refused::AsText(refusal) => located(refusal),
+        })?;
+        if mode == Mode::Make {
+            self.loads.succeed();
+        }
+        Ok(written)
     }
 
     /// Makes the change that `evaluate` makes of a draft, on top of the newest revision. Where somebody else was

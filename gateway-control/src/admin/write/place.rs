@@ -26,7 +26,7 @@ pub(super) struct Owner {
 
 /// From which side a membership is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Side {
+pub(in crate::admin) enum Side {
     Group,
     Consumer,
 }
