@@ -13,10 +13,7 @@ use tokio::{
     time::sleep,
 };
 
-use crate::{
-    Control, Refusal,
-    store::Revision,
-};
+use crate::{Control, Refusal, store::Revision};
 
 /// How long it waits after a change that could not be made, or read, at first and at most.
 const PATIENCE: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(30));
@@ -82,7 +79,7 @@ async fn follow(
         }
         let caught_up = control.catch_up();
         let failed = caught_up.is_err();
-        report(caught_up);
+        caught_up.transpose().into_iter().for_each(report);
         if failed {
             sleep(patience).await;
             patience = (patience * 2).min(PATIENCE.1);

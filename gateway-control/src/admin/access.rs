@@ -72,8 +72,7 @@ impl Access {
     /// Whose token it is. Digests are compared: how long that takes says nothing of the token.
     fn holder(&self, token: &str) -> Option<Arc<str>> {
         let digest = digest(&SHA256, token.as_bytes());
-        let is_it =
-            |known: &&Token| verify_slices_are_equal(known.digest.as_ref(), digest.as_ref()).is_ok();
+        let is_it = |known: &&Token| verify_slices_are_equal(known.digest.as_ref(), digest.as_ref()).is_ok();
         self.tokens.iter().find(is_it).map(|token| Arc::clone(&token.name))
     }
 }

@@ -124,7 +124,10 @@ fn up(paths: Paths, path: String, kind: &'static Kind, parent: &'static Parent) 
         let id = child.as_ref().and_then(|child| child.get(parent.field)).and_then(id_of);
         let found = above.zip(id).and_then(|(above, id)| Some((above, above.find(&config, id)?)));
         let (above, row) = found.ok_or(Failure::NotFound)?;
-        Ok::<_, Failure>(one_reply(&control, &List { kind: above, parent: None }.shown(&control, &config, row)))
+        Ok::<_, Failure>(one_reply(
+            &control,
+            &List { kind: above, parent: None }.shown(&control, &config, row),
+        ))
     };
     let write = move |State(control): State<Arc<Control>>, request: Request| async move {
         match (control.store(), above) {
@@ -166,7 +169,8 @@ impl List {
         let rows = (self.kind.rows)(config, from).filter(|row| self.belongs(row, owner.as_deref()));
         // Kong finds one consumer by the id that it has elsewhere, too.
         let custom = query.get("custom_id").filter(|_| self.kind.collection == "consumers");
-        let rows = rows.filter(|row| custom.is_none_or(|id| row.get("custom_id").is_some_and(|own| own == id)));
+        let rows =
+            rows.filter(|row| custom.is_none_or(|id| row.get("custom_id").is_some_and(|own| own == id)));
         let rows = rows.map(|row| self.shown(control, config, row));
         let key = |row: &Value| row.get("id").cloned().unwrap_or_default();
         let mut response = reply::ok(&page.cut(uri.path(), rows, key));
@@ -233,7 +237,8 @@ fn with_members(config: &Config, mut group: Value) -> Result<Value, Failure> {
     let id = id_of(&group).unwrap_or_default().to_owned();
     let members = write::members(config, Side::Group, &id, None)?;
     let of_group = |row: &Value| row.get("consumer_group").and_then(id_of) == Some(id.as_str());
-    let plugins = Kind::of("plugins").map(|kind| (kind.rows)(config, None).filter(of_group).collect::<Vec<_>>());
+    let plugins =
+        Kind::of("plugins").map(|kind| (kind.rows)(config, None).filter(of_group).collect::<Vec<_>>());
     let alone = group.clone();
     if let Some(fields) = group.as_object_mut() {
         fields.insert("consumers".to_owned(), members.into());

@@ -91,7 +91,8 @@ impl Listener {
             }
             self.newest.borrow_and_update();
             let at = self.at;
-            self.waiting = history::read(&self.control, move |store| store.since(at, PAGE)).await.ok()?.into();
+            self.waiting =
+                history::read(&self.control, move |store| store.since(at, PAGE)).await.ok()?.into();
             if self.waiting.is_empty() {
                 self.newest.changed().await.ok()?;
             }

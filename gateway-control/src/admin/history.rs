@@ -35,7 +35,8 @@ pub(super) async fn list(State(control): State<Arc<Control>>, uri: Uri) -> Resul
     let shown: Vec<_> = entries.iter().skip(rest).rev().collect();
     let last = shown.last().filter(|_| rest > 0).map(|entry| entry.revision);
     let next = last.map(|last| format!("/history?before={last}&size={size}"));
-    let data: Vec<_> = shown.into_iter().map(|entry| note(entry, &lines(&entry.change, &entry.before))).collect();
+    let data: Vec<_> =
+        shown.into_iter().map(|entry| note(entry, &lines(&entry.change, &entry.before))).collect();
     Ok(reply::ok(&json!({ "data": data, "next": next })))
 }
 

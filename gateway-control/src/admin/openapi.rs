@@ -264,9 +264,7 @@ fn parameters() -> Value {
         })
     };
     let query = |name: &str, schema: Value| json!({ "name": name, "in": "query", "schema": schema });
-    let header = |name: &str, description: &str| {
-        json!({ "name": name, "in": "header", "description": description, "schema": { "type": "string" } })
-    };
+    let header = |name: &str, description: &str| json!({ "name": name, "in": "header", "description": description, "schema": { "type": "string" } });
     json!({
         "key": path("key", "The id, or the name."),
         "owner": path("owner", "The id or the name of the entity whose list it is."),

@@ -143,7 +143,9 @@ impl Failure {
                 let status_of_it = status.as_u16();
                 (status, json!({ "message": text, "index": index, "status": status_of_it, "body": body }))
             }
-            Self::Busy => message(StatusCode::SERVICE_UNAVAILABLE, "others are writing, try again in a moment"),
+            Self::Busy => {
+                message(StatusCode::SERVICE_UNAVAILABLE, "others are writing, try again in a moment")
+            }
             Self::Unexpected => message(StatusCode::INTERNAL_SERVER_ERROR, "An unexpected error occurred"),
             Self::Unauthorized => message(StatusCode::UNAUTHORIZED, "Unauthorized"),
             Self::Host => message(

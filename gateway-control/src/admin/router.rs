@@ -61,7 +61,10 @@ pub fn router_with(control: Arc<Control>, access: Access) -> Router {
         .add("/history", endpoint(get(history::list), READ))
         .add("/history/{revision}", endpoint(get(history::one), READ))
         .add("/rollback/{revision}", endpoint(post(history::rollback), WRITE))
-        .add("/changes", endpoint(get(move |control, request| feed::changes(control, request, listeners)), READ))
+        .add(
+            "/changes",
+            endpoint(get(move |control, request| feed::changes(control, request, listeners)), READ),
+        )
         .add("/openapi.json", endpoint(get(openapi::document), READ))
         .add("/debug/node/log-level", endpoint(get(log_level::show), READ))
         .add("/debug/node/log-level/{level}", endpoint(put(log_level::set), SET))

@@ -186,7 +186,12 @@ impl Control {
         for _ in 0..ATTEMPTS {
             let state = self.state()?;
             let mut draft = Draft::new(&self.gateway, &state);
-            let outcome = evaluate(&mut draft)?;
+            let outcome = match evaluate(&mut draft) {
+                Ok(outcome) => outcome,
+                // It may be right with what another node has written, of which this one has not heard.
+                Err(_) if self.advances(store, state.revision) => continue,
+                Err(refused) => return Err(refused),
+            };
             let checked = draft.into_checked();
             let changed = changed(&state, &checked);
             if changed.change.is_empty() {
@@ -216,21 +221,27 @@ impl Control {
         Err(Refusal::Contended.into())
     }
 
-    /// Goes on to the newest revision, where somebody else has written.
+    /// Goes on to the newest revision, where somebody else has written: to that one. Nothing where nobody has.
     ///
     /// # Errors
     /// When the store cannot be read, and every problem of what it keeps; then what was served before goes on.
-    pub fn catch_up(&self) -> Result<Revision, Refusal> {
+    pub fn catch_up(&self) -> Result<Option<Revision>, Refusal> {
         let store = self.store.as_deref().ok_or(Refusal::ReadOnly)?;
         let _changing = self.changing();
         let before = self.state()?.revision;
         let advanced = self.advance(store).and_then(|()| self.state());
-        match &advanced {
-            Ok(state) if state.revision != before => self.loads.succeed(),
-            Ok(_) => {}
-            Err(refusal) => self.loads.fail(refusal.to_string()),
+        let revision = advanced.inspect_err(|refusal| self.loads.fail(refusal.to_string()))?.revision;
+        let moved = revision != before;
+        if moved {
+            self.loads.succeed();
         }
-        advanced.map(|state| state.revision)
+        Ok(moved.then_some(revision))
+    }
+
+    /// Whether somebody else has written since.
+    fn advances(&self, store: &dyn Store, since: Revision) -> bool {
+        let advanced = self.advance(store).inspect_err(|refusal| self.loads.fail(refusal.to_string()));
+        advanced.is_ok() && self.state().is_ok_and(|state| state.revision != since)
     }
 
     /// Makes the changes of others, whole pages at once.

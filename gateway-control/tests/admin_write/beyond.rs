@@ -50,9 +50,15 @@ fn what_is_only_tried_changes_nothing_and_says_all() {
     node.made(201, "POST", "/services", &json!({ "name": "s", "host": "h" }));
     let before = node.control.revision();
     let tried = node.made(200, "PATCH", "/services/s?dry_run=1", &json!({ "port": 81 }));
-    assert_eq!((&tried["dry_run"], &tried["status"], &tried["body"]["port"]), (&json!(true), &json!(200), &json!(81)));
+    assert_eq!(
+        (&tried["dry_run"], &tried["status"], &tried["body"]["port"]),
+        (&json!(true), &json!(200), &json!(81))
+    );
     let change = &tried["changes"][0];
-    assert_eq!((&change["action"], &change["collection"], &change["name"]), (&json!("update"), &json!("services"), &json!("s")));
+    assert_eq!(
+        (&change["action"], &change["collection"], &change["name"]),
+        (&json!("update"), &json!("services"), &json!("s"))
+    );
     assert_eq!((&change["before"]["port"], &change["after"]["port"]), (&json!(80), &json!(81)));
     let route = json!({ "paths": ["/a"], "hosts": ["a.t"] });
     node.made(201, "POST", "/services/s/routes", &route);
@@ -70,7 +76,8 @@ fn what_is_only_tried_changes_nothing_and_says_all() {
 #[test]
 fn a_batch_is_made_as_a_whole_or_not_at_all() {
     let node = Node::stored();
-    let operation = |method: &str, path: &str, body: Value| json!({ "method": method, "path": path, "body": body });
+    let operation =
+        |method: &str, path: &str, body: Value| json!({ "method": method, "path": path, "body": body });
     let good = json!({ "operations": [
         operation("PUT", "/services/s", json!({ "host": "h" })),
         operation("PUT", "/services/s/routes/r", json!({ "paths": ["/r"] })),
@@ -80,7 +87,8 @@ fn a_batch_is_made_as_a_whole_or_not_at_all() {
     let answer = node.send("POST", "/batch", &good);
     let body = answer.json();
     assert_eq!(answer.status, 200, "{body}");
-    let statuses: Vec<_> = body["results"].as_array().unwrap().iter().map(|one| one["status"].clone()).collect();
+    let statuses: Vec<_> =
+        body["results"].as_array().unwrap().iter().map(|one| one["status"].clone()).collect();
     assert_eq!(statuses, [200, 200, 201, 204]);
     assert_eq!(answer.header("gateway-revision"), Some("1"), "one revision for all");
 
@@ -90,10 +98,16 @@ fn a_batch_is_made_as_a_whole_or_not_at_all() {
     ] });
     let refused = node.send("POST", "/batch", &bad);
     let body = refused.json();
-    assert_eq!((refused.status, &body["index"], &body["body"]["code"]), (409, &json!(1), &json!(5)), "{body}");
+    assert_eq!(
+        (refused.status, &body["index"], &body["body"]["code"]),
+        (409, &json!(1), &json!(5)),
+        "{body}"
+    );
     assert_eq!(node.get("/services/s").json()["port"], 80);
     assert_eq!(node.control.revision().unwrap().get(), 1);
-    for body in [json!({}), json!({ "operations": [{ "method": "PUT" }] }), json!({ "operations": [], "x": 1 })] {
+    for body in
+        [json!({}), json!({ "operations": [{ "method": "PUT" }] }), json!({ "operations": [], "x": 1 })]
+    {
         assert_eq!(node.send("POST", "/batch", &body).status, 400, "{body}");
     }
     let nowhere = json!({ "operations": [operation("POST", "/status", json!({}))] });
@@ -108,7 +122,10 @@ fn every_change_is_remembered_and_can_be_undone() {
     node.gone("/services/s");
     let history = node.get("/history").json();
     let data = history["data"].as_array().unwrap();
-    let told: Vec<_> = data.iter().map(|one| (one["revision"].clone(), one["what"].clone(), one["changes"][0]["action"].clone())).collect();
+    let told: Vec<_> = data
+        .iter()
+        .map(|one| (one["revision"].clone(), one["what"].clone(), one["changes"][0]["action"].clone()))
+        .collect();
     assert_eq!(
         told,
         [
@@ -117,12 +134,19 @@ fn every_change_is_remembered_and_can_be_undone() {
             (json!(1), json!("POST /services"), json!("create")),
         ]
     );
-    assert_eq!((&data[0]["who"], data[0]["changes"][0].get("before")), (&json!("127.0.0.1"), None), "no values");
+    assert_eq!(
+        (&data[0]["who"], data[0]["changes"][0].get("before")),
+        (&json!("127.0.0.1"), None),
+        "no values"
+    );
     let page = node.get("/history?size=2").json();
     assert_eq!(page["next"], "/history?before=2&size=2");
     assert_eq!(node.get("/history?before=2&size=2").json()["data"][0]["revision"], 1);
     let second = node.get("/history/2").json();
-    assert_eq!((&second["changes"][0]["before"]["port"], &second["changes"][0]["after"]["port"]), (&json!(80), &json!(81)));
+    assert_eq!(
+        (&second["changes"][0]["before"]["port"], &second["changes"][0]["after"]["port"]),
+        (&json!(80), &json!(81))
+    );
     assert_eq!(node.get("/history/9").status, 404);
 
     let back = node.send("POST", "/rollback/2", &json!({}));
@@ -155,7 +179,11 @@ fn a_file_takes_the_place_of_everything_in_one_revision() {
     assert_eq!((refused.status, &refused.json()["code"]), (400, &json!(14)));
     assert_eq!(node.control.revision().unwrap().get(), 3);
     let shown = node.get("/config").json()["config"].as_str().unwrap().to_owned();
-    assert_eq!(node.post("/config", "text/yaml", &shown).header("gateway-revision"), Some("3"), "it round-trips");
+    assert_eq!(
+        node.post("/config", "text/yaml", &shown).header("gateway-revision"),
+        Some("3"),
+        "it round-trips"
+    );
 }
 
 /// Reads events until `count` have come.
@@ -202,9 +230,16 @@ fn tokens_let_in_and_are_noted() {
     let node = Node::open_to(control, access);
     let body = json!({ "name": "s", "host": "h" }).to_string();
     let ask = |fields: &str| {
-        node.ask_with("POST", "/services", &format!("Host: localhost\r\nContent-Type: application/json\r\n{fields}"), &body)
+        node.ask_with(
+            "POST",
+            "/services",
+            &format!("Host: localhost\r\nContent-Type: application/json\r\n{fields}"),
+            &body,
+        )
     };
-    for fields in ["", "Authorization: Bearer wrong\r\n", "Authorization: Basic s3cret\r\n", "Kong-Admin-Token: \r\n"] {
+    for fields in
+        ["", "Authorization: Bearer wrong\r\n", "Authorization: Basic s3cret\r\n", "Kong-Admin-Token: \r\n"]
+    {
         let refused = ask(fields);
         assert_eq!((refused.status, refused.header("www-authenticate")), (401, Some("bearer")), "{fields}");
     }
@@ -258,7 +293,9 @@ fn the_document_describes_every_list_and_all_that_it_refers_to() {
     let node = Node::stored();
     let document = node.get("/openapi.json").json();
     assert_eq!(document["openapi"], "3.1.0");
-    for path in ["/services", "/services/{key}", "/services/{owner}/routes", "/routes/{key}/service", "/batch"] {
+    for path in
+        ["/services", "/services/{key}", "/services/{owner}/routes", "/routes/{key}/service", "/batch"]
+    {
         assert!(document["paths"][path].is_object(), "{path}");
     }
     assert_eq!(document["components"]["schemas"]["services"]["properties"]["port"]["maximum"], 65535);
@@ -284,7 +321,13 @@ fn the_document_describes_every_list_and_all_that_it_refers_to() {
 #[test]
 fn without_a_store_there_is_no_batch_history_or_feed() {
     let node = Node::of(Control::new(Gateway::builder().build().unwrap()));
-    for (method, path) in [("POST", "/batch"), ("GET", "/history"), ("GET", "/history/1"), ("POST", "/rollback/1"), ("GET", "/changes")] {
+    for (method, path) in [
+        ("POST", "/batch"),
+        ("GET", "/history"),
+        ("GET", "/history/1"),
+        ("POST", "/rollback/1"),
+        ("GET", "/changes"),
+    ] {
         let answer = node.send(method, path, &json!({ "operations": [] }));
         assert_eq!((answer.status, &answer.json()["code"]), (405, &json!(12)), "{method} {path}");
     }

@@ -9,10 +9,14 @@ const FORM: &str = "application/x-www-form-urlencoded";
 #[test]
 fn forms_are_entities_a3_m4() {
     let node = Node::stored();
-    let made = node.post("/services", FORM, "name=s1&url=http%3A%2F%2Fu.t%3A81%2Fp&tags[]=a&tags[]=b&retries=3");
+    let made =
+        node.post("/services", FORM, "name=s1&url=http%3A%2F%2Fu.t%3A81%2Fp&tags[]=a&tags[]=b&retries=3");
     let service = made.json();
     assert_eq!(made.status, 201, "{service}");
-    assert_eq!((&service["port"], &service["retries"], &service["path"]), (&json!(81), &json!(3), &json!("/p")));
+    assert_eq!(
+        (&service["port"], &service["retries"], &service["path"]),
+        (&json!(81), &json!(3), &json!("/p"))
+    );
     assert_eq!(service["tags"], json!(["a", "b"]));
     let route = "name=r1&paths[]=/a&paths[]=/b&hosts[2]=b.t&hosts[1]=a.t&strip_path=false&headers.x-a=1";
     let route = node.post("/services/s1/routes", FORM, route).json();

@@ -175,7 +175,8 @@ fn a_plugin_in_its_scopes_a9() {
     let node = Node::stored();
     node.made(201, "POST", "/services", &json!({ "name": "s1", "host": "h" }));
     let route = node.made(201, "POST", "/services/s1/routes", &json!({ "name": "r1", "paths": ["/r1"] }));
-    let plugin = node.made(201, "POST", "/plugins", &json!({ "name": "cors", "route": { "id": route["id"] } }));
+    let plugin =
+        node.made(201, "POST", "/plugins", &json!({ "name": "cors", "route": { "id": route["id"] } }));
     let expected = json!({
         "name": "cors", "instance_name": null, "enabled": true, "protocols": ["grpc", "grpcs", "http", "https"],
         "consumer": null, "route": { "id": route["id"] }, "service": null, "tags": null,
@@ -189,7 +190,8 @@ fn a_plugin_in_its_scopes_a9() {
     let on_service = node.made(201, "POST", "/services/s1/plugins", &json!({ "name": "cors" }));
     assert_eq!((&on_service["route"], on_service["service"].is_object()), (&Value::Null, true));
     node.made(201, "POST", "/consumers", &json!({ "username": "alice" }));
-    let on_consumer = node.made(201, "POST", "/consumers/alice/plugins", &json!({ "name": "correlation-id" }));
+    let on_consumer =
+        node.made(201, "POST", "/consumers/alice/plugins", &json!({ "name": "correlation-id" }));
     assert!(on_consumer["consumer"]["id"].is_string());
 }
 
@@ -206,7 +208,10 @@ fn put_creates_and_replaces_a41() {
     let by_id = node.made(200, "PUT", &format!("/services/{id}"), &json!({ "host": "h" }));
     assert_eq!((&by_id["id"], &by_id["name"]), (&json!(id), &Value::Null));
     let refused = node.send("PUT", "/services/s3", &json!({}));
-    assert_eq!((refused.status, &refused.json()["fields"]), (400, &json!({ "host": "required field missing" })));
+    assert_eq!(
+        (refused.status, &refused.json()["fields"]),
+        (400, &json!({ "host": "required field missing" }))
+    );
     node.made(200, "PUT", "/services/s1/routes/r1", &json!({ "paths": ["/a"] }));
     assert_eq!(node.get("/routes/r1/service").json()["id"], made["id"]);
     node.made(200, "PUT", "/consumers/bob", &json!({}));
@@ -226,7 +231,10 @@ fn patch_merges_records_and_takes_lists_whole() {
     let patched = node.made(200, "PATCH", "/upstreams/u", &patch);
     let active = &patched["healthchecks"]["active"];
     assert_eq!(active["timeout"].as_f64(), Some(3.0));
-    assert_eq!((&active["healthy"]["successes"], active["healthy"]["interval"].as_f64()), (&json!(2), Some(4.0)));
+    assert_eq!(
+        (&active["healthy"]["successes"], active["healthy"]["interval"].as_f64()),
+        (&json!(2), Some(4.0))
+    );
     assert_eq!(patched["tags"], json!(["c"]));
 
     let cors = json!({ "name": "cors", "config": { "origins": ["*"], "max_age": 5 } });
@@ -243,7 +251,10 @@ fn patch_merges_records_and_takes_lists_whole() {
     assert_eq!((&patched["path"], &patched["name"]), (&Value::Null, &json!("t")));
     assert_eq!(node.get("/services/s").status, 404);
     let refused = node.send("PATCH", "/services/t", &json!({ "host": null }));
-    assert_eq!((refused.status, &refused.json()["fields"]), (400, &json!({ "host": "required field missing" })));
+    assert_eq!(
+        (refused.status, &refused.json()["fields"]),
+        (400, &json!({ "host": "required field missing" }))
+    );
     node.made(201, "POST", "/services/t/routes", &json!({ "name": "r", "paths": ["/r"] }));
     let patched = node.made(200, "PATCH", "/services/t/routes/r", &json!({ "strip_path": false }));
     assert_eq!((&patched["strip_path"], &patched["paths"]), (&json!(false), &json!(["/r"])));
@@ -269,7 +280,11 @@ fn certificates_name_their_servers() {
     assert_eq!(kept["snis"], json!(["a.t", "c.t"]), "by the name of a server, which stays");
     let refused = node.send("POST", "/certificates", &body);
     assert_eq!(refused.status, 400, "{}", refused.text);
-    assert_eq!(node.get("/certificates").json()["data"].as_array().unwrap().len(), 1, "nothing of it is left");
+    assert_eq!(
+        node.get("/certificates").json()["data"].as_array().unwrap().len(),
+        1,
+        "nothing of it is left"
+    );
     let anchor = node.made(201, "POST", "/ca_certificates", &json!({ "cert": cert }));
     assert_eq!(anchor["cert_digest"].as_str().unwrap().len(), 64);
     let twice = node.send("POST", "/ca_certificates", &json!({ "cert": cert }));

@@ -88,7 +88,12 @@ fn lists_are_paged_and_filtered_as_without_a_store_a12_a16() {
     let node = Node::stored();
     for number in 0..5 {
         let tags = if number < 3 { json!(["low"]) } else { json!(["high", "x"]) };
-        node.made(201, "POST", "/services", &json!({ "name": format!("s{number}"), "host": "h", "tags": tags }));
+        node.made(
+            201,
+            "POST",
+            "/services",
+            &json!({ "name": format!("s{number}"), "host": "h", "tags": tags }),
+        );
     }
     let mut seen = 0;
     let mut next = json!("/services?size=2");

@@ -32,7 +32,12 @@ fn fields_that_are_wrong_a18_a19_a29_to_a37() {
     let one = |text: &str| format!("schema violation ({text})");
     let paths = |message: &str| json!({ "paths": [message] });
     let rows: Vec<(&str, Value, String, Value)> = vec![
-        ("/services", json!({}), one("host: required field missing"), json!({ "host": "required field missing" })),
+        (
+            "/services",
+            json!({}),
+            one("host: required field missing"),
+            json!({ "host": "required field missing" }),
+        ),
         (
             "/services",
             json!({ "host": "h", "port": 70000, "protocol": "ftp", "bogus": 1 }),
@@ -51,7 +56,9 @@ fn fields_that_are_wrong_a18_a19_a29_to_a37() {
         (
             "/services",
             json!({ "host": "h", "name": "bad name!" }),
-            one("name: invalid value 'bad name!': the only accepted ascii characters are alphanumerics or ., -, _, and ~"),
+            one(
+                "name: invalid value 'bad name!': the only accepted ascii characters are alphanumerics or ., -, _, and ~",
+            ),
             json!({ "name": "invalid value 'bad name!': the only accepted ascii characters are alphanumerics or ., -, _, and ~" }),
         ),
         ("/routes", json!({}), one(must), json!({ "@entity": [must] })),
@@ -145,8 +152,18 @@ fn fields_that_are_wrong_a18_a19_a29_to_a37() {
             one("protocols.1: expected one of: grpc, grpcs, http, https"),
             json!({ "protocols": ["expected one of: grpc, grpcs, http, https"] }),
         ),
-        ("/services", json!({ "host": "h", "routes": [] }), one("routes: unknown field"), json!({ "routes": "unknown field" })),
-        ("/consumers", json!({ "username": "b", "groups": [] }), one("groups: unknown field"), json!({ "groups": "unknown field" })),
+        (
+            "/services",
+            json!({ "host": "h", "routes": [] }),
+            one("routes: unknown field"),
+            json!({ "routes": "unknown field" }),
+        ),
+        (
+            "/consumers",
+            json!({ "username": "b", "groups": [] }),
+            one("groups: unknown field"),
+            json!({ "groups": "unknown field" }),
+        ),
     ];
     for (path, body, message, fields) in rows {
         let expected = json!({ "code": 2, "name": "schema violation", "message": message, "fields": fields });
@@ -228,7 +245,8 @@ fn values_that_are_taken_a20_a21() {
 fn references_to_nothing_a22() {
     let node = node();
     let id = "3b3a6e0d-8f7e-4f8a-9a55-3f6f0a8b0c01";
-    let message = format!("the foreign key '{{id=\"{id}\"}}' does not reference an existing 'services' entity.");
+    let message =
+        format!("the foreign key '{{id=\"{id}\"}}' does not reference an existing 'services' entity.");
     node.send("POST", "/routes", &json!({ "paths": ["/x"], "service": { "id": id } })).is(
         400,
         &json!({
@@ -246,7 +264,8 @@ fn references_to_nothing_a22() {
     );
     let trust = json!({ "name": "t", "host": "h", "protocol": "https", "ca_certificates": [id] });
     assert_eq!(node.send("POST", "/services", &trust).status, 400);
-    node.send("POST", "/services/nope/routes", &json!({ "paths": ["/x"] })).is(404, &json!({ "message": "Not found" }));
+    node.send("POST", "/services/nope/routes", &json!({ "paths": ["/x"] }))
+        .is(404, &json!({ "message": "Not found" }));
 }
 
 #[test]
@@ -297,7 +316,12 @@ fn what_is_not_there_a24_a25_a26() {
 fn wrong_methods_a27() {
     let node = node();
     let no = json!({ "message": "Method not allowed" });
-    for (method, path) in [("DELETE", "/services"), ("PUT", "/services"), ("POST", "/services/s1"), ("DELETE", "/routes/r1/service")] {
+    for (method, path) in [
+        ("DELETE", "/services"),
+        ("PUT", "/services"),
+        ("POST", "/services/s1"),
+        ("DELETE", "/routes/r1/service"),
+    ] {
         node.send(method, path, &json!({})).is(405, &no);
     }
 }

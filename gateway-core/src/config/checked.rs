@@ -76,14 +76,20 @@ impl Checked {
 
     /// What refers to an entity: the collection and the id of each.
     pub fn users_of(&self, collection: &str, id: Uuid) -> impl Iterator<Item = (&'static str, Uuid)> {
-        let users = EntityKind::named(collection).into_iter().flat_map(move |kind| self.index.users((kind, id)));
+        let users =
+            EntityKind::named(collection).into_iter().flat_map(move |kind| self.index.users((kind, id)));
         users.map(|(by, user)| (by.collection(), user))
     }
 
     /// The fields that an entity of `collection` has in common with another one than `id`, and must not: those that
     /// are unique together first. References are `{"id": ..}`.
     #[must_use]
-    pub fn taken(&self, collection: &str, id: Uuid, fields: &Map<String, Value>) -> Option<Vec<&'static str>> {
+    pub fn taken(
+        &self,
+        collection: &str,
+        id: Uuid,
+        fields: &Map<String, Value>,
+    ) -> Option<Vec<&'static str>> {
         let kind = EntityKind::named(collection)?;
         let others = |key: &Key| self.index.holder(key).is_some_and(|holder| holder != id);
         let key = index::keys(kind, fields).find(others)?;

@@ -7,7 +7,12 @@ use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
 use super::{
-    answer::Answer, conditions::Conditions, fields::Fields, handle::Asked, make::{Ask, make}, place::Place,
+    answer::Answer,
+    conditions::Conditions,
+    fields::Fields,
+    handle::Asked,
+    make::{Ask, make},
+    place::Place,
 };
 use crate::{
     Control,
@@ -68,7 +73,8 @@ impl Operation {
         let place = Place::of(&self.path).ok_or(Failure::NotFound)?;
         let mut headers = HeaderMap::new();
         if let Some(tag) = self.if_match {
-            let tag = HeaderValue::try_from(tag).map_err(|_| Failure::Batch("if_match is no tag".to_owned()))?;
+            let tag =
+                HeaderValue::try_from(tag).map_err(|_| Failure::Batch("if_match is no tag".to_owned()))?;
             headers.insert(header::IF_MATCH, tag);
         }
         let conditions = Conditions::of(&headers);

@@ -11,7 +11,10 @@ use crate::{
 };
 
 /// Takes the names out of the fields of a certificate; nothing where the request does not say any.
-pub(super) fn take_names(kind: &Kind, fields: &mut Map<String, Value>) -> Result<Option<Vec<String>>, Failure> {
+pub(super) fn take_names(
+    kind: &Kind,
+    fields: &mut Map<String, Value>,
+) -> Result<Option<Vec<String>>, Failure> {
     if kind.collection != "certificates" {
         return Ok(None);
     }

@@ -29,6 +29,7 @@ pub(super) fn put(
     mut fields: Fields,
 ) -> Result<(), Failure> {
     stamp(draft, kind, id, &mut fields);
+    keep_members(draft, kind, id, &mut fields);
     let names = certificate::take_names(kind, &mut fields)?;
     let mut row = check(draft, kind, fields)?;
     refer(draft, kind, given, &mut row)?;
@@ -63,6 +64,14 @@ fn stamp(draft: &Draft<'_>, kind: &Kind, id: Uuid, fields: &mut Fields) {
     }
     if has("updated_at") {
         fields.insert("updated_at".to_owned(), now);
+    }
+}
+
+/// A group keeps its members where the request does not name them: clients know them as entities of their own.
+fn keep_members(draft: &Draft<'_>, kind: &Kind, id: Uuid, fields: &mut Fields) {
+    if kind.collection == "consumer_groups" && fields.get("consumers").is_none_or(Value::is_null) {
+        let before = lookup::row(draft, kind, id).and_then(|mut row| row.remove("consumers"));
+        fields.insert("consumers".to_owned(), before.unwrap_or_else(|| json!([])));
     }
 }
 

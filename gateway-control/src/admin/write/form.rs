@@ -119,9 +119,7 @@ impl Tree {
             Self::Fields(fields) => {
                 Value::Object(fields.into_iter().map(|(name, tree)| (name, tree.into_value())).collect())
             }
-            Self::List(numbered, rest) => {
-                numbered.into_values().chain(rest).map(Self::into_value).collect()
-            }
+            Self::List(numbered, rest) => numbered.into_values().chain(rest).map(Self::into_value).collect(),
         }
     }
 }
@@ -212,12 +210,15 @@ mod tests {
 
     #[test]
     fn texts_become_what_the_table_takes() {
-        let mut service = form(&[("port", "81"), ("enabled", "false"), ("path", ""), ("tags", "x"), ("retries", "many")]);
+        let mut service =
+            form(&[("port", "81"), ("enabled", "false"), ("path", ""), ("tags", "x"), ("retries", "many")]);
         typed(&mut service, schema::entity("services").unwrap());
-        let expected = json!({ "port": 81, "enabled": false, "path": null, "tags": ["x"], "retries": "many" });
+        let expected =
+            json!({ "port": 81, "enabled": false, "path": null, "tags": ["x"], "retries": "many" });
         assert_eq!(Value::Object(service), expected);
 
-        let mut upstream = form(&[("healthchecks.active.healthy.interval", "1.5"), ("healthchecks.passive.type", "tcp")]);
+        let mut upstream =
+            form(&[("healthchecks.active.healthy.interval", "1.5"), ("healthchecks.passive.type", "tcp")]);
         typed(&mut upstream, schema::entity("upstreams").unwrap());
         assert_eq!(upstream["healthchecks"]["active"]["healthy"]["interval"], 1.5);
         let mut route = form(&[("headers.x-a[]", "1"), ("headers.x-a[]", "2"), ("headers.x-b", "3")]);

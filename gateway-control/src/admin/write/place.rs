@@ -100,14 +100,20 @@ mod tests {
     fn paths_mean_places() {
         let means = |path: &str| match Place::of(path) {
             Some(Place::List { kind, owner }) => {
-                format!("all {}{}", kind.collection, owner.map(|owner| " of ".to_owned() + &owner.key).unwrap_or_default())
+                format!(
+                    "all {}{}",
+                    kind.collection,
+                    owner.map(|owner| " of ".to_owned() + &owner.key).unwrap_or_default()
+                )
             }
             Some(Place::One { kind, owner, key }) => format!(
                 "{} {key}{}",
                 kind.collection,
                 owner.map(|owner| " of ".to_owned() + &owner.key).unwrap_or_default()
             ),
-            Some(Place::Above { child, key, parent }) => format!("{} of {} {key}", parent.field, child.collection),
+            Some(Place::Above { child, key, parent }) => {
+                format!("{} of {} {key}", parent.field, child.collection)
+            }
             Some(Place::Members { group, consumer, .. }) => format!("{group:?} {consumer:?}"),
             None => "nothing".to_owned(),
         };

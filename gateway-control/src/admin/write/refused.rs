@@ -61,8 +61,9 @@ pub(super) fn dangling(collection: &str, field: &str, reference: &Value) -> Fail
 /// A reference by a name that nobody has.
 pub(super) fn unresolved(collection: &str, field: &str, key: &str, name: &str) -> Failure {
     let reference = lua(&json!({ key: name }));
-    let reason =
-        format!("the foreign key cannot be resolved with '{reference}' for an existing '{collection}' entity");
+    let reason = format!(
+        "the foreign key cannot be resolved with '{reference}' for an existing '{collection}' entity"
+    );
     let message = format!("foreign key unresolved ({field}.{key}: {reason})");
     let fields = json!({ field: { key: reason } });
     refuse(StatusCode::BAD_REQUEST, 13, "foreign keys unresolved", &message, fields)

@@ -69,7 +69,8 @@ fn check(kind: EntityKind, entity: &Value, options: &Options<'_>) -> Result<Map<
 /// What only files have: other entities within one, and memberships said by the member.
 fn misplaced(kind: EntityKind, node: &Node) -> impl Iterator<Item = Problem> {
     let nested = move |field: &str| kind.nested().iter().any(|(name, ..)| *name == field);
-    let misplaced = node.entries().iter().filter(move |entry| nested(&entry.key) || is_read_only(kind, &entry.key));
+    let misplaced =
+        node.entries().iter().filter(move |entry| nested(&entry.key) || is_read_only(kind, &entry.key));
     misplaced.map(|entry| {
         let path = [Step::field(entry.key.clone())].into_iter().collect();
         Problem::new(path, None, "unknown field")
