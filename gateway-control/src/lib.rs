@@ -23,14 +23,18 @@
 //! ```
 
 pub mod admin;
+mod aligned;
 mod control;
+mod differences;
 mod hash;
 mod loads;
 mod refusal;
 pub mod store;
 mod watch;
 
+pub use aligned::aligned;
 pub use control::{Control, Loaded};
+pub use differences::Differences;
 pub use hash::Hash;
 pub use loads::{Failure, Loads, Outcome};
 pub use refusal::Refusal;
