@@ -122,7 +122,8 @@ fn names(directory: &Directory) -> Vec<String> {
 
 #[test]
 fn a_damaged_file_is_set_aside_and_its_copy_is_taken() {
-    let damages: [(&str, fn(&mut Vec<u8>)); 5] = [
+    type Damage = fn(&mut Vec<u8>);
+    let damages: [(&str, Damage); 5] = [
         ("no magic", |bytes| bytes[0] ^= 1),
         ("something else", |bytes| *bytes = b"services: []\n".repeat(1000)),
         ("cut", |bytes| bytes.truncate(bytes.len() / 3)),
