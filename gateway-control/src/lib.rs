@@ -23,7 +23,9 @@
 //! ```
 
 pub mod admin;
+mod aligned;
 mod control;
+mod differences;
 mod follow;
 mod hash;
 mod loads;
@@ -34,7 +36,9 @@ mod rows;
 pub mod store;
 mod watch;
 
+pub use aligned::aligned;
 pub use control::{Changed, Control, Loaded};
+pub use differences::Differences;
 pub use follow::Follow;
 pub use hash::Hash;
 pub use loads::{Failure, Loads, Outcome};

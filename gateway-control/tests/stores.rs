@@ -3,7 +3,7 @@
 
 mod store;
 
-use std::{cell::RefCell, fs, os::unix::fs::PermissionsExt};
+use std::{cell::RefCell, fs, os::unix::fs::PermissionsExt, sync::LazyLock};
 
 use gateway_control::store::{Embedded, History, Memory, Note, Revision, Store, StoreError};
 use store::{Directory, behaves, count, counted};
@@ -96,14 +96,21 @@ fn who_waits_hears_of_a_change() {
     assert_eq!(*newest.borrow_and_update(), Revision::new(1));
 }
 
-/// Damages a file of a store that was closed well, opens it, and tells what it has.
-fn opened_after(damage: impl FnOnce(&mut Vec<u8>)) -> (Directory, Embedded) {
+/// The files of a store that was closed well.
+static CLOSED: LazyLock<[(&str, Vec<u8>); 2]> = LazyLock::new(|| {
     let directory = Directory::new();
     drop(filled(&directory, 60));
-    let file = directory.path().join("store.redb");
-    let mut bytes = fs::read(&file).unwrap();
-    damage(&mut bytes);
-    fs::write(&file, bytes).unwrap();
+    ["store.redb", "copy.jsonl"].map(|name| (name, fs::read(directory.path().join(name)).unwrap()))
+});
+
+/// Damages the first, opens the store, and tells what it has.
+fn opened_after(damage: impl FnOnce(&mut Vec<u8>)) -> (Directory, Embedded) {
+    let directory = Directory::new();
+    let mut files = CLOSED.clone();
+    damage(&mut files[0].1);
+    for (name, bytes) in files {
+        fs::write(directory.path().join(name), bytes).unwrap();
+    }
     let store = Embedded::open(directory.path()).unwrap();
     (directory, store)
 }
@@ -115,7 +122,8 @@ fn names(directory: &Directory) -> Vec<String> {
 
 #[test]
 fn a_damaged_file_is_set_aside_and_its_copy_is_taken() {
-    let damages: [(&str, fn(&mut Vec<u8>)); 5] = [
+    type Damage = fn(&mut Vec<u8>);
+    let damages: [(&str, Damage); 5] = [
         ("no magic", |bytes| bytes[0] ^= 1),
         ("something else", |bytes| *bytes = b"services: []\n".repeat(1000)),
         ("cut", |bytes| bytes.truncate(bytes.len() / 3)),

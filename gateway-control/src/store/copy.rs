@@ -1,14 +1,14 @@
 //! A second file with the configuration: what a node falls back to.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, DirBuilder, File, OpenOptions},
     io::{self, BufWriter, Write},
-    os::unix::fs::OpenOptionsExt,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
 use aws_lc_rs::digest::{SHA256, digest};
-use gateway_core::config::{Change, Config};
+use gateway_core::config::Change;
 use serde::{Deserialize, Serialize};
 
 use super::{Revision, Stored};
@@ -114,6 +114,7 @@ impl Copy {
     }
 
     /// The revision of its last line.
+    #[cfg(any(feature = "postgres", test))]
     pub(super) const fn revision(&self) -> Revision {
         self.revision
     }
@@ -128,9 +129,9 @@ impl Copy {
     }
 }
 
-/// The changes that make `config` out of nothing, in pieces.
-pub(super) fn documents(config: &Config) -> serde_json::Result<Vec<String>> {
-    serde_json::to_string(&Config::default().diff(config)).map(|document| vec![document])
+/// Makes a directory if it is not there, for the owner only.
+pub(super) fn directory(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
 /// For the owner only: secrets stand in it.
@@ -182,7 +183,7 @@ fn last(text: &[u8]) -> Option<Revision> {
 
 #[cfg(test)]
 mod tests {
-    use gateway_core::config::Service;
+    use gateway_core::config::{Config, Service};
 
     use super::*;
 
@@ -196,6 +197,10 @@ mod tests {
         let directory = std::env::temp_dir().join(format!("gateway-copy-{}", uuid::Uuid::new_v4()));
         fs::create_dir(&directory).unwrap();
         (directory.join("copy.jsonl"), Gone(directory))
+    }
+
+    fn documents(config: &Config) -> serde_json::Result<Vec<String>> {
+        serde_json::to_string(&Config::default().diff(config)).map(|document| vec![document])
     }
 
     fn config(names: &[&str]) -> Config {

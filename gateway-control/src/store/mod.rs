@@ -2,7 +2,7 @@
 //!
 //! A [`Store`] reads everything, keeps one change after another, and tells what others have changed. [`Memory`] keeps
 //! nothing beyond the process: for tests and for embedders with a store of their own behind it. [`Embedded`] keeps all of
-//! it in a directory.
+//! it in a directory, `Postgres` (feature `postgres`) in a database that many gateways share.
 //!
 //! A change is kept only on top of the newest revision. Two writers never merge in silence: the slower one gets
 //! [`StoreError::Conflict`], reads, and decides again.
@@ -29,6 +29,8 @@ mod entry;
 mod error;
 mod history;
 mod memory;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod revision;
 mod rows;
 
@@ -42,6 +44,8 @@ pub use entry::{Entry, Note};
 pub use error::StoreError;
 pub use history::History;
 pub use memory::Memory;
+#[cfg(feature = "postgres")]
+pub use postgres::Postgres;
 pub use revision::Revision;
 
 /// Where entities are kept.
@@ -101,6 +105,17 @@ impl Stored {
     #[must_use]
     pub const fn new(revision: Revision, config: Config) -> Self {
         Self { revision, config }
+    }
+
+    /// What changes as JSON make out of nothing.
+    fn of(revision: Revision, documents: &[String]) -> Result<Self, StoreError> {
+        let mut config = Config::default();
+        for document in documents {
+            let change: Change = serde_json::from_str(document)
+                .map_err(|error| StoreError::Corrupt(format!("an entity is not understood: {error}")))?;
+            config = config.apply(&change);
+        }
+        Ok(Self { revision, config })
     }
 
     /// The entities as they were at `revision`, by the changes after it; nothing if some of them are missing.

@@ -4,6 +4,8 @@ use gateway_core::config::Change;
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::{Note, Revision, entry};
+
 /// One entity of a change: its kind as in a declarative file, its id, and its JSON, or nothing where it goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Row {
@@ -50,6 +52,22 @@ pub(super) fn document<'a>(rows: impl IntoIterator<Item = (&'a str, Uuid, Option
 /// The same of rows as they are.
 pub(super) fn document_of(rows: &[Row]) -> String {
     document(rows.iter().map(|row| (row.kind.as_str(), row.id, row.json.as_deref())))
+}
+
+/// Whether two texts are the same entity: the order of its fields does not count.
+pub(super) fn same(one: Option<&str>, other: Option<&str>) -> bool {
+    let (Some(one), Some(other)) = (one, other) else { return one == other };
+    let parsed = |text: &str| serde_json::from_str::<Value>(text).ok();
+    one == other || (one.len() == other.len() && parsed(one) == parsed(other))
+}
+
+/// The JSON of an [`Entry`](super::Entry), made of JSON.
+pub(super) fn record(revision: Revision, note: &Note, change: &str, before: &str) -> String {
+    let (who, what) = (Value::from(note.who.as_str()), Value::from(note.what.as_str()));
+    let at = entry::now();
+    format!(
+        "{{\"revision\":{revision},\"at\":{at},\"note\":{{\"who\":{who},\"what\":{what}}},\"change\":{change},\"before\":{before}}}"
+    )
 }
 
 #[cfg(test)]

@@ -1,13 +1,17 @@
 //! The directory of a store, and who has it.
 
 use std::{
-    fs::{self, DirBuilder, File, OpenOptions, TryLockError},
+    fs::{self, File, OpenOptions, TryLockError},
     io::{self, Read, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
-use super::super::{StoreError, copy::sync_directory, entry};
+use super::super::{
+    StoreError,
+    copy::{self, sync_directory},
+    entry,
+};
 
 /// The directory of a store, which is this process's until dropped.
 pub(super) struct Directory {
@@ -19,7 +23,7 @@ pub(super) struct Directory {
 impl Directory {
     /// Makes it if it is not there, for the owner only, and takes it.
     pub(super) fn lock(path: &Path) -> Result<Self, StoreError> {
-        DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+        copy::directory(path)?;
         let mut options = OpenOptions::new();
         let mut lock = options
             .read(true)

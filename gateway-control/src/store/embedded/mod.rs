@@ -119,7 +119,7 @@ impl Store for Embedded {
             return Ok(stored);
         }
         let (revision, documents) = self.ask(tables::documents)?;
-        stored(revision, &documents)
+        Stored::of(revision, &documents)
     }
 
     fn write(&self, base: Revision, change: &Change, note: &Note) -> Result<Revision, StoreError> {
@@ -180,7 +180,7 @@ fn open(directory: &Directory) -> Result<(Database, Stored, Intact), Fault> {
     let (database, intact) = engine(directory).map_err(fault)?;
     let (revision, documents) = tables::documents(&database).map_err(fault)?;
     // The checks say that it is as it was written: renaming it would help nobody.
-    let stored = stored(revision, &documents).map_err(Fault::Other)?;
+    let stored = Stored::of(revision, &documents).map_err(Fault::Other)?;
     Ok((database, stored, intact))
 }
 
@@ -189,16 +189,6 @@ fn engine(directory: &Directory) -> Result<(Database, Intact), redb::Error> {
     // A file that is something else altogether may be more than the engine is ready for.
     let opened = catch_unwind(AssertUnwindSafe(|| tables::open(&directory.store())));
     opened.unwrap_or_else(|_| Err(redb::Error::Corrupted("the engine gave up on it".to_owned())))
-}
-
-fn stored(revision: Revision, documents: &[String]) -> Result<Stored, StoreError> {
-    let mut config = Config::default();
-    for document in documents {
-        let change: Change = serde_json::from_str(document)
-            .map_err(|error| StoreError::Corrupt(format!("an entity is not understood: {error}")))?;
-        config = config.apply(&change);
-    }
-    Ok(Stored::new(revision, config))
 }
 
 /// A new database in place of the damaged one, with what the copy has.

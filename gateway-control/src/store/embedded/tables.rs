@@ -6,12 +6,11 @@ use redb::{
     Database, Error, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition,
     WriteTransaction, backends::FileBackend,
 };
-use serde_json::Value;
 use uuid::Uuid;
 
 use super::super::{
-    History, Note, Revision, StoreError, entry,
-    rows::{Row, document, document_of},
+    History, Note, Revision, StoreError,
+    rows::{Row, document, document_of, record, same},
 };
 
 /// Entities as JSON, by kind and id.
@@ -195,13 +194,6 @@ fn exchange<'a>(transaction: &WriteTransaction, rows: &'a [Row]) -> Result<(Vec<
     Ok((made, before))
 }
 
-/// Whether two texts are the same entity: the order of its fields does not count.
-fn same(one: Option<&str>, other: Option<&str>) -> bool {
-    let (Some(one), Some(other)) = (one, other) else { return one == other };
-    let parsed = |text: &str| serde_json::from_str::<Value>(text).ok();
-    one == other || (one.len() == other.len() && parsed(one) == parsed(other))
-}
-
 /// Adds a line to the log, and takes away what is too old.
 fn log(
     transaction: &WriteTransaction,
@@ -218,15 +210,6 @@ fn log(
     }
     transaction.open_table(NUMBERS)?.insert(LOG_BYTES, bytes)?;
     Ok(())
-}
-
-/// The JSON of an [`Entry`](super::Entry), made of JSON.
-fn record(revision: Revision, note: &Note, change: &str, before: &str) -> String {
-    let (who, what) = (Value::from(note.who.as_str()), Value::from(note.what.as_str()));
-    let at = entry::now();
-    format!(
-        "{{\"revision\":{revision},\"at\":{at},\"note\":{{\"who\":{who},\"what\":{what}}},\"change\":{change},\"before\":{before}}}"
-    )
 }
 
 fn number(transaction: &WriteTransaction, name: &str) -> Result<u64, Error> {
