@@ -3,7 +3,7 @@
 //! - [`Control`] owns the changes: it takes a declarative file as text, gives it to the
 //!   [`Gateway`](gateway_core::Gateway) and its certificates, and remembers how that went.
 //! - [`Watch`] follows a file and hands each new content to it.
-//! - [`admin`] answers Kong's Admin API as a node without a database does.
+//! - [`admin`] answers Kong's Admin API.
 //! - [`store`] keeps entities, with the log of their changes.
 //!
 //! A change goes one way: text, checked entities, the next snapshot, one swap. What is refused leaves the node as

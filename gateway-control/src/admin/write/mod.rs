@@ -35,6 +35,4 @@ pub(super) use answer::Answer;
 pub(super) use batch::batch;
 pub(super) use conditions::{tag, tag_of};
 pub(super) use handle::{Asked, entity, tried};
-pub(super) use members::list as members;
-pub(super) use place::Side;
 pub(super) use refused::problems;
