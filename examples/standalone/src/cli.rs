@@ -8,13 +8,18 @@ use clap::{
 };
 use gateway_core::router::{Flavor, UnknownFlavor};
 
-use crate::address::Address;
+use crate::{
+    address::Address,
+    remote::{AdminArgs, ExportArgs, HistoryArgs, ImportArgs, QuitArgs, RollbackArgs},
+    starter::{CompletionsArgs, InitArgs},
+};
 
 const EXAMPLES: &str = "\
 Examples:
   gateway                                  a demo, and three things to try
   gateway kong.yml                         serve a file; a change of it is picked up
   gateway kong.yml --admin 127.0.0.1:8001  with Kong's Admin API, status and metrics
+  gateway --store /var/lib/gateway --admin 127.0.0.1:8001   entities in a store, changed by the Admin API
   gateway kong.yml --listen :80 --listen-tls :443
   gateway check kong.yml                   name all mistakes, serve nothing
   gateway lint kong.yml                    name what is right, but hardly meant
@@ -52,6 +57,20 @@ Examples:
 Each finding has a code; docs/lint.md tells what is behind it.
 Exit code 0: nothing, or notes only. 1: warnings, or the file is wrong. 2: the command line is.";
 
+const EXPORT_EXAMPLES: &str = "\
+Examples:
+  gateway export > kong.yml
+  gateway export --output kong.yml --admin 127.0.0.1:9001
+
+Keys and passwords stand in it in clear; references to vaults stay references.";
+
+const IMPORT_EXAMPLES: &str = "\
+Examples:
+  gateway import kong.yml --dry-run        what it would change
+  gateway import kong.yml
+
+What is not in the file goes. All of it is taken, or nothing.";
+
 const INSPECT_EXAMPLES: &str = "\
 Examples:
   gateway plugin inspect my-plugin.wasm
@@ -85,6 +104,32 @@ enum Command {
     /// Look into a plugin's file.
     #[command(subcommand)]
     Plugin(PluginCommand),
+    /// Write a first kong.yml, with a schema for your editor.
+    Init(InitArgs),
+    /// Write all entities of a running gateway as a file.
+    #[command(after_help = EXPORT_EXAMPLES)]
+    Export(ExportArgs),
+    /// Put a file in the place of all entities of a running gateway.
+    #[command(after_help = IMPORT_EXAMPLES)]
+    Import(ImportArgs),
+    /// Say what a file would change in a running gateway; exit code 1 if anything.
+    Diff(DiffArgs),
+    /// Show who changed what in a running gateway with a store.
+    History(HistoryArgs),
+    /// Make everything as it was at a revision.
+    Rollback(RollbackArgs),
+    /// Say whether a running gateway is well; exit code 1 if not.
+    Health(AdminArgs),
+    /// Send load balancers elsewhere; what still comes is served.
+    Drain(AdminArgs),
+    /// Make a running gateway read its file again.
+    Reload(AdminArgs),
+    /// Stop a running gateway gracefully, and wait for its end.
+    Quit(QuitArgs),
+    /// Print the JSON Schema of declarative files, for editors.
+    Schema,
+    /// Print what makes a shell complete these commands.
+    Completions(CompletionsArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -101,6 +146,18 @@ pub(crate) enum Task {
     Explain(ExplainArgs),
     Lint(FileArgs),
     Inspect(InspectArgs),
+    Init(InitArgs),
+    Export(ExportArgs),
+    Import(ImportArgs),
+    Diff(DiffArgs),
+    History(HistoryArgs),
+    Rollback(RollbackArgs),
+    Health(AdminArgs),
+    Drain(AdminArgs),
+    Reload(AdminArgs),
+    Quit(QuitArgs),
+    Schema,
+    Completions(CompletionsArgs),
 }
 
 impl Cli {
@@ -111,6 +168,18 @@ impl Cli {
             Some(Command::Explain(args)) => Task::Explain(args),
             Some(Command::Lint(args)) => Task::Lint(args),
             Some(Command::Plugin(PluginCommand::Inspect(args))) => Task::Inspect(args),
+            Some(Command::Init(args)) => Task::Init(args),
+            Some(Command::Export(args)) => Task::Export(args),
+            Some(Command::Import(args)) => Task::Import(args),
+            Some(Command::Diff(args)) => Task::Diff(args),
+            Some(Command::History(args)) => Task::History(args),
+            Some(Command::Rollback(args)) => Task::Rollback(args),
+            Some(Command::Health(args)) => Task::Health(args),
+            Some(Command::Drain(args)) => Task::Drain(args),
+            Some(Command::Reload(args)) => Task::Reload(args),
+            Some(Command::Quit(args)) => Task::Quit(args),
+            Some(Command::Schema) => Task::Schema,
+            Some(Command::Completions(args)) => Task::Completions(args),
             None => Task::Run(self.run),
         }
     }
@@ -121,6 +190,10 @@ pub(crate) struct RunArgs {
     /// The declarative file, YAML or JSON. Without it: a demo
     #[arg(value_name = "FILE", env = "GATEWAY_CONFIG")]
     pub(crate) config: Option<PathBuf>,
+
+    /// Keep entities in this folder; FILE then fills it once, while it is empty [default: nowhere]
+    #[arg(long, value_name = "FOLDER", env = "GATEWAY_STORE", value_parser = NonEmptyStringValueParser::new())]
+    pub(crate) store: Option<String>,
 
     /// Listen in clear: HTTP/1.1 and HTTP/2; may be given many times [default: 0.0.0.0:8000, in the demo 127.0.0.1:8000]
     #[arg(long, value_name = "ADDR", env = "GATEWAY_LISTEN", value_delimiter = ',')]
@@ -158,6 +231,10 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "FILE", env = "GATEWAY_SETTINGS")]
     pub(crate) settings: Option<PathBuf>,
 
+    /// Settings of Kong: those that mean something here are read, under all others; the rest is named
+    #[arg(long, value_name = "FILE", env = "GATEWAY_KONG_CONF")]
+    pub(crate) kong_conf: Option<PathBuf>,
+
     /// Answer `Kong-Debug: 1` with the route and service that were found
     #[arg(long, env = "GATEWAY_ALLOW_DEBUG_HEADER", num_args = 0..=1, require_equals = true)]
     #[arg(default_missing_value = "true", value_name = "BOOL", value_parser = BoolishValueParser::new())]
@@ -189,6 +266,16 @@ pub(crate) struct FileArgs {
 
     #[command(flatten)]
     pub(crate) node: NodeArgs,
+}
+
+/// What compares a file with what runs.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct DiffArgs {
+    #[command(flatten)]
+    pub(crate) file: FileArgs,
+
+    #[command(flatten)]
+    pub(crate) admin: AdminArgs,
 }
 
 /// What looks into a plugin's file.

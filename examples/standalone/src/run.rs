@@ -36,6 +36,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
     let begun = Instant::now();
     let settings = Settings::of(args)?;
     let format = log::start(&settings)?;
+    tell_of_kong(&settings);
     raise_file_limit();
     // The workers and the Admin API have runtimes of their own; this one waits for signals.
     runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
@@ -44,6 +45,17 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
         Banner { took: begun.elapsed(), ..banner }.show(format, settings.log_format.is_some());
         node.serve(signals).await
     })
+}
+
+/// What came of Kong's settings.
+fn tell_of_kong(settings: &Settings) {
+    let [read, ignored] = &settings.kong;
+    if !read.is_empty() {
+        info!(keys = read.join(", "), "settings of Kong that are read");
+    }
+    if !ignored.is_empty() {
+        warn!(keys = ignored.join(", "), "settings of Kong without a meaning here");
+    }
 }
 
 /// Every connection is an open file: take as many as the system gives.

@@ -15,6 +15,7 @@ use crate::{
     address::Address,
     cli::{LogFormat, RouterFlavor, RunArgs},
     failure::Failure,
+    kong_conf,
     units::{Size, Time},
 };
 
@@ -23,6 +24,7 @@ use crate::{
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Settings {
     pub(crate) config: Option<PathBuf>,
+    pub(crate) store: Option<String>,
     pub(crate) listen: Option<Vec<Address>>,
     pub(crate) listen_tls: Option<Vec<Address>>,
     pub(crate) tls_cert: Option<PathBuf>,
@@ -46,6 +48,9 @@ pub(crate) struct Settings {
     pub(crate) limits: Limits,
     pub(crate) timeouts: Timeouts,
     pub(crate) plugins: Plugins,
+    /// The keys of Kong's settings that were read, and those that were not.
+    #[serde(skip)]
+    pub(crate) kong: [Vec<String>; 2],
 }
 
 /// Plugins in WebAssembly that do not come with the gateway.
@@ -199,8 +204,10 @@ impl Settings {
             Some(path) => read(path)?,
             None => Table::new(),
         };
-        let merged = overlay(file, |name| std::env::var(name).ok())?;
+        let kong = kong_conf::read(args.kong_conf.as_deref())?;
+        let merged = overlay(over(kong.settings, file), |name| std::env::var(name).ok())?;
         let mut settings: Self = merged.try_into()?;
+        settings.kong = [kong.read, kong.ignored];
         settings.flags(args.clone());
         Ok(settings)
     }
@@ -212,6 +219,7 @@ impl Settings {
         }
         let given = |list: Vec<Address>| Some(list).filter(|list| !list.is_empty());
         win(&mut self.config, args.config);
+        win(&mut self.store, args.store);
         win(&mut self.listen, given(args.listen));
         win(&mut self.listen_tls, given(args.listen_tls));
         win(&mut self.tls_cert, args.tls_cert);
@@ -246,6 +254,18 @@ fn misread(path: &Path, text: &str, error: &toml::de::Error) -> Failure {
     let number = before.lines().count().max(1) + usize::from(before.ends_with('\n'));
     let line = text.lines().nth(number - 1).unwrap_or_default().trim();
     Failure::new(format!("{}:{number}: `{line}`: {message}", path.display()))
+}
+
+/// What stands in either, and where in both, in the upper one.
+fn over(mut lower: Table, upper: Table) -> Table {
+    for (key, value) in upper {
+        let value = match (lower.remove(&key), value) {
+            (Some(toml::Value::Table(lower)), toml::Value::Table(upper)) => over(lower, upper).into(),
+            (_, value) => value,
+        };
+        lower.insert(key, value);
+    }
+    lower
 }
 
 /// `table` with what the environment says of the keys that have no flag.
@@ -283,7 +303,7 @@ fn put(mut table: Table, key: &str, text: &str) -> Table {
 mod tests {
     use std::{fs, path::PathBuf};
 
-    use super::{KEYS, Settings, overlay, read};
+    use super::{KEYS, Settings, over, overlay, read};
     use crate::cli::RunArgs;
 
     fn file(name: &str, text: &str) -> PathBuf {
@@ -302,6 +322,15 @@ mod tests {
         assert_eq!(settings.limits.target.unwrap().0, 2048);
         assert_eq!(settings.limits.head.unwrap().0, 16 << 10);
         fs::remove_file(path).unwrap();
+    }
+
+    #[test]
+    fn a_settings_file_wins_over_kongs() {
+        let kong = "workers = 1\n[limits]\nfields = 50\npool = 7\n".parse().unwrap();
+        let file = "[limits]\nfields = 60\n".parse().unwrap();
+        let settings: Settings = over(kong, file).try_into().unwrap();
+        let limits = &settings.limits;
+        assert_eq!((settings.workers, limits.fields, limits.pool), (Some(1), Some(60), Some(7)));
     }
 
     #[test]

@@ -1,30 +1,44 @@
-//! Kong's Admin API, as a node without a database answers it.
+//! Kong's Admin API: as a node without a database answers it, and over a [store](crate::store) as one with a database.
 //!
 //! [`Admin`] serves it on an address of its own, by a thread and runtime of its own: it answers while the
 //! workers are overloaded, and while they stop. [`router`] is the same as an axum router, to be mounted
-//! elsewhere. It has no login: bind it to loopback. A change is taken only by an address or by `localhost`, not
-//! by another name, and not from the page of another site (D37).
+//! elsewhere. Without tokens in its [`Access`] it has no login: bind it to loopback. A change is taken only by an address,
+//! by `localhost` or by a name that `Access` knows, and not from the page of another site (D37).
 //!
 //! | file | answers |
 //! |---|---|
+//! | `access` | 401 to those who bring no token, where there are any |
 //! | `browser` | 403 to what the page of another site sends |
 //! | `root` | `/`, `/plugins/enabled`, `/timers`, `/endpoints` |
 //! | `status` | `/status`, `/status/ready` |
 //! | `metrics` | `/metrics` |
 //! | `declare` | `/config` |
 //! | `entities` | `/services`, `/routes` and all other lists, by the table in `kind` |
+//! | `members` | who is in which group of consumers |
+//! | `write` | POST, PUT, PATCH and DELETE of all of them; `/batch` |
+//! | `history` | `/history`, `/rollback` |
+//! | `feed` | `/changes` |
+//! | `openapi` | `/openapi.json` |
+//! | `log_level` | `/debug/node/log-level` |
 //! | `explain` | `/explain` |
 //! | `tags` | `/tags` |
 //! | `health` | `/upstreams/{upstream}/health`, `.../targets/{target}/healthy` and `.../unhealthy` |
 //! | `schemas` | `/schemas` |
 
+mod access;
+mod body;
 mod browser;
 mod declare;
 mod entities;
 mod explain;
+mod feed;
 mod health;
+mod history;
 mod kind;
+mod log_level;
+mod members;
 mod metrics;
+mod openapi;
 mod page;
 mod paths;
 mod reply;
@@ -34,6 +48,7 @@ mod schemas;
 mod status;
 mod tags;
 mod version;
+mod write;
 
 use std::{io, net::SocketAddr, sync::Arc};
 
@@ -44,7 +59,8 @@ use gateway_core::{
 use http::Request;
 use tower::ServiceExt;
 
-pub use router::router;
+pub use access::Access;
+pub use router::{router, router_with};
 pub use version::KONG_VERSION;
 
 use crate::Control;
@@ -53,6 +69,7 @@ use crate::Control;
 #[derive(Debug)]
 pub struct Admin {
     bound: Bound,
+    access: Access,
 }
 
 /// The Admin API, serving until dropped.
@@ -71,7 +88,14 @@ impl Admin {
         let mut settings = Settings::default();
         settings.workers = 1;
         settings.max_connections = 1024;
-        Ok(Self { bound: Server::new(settings).listen(address).bind()? })
+        Ok(Self { bound: Server::new(settings).listen(address).bind()?, access: Access::default() })
+    }
+
+    /// The same for those whom `access` lets in.
+    #[must_use]
+    pub fn access(mut self, access: Access) -> Self {
+        self.access = access;
+        self
     }
 
     /// Serves `control` on a thread of its own.
@@ -80,7 +104,7 @@ impl Admin {
     /// When the thread or its runtime cannot be made.
     pub fn start(self, control: Arc<Control>) -> io::Result<AdminServer> {
         let addresses = self.bound.addresses().to_vec();
-        let router = router(control)
+        let router = router_with(control, self.access)
             .map_request(|request: Request<Body>| request.map(axum::body::Body::new))
             .map_response(|response| response.map(Body::new));
         let running = self.bound.start(move |_| TowerServe(router.clone()))?;

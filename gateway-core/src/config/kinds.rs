@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
@@ -31,10 +32,18 @@ macro_rules! kinds {
 
         /// What differs between two configurations: for each entity touched its new value,
         /// or nothing where it goes.
-        #[derive(Clone, Debug, Default, PartialEq)]
+        ///
+        /// As JSON it is an object of kinds, each an object of entities by id, with `null` for one that goes. What
+        /// `{vault://...}` stands for is in it as it is in the entities, and so are secrets.
+        #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+        #[serde(default, deny_unknown_fields)]
         #[non_exhaustive]
         pub struct Change {
-            $($(#[$doc])* pub $field: BTreeMap<Uuid, Option<Arc<$entity>>>,)*
+            $(
+                $(#[$doc])*
+                #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+                pub $field: BTreeMap<Uuid, Option<Arc<$entity>>>,
+            )*
         }
 
         impl Config {
@@ -172,6 +181,16 @@ fn named<T: Entity>(old: &Entities<T>, change: &BTreeMap<Uuid, Option<Arc<T>>>) 
 #[cfg(test)]
 mod tests {
     use super::{super::Service, Config};
+
+    #[test]
+    fn a_change_is_json_and_back() {
+        let old = Config::default().with(Service::new("a", "h"));
+        let change = old.diff(&Config::default().with(Service::new("b", "h")));
+        let text = serde_json::to_string(&change).unwrap();
+        assert!(text.starts_with("{\"services\":{"), "no kind that it does not touch: {text}");
+        assert_eq!(serde_json::from_str::<super::Change>(&text).unwrap(), change);
+        assert!(serde_json::from_str::<super::Change>(r#"{"gadgets":{}}"#).is_err(), "of a later version");
+    }
 
     #[test]
     fn applying_the_difference_gives_the_other() {

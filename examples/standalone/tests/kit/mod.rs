@@ -38,7 +38,9 @@ pub(crate) struct Gateway {
 pub(crate) fn command(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gateway"));
     // Nothing of the machine's own settings.
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("GATEWAY_")) {
+    for (name, _) in
+        std::env::vars().filter(|(name, _)| name.starts_with("GATEWAY_") || name.starts_with("KONG_"))
+    {
         command.env_remove(name);
     }
     // What is compiled is kept among what is built, not in the user's caches.

@@ -1,0 +1,143 @@
+//! A client of the Admin API: one request at a time, one connection each.
+
+use std::{convert::Infallible, net::SocketAddr, time::Duration};
+
+use bytes::Bytes;
+use http::{Method, Request, StatusCode, header};
+use http_body_util::{BodyExt, StreamBody};
+use hyper::{
+    body::Frame,
+    client::conn::http1::{self, SendRequest},
+};
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::{net::TcpStream, runtime, time::timeout};
+
+use crate::failure::Failure;
+
+/// How long a connection may take.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// How long an answer may take: an import is compiled meanwhile.
+const ANSWER: Duration = Duration::from_secs(600);
+
+/// Bytes that are sent at once, between two looks at the progress.
+const PIECE: usize = 64 << 10;
+
+/// A client of the Admin API.
+pub(super) struct Client {
+    address: SocketAddr,
+    runtime: runtime::Runtime,
+}
+
+/// What came back.
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    /// Null where there was no JSON.
+    pub(super) json: Value,
+}
+
+impl Client {
+    pub(super) fn new(address: SocketAddr) -> Result<Self, Failure> {
+        Ok(Self { address, runtime: runtime::Builder::new_current_thread().enable_all().build()? })
+    }
+
+    pub(super) const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(super) fn get(&self, path: &str) -> Result<Answer, Failure> {
+        self.ask(Method::GET, path, "", String::new(), |_| {})
+    }
+
+    /// What is there; another status than 200 is a failure.
+    pub(super) fn json(&self, path: &str) -> Result<Value, Failure> {
+        self.get(path)?.ok().map(|answer| answer.json)
+    }
+
+    /// Sends `body`; `sent` hears how many bytes of it have gone.
+    pub(super) fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        media_type: &str,
+        body: String,
+        sent: impl Fn(u64) + Send + 'static,
+    ) -> Result<Answer, Failure> {
+        let length = body.len();
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::HOST, self.address.to_string())
+            .header(header::USER_AGENT, concat!("gateway/", env!("CARGO_PKG_VERSION")))
+            .header(header::CONTENT_LENGTH, length);
+        if !media_type.is_empty() {
+            request = request.header(header::CONTENT_TYPE, media_type);
+        }
+        let request = request.body(pieces(body.into(), sent))?;
+        let exchange = async {
+            let (mut sender, connection) = self.connect().await?;
+            tokio::spawn(connection);
+            let response = sender.send_request(request).await?;
+            let status = response.status();
+            let text = response.into_body().collect().await?.to_bytes();
+            Ok(Answer { status, json: serde_json::from_slice(&text).unwrap_or_default() })
+        };
+        let late = |_| Failure::new(format!("{} does not answer", self.address));
+        self.runtime.block_on(async { timeout(ANSWER, exchange).await.map_err(late)? })
+    }
+
+    async fn connect<B>(&self) -> Result<(SendRequest<B>, http1::Connection<TokioIo<TcpStream>, B>), Failure>
+    where
+        B: hyper::body::Body + 'static,
+        B::Data: Send,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let nobody = |reason: String| {
+            let address = self.address;
+            let text = "no gateway has its Admin API at";
+            Failure::new(format!("{text} {address} ({reason}); --admin or GATEWAY_ADMIN says where it is"))
+        };
+        let stream = timeout(CONNECT, TcpStream::connect(self.address)).await;
+        let stream = stream.map_err(|_| nobody("no answer".to_owned()))?;
+        let stream = stream.map_err(|error| nobody(error.to_string()))?;
+        Ok(http1::handshake(TokioIo::new(stream)).await?)
+    }
+
+    /// Whether somebody listens there.
+    pub(super) fn is_there(&self) -> bool {
+        let connect = async { timeout(CONNECT, TcpStream::connect(self.address)).await };
+        matches!(self.runtime.block_on(connect), Ok(Ok(_)))
+    }
+}
+
+impl Answer {
+    /// Itself, if it is a success.
+    pub(super) fn ok(self) -> Result<Self, Failure> {
+        if self.status.is_success() {
+            return Ok(self);
+        }
+        let told = self.json.get("message").and_then(Value::as_str);
+        let status = self.status;
+        Err(Failure::new(match told {
+            Some(message) => format!("{message} ({status})"),
+            None => format!("the gateway answered {status}"),
+        }))
+    }
+}
+
+type Piece = Result<Frame<Bytes>, Infallible>;
+
+fn pieces(
+    body: Bytes,
+    sent: impl Fn(u64) + Send + 'static,
+) -> StreamBody<impl futures_util::Stream<Item = Piece> + Send> {
+    let mut gone = 0;
+    let mut rest = body;
+    StreamBody::new(futures_util::stream::iter(std::iter::from_fn(move || {
+        let piece = rest.split_to(PIECE.min(rest.len()));
+        gone += piece.len() as u64;
+        sent(gone);
+        (!piece.is_empty()).then(|| Ok(Frame::data(piece)))
+    })))
+}

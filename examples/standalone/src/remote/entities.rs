@@ -1,0 +1,132 @@
+//! The entities of a running gateway, as a file.
+
+use std::{fs, io::Write, path::PathBuf, process::ExitCode};
+
+use clap::Args;
+use gateway_control::{Differences, Refusal, aligned};
+use gateway_core::config::{Config, Options};
+use http::Method;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::Value;
+
+use super::{AdminArgs, Client};
+use crate::{
+    cli::{FileArgs, NodeArgs, OutputFormat},
+    failure::Failure,
+    file,
+    plugins::NodePlugins,
+    settings::Settings,
+};
+
+/// Where the entities go.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ExportArgs {
+    /// The file that is written [default: standard output]
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+
+    #[command(flatten)]
+    admin: AdminArgs,
+}
+
+/// Where they come from.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ImportArgs {
+    #[command(flatten)]
+    file: FileArgs,
+
+    /// Only say what would change, as `gateway diff` does
+    #[arg(long)]
+    dry_run: bool,
+
+    #[command(flatten)]
+    admin: AdminArgs,
+}
+
+/// Writes all entities as a declarative file; secrets of the vaults stay where they are.
+pub(crate) fn export(args: &ExportArgs) -> Result<(), Failure> {
+    let text = text(&args.admin.client()?)?;
+    match &args.output {
+        None => Ok(std::io::stdout().write_all(text.as_bytes())?),
+        Some(path) => private(path, &text)
+            .map_err(|error| Failure::new(format!("cannot write {}: {error}", path.display()))),
+    }
+}
+
+/// Keys and passwords stand in it: a new file is for its owner only.
+fn private(path: &PathBuf, text: &str) -> std::io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600).open(path)?.write_all(text.as_bytes())
+}
+
+/// Says what of the entities the file would change; the exit code, whether anything.
+pub(crate) fn diff(args: &FileArgs, admin: &AdminArgs) -> Result<ExitCode, Failure> {
+    let current = served(&admin.client()?, &args.node)?;
+    let differences = Differences::between(&current, &aligned(&current, wanted(args)?.1));
+    show(&differences, args.format)?;
+    Ok(if differences.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Puts the file in the place of all entities.
+pub(crate) fn import(args: &ImportArgs) -> Result<ExitCode, Failure> {
+    if args.dry_run {
+        return diff(&args.file, &args.admin);
+    }
+    let client = args.admin.client()?;
+    let (text, wanted) = wanted(&args.file)?;
+    let current = served(&client, &args.file.node)?;
+    let differences = Differences::between(&current, &aligned(&current, wanted));
+    let progress = progress(text.len() as u64);
+    let bar = progress.clone();
+    let sent = move |gone| {
+        bar.set_position(gone);
+        if bar.length() == Some(gone) {
+            bar.set_message("the gateway checks and keeps it");
+        }
+    };
+    let answer = client.ask(Method::POST, "/config", "application/yaml", text, sent);
+    progress.finish_and_clear();
+    answer?.ok()?;
+    show(&differences, args.file.format)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A bar on a terminal, nothing elsewhere.
+fn progress(length: u64) -> ProgressBar {
+    let style = ProgressStyle::with_template("{spinner} {bytes}/{total_bytes} {wide_bar} {elapsed} {msg}");
+    let bar = ProgressBar::new(length).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar.enable_steady_tick(std::time::Duration::from_millis(100));
+    bar
+}
+
+/// What the gateway serves by, as a declarative file.
+fn text(client: &Client) -> Result<String, Failure> {
+    let answer = client.json("/config")?;
+    let text = answer.get("config").and_then(Value::as_str);
+    text.map(str::to_owned).ok_or_else(|| Failure::new("the gateway does not say what it serves by"))
+}
+
+fn served(client: &Client, node: &NodeArgs) -> Result<Config, Failure> {
+    let plugins = NodePlugins::of(&Settings::of(&node.into())?)?;
+    let problem =
+        |problem| Failure::new(format!("what the gateway serves by is not understood here: {problem}"));
+    Config::parse(&text(client)?, Options::new(&plugins.registry).keep_references()).map_err(problem)
+}
+
+/// The file, and what stands in it.
+fn wanted(args: &FileArgs) -> Result<(String, Config), Failure> {
+    let plugins = NodePlugins::of(&Settings::of(&(&args.node).into())?)?;
+    let text = file::read(&args.file)?;
+    let config = Config::parse(&text, Options::new(&plugins.registry).keep_references())
+        .map_err(|problems| file::refuse(&Refusal::Problems(problems), &args.file, &text))?;
+    Ok((text, config))
+}
+
+fn show(differences: &Differences, format: OutputFormat) -> Result<(), Failure> {
+    match format {
+        OutputFormat::Text => print!("{differences}"),
+        OutputFormat::Json => println!("{}", serde_json::to_string(differences)?),
+    }
+    Ok(())
+}

@@ -1,0 +1,118 @@
+//! The state of a running gateway, and its end.
+
+use std::{
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use clap::Args;
+use http::{Method, StatusCode};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use super::{AdminArgs, Client};
+use crate::failure::Failure;
+
+/// How a running gateway is stopped.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct QuitArgs {
+    /// Seconds to go on serving before the stop begins
+    #[arg(short, long, value_name = "SECONDS", default_value_t = 0)]
+    wait: u64,
+
+    /// Seconds that requests under way have to end; then they are cut
+    #[arg(short, long, value_name = "SECONDS", default_value_t = 10)]
+    timeout: u64,
+
+    #[command(flatten)]
+    admin: AdminArgs,
+}
+
+/// Between two looks at whether it has ended.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// How long the process may take once everything is cut.
+const CUT: Duration = Duration::from_secs(5);
+
+/// Says whether it serves, and what; the failure is that it does not.
+pub(crate) fn health(args: &AdminArgs) -> Result<(), Failure> {
+    let client = args.client()?;
+    let ready = client.get("/status/ready")?;
+    let told = ready.json.get("message").and_then(Value::as_str).unwrap_or("no answer");
+    let status = client.json("/status")?;
+    let text = |path: &str| status.pointer(path).map_or_else(|| "?".to_owned(), Value::to_string);
+    let address = client.address();
+    if ready.status != StatusCode::OK {
+        return Err(Failure::new(format!("the gateway at {address} is not ready: {told}")));
+    }
+    println!("gateway.......running");
+    println!("connections   {}", text("/server/connections_active"));
+    println!("requests      {}", text("/server/total_requests"));
+    if let Some(failure) = status.pointer("/configuration/failure/message").and_then(Value::as_str) {
+        println!("the last change of its configuration was refused: {failure}");
+    }
+    println!("\nthe gateway at {address} is healthy");
+    Ok(())
+}
+
+/// Sends load balancers elsewhere; what still comes is served.
+pub(crate) fn drain(args: &AdminArgs) -> Result<(), Failure> {
+    let form = "application/x-www-form-urlencoded";
+    args.client()?.ask(Method::POST, "/status/ready", form, "status=draining".to_owned(), |_| {})?.ok()?;
+    println!("the gateway is not ready any more: load balancers go elsewhere");
+    Ok(())
+}
+
+/// Reads the file again (compat P50).
+pub(crate) fn reload(args: &AdminArgs) -> Result<(), Failure> {
+    let client = args.client()?;
+    kill_process(process(&client)?, Signal::HUP)?;
+    println!("gateway reloaded");
+    Ok(())
+}
+
+/// Stops it gracefully, and waits for its end (compat P49).
+pub(crate) fn quit(args: &QuitArgs) -> Result<(), Failure> {
+    let client = args.admin.client()?;
+    let process = process(&client)?;
+    sleep(Duration::from_secs(args.wait));
+    kill_process(process, Signal::TERM)?;
+    if gone(&client, Duration::from_secs(args.timeout)) {
+        println!("gateway stopped (gracefully)");
+        return Ok(());
+    }
+    // The second signal cuts what is under way.
+    kill_process(process, Signal::TERM)?;
+    if gone(&client, CUT) {
+        println!("timeout, gateway stopped forcefully");
+        return Ok(());
+    }
+    Err(Failure::new(format!("process {} does not end", process.as_raw_nonzero())))
+}
+
+/// The Admin API goes with the process.
+fn gone(client: &Client, within: Duration) -> bool {
+    let end = Instant::now() + within;
+    while client.is_there() {
+        if Instant::now() >= end {
+            return false;
+        }
+        sleep(LOOK);
+    }
+    true
+}
+
+/// The process of the gateway, which has to be on this machine.
+fn process(client: &Client) -> Result<Pid, Failure> {
+    let root = client.json("/")?;
+    let here = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let there = root.get("hostname").and_then(Value::as_str).unwrap_or_default();
+    if there != here {
+        let address = client.address();
+        return Err(Failure::new(format!(
+            "the gateway at {address} runs on '{there}': signals reach this machine only"
+        )));
+    }
+    let pid = root.pointer("/pids/master").and_then(Value::as_i64).and_then(|pid| i32::try_from(pid).ok());
+    pid.and_then(Pid::from_raw).ok_or_else(|| Failure::new("the gateway does not say which process it is"))
+}

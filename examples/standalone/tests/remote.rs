@@ -1,0 +1,183 @@
+//! Commands beside a running gateway.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod kit;
+
+use std::{
+    net::TcpStream,
+    os::unix::fs::PermissionsExt,
+    process::{Output, Stdio},
+    thread,
+    time::Duration,
+};
+
+use kit::{Directory, Gateway, ask, command, failure, kong, output, until, upstream};
+use serde_json::Value;
+
+/// Runs a command on this gateway.
+fn on(gateway: &Gateway, args: &[&str]) -> Output {
+    let admin = gateway.admin().to_string();
+    output(&[args, &["--admin", &admin]].concat())
+}
+
+#[track_caller]
+fn said(output: &Output, code: i32) -> String {
+    assert_eq!(output.status.code(), Some(code), "{output:?}");
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+#[test]
+fn what_is_exported_is_imported() {
+    let directory = Directory::new();
+    let upstream = upstream(Duration::ZERO);
+    let one = directory.put("one.yml", &(kong(upstream, "/one") + "plugins:\n- name: correlation-id\n"));
+    let gateway = Gateway::start(&[&directory.put("kong.yml", &kong(upstream, "/zero"))]);
+
+    let differs = said(&on(&gateway, &["diff", &one]), 1);
+    assert!(
+        differs.contains("~ routes users ") && differs.contains("[\"/zero\"] -> [\"/one\"]"),
+        "{differs}"
+    );
+    assert!(differs.contains("+ plugins correlation-id "), "{differs}");
+    assert_eq!(said(&on(&gateway, &["import", &one, "--dry-run"]), 1), differs);
+    assert_eq!((gateway.get("/one").status, gateway.get("/zero").status), (404, 200));
+
+    assert_eq!(said(&on(&gateway, &["import", &one]), 0), differs);
+    assert_eq!((gateway.get("/one").status, gateway.get("/zero").status), (200, 404));
+    assert_eq!(said(&on(&gateway, &["diff", &one]), 0), "nothing differs\n");
+    let json: Value =
+        serde_json::from_str(&said(&on(&gateway, &["diff", &one, "--format", "json"]), 0)).unwrap();
+    assert_eq!(json, serde_json::json!([]));
+
+    let out = directory.path("out.yml");
+    said(&on(&gateway, &["export", "--output", &out]), 0);
+    assert_eq!(std::fs::metadata(&out).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(said(&on(&gateway, &["export"]), 0), std::fs::read_to_string(&out).unwrap());
+    assert_eq!(said(&on(&gateway, &["diff", &out]), 0), "nothing differs\n");
+
+    let wrong = directory.put("wrong.yml", &kong(upstream, "/one").replace("paths", "path"));
+    let refused = on(&gateway, &["import", &wrong]);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("did you mean `paths`?"), "{refused:?}");
+    assert_eq!(gateway.get("/one").status, 200);
+}
+
+#[test]
+fn health_is_told_until_it_is_drained() {
+    let directory = Directory::new();
+    let gateway = Gateway::start(&[&directory.put("kong.yml", &kong(upstream(Duration::ZERO), "/one"))]);
+    let healthy = said(&on(&gateway, &["health"]), 0);
+    assert!(healthy.starts_with("gateway.......running\n") && healthy.contains("is healthy"), "{healthy}");
+    said(&on(&gateway, &["drain"]), 0);
+    let drained = on(&gateway, &["health"]);
+    assert_eq!(drained.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&drained.stderr).contains("is not ready: draining"), "{drained:?}");
+    assert_eq!(gateway.get("/one").status, 200, "what still comes is served");
+}
+
+#[test]
+fn p50_reload_reads_the_file_again() {
+    let directory = Directory::new();
+    let gateway = Gateway::start(&[&directory.put("kong.yml", &kong(upstream(Duration::ZERO), "/one"))]);
+    assert_eq!(said(&on(&gateway, &["reload"]), 0), "gateway reloaded\n");
+    gateway.line(|line| line["message"] == "serving the changed file");
+}
+
+#[test]
+fn p49_quit_waits_for_requests_under_way() {
+    let directory = Directory::new();
+    let file = directory.put("kong.yml", &kong(upstream(Duration::from_millis(1500)), "/slow"));
+    let mut gateway = Gateway::start(&[&file]);
+    let address = gateway.address;
+    let under_way = thread::spawn(move || ask(address, "GET", "/slow", &[], ""));
+    until("the request has begun", || writing(&gateway));
+    assert_eq!(said(&on(&gateway, &["quit", "--timeout", "30"]), 0), "gateway stopped (gracefully)\n");
+    assert_eq!(under_way.join().unwrap().unwrap().text, "upstream");
+    assert_eq!(gateway.ended().code(), Some(0));
+}
+
+#[test]
+fn p49_quit_cuts_what_does_not_end() {
+    let directory = Directory::new();
+    let file = directory.put("kong.yml", &kong(upstream(Duration::from_secs(600)), "/never"));
+    let settings = directory.put("settings.toml", "[timeouts]\ndrain = '10m'\n");
+    let mut gateway = Gateway::start(&[&file, "--settings", &settings]);
+    let address = gateway.address;
+    let under_way = thread::spawn(move || ask(address, "GET", "/never", &[], "").is_none());
+    until("the request has begun", || writing(&gateway));
+    let quit = on(&gateway, &["quit", "--timeout", "1"]);
+    assert_eq!(said(&quit, 0), "timeout, gateway stopped forcefully\n");
+    assert!(under_way.join().unwrap(), "cut without an answer");
+    gateway.ended();
+}
+
+#[test]
+fn p49_quit_serves_on_while_it_waits() {
+    let directory = Directory::new();
+    let mut gateway = Gateway::start(&[&directory.put("kong.yml", &kong(upstream(Duration::ZERO), "/one"))]);
+    let admin = gateway.admin().to_string();
+    let quit = command(&["quit", "--wait", "2", "--admin", &admin]).stdout(Stdio::piped()).spawn().unwrap();
+    thread::sleep(Duration::from_millis(500));
+    assert_eq!(gateway.get("/one").status, 200);
+    assert_eq!(gateway.ended().code(), Some(0));
+    said(&quit.wait_with_output().unwrap(), 0);
+    assert!(TcpStream::connect(gateway.address).is_err());
+}
+
+fn writing(gateway: &Gateway) -> bool {
+    let status = ask(gateway.admin(), "GET", "/status", &[], "").unwrap().text;
+    status.contains("\"connections_writing\":1")
+}
+
+#[test]
+fn without_a_gateway_the_address_is_named() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    for command in ["health", "drain", "reload", "quit", "export", "history"] {
+        let told = failure(&[command, "--admin", &free]);
+        assert!(told.contains(&format!("no gateway has its Admin API at {free}")), "{command}: {told}");
+    }
+}
+
+#[test]
+fn a_first_file_is_written_once_and_serves() {
+    let directory = Directory::new();
+    let folder = directory.path("new");
+    said(&output(&["init", &folder]), 0);
+    let file = format!("{folder}/kong.yml");
+    assert_eq!(said(&output(&["check", &file]), 0), format!("configuration at {file} is valid\n"));
+    assert_eq!(said(&output(&["lint", &file]), 0).lines().count(), 1, "nothing doubtful");
+    let schema: Value =
+        serde_json::from_str(&std::fs::read_to_string(format!("{folder}/kong.schema.json")).unwrap())
+            .unwrap();
+    assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
+    assert_eq!(said(&output(&["schema"]), 0), serde_json::to_string_pretty(&schema).unwrap() + "\n");
+    assert!(failure(&["init", &folder]).contains("kong.yml: File exists"), "it is not written over");
+}
+
+#[test]
+fn shells_learn_the_commands() {
+    let bash = said(&output(&["completions", "bash"]), 0);
+    assert!(bash.contains("rollback") && bash.contains("--router-flavor"));
+}
+
+#[test]
+fn settings_of_kong_are_read_and_the_rest_is_named() {
+    let directory = Directory::new();
+    let file = directory.put("kong.yml", &kong(upstream(Duration::ZERO), "/one"));
+    let conf = directory.put(
+        "kong.conf",
+        &format!(
+            "proxy_listen = 127.0.0.1:0 reuseport\ndeclarative_config = {file}\nlua_ssl_verify_depth = 1\n"
+        ),
+    );
+    let mut command = command(&["--kong-conf", &conf]);
+    command
+        .env("KONG_ADMIN_LISTEN", "127.0.0.1:0")
+        .env("KONG_ALLOW_DEBUG_HEADER", "on")
+        .env("GATEWAY_WORKERS", "1");
+    let gateway = Gateway::spawn(command);
+    let answer = ask(gateway.address, "GET", "/one", &[("Kong-Debug", "1")], "").unwrap();
+    assert!(answer.status == 200 && answer.head.contains("kong-route-name: users"), "{}", answer.head);
+    assert_eq!(ask(gateway.admin(), "GET", "/status/ready", &[], "").unwrap().status, 200);
+    let wrong = directory.put("wrong.conf", "\nadmin_listen = nowhere\n");
+    assert!(failure(&["--kong-conf", &wrong]).contains("wrong.conf:2: admin_listen = nowhere"));
+}

@@ -1,0 +1,79 @@
+//! The directory of a store, and who has it.
+
+use std::{
+    fs::{self, File, OpenOptions, TryLockError},
+    io::{self, Read, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+};
+
+use super::super::{
+    StoreError,
+    copy::{self, sync_directory},
+    entry,
+};
+
+/// The directory of a store, which is this process's until dropped.
+pub(super) struct Directory {
+    path: PathBuf,
+    /// The lock ends with the file, however the process ends.
+    _lock: File,
+}
+
+impl Directory {
+    /// Makes it if it is not there, for the owner only, and takes it.
+    pub(super) fn lock(path: &Path) -> Result<Self, StoreError> {
+        copy::directory(path)?;
+        let mut options = OpenOptions::new();
+        let mut lock = options
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(path.join("lock"))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(StoreError::Locked { directory: path.to_owned(), process: holder(&mut lock) });
+            }
+            Err(TryLockError::Error(error)) => return Err(error.into()),
+        }
+        lock.set_len(0)?;
+        write!(lock, "{}", std::process::id())?;
+        Ok(Self { path: path.to_owned(), _lock: lock })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn store(&self) -> PathBuf {
+        self.path.join("store.redb")
+    }
+
+    pub(super) fn copy(&self) -> PathBuf {
+        self.path.join("copy.jsonl")
+    }
+
+    /// Renames a file, and tells to what: it may still be of use to somebody.
+    pub(super) fn set_aside(&self, file: &Path) -> io::Result<PathBuf> {
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        let now = entry::now();
+        let names = (0..u32::MAX).map(|number| match number {
+            0 => self.path.join(format!("{name}.damaged-{now}")),
+            number => self.path.join(format!("{name}.damaged-{now}-{number}")),
+        });
+        let aside = names.into_iter().find(|aside| !aside.exists()).unwrap_or_default();
+        fs::rename(file, &aside)?;
+        sync_directory(&aside)?;
+        Ok(aside)
+    }
+}
+
+/// Who wrote its number there.
+fn holder(lock: &mut File) -> Option<u32> {
+    let mut text = String::new();
+    lock.read_to_string(&mut text).ok()?;
+    text.trim().parse().ok()
+}

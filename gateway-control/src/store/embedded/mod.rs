@@ -1,0 +1,254 @@
+//! A store in a directory of this machine.
+
+mod directory;
+mod tables;
+
+use std::{
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use gateway_core::config::{Change, Config};
+use redb::Database;
+use tokio::sync::watch;
+use tracing::{error, warn};
+
+use self::{
+    directory::Directory,
+    tables::{Intact, Outcome},
+};
+use super::{Entry, History, Note, Revision, Store, StoreError, Stored, copy::Copy, rows};
+
+/// A store in a directory of this machine, for one process at a time.
+///
+/// | file | what |
+/// |---|---|
+/// | `store.redb` | entities, and the log of changes; on the disk before a change is answered |
+/// | `copy.jsonl` | the same entities once more, as text: what is taken if the first is damaged |
+/// | `lock` | the process that has it |
+///
+/// Opening checks every page. A damaged `store.redb` is renamed, in the open, and the store goes on with what the copy
+/// has; its log begins anew then.
+///
+/// ```
+/// use gateway_control::store::{Embedded, Revision, Store};
+///
+/// let directory = std::env::temp_dir().join(format!("gateway-store-{}", std::process::id()));
+/// let store = Embedded::open(&directory).unwrap();
+/// assert_eq!(store.read().unwrap().revision, Revision::NONE);
+/// assert!(Embedded::open(&directory).is_err(), "one process, one store");
+/// # drop(store);
+/// # std::fs::remove_dir_all(directory).unwrap();
+/// ```
+pub struct Embedded {
+    directory: Directory,
+    history: History,
+    /// Held while a change is made, and never by who reads.
+    kept: Mutex<Kept>,
+    /// What opening has read, for the first who reads.
+    opened: Mutex<Option<Stored>>,
+    newest: watch::Sender<Revision>,
+}
+
+struct Kept {
+    /// None after a failure of the system: the engine wants to be opened anew then.
+    database: Option<Arc<Database>>,
+    /// None when it could not be written; it is written anew with the next change.
+    copy: Option<Copy>,
+}
+
+impl Embedded {
+    /// Opens the store in `directory`, which is made if it is not there. The log has the last thousand changes.
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`] while another process has it, [`StoreError::Unavailable`] when a later version wrote it,
+    /// and when the system refuses. Damage is no error.
+    pub fn open(directory: impl AsRef<Path>) -> Result<Self, StoreError> {
+        Self::open_with(directory, History::default())
+    }
+
+    /// The same with another bound for its log.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_with(directory: impl AsRef<Path>, history: History) -> Result<Self, StoreError> {
+        let directory = Directory::lock(directory.as_ref())?;
+        let (database, stored) = match open(&directory) {
+            Ok((database, stored, Intact::Yes)) => (database, stored),
+            Ok((database, stored, Intact::Repaired)) => catch_up(&directory, database, stored)?,
+            Err(Fault::Damaged(reason)) => recover(&directory, &reason)?,
+            Err(Fault::Other(error)) => return Err(error),
+        };
+        let newest = watch::Sender::new(stored.revision);
+        let kept =
+            Kept { copy: copy(&directory, &database, stored.revision), database: Some(Arc::new(database)) };
+        Ok(Self { directory, history, kept: Mutex::new(kept), opened: Mutex::new(Some(stored)), newest })
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn database(&self, kept: &mut Kept) -> Result<Arc<Database>, StoreError> {
+        if let Some(database) = &kept.database {
+            return Ok(Arc::clone(database));
+        }
+        let (database, _) = engine(&self.directory).map_err(tables::trouble)?;
+        let revision = tables::revision(&database).map_err(tables::trouble)?;
+        self.newest.send_if_modified(|newest| std::mem::replace(newest, revision) != revision);
+        kept.copy = copy(&self.directory, &database, revision);
+        Ok(Arc::clone(kept.database.insert(Arc::new(database))))
+    }
+
+    /// What `ask` finds in the database as it is now. After a failure it is opened anew.
+    fn ask<T>(&self, ask: impl FnOnce(&Database) -> Result<T, redb::Error>) -> Result<T, StoreError> {
+        let database = self.database(&mut self.kept())?;
+        ask(&database).map_err(|error| {
+            self.kept().database = None;
+            tables::trouble(error)
+        })
+    }
+}
+
+impl Store for Embedded {
+    fn read(&self) -> Result<Stored, StoreError> {
+        let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(stored) = opened.filter(|stored| stored.revision == *self.newest.borrow()) {
+            return Ok(stored);
+        }
+        let (revision, documents) = self.ask(tables::documents)?;
+        Stored::of(revision, &documents)
+    }
+
+    fn write(&self, base: Revision, change: &Change, note: &Note) -> Result<Revision, StoreError> {
+        let rows = rows::of(change).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        let mut kept = self.kept();
+        let database = self.database(&mut kept)?;
+        let outcome = tables::write(&database, base, &rows, note, self.history).map_err(|error| {
+            kept.database = None;
+            tables::trouble(error)
+        })?;
+        let (revision, document) = match outcome {
+            Outcome::Conflict(newest) => return Err(StoreError::Conflict { newest }),
+            Outcome::Same => return Ok(base),
+            Outcome::Kept(revision, document) => (revision, document),
+        };
+        kept.copy = kept
+            .copy
+            .take()
+            .and_then(|copy| follow(copy, revision, &document))
+            .or_else(|| copy(&self.directory, &database, revision));
+        drop(kept);
+        self.newest.send_replace(revision);
+        Ok(revision)
+    }
+
+    fn since(&self, revision: Revision, most: usize) -> Result<Vec<Entry>, StoreError> {
+        let texts = self.ask(|database| tables::since(database, revision, most))?;
+        let entry = |text: Vec<u8>| serde_json::from_slice(&text);
+        let entries = texts.into_iter().map(entry).collect::<Result<_, _>>();
+        entries.map_err(|error| StoreError::Corrupt(format!("the log: {error}")))
+    }
+
+    fn newest(&self) -> watch::Receiver<Revision> {
+        self.newest.subscribe()
+    }
+}
+
+impl fmt::Debug for Embedded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut embedded = f.debug_struct("Embedded");
+        embedded.field("directory", &self.directory.path()).field("newest", &*self.newest.borrow());
+        embedded.finish_non_exhaustive()
+    }
+}
+
+/// Why a file was not opened.
+enum Fault {
+    /// Its own checks say that it is damaged.
+    Damaged(String),
+    Other(StoreError),
+}
+
+fn open(directory: &Directory) -> Result<(Database, Stored, Intact), Fault> {
+    let fault = |error| match tables::trouble(error) {
+        StoreError::Corrupt(reason) => Fault::Damaged(reason),
+        other => Fault::Other(other),
+    };
+    let (database, intact) = engine(directory).map_err(fault)?;
+    let (revision, documents) = tables::documents(&database).map_err(fault)?;
+    // The checks say that it is as it was written: renaming it would help nobody.
+    let stored = Stored::of(revision, &documents).map_err(Fault::Other)?;
+    Ok((database, stored, intact))
+}
+
+/// The database, each page of it checked.
+fn engine(directory: &Directory) -> Result<(Database, Intact), redb::Error> {
+    // A file that is something else altogether may be more than the engine is ready for.
+    let opened = catch_unwind(AssertUnwindSafe(|| tables::open(&directory.store())));
+    opened.unwrap_or_else(|_| Err(redb::Error::Corrupted("the engine gave up on it".to_owned())))
+}
+
+/// A new database in place of the damaged one, with what the copy has.
+fn recover(directory: &Directory, reason: &str) -> Result<(Database, Stored), StoreError> {
+    let aside = directory.set_aside(&directory.store())?;
+    let copy = Copy::load(&directory.copy())?;
+    let (database, _) = engine(directory).map_err(tables::trouble)?;
+    let aside = aside.display();
+    let Some(copy) = copy else {
+        error!(%reason, %aside, "the store is damaged and has no copy: it begins empty");
+        return Ok((database, Stored::default()));
+    };
+    let (revision, lost) = (copy.stored.revision, copy.lost);
+    seed(&database, &Config::default(), &copy.stored)?;
+    error!(%reason, %aside, %revision, lost, "the store is damaged: it goes on with its copy, and with a new log");
+    Ok((database, copy.stored))
+}
+
+/// The engine has gone back to an earlier state of a damaged file: the copy may know what came after.
+fn catch_up(
+    directory: &Directory,
+    database: Database,
+    stored: Stored,
+) -> Result<(Database, Stored), StoreError> {
+    let repaired = stored.revision;
+    let copy = Copy::load(&directory.copy())?.filter(|copy| copy.stored.revision > repaired);
+    let Some(copy) = copy else {
+        warn!(revision = %repaired, "the store was damaged and is repaired");
+        return Ok((database, stored));
+    };
+    let revision = copy.stored.revision;
+    seed(&database, &stored.config, &copy.stored)?;
+    error!(%repaired, %revision, "the store was damaged: what its repair has lost comes from its copy");
+    Ok((database, copy.stored))
+}
+
+fn seed(database: &Database, from: &Config, to: &Stored) -> Result<(), StoreError> {
+    let rows = rows::of(&from.diff(&to.config)).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+    tables::seed(database, to.revision, &rows).map_err(tables::trouble)
+}
+
+/// The copy at this revision, written anew if it is at another one. Without one the store goes on.
+fn copy(directory: &Directory, database: &Database, revision: Revision) -> Option<Copy> {
+    let path = directory.copy();
+    let resumed = Copy::resume(&path, revision).map_err(StoreError::from);
+    let copy = resumed.and_then(|resumed| match resumed {
+        Some(copy) => Ok(copy),
+        None => {
+            let (revision, documents) = tables::documents(database).map_err(tables::trouble)?;
+            Ok(Copy::start(&path, revision, documents)?)
+        }
+    });
+    copy.map_err(|error| error!(%error, path = %path.display(), "there is no copy of the store")).ok()
+}
+
+/// The copy with this change; nothing when it has to be written anew.
+fn follow(mut copy: Copy, revision: Revision, document: &str) -> Option<Copy> {
+    let appended = copy.append(revision, document);
+    let appended = appended.map_err(
+        |error| warn!(%error, path = %copy.path().display(), "the copy of the store is written anew"),
+    );
+    (appended.is_ok() && !copy.is_long()).then_some(copy)
+}

@@ -1,0 +1,252 @@
+//! What the thread of a PostgreSQL store does: it answers, it hears of changes, and it comes back.
+
+use std::{path::PathBuf, sync::mpsc::SyncSender, time::Duration};
+
+use serde::Deserialize;
+use serde_json::Value;
+use tokio::{
+    sync::{mpsc, watch},
+    time::{Instant, sleep, sleep_until},
+};
+use tokio_postgres::Config;
+use tracing::{error, info, warn};
+
+use super::{
+    super::{History, Note, Revision, StoreError, Stored, copy::Copy, rows::Row},
+    session::{Session, within},
+    tables::{self, Outcome},
+};
+
+/// Where an answer goes.
+pub(super) type Reply<T> = SyncSender<Result<T, StoreError>>;
+
+/// What is asked of the store.
+pub(super) enum Command {
+    Read(Reply<Stored>),
+    Write { base: Revision, rows: Vec<Row>, note: Note, reply: Reply<Revision> },
+    Since { revision: Revision, most: usize, reply: Reply<Vec<String>> },
+}
+
+/// How long it waits before it connects again: at first, and at most.
+const PATIENCE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+
+/// Between two looks at the revision where nobody has said anything: a notice may have been lost.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// Changes that are taken over at once.
+const PAGE: usize = 1_000;
+
+/// What the thread does.
+pub(super) struct Follower {
+    config: Config,
+    history: History,
+    path: PathBuf,
+    copy: Option<Copy>,
+    commands: mpsc::Receiver<Command>,
+    newest: watch::Sender<Revision>,
+    /// Who waits for the first attempt.
+    begun: Option<Reply<()>>,
+}
+
+/// Why it does not go on with a connection.
+enum End {
+    /// Nobody asks any more.
+    Closed,
+    /// It never came to an answer.
+    Refused(StoreError),
+    /// It served, and ended.
+    Broken(StoreError),
+}
+
+impl Follower {
+    pub(super) fn new(
+        config: Config,
+        history: History,
+        path: PathBuf,
+        commands: mpsc::Receiver<Command>,
+        newest: watch::Sender<Revision>,
+        begun: Reply<()>,
+    ) -> Self {
+        Self { config, history, path, copy: None, commands, newest, begun: Some(begun) }
+    }
+
+    pub(super) async fn run(mut self) {
+        let mut patience = PATIENCE.0;
+        loop {
+            match self.session().await {
+                End::Closed => return,
+                End::Broken(error) => {
+                    warn!(%error, "the database is away: what was kept last is served");
+                    patience = PATIENCE.0;
+                }
+                End::Refused(error) => match self.begun.take() {
+                    Some(begun) => drop(begun.send(Err(error))),
+                    None => warn!(%error, "the database is still away"),
+                },
+            }
+            if !self.wait(patience).await {
+                return;
+            }
+            patience = (patience * 2).min(PATIENCE.1);
+        }
+    }
+
+    /// Answers nobody's writes for a while; false when nobody asks any more.
+    async fn wait(&mut self, patience: Duration) -> bool {
+        // Not all gateways at the same moment.
+        let jitter = f64::from(u8::try_from(uuid::Uuid::new_v4().as_u128() & 0x7f).unwrap_or(0)) / 256.0;
+        let end = Instant::now() + patience.mul_f64(1.0 - jitter);
+        loop {
+            tokio::select! {
+                () = sleep_until(end) => return true,
+                command = self.commands.recv() => match command {
+                    Some(command) => self.refuse(command),
+                    None => return false,
+                },
+            }
+        }
+    }
+
+    /// What can be answered without the database: what was kept last.
+    fn refuse(&self, command: Command) {
+        let away = || StoreError::Unavailable("the database is away".to_owned());
+        match command {
+            Command::Read(reply) => {
+                let copy = Copy::load(&self.path).map_err(StoreError::from);
+                let _ = reply.send(copy.and_then(|copy| copy.map(|copy| copy.stored).ok_or_else(away)));
+            }
+            Command::Write { reply, .. } => drop(reply.send(Err(away()))),
+            Command::Since { reply, .. } => drop(reply.send(Err(away()))),
+        }
+    }
+
+    /// From one connection to its end.
+    async fn session(&mut self) -> End {
+        let mut session = match Session::open(&self.config).await {
+            Ok(session) => session,
+            Err(error) => return End::Refused(error),
+        };
+        if let Err(error) = self.catch_up(&mut session).await {
+            return End::Refused(error);
+        }
+        if let Some(begun) = self.begun.take() {
+            let _ = begun.send(Ok(()));
+        }
+        info!(revision = %*self.newest.borrow(), "connected to the database");
+        loop {
+            let served = tokio::select! {
+                command = self.commands.recv() => match command {
+                    Some(command) => self.answer(&mut session, command).await,
+                    None => return End::Closed,
+                },
+                is_there = session.heard() => match is_there {
+                    true => self.catch_up(&mut session).await,
+                    false => Err(StoreError::Unavailable("the connection has ended".to_owned())),
+                },
+                () = sleep(LOOK) => self.catch_up(&mut session).await,
+            };
+            if let Err(error) = served {
+                return End::Broken(error);
+            }
+        }
+    }
+
+    /// Answers; an error is one that the connection does not survive.
+    async fn answer(&mut self, session: &mut Session, command: Command) -> Result<(), StoreError> {
+        match command {
+            Command::Read(reply) => {
+                let read = within(tables::documents(&mut session.client)).await;
+                finish(&reply, read.and_then(|(revision, documents)| Stored::of(revision, &documents)))
+            }
+            Command::Since { revision, most, reply } => {
+                let since = within(tables::since(&session.client, revision, most)).await;
+                finish(&reply, since.map(|entries| entries.into_iter().map(|(_, entry)| entry).collect()))
+            }
+            Command::Write { base, rows, note, reply } => {
+                let write = tables::write(&mut session.client, base, &rows, &note, self.history);
+                let written = within(write).await.and_then(|outcome| match outcome {
+                    Outcome::Kept(revision) => Ok(revision),
+                    Outcome::Same => Ok(base),
+                    Outcome::Conflict(newest) => Err(StoreError::Conflict { newest }),
+                });
+                if let Ok(revision) = written {
+                    self.newest.send_if_modified(|newest| std::mem::replace(newest, revision) != revision);
+                }
+                finish(&reply, written)?;
+                // The copy follows; nobody waits for it.
+                self.catch_up(session).await
+            }
+        }
+    }
+
+    /// Takes over what is new: into the copy, then it is told.
+    async fn catch_up(&mut self, session: &mut Session) -> Result<(), StoreError> {
+        let revision = within(tables::revision(&session.client)).await?;
+        if self.copy.is_none() {
+            self.copy = Copy::resume(&self.path, revision).unwrap_or_else(|error| self.lost(&error));
+        }
+        let known = self.copy.as_ref().map(Copy::revision);
+        if known != Some(revision) {
+            let followed = match known.filter(|known| *known < revision) {
+                Some(known) => self.follow(session, known).await?,
+                None => false,
+            };
+            if !followed {
+                self.begin(session).await?;
+            }
+        }
+        self.newest.send_if_modified(|newest| std::mem::replace(newest, revision) != revision);
+        Ok(())
+    }
+
+    /// Adds the changes since `known` to the copy; false where it has to be written anew.
+    async fn follow(&mut self, session: &mut Session, mut known: Revision) -> Result<bool, StoreError> {
+        /// What of an entry goes into the copy.
+        #[derive(Deserialize)]
+        struct Made {
+            change: Value,
+        }
+        loop {
+            let entries = within(tables::since(&session.client, known, PAGE)).await?;
+            let count = entries.len();
+            for (revision, entry) in entries {
+                let made: Option<Made> = serde_json::from_str(&entry).ok();
+                let Some((copy, made)) = self.copy.as_mut().zip(made).filter(|_| revision == known.next())
+                else {
+                    return Ok(false);
+                };
+                if let Err(error) = copy.append(revision, &made.change.to_string()) {
+                    self.copy = self.lost(&error);
+                    return Ok(false);
+                }
+                known = revision;
+            }
+            if count < PAGE {
+                return Ok(self.copy.as_ref().is_some_and(|copy| !copy.is_long()));
+            }
+        }
+    }
+
+    /// Writes the copy anew.
+    async fn begin(&mut self, session: &mut Session) -> Result<(), StoreError> {
+        let (revision, documents) = within(tables::documents(&mut session.client)).await?;
+        self.copy =
+            Copy::start(&self.path, revision, documents).map(Some).unwrap_or_else(|error| self.lost(&error));
+        Ok(())
+    }
+
+    fn lost(&self, error: &std::io::Error) -> Option<Copy> {
+        error!(%error, path = %self.path.display(), "there is no copy of the database");
+        None
+    }
+}
+
+/// Hands the answer over. What the database itself refuses leaves the connection as it is.
+fn finish<T>(reply: &Reply<T>, answer: Result<T, StoreError>) -> Result<(), StoreError> {
+    let broken = match &answer {
+        Err(StoreError::Unavailable(reason)) => Err(StoreError::Unavailable(reason.clone())),
+        _ => Ok(()),
+    };
+    let _ = reply.send(answer);
+    broken
+}

@@ -1,0 +1,126 @@
+//! A store in PostgreSQL, which many gateways share.
+
+mod follower;
+mod session;
+mod tables;
+
+use std::{
+    fmt,
+    path::Path,
+    sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel},
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use gateway_core::config::Change;
+use tokio::{
+    runtime,
+    sync::{mpsc, watch},
+};
+use tracing::warn;
+
+use self::follower::{Command, Follower};
+use super::{Entry, History, Note, Revision, Store, StoreError, Stored, copy::Copy, rows};
+
+/// A store in PostgreSQL, which many gateways share.
+///
+/// One thread of its own has the only connection. It hears of each change at once (`LISTEN`), and looks itself every few
+/// seconds, because notices can be lost. While the database is away nothing can be written; what was kept last is read
+/// from a copy in a directory of this machine, and connections are tried again, less and less often.
+///
+/// The tables are `gateway_head`, `gateway_entities` and `gateway_log`; they are made where they are not there.
+pub struct Postgres {
+    commands: mpsc::Sender<Command>,
+    newest: watch::Receiver<Revision>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Commands that wait for the connection.
+const QUEUE: usize = 64;
+
+/// How long an answer may take, which is more than the database has for it.
+const PATIENCE: Duration = Duration::from_secs(40);
+
+impl Postgres {
+    /// Opens the store at `url`, `postgres://user:password@host/database`. What it has is kept in `directory` once more.
+    ///
+    /// # Errors
+    /// When `url` is none, and when the database cannot be reached while `directory` has no copy of what it keeps.
+    pub fn open(url: &str, directory: impl AsRef<Path>) -> Result<Self, StoreError> {
+        let config = url.parse().map_err(|error: tokio_postgres::Error| {
+            StoreError::Unavailable(format!("'postgres://...' is expected: {}", session::chain(&error)))
+        })?;
+        let copy = directory.as_ref().join("postgres.jsonl");
+        super::copy::directory(directory.as_ref())?;
+        let known = Copy::load(&copy)?.map(|copy| copy.stored.revision);
+        let (commands, received) = mpsc::channel(QUEUE);
+        let (sender, newest) = watch::channel(known.unwrap_or_default());
+        let (begun, first) = sync_channel(1);
+        let follower = Follower::new(config, History::default(), copy, received, sender, begun);
+        let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+        let work = move || runtime.block_on(follower.run());
+        let thread = Some(thread::Builder::new().name("postgres".to_owned()).spawn(work)?);
+        let store = Self { commands, newest, thread };
+        match first.recv_timeout(PATIENCE) {
+            Ok(Err(error)) if known.is_none() => Err(error),
+            Ok(Err(error)) => {
+                warn!(%error, revision = %*store.newest.borrow(), "the database is away: its last copy is taken");
+                Ok(store)
+            }
+            _ => Ok(store),
+        }
+    }
+
+    fn ask<T>(
+        &self,
+        command: impl FnOnce(SyncSender<Result<T, StoreError>>) -> Command,
+    ) -> Result<T, StoreError> {
+        let (reply, answer) = sync_channel(1);
+        let busy = |_| StoreError::Unavailable("too much waits for the database".to_owned());
+        self.commands.try_send(command(reply)).map_err(busy)?;
+        answer.recv_timeout(PATIENCE).unwrap_or_else(|error| {
+            Err(StoreError::Unavailable(match error {
+                RecvTimeoutError::Timeout => "the database does not answer".to_owned(),
+                RecvTimeoutError::Disconnected => "it was closed".to_owned(),
+            }))
+        })
+    }
+}
+
+impl Store for Postgres {
+    fn read(&self) -> Result<Stored, StoreError> {
+        self.ask(Command::Read)
+    }
+
+    fn write(&self, base: Revision, change: &Change, note: &Note) -> Result<Revision, StoreError> {
+        let rows = rows::of(change).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        self.ask(|reply| Command::Write { base, rows, note: note.clone(), reply })
+    }
+
+    fn since(&self, revision: Revision, most: usize) -> Result<Vec<Entry>, StoreError> {
+        let texts: Vec<String> = self.ask(|reply| Command::Since { revision, most, reply })?;
+        let entries = texts.iter().map(|text| serde_json::from_str(text)).collect::<Result<_, _>>();
+        entries.map_err(|error| StoreError::Corrupt(format!("the log: {error}")))
+    }
+
+    fn newest(&self) -> watch::Receiver<Revision> {
+        self.newest.clone()
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        // The thread ends with the last sender.
+        let (closed, _) = mpsc::channel(1);
+        drop(std::mem::replace(&mut self.commands, closed));
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl fmt::Debug for Postgres {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Postgres").field("newest", &*self.newest.borrow()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,79 @@
+//! A process that writes is killed at any moment: no change that was acknowledged is lost, and the store opens.
+//!
+//! `CRASHES=1000` makes it a thousand rounds in place of forty.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod store;
+
+use std::{
+    env,
+    io::{BufRead, BufReader, Write},
+    path::Path,
+    process::{Command, Stdio},
+    sync::mpsc,
+    thread,
+    time::Duration,
+};
+
+use gateway_control::store::{Embedded, Note, Revision, Store};
+use store::{Directory, count, counted};
+
+/// Set for the process that is killed.
+const DIRECTORY: &str = "GATEWAY_CRASH_DIRECTORY";
+
+fn main() {
+    match env::var_os(DIRECTORY) {
+        Some(directory) => write(Path::new(&directory)),
+        None => crash(env::var("CRASHES").map_or(40, |rounds| rounds.parse().unwrap())),
+    }
+}
+
+/// Writes, and says each revision once it is kept. Ends by itself if nobody kills it.
+fn write(directory: &Path) {
+    let store = Embedded::open(directory).unwrap();
+    let mut newest = *store.newest().borrow();
+    for _ in 0..10_000 {
+        newest = store.write(newest, &counted(newest.next()), &Note::new("crash", "count")).unwrap();
+        let mut out = std::io::stdout().lock();
+        writeln!(out, "{newest}").and_then(|()| out.flush()).unwrap();
+    }
+}
+
+fn crash(rounds: u32) {
+    let directory = Directory::new();
+    let mut acknowledged = Revision::NONE;
+    for round in 0..rounds {
+        // From before it is open to a while after, in an order that is the same each time.
+        let after = Duration::from_micros(u64::from(round) * 7_919 % 150_000);
+        acknowledged = killed(directory.path(), after).max(acknowledged);
+        let store = Embedded::open(directory.path()).unwrap();
+        let stored = store.read().unwrap();
+        let revision = stored.revision;
+        assert!(
+            revision >= acknowledged,
+            "round {round}: {acknowledged} was acknowledged, {revision} is kept"
+        );
+        assert_eq!(stored.config, count(revision), "round {round}");
+        let log = store.since(Revision::NONE, usize::MAX).unwrap();
+        assert_eq!(log.last().map_or(Revision::NONE, |entry| entry.revision), revision, "round {round}");
+        assert!(log.windows(2).all(|pair| pair[0].revision.next() == pair[1].revision), "round {round}");
+        acknowledged = revision;
+    }
+    assert!(acknowledged > Revision::new(u64::from(rounds)), "hardly anything was written: {acknowledged}");
+    println!("{rounds} crashes, {acknowledged} changes, none lost");
+}
+
+/// Starts a process that writes, kills it, and tells what it had acknowledged.
+fn killed(directory: &Path, after: Duration) -> Revision {
+    let mut command = Command::new(env::current_exe().unwrap());
+    command.env(DIRECTORY, directory).stdin(Stdio::null()).stdout(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || lines.map_while(Result::ok).for_each(|line| drop(sender.send(line))));
+    thread::sleep(after);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // The pipe ends with the process. A line that was cut is no number of its own, but may look like one.
+    receiver.iter().filter_map(|line| line.parse().ok()).max().unwrap_or_default()
+}
