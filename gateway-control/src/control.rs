@@ -1,5 +1,12 @@
 //! The one who changes what a gateway serves by.
 
+mod draft;
+mod kept;
+
+pub(crate) use draft::Draft;
+pub use kept::Changed;
+pub(crate) use kept::{Mode, State, Written};
+
 use std::{
     fmt,
     sync::{
@@ -17,14 +24,21 @@ use gateway_core::{
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
-use crate::{Hash, Loads, Refusal};
+use crate::{
+    Hash, Loads, LogLevel, Refusal,
+    store::{Note, Store},
+};
 
 /// The one who changes what a gateway serves by, and knows what else there is to tell of the node.
 ///
 /// Changes come as the text of a declarative file, one at a time. Each is taken whole or refused whole.
 /// Reading and compiling block: call [`load`](Self::load) from a thread that may wait.
+///
+/// Over a [store](Self::stored) a change is kept before it counts, and single entities can be changed, too.
 pub struct Control {
     gateway: Gateway,
+    store: Option<Arc<dyn Store>>,
+    log: Option<Arc<dyn LogLevel>>,
     node_id: Uuid,
     certificates: Option<Certificates>,
     drain: Option<Drain>,
@@ -45,6 +59,8 @@ struct Serving {
     hash: Hash,
     /// With `{vault://...}` as it was written: secrets are not shown.
     config: Arc<Config>,
+    /// Where there is a store: what of it is served.
+    kept: Option<Arc<State>>,
 }
 
 /// A configuration that was taken.
@@ -71,13 +87,15 @@ impl Control {
         let hash = if config == Config::default() { Hash::NONE } else { Hash::of(&config.to_yaml()) };
         Self {
             gateway,
+            store: None,
+            log: None,
             node_id: Uuid::new_v4(),
             certificates: None,
             drain: None,
             counters: Vec::new(),
             listeners: Vec::new(),
             draining: AtomicBool::new(false),
-            serving: ArcSwap::from_pointee(Serving { hash, config: Arc::new(config) }),
+            serving: ArcSwap::from_pointee(Serving { hash, config: Arc::new(config), kept: None }),
             changing: Mutex::new(()),
             loads: Loads::new(),
             turn: Arc::new(Semaphore::new(1)),
@@ -88,7 +106,7 @@ impl Control {
     #[must_use]
     pub fn serving(self, text: &str) -> Self {
         let config = self.shown(text, self.gateway.snapshot().config().clone());
-        self.serving.store(Arc::new(Serving { hash: Hash::of(text), config }));
+        self.serving.store(Arc::new(Serving { hash: Hash::of(text), config, kept: None }));
         self
     }
 
@@ -120,11 +138,26 @@ impl Control {
         self
     }
 
-    /// Serves by the declarative file `text` from now on.
+    /// The same where how much is logged can be changed.
+    #[must_use]
+    pub fn log_level(mut self, log: Arc<dyn LogLevel>) -> Self {
+        self.log = Some(log);
+        self
+    }
+
+    pub(crate) const fn log(&self) -> Option<&Arc<dyn LogLevel>> {
+        self.log.as_ref()
+    }
+
+    /// Serves by the declarative file `text` from now on. Over a store it takes the place of everything, in one
+    /// revision.
     ///
     /// # Errors
     /// Everything that is wrong with it; then nothing has changed.
     pub fn load(&self, text: &str) -> Result<Loaded, Refusal> {
+        if self.store.is_some() {
+            return self.replace(text, &Note::new("", "a file"));
+        }
         let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let loaded = self.change(text);
         match &loaded {
@@ -156,10 +189,9 @@ impl Control {
             certificates.replace(&config).map_err(Refusal::Certificates)?;
         }
         let hash = Hash::of(text);
-        let [services, routes, plugins] = [config.services.len(), config.routes.len(), config.plugins.len()];
         let config = self.shown(text, config);
-        self.serving.store(Arc::new(Serving { hash, config: Arc::clone(&config) }));
-        Ok(Loaded { hash, config, services, routes, plugins })
+        self.serving.store(Arc::new(Serving { hash, config: Arc::clone(&config), kept: None }));
+        Ok(Loaded::of(hash, config))
     }
 
     /// `config`, which was read from `text`, as others may see it.
@@ -236,6 +268,13 @@ impl Control {
             return Err("no configuration available (empty configuration present)");
         }
         Ok(())
+    }
+}
+
+impl Loaded {
+    fn of(hash: Hash, config: Arc<Config>) -> Self {
+        let [services, routes, plugins] = [config.services.len(), config.routes.len(), config.plugins.len()];
+        Self { hash, config, services, routes, plugins }
     }
 }
 

@@ -8,6 +8,8 @@ use gateway_core::{
 };
 use serde_json::{Map, Value, json};
 
+use crate::store::StoreError;
+
 /// Why a configuration was not taken. What ran before goes on.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -16,6 +18,24 @@ pub enum Refusal {
     Problems(Problems),
     /// Certificates that cannot be used.
     Certificates(Vec<CertificateError>),
+    /// The store did not keep it, or cannot be read.
+    Store(StoreError),
+    /// Others changed the configuration all the while, each time it was about to be kept.
+    Contended,
+    /// There is no store: the file is the truth.
+    ReadOnly,
+}
+
+impl From<Problems> for Refusal {
+    fn from(problems: Problems) -> Self {
+        Self::Problems(problems)
+    }
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
 }
 
 impl Refusal {
@@ -24,7 +44,7 @@ impl Refusal {
     pub fn render(&self, name: &str, text: &str, colour: Colour) -> String {
         match self {
             Self::Problems(problems) => problems.render(name, text, colour),
-            Self::Certificates(_) => format!("{self}\n"),
+            _ => format!("{self}\n"),
         }
     }
 
@@ -34,6 +54,7 @@ impl Refusal {
         match self {
             Self::Problems(problems) => problems.body(),
             Self::Certificates(errors) => certificates_body(errors),
+            _ => json!({ "message": self.to_string() }),
         }
     }
 
@@ -42,7 +63,7 @@ impl Refusal {
     pub fn flattened_body(&self) -> Value {
         match self {
             Self::Problems(problems) => problems.flattened_body(),
-            Self::Certificates(errors) => certificates_body(errors),
+            _ => self.body(),
         }
     }
 }
@@ -64,6 +85,9 @@ impl fmt::Display for Refusal {
                 let lines: Vec<_> = errors.iter().map(ToString::to_string).collect();
                 f.write_str(&lines.join("\n"))
             }
+            Self::Store(error) => error.fmt(f),
+            Self::Contended => f.write_str("others change the configuration all the while, try again"),
+            Self::ReadOnly => f.write_str("there is no store: the file is the truth"),
         }
     }
 }
@@ -73,6 +97,8 @@ impl Error for Refusal {
         match self {
             Self::Problems(problems) => Some(problems),
             Self::Certificates(errors) => errors.first().map(|error| error as &(dyn Error + 'static)),
+            Self::Store(error) => Some(error),
+            Self::Contended | Self::ReadOnly => None,
         }
     }
 }

@@ -5,10 +5,12 @@ mod builder;
 mod contain;
 mod explain;
 mod finish;
+mod prepared;
 mod retired;
 mod shard;
 
 pub use builder::Builder;
+pub use prepared::Prepared;
 
 use std::{
     convert::Infallible,
@@ -165,7 +167,15 @@ impl Gateway {
     /// # Errors
     /// Every problem of `config`; then nothing has changed.
     pub fn reload(&self, config: &Config) -> Result<Change, Problems> {
-        self.change(|previous| previous.apply(&previous.config().diff(config), self.plugins()))
+        self.prepare_reload(config).map(Prepared::commit)
+    }
+
+    /// As [`reload`](Self::reload), up to the moment from which it is served.
+    ///
+    /// # Errors
+    /// Every problem of `config`; nothing has changed in any case.
+    pub fn prepare_reload(&self, config: &Config) -> Result<Prepared<'_>, Problems> {
+        self.prepared(|previous| previous.apply(&previous.config().diff(config), self.plugins()))
     }
 
     /// As [`reload`](Self::reload), for a configuration that has been checked already, with this gateway's
@@ -183,11 +193,12 @@ impl Gateway {
     /// # Errors
     /// What only compiling finds; then nothing has changed.
     pub fn reload_checked(&self, checked: Checked) -> Result<Change, Problems> {
-        self.change(|previous| {
+        let prepared = self.prepared(|previous| {
             let checked = checked.sharing(previous.config());
             let change = previous.config().diff(checked.config());
             Ok((checked, change))
-        })
+        });
+        prepared.map(Prepared::commit)
     }
 
     /// Makes one change. It costs as much as it touches, however large the configuration is.
@@ -195,24 +206,44 @@ impl Gateway {
     /// # Errors
     /// Every problem of the configuration as it would be; then nothing has changed.
     pub fn apply(&self, change: &Change) -> Result<(), Problems> {
-        self.change(|previous| previous.apply(change, self.plugins())).map(drop)
+        self.prepare(change).map(Prepared::commit).map(drop)
     }
 
-    /// Goes on to what `next` makes of the configuration that is served by now.
-    fn change(
+    /// As [`apply`](Self::apply), up to the moment from which it is served: for who keeps a change before it counts.
+    /// No other change is made meanwhile.
+    ///
+    /// ```
+    /// use gateway_core::{Gateway, config::{Change, Service}};
+    ///
+    /// let gateway = Gateway::builder().build().unwrap();
+    /// let (users, mut change) = (Service::new("users", "users.internal"), Change::default());
+    /// change.services.insert(users.id, Some(users.into()));
+    ///
+    /// drop(gateway.prepare(&change).unwrap());
+    /// assert!(gateway.snapshot().config().services.is_empty());
+    /// gateway.prepare(&change).unwrap().commit();
+    /// assert_eq!(gateway.snapshot().config().services.len(), 1);
+    /// ```
+    ///
+    /// # Errors
+    /// Every problem of the configuration as it would be; nothing has changed in any case.
+    pub fn prepare(&self, change: &Change) -> Result<Prepared<'_>, Problems> {
+        self.prepared(|previous| previous.apply(change, self.plugins()))
+    }
+
+    /// Compiles what `next` makes of the configuration that is served by now.
+    fn prepared(
         &self,
         next: impl FnOnce(&Checked) -> Result<(Checked, Change), Problems>,
-    ) -> Result<Change, Problems> {
-        let mut retired = self.shared.retired.lock().unwrap_or_else(PoisonError::into_inner);
+    ) -> Result<Prepared<'_>, Problems> {
+        let retired = self.shared.retired.lock().unwrap_or_else(PoisonError::into_inner);
         let previous = self.snapshot();
         let (checked, change) = next(previous.checked())?;
-        if !change.is_empty() {
-            let next = compile(checked, &change, &previous, &self.shared.environment)?;
-            self.shared.snapshot.store(Arc::new(next));
-            retired.push(previous);
-        }
-        retired.free();
-        Ok(change)
+        let next = match change.is_empty() {
+            true => None,
+            false => Some(compile(checked, &change, &previous, &self.shared.environment)?),
+        };
+        Ok(Prepared::new(&self.shared.snapshot, retired, previous, next, change))
     }
 
     /// Probes begin once there is a runtime that stays: that of the first worker to serve.

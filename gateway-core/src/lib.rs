@@ -110,7 +110,7 @@ pub use body::Body;
 pub use closing::Closing;
 pub use connect_info::{ConnectInfo, TlsInfo};
 pub use error::{BoxError, Error, Reason};
-pub use gateway::{Builder, Gateway, WeakGateway};
+pub use gateway::{Builder, Gateway, Prepared, WeakGateway};
 pub use request_id::RequestId;
 pub use settings::Settings;
 pub use snapshot::Snapshot;

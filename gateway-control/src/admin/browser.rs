@@ -13,8 +13,8 @@ use super::reply::Failure;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// Refuses what may change something, where somebody else's page may have sent it.
-pub(super) fn check(request: &Request) -> Result<(), Failure> {
+/// Refuses what may change something, where somebody else's page may have sent it. `known` are names that are ours.
+pub(super) fn check(request: &Request, known: impl Fn(&str) -> bool) -> Result<(), Failure> {
     if is_safe(request.method()) {
         return Ok(());
     }
@@ -25,7 +25,8 @@ pub(super) fn check(request: &Request) -> Result<(), Failure> {
         // Browsers always send one; without it there is nothing to rebind.
         None => values(headers, &header::HOST).collect(),
     };
-    if !hosts.iter().all(|host| is_local(host)) {
+    let is_ours = |host: &str| is_local(host) || known(&name_of(host));
+    if !hosts.iter().all(|host| is_ours(host)) {
         return Err(Failure::Host);
     }
     let own = |origin: &str| hosts.iter().any(|host| is_same(origin, host));
@@ -52,6 +53,11 @@ fn is_local(host: &str) -> bool {
     let name = authority.host();
     let address = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
     name.eq_ignore_ascii_case("localhost") || address.parse::<IpAddr>().is_ok()
+}
+
+/// A host without its port, lower case.
+fn name_of(host: &str) -> String {
+    host.parse::<Authority>().map(|authority| authority.host().to_ascii_lowercase()).unwrap_or_default()
 }
 
 /// Whether a page of `origin` was loaded from `host`. Browsers leave the default port out of both.

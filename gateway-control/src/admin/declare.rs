@@ -3,27 +3,28 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::{
-    body::{Body, Bytes, to_bytes},
-    extract::{FromRequest, Multipart, Request, State},
+    extract::{Request, State},
     response::{IntoResponse, Response},
 };
 use gateway_core::config::Config;
-use http::{HeaderMap, StatusCode, header};
+use http::{StatusCode, header};
 use serde_json::{Map, Value, json};
 use tokio::{task::spawn_blocking, time::timeout};
 
 use super::{
+    body,
     kind::{KINDS, id_of},
     page::Query,
-    reply::{self, Failure},
+    reply::{self, Failure, REVISION},
+    write::{Answer, Asked, tried},
 };
-use crate::{Control, Hash, Refusal};
+use crate::{
+    Control, Hash, Loaded, Refusal,
+    control::{Draft, Mode},
+};
 
 /// The longest body that is read, bytes.
 const LONGEST: usize = 64 << 20;
-
-/// How long a body may take to come.
-const DEADLINE: Duration = Duration::from_secs(30);
 
 /// How long a change waits for the one before it.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -33,14 +34,14 @@ pub(super) async fn show(State(control): State<Arc<Control>>) -> Response {
     reply::ok(&json!({ "config": control.config().to_yaml() }))
 }
 
-/// A new configuration in place of the one that runs.
+/// A new configuration in place of the one that runs. Over a store it is one change, in one revision.
 pub(super) async fn load(State(control): State<Arc<Control>>, request: Request) -> Response {
     let query = Query::of(request.uri().query());
+    let asked = Asked::of(&request);
     // Before the turn is taken: a client that sends slowly holds up nobody else.
-    let posted = match timeout(DEADLINE, Posted::read(request)).await {
-        Ok(Ok(posted)) => posted,
-        Ok(Err(failure)) => return failure.into_response(),
-        Err(_) => return Failure::Late.into_response(),
+    let posted = match body::in_time(Posted::read(request)).await {
+        Ok(posted) => posted,
+        Err(failure) => return failure.into_response(),
     };
     let turn = Arc::clone(control.turn()).acquire_owned();
     let Ok(Ok(turn)) = timeout(PATIENCE, turn).await else { return busy() };
@@ -52,18 +53,54 @@ pub(super) async fn load(State(control): State<Arc<Control>>, request: Request) 
     if check_hash && Hash::of(&text) == control.hash() {
         return reply::empty(StatusCode::NOT_MODIFIED);
     }
-    let known = Arc::clone(&control);
     // Reading and compiling may take seconds; other requests are answered meanwhile. The turn goes
     // along: a client that leaves does not let the next one in.
     let loaded = spawn_blocking(move || {
         let _turn = turn;
-        known.load(&text)
+        match control.store() {
+            Some(_) => keep(&control, &text, &asked),
+            None => Ok(created(&control.load(&text)?)),
+        }
     });
     match loaded.await {
-        Ok(Ok(loaded)) => reply::json(StatusCode::CREATED, &entities(&loaded.config)),
-        Ok(Err(refusal)) => refused(&refusal, flatten),
-        Err(_) => reply::message(StatusCode::INTERNAL_SERVER_ERROR, "An unexpected error occurred"),
+        Ok(Ok(response)) => response,
+        Ok(Err(Refused::Text(refusal))) => refused(&refusal, flatten),
+        Ok(Err(Refused::Request(failure))) => failure.into_response(),
+        Err(_) => Failure::Unexpected.into_response(),
     }
+}
+
+/// Why a configuration is not taken: for what is in it, or for how it was asked for.
+enum Refused {
+    Text(Refusal),
+    Request(Failure),
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Problems(_) | Refusal::Certificates(_) => Self::Text(refusal),
+            other => Self::Request(other.into()),
+        }
+    }
+}
+
+fn keep(control: &Control, text: &str, asked: &Asked) -> Result<Response, Refused> {
+    let check = |draft: &Draft<'_>| asked.check(draft).map_err(Refused::Request);
+    let written = control.write_text(text, asked.note(), asked.mode(), check)?;
+    let written = written.map(|()| Answer::new(StatusCode::CREATED, Value::Null));
+    Ok(match asked.mode() {
+        Mode::Try => tried(control, &written),
+        Mode::Make => {
+            let mut response = reply::json(StatusCode::CREATED, &entities(&written.changed.config));
+            response.headers_mut().insert(REVISION, written.revision.get().into());
+            response
+        }
+    })
+}
+
+fn created(loaded: &Loaded) -> Response {
+    reply::json(StatusCode::CREATED, &entities(&loaded.config))
 }
 
 fn busy() -> Response {
@@ -98,12 +135,12 @@ struct Posted {
 
 impl Posted {
     async fn read(request: Request) -> Result<Self, Failure> {
-        match media_type(request.headers()).as_str() {
-            "application/x-www-form-urlencoded" => Ok(Self::form(&bytes(request).await?)),
+        match body::media_type(request.headers()).as_str() {
+            "application/x-www-form-urlencoded" => Ok(Self::form(&body::whole(request, LONGEST).await?)),
             "multipart/form-data" => Self::multipart(request).await,
-            "application/json" => Self::json(&bytes(request).await?),
+            "application/json" => Self::json(&body::whole(request, LONGEST).await?),
             "" | "text/yaml" | "text/x-yaml" | "application/yaml" | "application/x-yaml" => {
-                Self::text(&bytes(request).await?)
+                Self::text(&body::whole(request, LONGEST).await?)
             }
             _ => Err(Failure::MediaType),
         }
@@ -123,15 +160,9 @@ impl Posted {
     }
 
     async fn multipart(request: Request) -> Result<Self, Failure> {
-        let (parts, body) = request.into_parts();
-        let whole = to_bytes(body, LONGEST).await.map_err(unread)?;
-        let request = Request::from_parts(parts, Body::from(whole));
-        let mut form = Multipart::from_request(request, &()).await.map_err(|_| Failure::Incomplete)?;
         let mut posted = Self::default();
-        while let Some(field) = form.next_field().await.map_err(|_| Failure::Incomplete)? {
-            let name = field.name().unwrap_or_default().to_owned();
-            let value = field.bytes().await.map_err(|_| Failure::Incomplete)?;
-            posted.put(&name, String::from_utf8(value.to_vec()).map_err(|_| Failure::Encoding)?);
+        for part in body::parts(request, LONGEST).await? {
+            posted.put(&part.name, String::from_utf8(part.value.to_vec()).map_err(|_| Failure::Encoding)?);
         }
         Ok(posted)
     }
@@ -158,19 +189,4 @@ impl Posted {
             self.switches.push(name.to_owned());
         }
     }
-}
-
-async fn bytes(request: Request) -> Result<Bytes, Failure> {
-    to_bytes(request.into_body(), LONGEST).await.map_err(unread)
-}
-
-fn unread(error: axum::Error) -> Failure {
-    let inner = error.into_inner();
-    if inner.is::<http_body_util::LengthLimitError>() { Failure::TooLarge } else { Failure::Incomplete }
-}
-
-/// The kind of a body, without its parameters.
-fn media_type(headers: &HeaderMap) -> String {
-    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }

@@ -1,16 +1,16 @@
-//! Reading the lists of entities and single ones; writing is refused (compat A47).
+//! Reading the lists of entities and single ones. Writing is for [`write`]; without a store it is refused (compat A47).
 
 use std::sync::Arc;
 
 use axum::{
-    extract::{Path, State},
+    extract::{Path, Request, State},
     response::Response,
     routing::get,
 };
 use gateway_core::config::Config;
-use http::{Method, Uri};
+use http::{HeaderValue, Method, Uri, header};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
@@ -18,11 +18,14 @@ use super::{
     page::{Page, Query},
     paths::{Paths, endpoint},
     reply::{self, Failure},
+    write::{self, Side},
 };
 use crate::Control;
 
 const LIST: &str = "GET, HEAD, OPTIONS, POST";
 const ONE: &str = "DELETE, GET, HEAD, OPTIONS, PATCH, PUT";
+const MEMBERS: &str = "DELETE, GET, HEAD, OPTIONS, POST";
+const MEMBER: &str = "DELETE, GET, HEAD, OPTIONS";
 
 /// Adds the paths of all kinds.
 pub(super) fn routes(mut paths: Paths) -> Paths {
@@ -43,7 +46,32 @@ pub(super) fn routes(mut paths: Paths) -> Paths {
             }
         }
     }
-    paths
+    let members = |paths: Paths, path: &str, from| {
+        let paths = group(paths, path.to_owned(), from, MEMBERS);
+        group(paths, format!("{path}/{{second}}"), from, MEMBER)
+    };
+    let paths = members(paths, "/consumer_groups/{first}/consumers", Side::Group);
+    members(paths, "/consumers/{first}/consumer_groups", Side::Consumer)
+}
+
+/// Who is in which group, seen from one side.
+fn group(paths: Paths, path: String, from: Side, allow: &'static str) -> Paths {
+    let read = move |State(control): State<Arc<Control>>, Path(names): Path<Names>| async move {
+        let one = Some(names.second.as_str()).filter(|name| !name.is_empty());
+        let rows = write::members(&control.config(), from, &names.first, one)?;
+        match one.and(rows.first()) {
+            Some(row) => Ok(reply::ok(row)),
+            None => Ok::<_, Failure>(reply::ok(&json!({ "data": rows, "next": null }))),
+        }
+    };
+    let write = move |State(control): State<Arc<Control>>, request: Request| async move {
+        match control.store() {
+            Some(_) => write::entity(control, request).await,
+            None => Err(Failure::NoStore),
+        }
+    };
+    let methods = if allow == MEMBER { get(read).delete(write) } else { get(read).post(write).delete(write) };
+    paths.add(path, endpoint(methods, allow))
 }
 
 /// A list of entities, of all or of those of one parent.
@@ -66,7 +94,12 @@ fn list(paths: Paths, path: String, list: List) -> Paths {
     let read = move |State(control): State<Arc<Control>>, Path(names): Path<Names>, uri: Uri| async move {
         list.page(&control, &names, &uri)
     };
-    let write = move || async move { list.refuse(&Method::POST, None) };
+    let write = move |State(control): State<Arc<Control>>, request: Request| async move {
+        match control.store() {
+            Some(_) => write::entity(control, request).await,
+            None => Err(list.refuse(&Method::POST, None)),
+        }
+    };
     paths.add(path, endpoint(get(read).post(write), LIST))
 }
 
@@ -74,34 +107,55 @@ fn one(paths: Paths, path: String, list: List) -> Paths {
     let read = move |State(control): State<Arc<Control>>, Path(names): Path<Names>| async move {
         list.one(&control, &names)
     };
-    let write = move |method: Method, Path(names): Path<Names>| async move {
-        list.refuse(&method, Some(list.key(&names)))
+    let write = move |State(control): State<Arc<Control>>, Path(names): Path<Names>, request: Request| async move {
+        match control.store() {
+            Some(_) => write::entity(control, request).await,
+            None => Err(list.refuse(request.method(), Some(list.key(&names)))),
+        }
     };
     paths.add(path, endpoint(get(read).patch(write).put(write).delete(write), ONE))
 }
 
 fn up(paths: Paths, path: String, kind: &'static Kind, parent: &'static Parent) -> Paths {
+    let above = Kind::of(parent.collection);
     let read = move |State(control): State<Arc<Control>>, Path(names): Path<Names>| async move {
         let config = control.config();
         let child = kind.find(&config, &names.first);
         let id = child.as_ref().and_then(|child| child.get(parent.field)).and_then(id_of);
-        let above = Kind::of(parent.collection).zip(id).and_then(|(above, id)| above.find(&config, id));
-        let flavor = control.gateway().settings().router_flavor;
-        let above = above.map(|row| shown(parent.collection, flavor, row));
-        above.map(|above| reply::ok(&above)).ok_or(Failure::NotFound)
+        let found = above.zip(id).and_then(|(above, id)| Some((above, above.find(&config, id)?)));
+        let (above, row) = found.ok_or(Failure::NotFound)?;
+        Ok::<_, Failure>(one_reply(
+            &control,
+            &List { kind: above, parent: None }.shown(&control, &config, row),
+        ))
     };
-    let above = Kind::of(parent.collection);
-    let write = move |method: Method| async move {
-        above.map_or(Failure::NotFound, |kind| List { kind, parent: None }.refuse(&method, None))
+    let write = move |State(control): State<Arc<Control>>, request: Request| async move {
+        match (control.store(), above) {
+            (Some(_), _) => write::entity(control, request).await,
+            (None, Some(kind)) => Err(List { kind, parent: None }.refuse(request.method(), None)),
+            (None, None) => Err(Failure::NotFound),
+        }
     };
     paths.add(path, endpoint(get(read).patch(write).put(write).delete(write), ONE))
 }
 
+/// One entity; where it can be changed, with the tag that a change may ask for.
+fn one_reply(control: &Control, row: &Value) -> Response {
+    let mut response = reply::ok(row);
+    let tag = control.store().and_then(|_| HeaderValue::try_from(write::tag(row)).ok());
+    if let Some(tag) = tag {
+        response.headers_mut().insert(header::ETAG, tag);
+    }
+    response
+}
+
 impl List {
     fn page(&self, control: &Control, names: &Names, uri: &Uri) -> Result<Response, Failure> {
-        let config = &control.config();
+        let (revision, config) = control.view();
+        let config = &config;
         let owner = self.owner(config, names)?;
-        let mut page = Page::of(&Query::of(uri.query()))?;
+        let query = Query::of(uri.query());
+        let mut page = Page::of(&query)?;
         if self.parent.is_some() {
             page = page.forgetful();
         }
@@ -113,21 +167,33 @@ impl List {
             None => None,
         };
         let rows = (self.kind.rows)(config, from).filter(|row| self.belongs(row, owner.as_deref()));
-        let rows = rows.map(|row| self.shown(control, row));
+        // Kong finds one consumer by the id that it has elsewhere, too.
+        let custom = query.get("custom_id").filter(|_| self.kind.collection == "consumers");
+        let rows =
+            rows.filter(|row| custom.is_none_or(|id| row.get("custom_id").is_some_and(|own| own == id)));
+        let rows = rows.map(|row| self.shown(control, config, row));
         let key = |row: &Value| row.get("id").cloned().unwrap_or_default();
-        Ok(reply::ok(&page.cut(uri.path(), rows, key)))
+        let mut response = reply::ok(&page.cut(uri.path(), rows, key));
+        if let Some(tag) = revision.and_then(|revision| HeaderValue::try_from(write::tag_of(revision)).ok()) {
+            response.headers_mut().insert(header::ETAG, tag);
+        }
+        Ok(response)
     }
 
     fn one(&self, control: &Control, names: &Names) -> Result<Response, Failure> {
         let config = &control.config();
         let owner = self.owner(config, names)?;
-        let found = self.kind.find(config, self.key(names));
-        let found = found.filter(|row| self.belongs(row, owner.as_deref()));
-        found.map(|row| reply::ok(&self.shown(control, row))).ok_or(Failure::NotFound)
+        let belongs = |row: &Value| self.belongs(row, owner.as_deref());
+        let row = self.kind.find_among(config, self.key(names), belongs).ok_or(Failure::NotFound)?;
+        let row = self.shown(control, config, row);
+        match self.kind.collection {
+            "consumer_groups" => Ok(reply::ok(&with_members(config, row)?)),
+            _ => Ok(one_reply(control, &row)),
+        }
     }
 
-    fn shown(&self, control: &Control, row: Value) -> Value {
-        shown(self.kind.collection, control.gateway().settings().router_flavor, row)
+    fn shown(&self, control: &Control, config: &Config, row: Value) -> Value {
+        shown(config, self.kind.collection, control.gateway().settings().router_flavor, row)
     }
 
     /// What the path names the entity by.
@@ -164,4 +230,20 @@ impl List {
         };
         Failure::Write(format!("cannot {verb} '{collection}' entities{by} when not using a database"))
     }
+}
+
+/// A group as the clients of Kong's Enterprise edition read it: with its members and plugins beside it.
+fn with_members(config: &Config, mut group: Value) -> Result<Value, Failure> {
+    let id = id_of(&group).unwrap_or_default().to_owned();
+    let members = write::members(config, Side::Group, &id, None)?;
+    let of_group = |row: &Value| row.get("consumer_group").and_then(id_of) == Some(id.as_str());
+    let plugins =
+        Kind::of("plugins").map(|kind| (kind.rows)(config, None).filter(of_group).collect::<Vec<_>>());
+    let alone = group.clone();
+    if let Some(fields) = group.as_object_mut() {
+        fields.insert("consumers".to_owned(), members.into());
+        fields.insert("consumer_group".to_owned(), alone);
+        fields.insert("plugins".to_owned(), plugins.unwrap_or_default().into());
+    }
+    Ok(group)
 }

@@ -123,30 +123,56 @@ impl Kind {
 
     /// The entity with this id, or with this key.
     pub(super) fn find(&self, config: &Config, wanted: &str) -> Option<Value> {
+        self.find_among(config, wanted, |_| true)
+    }
+
+    /// The same of those that `belong`: two upstreams may have the same target.
+    pub(super) fn find_among(
+        &self,
+        config: &Config,
+        wanted: &str,
+        belong: impl Fn(&Value) -> bool,
+    ) -> Option<Value> {
         if let Ok(id) = Uuid::parse_str(wanted) {
-            return self.by_id(config, id);
+            return self.by_id(config, id).filter(belong);
         }
         let key = self.key?;
-        let is_it = |row: &Value| row.get(key).and_then(Value::as_str) == Some(wanted);
+        let is_it = |row: &Value| row.get(key).and_then(Value::as_str) == Some(wanted) && belong(row);
         // Most ids are made from the name, which saves looking at all.
         let derived = gateway_core::config::derived_id(self.collection, wanted);
         let direct = self.by_id(config, derived).filter(is_it);
         direct.or_else(|| (self.rows)(config, None).find(is_it))
     }
 
-    fn by_id(&self, config: &Config, id: Uuid) -> Option<Value> {
+    /// The entity with this id.
+    pub(super) fn by_id(&self, config: &Config, id: Uuid) -> Option<Value> {
         let first = (self.rows)(config, Some(id)).next()?;
         (first.get("id")?.as_str()? == id.to_string()).then_some(first)
     }
 }
 
-/// A row as this flavour of the router shows it: in `expressions` each route has its two fields (compat A4).
-pub(super) fn shown(collection: &str, flavor: Flavor, mut row: Value) -> Value {
-    if let (Some(fields), "routes", Flavor::Expressions) = (row.as_object_mut(), collection, flavor) {
+/// A row as it is shown: in the flavour `expressions` each route has its two fields (compat A4), and a certificate
+/// names its servers.
+pub(super) fn shown(config: &Config, collection: &str, flavor: Flavor, mut row: Value) -> Value {
+    let names = (collection == "certificates").then(|| names(config, id_of(&row).unwrap_or_default()));
+    let Some(fields) = row.as_object_mut() else { return row };
+    if let Some(names) = names {
+        fields.insert("snis".to_owned(), names.into());
+    }
+    if let ("routes", Flavor::Expressions) = (collection, flavor) {
         fields.entry("expression").or_insert(Value::Null);
         fields.entry("priority").or_insert(0.into());
     }
     row
+}
+
+/// The names that a certificate is for, in order.
+fn names(config: &Config, certificate: &str) -> Vec<String> {
+    let Ok(certificate) = Uuid::parse_str(certificate) else { return Vec::new() };
+    let own = config.snis.values().filter(|sni| sni.certificate.id == certificate);
+    let mut names: Vec<_> = own.map(|sni| sni.name.clone()).collect();
+    names.sort();
+    names
 }
 
 /// The id of an entity, as text.

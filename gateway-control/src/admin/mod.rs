@@ -18,13 +18,19 @@
 //! | `health` | `/upstreams/{upstream}/health`, `.../targets/{target}/healthy` and `.../unhealthy` |
 //! | `schemas` | `/schemas` |
 
+mod access;
+mod body;
 mod browser;
 mod declare;
 mod entities;
 mod explain;
+mod feed;
 mod health;
+mod history;
 mod kind;
+mod log_level;
 mod metrics;
+mod openapi;
 mod page;
 mod paths;
 mod reply;
@@ -34,6 +40,7 @@ mod schemas;
 mod status;
 mod tags;
 mod version;
+mod write;
 
 use std::{io, net::SocketAddr, sync::Arc};
 
@@ -44,7 +51,8 @@ use gateway_core::{
 use http::Request;
 use tower::ServiceExt;
 
-pub use router::router;
+pub use access::Access;
+pub use router::{router, router_with};
 pub use version::KONG_VERSION;
 
 use crate::Control;
@@ -53,6 +61,7 @@ use crate::Control;
 #[derive(Debug)]
 pub struct Admin {
     bound: Bound,
+    access: Access,
 }
 
 /// The Admin API, serving until dropped.
@@ -71,7 +80,14 @@ impl Admin {
         let mut settings = Settings::default();
         settings.workers = 1;
         settings.max_connections = 1024;
-        Ok(Self { bound: Server::new(settings).listen(address).bind()? })
+        Ok(Self { bound: Server::new(settings).listen(address).bind()?, access: Access::default() })
+    }
+
+    /// The same for those whom `access` lets in.
+    #[must_use]
+    pub fn access(mut self, access: Access) -> Self {
+        self.access = access;
+        self
     }
 
     /// Serves `control` on a thread of its own.
@@ -80,7 +96,7 @@ impl Admin {
     /// When the thread or its runtime cannot be made.
     pub fn start(self, control: Arc<Control>) -> io::Result<AdminServer> {
         let addresses = self.bound.addresses().to_vec();
-        let router = router(control)
+        let router = router_with(control, self.access)
             .map_request(|request: Request<Body>| request.map(axum::body::Body::new))
             .map_response(|response| response.map(Body::new));
         let running = self.bound.start(move |_| TowerServe(router.clone()))?;

@@ -4,8 +4,13 @@ use axum::{
     body::Body,
     response::{IntoResponse, Response},
 };
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
+
+use crate::store::Revision;
+
+/// The revision that an answer is of, where there is a store.
+pub(super) const REVISION: HeaderName = HeaderName::from_static("gateway-revision");
 
 /// A JSON reply as Kong writes it: one line, `/` as `\/`.
 pub(super) fn json(status: StatusCode, value: &Value) -> Response {
@@ -62,17 +67,40 @@ pub(super) enum Failure {
     Incomplete,
     /// A body that did not come in time.
     Late,
+    /// A write, with status and body (compat A18 to A25).
+    Refused(StatusCode, Value),
+    /// What takes a store, where there is none.
+    NoStore,
+    /// The entity is not the one that its author has seen; the revision is the newest.
+    Precondition(Revision),
+    /// A batch that cannot be read.
+    Batch(String),
+    /// One write of a batch, which is refused with it.
+    Operation {
+        /// Which, counted from 0.
+        index: usize,
+        /// Why.
+        failure: Box<Failure>,
+    },
+    /// Others have been asking for longer than one waits.
+    Busy,
+    /// A mistake of this program.
+    Unexpected,
+    /// Nobody that is known (`Access`).
+    Unauthorized,
     /// A change asked for by a name that a stranger may own (D37).
     Host,
     /// A change that another site's page asks for (D37).
     Origin,
 }
 
-impl IntoResponse for Failure {
-    fn into_response(self) -> Response {
+impl Failure {
+    /// Status and body.
+    fn parts(self) -> (StatusCode, Value) {
         let refuse = |status, code: u8, name: &str, text: &str| {
-            json(status, &json!({ "code": code, "name": name, "message": text }))
+            (status, json!({ "code": code, "name": name, "message": text }))
         };
+        let message = |status, text: &str| (status, json!({ "message": text }));
         match self {
             Self::NotFound => message(StatusCode::NOT_FOUND, "Not found"),
             Self::MethodNotAllowed => message(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed"),
@@ -81,9 +109,9 @@ impl IntoResponse for Failure {
                 let text = format!("'{offset}' is not a valid offset: bad json encoding");
                 refuse(StatusCode::BAD_REQUEST, 7, "invalid offset", &text)
             }
-            Self::Tags => json(
+            Self::Tags => (
                 StatusCode::BAD_REQUEST,
-                &json!({
+                json!({
                     "code": 11,
                     "name": "invalid options",
                     "message": "invalid option (tags: invalid filter syntax)",
@@ -98,6 +126,28 @@ impl IntoResponse for Failure {
             Self::Encoding => message(StatusCode::BAD_REQUEST, "the configuration is not UTF-8"),
             Self::Incomplete => message(StatusCode::BAD_REQUEST, "Bad request"),
             Self::Late => message(StatusCode::REQUEST_TIMEOUT, "Request timeout"),
+            Self::Refused(status, body) => (status, body),
+            Self::NoStore => {
+                let text = "cannot change single entities when not using a database";
+                refuse(StatusCode::METHOD_NOT_ALLOWED, 12, "operation unsupported", text)
+            }
+            Self::Precondition(newest) => {
+                let text = format!("it has changed meanwhile: the newest revision is {newest}");
+                message(StatusCode::PRECONDITION_FAILED, &text)
+            }
+            Self::Batch(text) => message(StatusCode::BAD_REQUEST, &text),
+            Self::Operation { index, failure } => {
+                let (status, body) = failure.parts();
+                let text = body.get("message").and_then(Value::as_str).unwrap_or_default();
+                let text = format!("operation {index} is refused, and all others with it: {text}");
+                let status_of_it = status.as_u16();
+                (status, json!({ "message": text, "index": index, "status": status_of_it, "body": body }))
+            }
+            Self::Busy => {
+                message(StatusCode::SERVICE_UNAVAILABLE, "others are writing, try again in a moment")
+            }
+            Self::Unexpected => message(StatusCode::INTERNAL_SERVER_ERROR, "An unexpected error occurred"),
+            Self::Unauthorized => message(StatusCode::UNAUTHORIZED, "Unauthorized"),
             Self::Host => message(
                 StatusCode::FORBIDDEN,
                 "Host is neither an address nor localhost: no change is taken by another name",
@@ -106,5 +156,22 @@ impl IntoResponse for Failure {
                 message(StatusCode::FORBIDDEN, "no change is taken from the page of another site")
             }
         }
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let is_busy = matches!(self, Self::Busy);
+        let is_unknown = matches!(self, Self::Unauthorized);
+        let (status, body) = self.parts();
+        let mut response = json(status, &body);
+        let headers = response.headers_mut();
+        if is_busy {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        if is_unknown {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
     }
 }

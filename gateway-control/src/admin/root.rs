@@ -56,10 +56,15 @@ pub(super) async fn endpoints() -> Response {
     });
     let own = [
         "/",
+        "/batch",
+        "/changes",
         "/config",
+        "/debug/node/log-level",
         "/endpoints",
         "/explain",
+        "/history",
         "/metrics",
+        "/openapi.json",
         "/plugins/enabled",
         "/status",
         "/status/ready",
@@ -85,7 +90,8 @@ fn configuration(control: &Control) -> Value {
     let plugins = control.gateway().plugins();
     let loaded: Map<_, _> = plugins.iter().map(|plugin| (plugin.name().to_owned(), true.into())).collect();
     json!({
-        "database": "off",
+        // What clients of Kong take for an Admin API that can be written to (D29).
+        "database": if control.store().is_some() { "postgres" } else { "off" },
         "role": "traditional",
         "router_flavor": settings.router_flavor.as_str(),
         "plugins": ["bundled"],

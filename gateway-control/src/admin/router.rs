@@ -13,10 +13,11 @@ use http::{HeaderName, HeaderValue, Method, Uri, header, uri::PathAndQuery};
 use tower::{ServiceExt, service_fn};
 
 use super::{
-    browser, declare, entities, explain, health, metrics,
+    access::Access,
+    declare, entities, explain, feed, health, history, log_level, metrics, openapi,
     paths::{Paths, endpoint},
-    reply::Failure,
-    root, schemas, status, tags,
+    reply::{Failure, REVISION},
+    root, schemas, status, tags, write,
 };
 use crate::Control;
 
@@ -41,7 +42,12 @@ const SET: &str = "OPTIONS, PUT";
 /// # });
 /// ```
 pub fn router(control: Arc<Control>) -> Router {
-    let room = explain::Room::default();
+    router_with(control, Access::default())
+}
+
+/// The same for those whom `access` lets in.
+pub fn router_with(control: Arc<Control>, access: Access) -> Router {
+    let (room, listeners) = (explain::Room::default(), feed::Room::default());
     let paths = entities::routes(Paths::default())
         .add("/", endpoint(get(root::node), READ))
         .add("/endpoints", endpoint(get(root::endpoints), READ))
@@ -51,6 +57,17 @@ pub fn router(control: Arc<Control>) -> Router {
         .add("/status/ready", endpoint(get(status::ready).post(status::set_ready), READ_AND_WRITE))
         .add("/metrics", endpoint(get(metrics::metrics), READ))
         .add("/config", endpoint(get(declare::show).post(declare::load), READ_AND_WRITE))
+        .add("/batch", endpoint(post(batch), WRITE))
+        .add("/history", endpoint(get(history::list), READ))
+        .add("/history/{revision}", endpoint(get(history::one), READ))
+        .add("/rollback/{revision}", endpoint(post(history::rollback), WRITE))
+        .add(
+            "/changes",
+            endpoint(get(move |control, request| feed::changes(control, request, listeners)), READ),
+        )
+        .add("/openapi.json", endpoint(get(openapi::document), READ))
+        .add("/debug/node/log-level", endpoint(get(log_level::show), READ))
+        .add("/debug/node/log-level/{level}", endpoint(put(log_level::set), SET))
         .add("/explain", endpoint(post(move |control, body| explain::explain(control, body, room)), WRITE))
         .add("/tags", endpoint(get(tags::all), READ))
         .add("/tags/{tag}", endpoint(get(tags::one), READ))
@@ -68,7 +85,8 @@ pub fn router(control: Arc<Control>) -> Router {
         .add("/schemas/plugins/validate", endpoint(post(schemas::validate_plugin), WRITE))
         .add("/schemas/plugins/{name}", endpoint(get(schemas::plugin), READ));
     let routes = paths.into_router().fallback(|| async { Failure::NotFound });
-    let routes = routes.layer(from_fn_with_state(Arc::clone(&control), stamp)).with_state(control);
+    let asked = (Arc::clone(&control), Arc::new(access));
+    let routes = routes.layer(from_fn_with_state(asked, stamp)).with_state(control);
     // A trailing slash means nothing (compat A17); it has to go before the paths are looked at.
     Router::new().fallback_service(service_fn(move |request: Request| {
         let routes = routes.clone();
@@ -79,17 +97,31 @@ pub fn router(control: Arc<Control>) -> Router {
     }))
 }
 
+async fn batch(State(control): State<Arc<Control>>, request: Request) -> Result<Response, Failure> {
+    match control.store() {
+        Some(_) => write::batch(control, request).await,
+        None => Err(Failure::NoStore),
+    }
+}
+
 /// What every reply carries (compat M9). What may not be asked is refused before anything is read (D37).
-async fn stamp(State(control): State<Arc<Control>>, request: Request, next: Next) -> Response {
+async fn stamp(
+    State((control, access)): State<(Arc<Control>, Arc<Access>)>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let begun = Instant::now();
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
-    let mut response = match browser::check(&request) {
+    let mut response = match access.admit(&mut request) {
         Ok(()) => next.run(request).await,
         Err(failure) => failure.into_response(),
     };
     let branding = &control.gateway().settings().branding;
     let headers = response.headers_mut();
     headers.insert(header::SERVER, branding.server.clone());
+    if let Some(revision) = control.revision().filter(|_| !headers.contains_key(REVISION)) {
+        headers.insert(REVISION, revision.get().into());
+    }
     if reads {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     }

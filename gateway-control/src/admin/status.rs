@@ -11,17 +11,27 @@ use gateway_core::observe::ServerStatus;
 use http::StatusCode;
 use serde_json::json;
 
-use super::reply::{self, message};
+use super::{
+    history,
+    reply::{self, message},
+};
 use crate::Control;
 
 /// The state of the node (compat A43), and how changes of its configuration went.
 pub(super) async fn status(State(control): State<Arc<Control>>) -> Response {
-    reply::ok(&json!({
+    let mut status = json!({
         "memory": { "lua_shared_dicts": {}, "workers_lua_vms": [] },
         "server": server(&control),
-        "configuration_hash": control.hash().to_string(),
         "configuration": control.loads().outcome(),
-    }))
+    });
+    match control.revision() {
+        None => status["configuration_hash"] = control.hash().to_string().into(),
+        Some(revision) => {
+            let reachable = history::read(&control, move |store| store.since(revision, 1)).await.is_ok();
+            status["database"] = json!({ "reachable": reachable, "revision": revision });
+        }
+    }
+    reply::ok(&status)
 }
 
 /// Whether new requests should come here (compat 1.12).

@@ -15,7 +15,8 @@ use std::{
 
 use gateway_control::{
     Control,
-    admin::{Admin, AdminServer},
+    admin::{Access, Admin, AdminServer},
+    store::{Memory, Store},
 };
 use gateway_core::{Gateway, config::Config, plugins};
 use serde_json::Value;
@@ -64,9 +65,22 @@ impl Node {
         Self::of(Control::new(Gateway::builder().config(config).build().unwrap()).serving(text))
     }
 
+    /// Over an empty store.
+    pub(crate) fn stored() -> Self {
+        Self::over(Arc::new(Memory::new()))
+    }
+
+    pub(crate) fn over(store: Arc<dyn Store>) -> Self {
+        Self::of(Control::stored(Gateway::builder().build().unwrap(), store).unwrap())
+    }
+
     pub(crate) fn of(control: Control) -> Self {
+        Self::open_to(control, Access::default())
+    }
+
+    pub(crate) fn open_to(control: Control, access: Access) -> Self {
         let control = Arc::new(control);
-        let server = Admin::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let server = Admin::bind("127.0.0.1:0".parse().unwrap()).unwrap().access(access);
         let server = server.start(Arc::clone(&control)).unwrap();
         Self { control, address: server.address().unwrap(), _server: server }
     }
@@ -82,6 +96,25 @@ impl Node {
     pub(crate) fn ask(&self, method: &str, path: &str, kind: &str, body: &str) -> Answer {
         let kind = if kind.is_empty() { String::new() } else { format!("Content-Type: {kind}\r\n") };
         self.ask_with(method, path, &format!("Host: {}\r\n{kind}", self.address), body)
+    }
+
+    /// Sends JSON.
+    pub(crate) fn send(&self, method: &str, path: &str, body: &Value) -> Answer {
+        self.ask(method, path, "application/json", &body.to_string())
+    }
+
+    /// The same, and the body of an answer that must be this.
+    #[track_caller]
+    pub(crate) fn made(&self, status: u16, method: &str, path: &str, body: &Value) -> Value {
+        let answer = self.send(method, path, body);
+        assert_eq!(answer.status, status, "{method} {path}: {}", answer.text);
+        if answer.text.is_empty() { Value::Null } else { answer.json() }
+    }
+
+    #[track_caller]
+    pub(crate) fn gone(&self, path: &str) {
+        let answer = self.ask("DELETE", path, "", "");
+        assert_eq!((answer.status, answer.text.as_str()), (204, ""), "{path}");
     }
 
     /// The same with these lines in the head, `Host` among them.

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::{
     Config, Upstream,
-    index::{Index, Key, Named},
+    index::{self, Index, Key, Named},
     schema::EntityKind,
 };
 
@@ -49,6 +50,50 @@ impl Checked {
     #[must_use]
     pub fn sharing(self, other: &Config) -> Self {
         Self { config: self.config.sharing(other), index: self.index }
+    }
+
+    /// The id of the entity of `collection` that alone may have this value in this field.
+    ///
+    /// ```
+    /// use gateway_core::{config::{Checked, Config, Service}, plugin::Registry};
+    ///
+    /// let users = Service::new("users", "users.internal");
+    /// let checked = Checked::of(&Config::default().with(users.clone()), &Registry::empty()).unwrap();
+    /// assert_eq!(checked.find("services", "name", "users"), Some(users.id));
+    /// ```
+    #[must_use]
+    pub fn find(&self, collection: &str, field: &str, value: &str) -> Option<Uuid> {
+        let kind = EntityKind::named(collection)?;
+        let unique = kind.record().fields.iter().find(|known| known.unique && known.name == field)?;
+        self.index.holder(&Key { kind, field: unique.name.as_ref(), value: value.into() })
+    }
+
+    /// Whether there is an entity of this collection and id.
+    #[must_use]
+    pub fn has(&self, collection: &str, id: Uuid) -> bool {
+        EntityKind::named(collection).is_some_and(|kind| self.config.has(kind, id))
+    }
+
+    /// What refers to an entity: the collection and the id of each.
+    pub fn users_of(&self, collection: &str, id: Uuid) -> impl Iterator<Item = (&'static str, Uuid)> {
+        let users =
+            EntityKind::named(collection).into_iter().flat_map(move |kind| self.index.users((kind, id)));
+        users.map(|(by, user)| (by.collection(), user))
+    }
+
+    /// The fields that an entity of `collection` has in common with another one than `id`, and must not: those that
+    /// are unique together first. References are `{"id": ..}`.
+    #[must_use]
+    pub fn taken(
+        &self,
+        collection: &str,
+        id: Uuid,
+        fields: &Map<String, Value>,
+    ) -> Option<Vec<&'static str>> {
+        let kind = EntityKind::named(collection)?;
+        let others = |key: &Key| self.index.holder(key).is_some_and(|holder| holder != id);
+        let key = index::keys(kind, fields).find(others)?;
+        Some(if key.field.is_empty() { kind.natural().to_vec() } else { vec![key.field] })
     }
 
     /// The ids of the routes that lead to this service.

@@ -71,6 +71,7 @@ fn schema() -> Record {
             .default(false)
             .doc("whether the upstream answers preflights"),
     ])
+    .no_consumer()
 }
 
 #[derive(Default, Deserialize)]

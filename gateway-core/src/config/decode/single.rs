@@ -8,7 +8,7 @@ use crate::config::{
     Config,
     document::{Data, Node},
     index::NAMED,
-    problem::Problems,
+    problem::{Problem, Problems, Step},
     schema::EntityKind,
 };
 
@@ -50,11 +50,13 @@ fn check(kind: EntityKind, entity: &Value, options: &Options<'_>) -> Result<Map<
     rows.entity(&mut reader, kind, &node, None);
     // The first row is the entity itself; what is nested in it comes behind.
     let mut read = rows.list.iter().map(|row| reader.fields(row)).collect::<Vec<_>>().into_iter();
-    let problems = reader.decoder.problems;
+    let mut problems = reader.decoder.problems;
+    problems.extend(misplaced(kind, &node));
     if !problems.is_empty() {
         return Err(Problems::new(problems));
     }
     let mut fields = read.next().unwrap_or_default();
+    fields.retain(|field, _| !is_read_only(kind, field));
     let references = kind.record().fields.iter().filter(|field| field.kind.refers());
     for field in references {
         if let Some(value) = fields.get_mut(field.name.as_ref()) {
@@ -62,6 +64,22 @@ fn check(kind: EntityKind, entity: &Value, options: &Options<'_>) -> Result<Map<
         }
     }
     Ok(fields)
+}
+
+/// What only files have: other entities within one, and memberships said by the member.
+fn misplaced(kind: EntityKind, node: &Node) -> impl Iterator<Item = Problem> {
+    let nested = move |field: &str| kind.nested().iter().any(|(name, ..)| *name == field);
+    let misplaced =
+        node.entries().iter().filter(move |entry| nested(&entry.key) || is_read_only(kind, &entry.key));
+    misplaced.map(|entry| {
+        let path = [Step::field(entry.key.clone())].into_iter().collect();
+        Problem::new(path, None, "unknown field")
+    })
+}
+
+/// Whether a field is read from files and kept elsewhere.
+fn is_read_only(kind: EntityKind, field: &str) -> bool {
+    kind == EntityKind::Consumers && field == "groups"
 }
 
 /// A reference as it was given.

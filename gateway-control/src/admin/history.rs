@@ -1,0 +1,97 @@
+//! `/history` and `/rollback`: what was changed, by whom, and the way back. Not Kong's.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::{Path, Request, State},
+    response::Response,
+};
+use http::{StatusCode, Uri};
+use serde_json::{Value, json};
+use tokio::task::spawn_blocking;
+
+use super::{
+    page::{Page, Query},
+    reply::{self, Failure},
+    write::{Answer, Asked, changes, lines, problems},
+};
+use crate::{
+    Control, Refusal,
+    control::Draft,
+    store::{Entry, Revision, Store, StoreError},
+};
+
+/// Changes, newest first, as many as `size` says, those before the revision `before`.
+pub(super) async fn list(State(control): State<Arc<Control>>, uri: Uri) -> Result<Response, Failure> {
+    let query = Query::of(uri.query());
+    let size = Page::of(&query)?.size;
+    let before = match query.get("before") {
+        Some(text) => text.parse().map_err(|_| Failure::NotFound)?,
+        None => Revision::new(u64::MAX),
+    };
+    let mut entries = read(&control, |store| store.since(Revision::NONE, usize::MAX)).await?;
+    entries.retain(|entry| entry.revision < before);
+    let rest = entries.len().saturating_sub(size);
+    let shown: Vec<_> = entries.iter().skip(rest).rev().collect();
+    let last = shown.last().filter(|_| rest > 0).map(|entry| entry.revision);
+    let next = last.map(|last| format!("/history?before={last}&size={size}"));
+    let data: Vec<_> =
+        shown.into_iter().map(|entry| note(entry, &lines(&entry.change, &entry.before))).collect();
+    Ok(reply::ok(&json!({ "data": data, "next": next })))
+}
+
+/// One change with all that was in it.
+pub(super) async fn one(
+    State(control): State<Arc<Control>>,
+    Path(revision): Path<Revision>,
+) -> Result<Response, Failure> {
+    let before = Revision::new(revision.get().saturating_sub(1));
+    let entries = read(&control, move |store| store.since(before, 1)).await?;
+    let entry = entries.first().filter(|entry| entry.revision == revision).ok_or(Failure::NotFound)?;
+    Ok(reply::ok(&note(entry, &changes(&entry.change, &entry.before))))
+}
+
+/// Makes everything as it was at a revision, in a revision of its own.
+pub(super) async fn rollback(
+    State(control): State<Arc<Control>>,
+    Path(revision): Path<Revision>,
+    request: Request,
+) -> Result<Response, Failure> {
+    let asked = Asked::of(&request);
+    let then = read(&control, move |store| store.at(revision)).await?.ok_or(Failure::NotFound)?;
+    let back = move |draft: &mut Draft<'_>| {
+        asked_for(draft, revision)?;
+        let change = draft.config().diff(&then);
+        let before = then.diff(draft.config());
+        draft.apply(&change).map_err(|found| problems(&found))?;
+        let body = json!({ "rolled_back_to": revision, "changes": lines(&change, &before) });
+        Ok(Answer::new(StatusCode::OK, body))
+    };
+    asked.run(control, back).await
+}
+
+/// What is yet to come is no past.
+fn asked_for(draft: &Draft<'_>, revision: Revision) -> Result<(), Failure> {
+    if revision > draft.revision() { Err(Failure::NotFound) } else { Ok(()) }
+}
+
+/// Asks the store on a thread that may wait.
+pub(super) async fn read<T: Send + 'static>(
+    control: &Control,
+    read: impl FnOnce(&dyn Store) -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, Failure> {
+    let store = Arc::clone(control.store().ok_or(Failure::NoStore)?);
+    let read = spawn_blocking(move || read(store.as_ref())).await.map_err(|_| Failure::Unexpected)?;
+    read.map_err(|error| Failure::from(Refusal::Store(error)))
+}
+
+/// A change with who made it, when and how.
+pub(super) fn note(entry: &Entry, changes: &[Value]) -> Value {
+    json!({
+        "revision": entry.revision,
+        "at": entry.at,
+        "who": entry.note.who,
+        "what": entry.note.what,
+        "changes": changes,
+    })
+}

@@ -1,0 +1,137 @@
+//! A request to write: read, made on a thread that may wait, answered.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{extract::Request, response::Response};
+use gateway_core::ConnectInfo;
+use http::{HeaderValue, StatusCode, header};
+use serde_json::json;
+use tokio::{task::spawn_blocking, time::timeout};
+
+use super::{
+    answer::Answer,
+    conditions::{Conditions, tag, tag_of},
+    diff,
+    fields::Fields,
+    make::{Ask, make},
+    place::Place,
+};
+use crate::{
+    Control,
+    admin::{
+        access::Caller,
+        body,
+        page::Query,
+        reply::{self, Failure, REVISION},
+    },
+    control::{Draft, Mode, Written},
+    store::Note,
+};
+
+/// How long a write waits for those before it.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What goes for every write.
+#[derive(Debug)]
+pub(in crate::admin) struct Asked {
+    note: Note,
+    mode: Mode,
+    conditions: Conditions,
+}
+
+/// POST, PUT, PATCH and DELETE of entities.
+pub(in crate::admin) async fn entity(control: Arc<Control>, request: Request) -> Result<Response, Failure> {
+    let place = Place::of(request.uri().path()).ok_or(Failure::NotFound)?;
+    let asked = Asked::of(&request);
+    let method = request.method().clone();
+    let fields = match method.as_str() {
+        "DELETE" => Fields::none(),
+        _ => body::in_time(Fields::read(request)).await?,
+    };
+    let ask = Ask { method, place, fields, conditions: asked.conditions.clone() };
+    asked.run(control, move |draft| make(draft, &ask)).await
+}
+
+impl Asked {
+    pub(in crate::admin) fn of(request: &Request) -> Self {
+        let query = Query::of(request.uri().query());
+        let mode = if query.is_on("dry_run") { Mode::Try } else { Mode::Make };
+        let what = format!("{} {}", request.method(), request.uri().path());
+        Self { note: Note::new(who(request), what), mode, conditions: Conditions::of(request.headers()) }
+    }
+
+    pub(in crate::admin) const fn note(&self) -> &Note {
+        &self.note
+    }
+
+    pub(in crate::admin) const fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// Refuses where what must be so for the whole is not.
+    pub(in crate::admin) fn check(&self, draft: &Draft<'_>) -> Result<(), Failure> {
+        self.conditions.check(draft.revision(), || None)
+    }
+
+    /// Makes a write, when its turn has come, and answers.
+    pub(in crate::admin) async fn run(
+        self,
+        control: Arc<Control>,
+        evaluate: impl Fn(&mut Draft<'_>) -> Result<Answer, Failure> + Send + 'static,
+    ) -> Result<Response, Failure> {
+        let turn = timeout(PATIENCE, Arc::clone(control.turn()).acquire_owned()).await;
+        let Ok(Ok(turn)) = turn else { return Err(Failure::Busy) };
+        // The turn goes along: a client that leaves does not let the next one in.
+        let made = spawn_blocking(move || {
+            let _turn = turn;
+            let written = control.write(&self.note, self.mode, evaluate)?;
+            Ok(match self.mode {
+                Mode::Make => answer(&written),
+                Mode::Try => tried(&control, &written),
+            })
+        });
+        made.await.unwrap_or(Err(Failure::Unexpected))
+    }
+}
+
+/// Who asks: the name of a token, or else the address.
+fn who(request: &Request) -> String {
+    let extensions = request.extensions();
+    if let Some(Caller(name)) = extensions.get() {
+        return name.to_string();
+    }
+    let peer = extensions.get::<Arc<ConnectInfo>>().map(|connection| connection.peer().ip().to_string());
+    peer.unwrap_or_else(|| "unknown".to_owned())
+}
+
+fn answer(written: &Written<Answer>) -> Response {
+    let Answer { status, body, is_entity } = &written.outcome;
+    let mut response = match body {
+        Some(body) => reply::json(*status, body),
+        None => reply::empty(*status),
+    };
+    let own = body.as_ref().filter(|_| *is_entity).map(tag);
+    let headers = response.headers_mut();
+    if let Ok(tag) = HeaderValue::try_from(own.unwrap_or_else(|| tag_of(written.revision))) {
+        headers.insert(header::ETAG, tag);
+    }
+    headers.insert(REVISION, written.revision.get().into());
+    response
+}
+
+/// What would be, and is not.
+pub(in crate::admin) fn tried(control: &Control, written: &Written<Answer>) -> Response {
+    let changed = &written.changed;
+    let old = changed.config.apply(&changed.before);
+    reply::json(
+        StatusCode::OK,
+        &json!({
+            "dry_run": true,
+            "revision": written.revision,
+            "status": written.outcome.status.as_u16(),
+            "body": written.outcome.body,
+            "changes": diff::changes(&changed.change, &changed.before),
+            "lint": diff::findings(control.gateway(), &old, &changed.config),
+        }),
+    )
+}

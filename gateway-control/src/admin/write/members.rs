@@ -1,0 +1,143 @@
+//! Who is in which group: `/consumer_groups/{group}/consumers`, `/consumers/{consumer}/consumer_groups`.
+
+use gateway_core::config::Config;
+use http::{Method, StatusCode};
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use super::{answer::Answer, entity, fields::Fields, lookup, place::Side, remove};
+use crate::{
+    admin::{
+        kind::{Kind, id_of},
+        reply::Failure,
+    },
+    control::Draft,
+    restamp,
+    rows::Rows,
+};
+
+/// Adds a member, or takes one or all out.
+pub(super) fn write(
+    draft: &mut Draft<'_>,
+    method: &Method,
+    from: Side,
+    (group, consumer): (Option<&str>, Option<&str>),
+    fields: &Fields,
+) -> Result<Answer, Failure> {
+    let group = group.map(|group| id("consumer_groups", draft, group)).transpose()?;
+    let consumer = consumer.map(|consumer| id("consumers", draft, consumer)).transpose()?;
+    match (method, group, consumer) {
+        (&Method::POST, Some(group), None) if from == Side::Group => {
+            let consumer = id("consumers", draft, &named(fields, "consumer")?)?;
+            add(draft, group, consumer)?;
+            Ok(Answer::new(StatusCode::CREATED, both(draft, group, consumer, from)))
+        }
+        (&Method::POST, None, Some(consumer)) if from == Side::Consumer => {
+            let group = id("consumer_groups", draft, &named(fields, "group")?)?;
+            add(draft, group, consumer)?;
+            Ok(Answer::new(StatusCode::CREATED, both(draft, group, consumer, from)))
+        }
+        (&Method::DELETE, group, consumer) => {
+            leave(draft, group, consumer)?;
+            Ok(Answer::gone())
+        }
+        _ => Err(Failure::MethodNotAllowed),
+    }
+}
+
+fn id(collection: &str, draft: &Draft<'_>, key: &str) -> Result<Uuid, Failure> {
+    let kind = Kind::of(collection).ok_or(Failure::NotFound)?;
+    lookup::find(draft, kind, key, None).ok_or(Failure::NotFound)
+}
+
+/// A text, or `{"id": ..}`, `{"username": ..}`, `{"name": ..}`.
+fn named(fields: &Fields, field: &str) -> Result<String, Failure> {
+    let value = fields.get(field);
+    let inner = value.and_then(Value::as_object).and_then(|value| value.values().next());
+    let name = value.and_then(Value::as_str).or_else(|| inner.and_then(Value::as_str));
+    name.map(str::to_owned).ok_or_else(|| super::refused::field(field, "required field missing"))
+}
+
+fn group_row(draft: &Draft<'_>, group: Uuid) -> Option<Map<String, Value>> {
+    lookup::row(draft, Kind::of("consumer_groups")?, group)
+}
+
+fn add(draft: &mut Draft<'_>, group: Uuid, consumer: Uuid) -> Result<(), Failure> {
+    let mut row = group_row(draft, group).ok_or(Failure::NotFound)?;
+    if let Some(Value::Array(members)) = row.get_mut("consumers") {
+        let id = consumer.to_string();
+        if members.iter().any(|member| id_of(member) == Some(id.as_str())) {
+            return Ok(());
+        }
+        members.push(json!({ "id": consumer }));
+    }
+    row.insert("updated_at".to_owned(), restamp::of("consumer_groups", restamp::now()));
+    let mut rows = Rows::default();
+    rows.put("consumer_groups", group, row);
+    entity::apply(draft, rows)
+}
+
+/// One consumer leaves one group, or all that are meant.
+fn leave(draft: &mut Draft<'_>, group: Option<Uuid>, consumer: Option<Uuid>) -> Result<(), Failure> {
+    let mut rows = Rows::default();
+    let is_meant = |id: &Uuid| group.is_none_or(|group| group == *id);
+    for (id, entity) in draft.config().consumer_groups.iter().filter(|(id, _)| is_meant(id)) {
+        let members = entity.consumers.iter().map(|member| member.id);
+        let leaving: Vec<_> = members.filter(|member| consumer.is_none_or(|one| one == *member)).collect();
+        let Some(mut row) = group_row(draft, *id).filter(|_| !leaving.is_empty()) else { continue };
+        for member in leaving {
+            row = remove::without(row, member);
+        }
+        rows.put("consumer_groups", *id, row);
+    }
+    entity::apply(draft, rows)
+}
+
+fn both(draft: &Draft<'_>, group: Uuid, consumer: Uuid, from: Side) -> Value {
+    let shown = |collection: &str, id: Uuid| {
+        Kind::of(collection).and_then(|kind| kind.by_id(draft.config(), id)).unwrap_or_default()
+    };
+    let (group, consumer) = (shown("consumer_groups", group), shown("consumers", consumer));
+    match from {
+        Side::Group => json!({ "consumer_group": group, "consumers": [consumer] }),
+        Side::Consumer => json!({ "consumer": consumer, "consumer_groups": [group] }),
+    }
+}
+
+/// The members of a group, or the groups of a consumer; only `one` of them, where it is given.
+pub(in crate::admin) fn list(
+    config: &Config,
+    from: Side,
+    of: &str,
+    one: Option<&str>,
+) -> Result<Vec<Value>, Failure> {
+    let (above, below) = match from {
+        Side::Group => ("consumer_groups", "consumers"),
+        Side::Consumer => ("consumers", "consumer_groups"),
+    };
+    let (above, below) = Kind::of(above).zip(Kind::of(below)).ok_or(Failure::NotFound)?;
+    let owner = above.find(config, of).ok_or(Failure::NotFound)?;
+    let owner = id_of(&owner).and_then(|id| Uuid::parse_str(id).ok()).ok_or(Failure::NotFound)?;
+    let ids: Vec<Uuid> = match from {
+        Side::Group => {
+            let group = config.consumer_groups.get(&owner);
+            group.into_iter().flat_map(|group| &group.consumers).map(|member| member.id).collect()
+        }
+        Side::Consumer => {
+            let groups = config.consumer_groups.iter();
+            groups
+                .filter(|(_, group)| group.consumers.iter().any(|member| member.id == owner))
+                .map(|(id, _)| *id)
+                .collect()
+        }
+    };
+    let mut rows: Vec<_> = ids.into_iter().filter_map(|id| below.by_id(config, id)).collect();
+    if let Some(one) = one {
+        let wanted = below.find(config, one).ok_or(Failure::NotFound)?;
+        rows.retain(|row| id_of(row) == id_of(&wanted));
+        if rows.is_empty() {
+            return Err(Failure::NotFound);
+        }
+    }
+    Ok(rows)
+}

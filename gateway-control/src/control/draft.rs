@@ -1,0 +1,62 @@
+//! A configuration as it would be.
+
+use gateway_core::{
+    Gateway,
+    config::{Change, Checked, Config, Options, Problems},
+};
+
+use super::State;
+use crate::store::Revision;
+
+/// The configuration as it would be with what a request asks for. Whoever refuses something leaves it as it is: it
+/// counts only once it is kept.
+pub(crate) struct Draft<'c> {
+    gateway: &'c Gateway,
+    revision: Revision,
+    checked: Checked,
+}
+
+impl<'c> Draft<'c> {
+    pub(super) fn new(gateway: &'c Gateway, state: &State) -> Self {
+        Self { gateway, revision: state.revision, checked: state.checked.clone() }
+    }
+
+    /// The revision that it began with.
+    pub(crate) const fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    /// The gateway that is to serve by it.
+    pub(crate) const fn gateway(&self) -> &'c Gateway {
+        self.gateway
+    }
+
+    /// The entities so far, with what is known of them.
+    pub(crate) const fn checked(&self) -> &Checked {
+        &self.checked
+    }
+
+    /// The entities so far.
+    pub(crate) const fn config(&self) -> &Config {
+        self.checked.config()
+    }
+
+    /// How its entities are read: `{vault://...}` stays as written.
+    pub(crate) fn options(&self) -> Options<'c> {
+        Options::new(self.gateway.plugins()).keep_references()
+    }
+
+    /// Makes a change.
+    ///
+    /// # Errors
+    /// Every problem of the configuration as it would be; then it is as before.
+    pub(crate) fn apply(&mut self, change: &Change) -> Result<(), Problems> {
+        let (checked, _) = self.checked.apply(change, self.options())?;
+        self.checked = checked;
+        Ok(())
+    }
+
+    pub(super) fn into_checked(self) -> Checked {
+        self.checked
+    }
+}

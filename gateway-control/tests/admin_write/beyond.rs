@@ -1,0 +1,334 @@
+//! What goes beyond Kong: tags and conditions, trying, batches, history, the feed, tokens.
+
+use std::{
+    io::{BufRead, BufReader, Write},
+    net::TcpStream,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use gateway_control::{Control, LogLevel, admin::Access, store::Memory};
+use gateway_core::Gateway;
+use serde_json::{Value, json};
+use tracing::Level;
+
+use crate::kit::{Answer, Node};
+
+fn matching(node: &Node, method: &str, path: &str, condition: &str, body: &Value) -> Answer {
+    let fields = format!("Host: {}\r\nContent-Type: application/json\r\n{condition}\r\n", node.address);
+    node.ask_with(method, path, &fields, &body.to_string())
+}
+
+#[test]
+fn a_change_is_made_only_on_top_of_what_was_seen() {
+    let node = Node::stored();
+    let made = node.send("POST", "/services", &json!({ "name": "s", "host": "h" }));
+    let tag = made.header("etag").unwrap().to_owned();
+    assert_eq!(made.header("gateway-revision"), Some("1"));
+    assert_eq!(node.get("/services/s").header("etag"), Some(tag.as_str()));
+    node.made(201, "POST", "/services", &json!({ "name": "other", "host": "h" }));
+
+    let seen = format!("If-Match: {tag}");
+    let changed = matching(&node, "PATCH", "/services/s", &seen, &json!({ "port": 81 }));
+    assert_eq!(changed.status, 200, "others do not matter: {}", changed.text);
+    let late = matching(&node, "PATCH", "/services/s", &seen, &json!({ "port": 82 }));
+    assert_eq!(late.status, 412, "{}", late.text);
+    assert_eq!(node.get("/services/s").json()["port"], 81);
+    let whole = node.get("/services").header("etag").unwrap().to_owned();
+    assert_eq!(whole, "\"3\"");
+    let whole = format!("If-Match: {whole}");
+    assert_eq!(matching(&node, "POST", "/services", &whole, &json!({ "host": "h" })).status, 201);
+    assert_eq!(matching(&node, "DELETE", "/services/other", &whole, &json!({})).status, 412);
+    let new = "If-None-Match: *";
+    assert_eq!(matching(&node, "PUT", "/services/s", new, &json!({ "host": "h" })).status, 412);
+    assert_eq!(matching(&node, "PUT", "/services/t", new, &json!({ "host": "h" })).status, 200);
+}
+
+#[test]
+fn what_is_only_tried_changes_nothing_and_says_all() {
+    let node = Node::stored();
+    node.made(201, "POST", "/services", &json!({ "name": "s", "host": "h" }));
+    let before = node.control.revision();
+    let tried = node.made(200, "PATCH", "/services/s?dry_run=1", &json!({ "port": 81 }));
+    assert_eq!(
+        (&tried["dry_run"], &tried["status"], &tried["body"]["port"]),
+        (&json!(true), &json!(200), &json!(81))
+    );
+    let change = &tried["changes"][0];
+    assert_eq!(
+        (&change["action"], &change["collection"], &change["name"]),
+        (&json!("update"), &json!("services"), &json!("s"))
+    );
+    assert_eq!((&change["before"]["port"], &change["after"]["port"]), (&json!(80), &json!(81)));
+    let route = json!({ "paths": ["/a"], "hosts": ["a.t"] });
+    node.made(201, "POST", "/services/s/routes", &route);
+    let twin = node.made(200, "POST", "/services/s/routes?dry_run=1", &route);
+    assert!(!twin["lint"].as_array().unwrap().is_empty(), "a twin is doubtful: {twin}");
+    let refused = node.send("POST", "/services?dry_run=1", &json!({}));
+    assert_eq!(refused.status, 400);
+    let file = "_format_version: '3.0'\n";
+    let all = node.post("/config?dry_run=1", "text/yaml", file).json();
+    assert_eq!(all["changes"].as_array().unwrap().len(), 2);
+    assert_eq!(node.get("/services/s").json()["port"], 80);
+    assert_eq!(node.control.revision().map(|revision| revision.get()), before.map(|before| before.get() + 1));
+}
+
+#[test]
+fn a_batch_is_made_as_a_whole_or_not_at_all() {
+    let node = Node::stored();
+    let operation =
+        |method: &str, path: &str, body: Value| json!({ "method": method, "path": path, "body": body });
+    let good = json!({ "operations": [
+        operation("PUT", "/services/s", json!({ "host": "h" })),
+        operation("PUT", "/services/s/routes/r", json!({ "paths": ["/r"] })),
+        operation("POST", "/routes/r/plugins", json!({ "name": "cors" })),
+        operation("DELETE", "/services/none", json!({})),
+    ] });
+    let answer = node.send("POST", "/batch", &good);
+    let body = answer.json();
+    assert_eq!(answer.status, 200, "{body}");
+    let statuses: Vec<_> =
+        body["results"].as_array().unwrap().iter().map(|one| one["status"].clone()).collect();
+    assert_eq!(statuses, [200, 200, 201, 204]);
+    assert_eq!(answer.header("gateway-revision"), Some("1"), "one revision for all");
+
+    let bad = json!({ "operations": [
+        operation("PATCH", "/services/s", json!({ "port": 81 })),
+        operation("POST", "/services", json!({ "name": "s", "host": "h" })),
+    ] });
+    let refused = node.send("POST", "/batch", &bad);
+    let body = refused.json();
+    assert_eq!(
+        (refused.status, &body["index"], &body["body"]["code"]),
+        (409, &json!(1), &json!(5)),
+        "{body}"
+    );
+    assert_eq!(node.get("/services/s").json()["port"], 80);
+    assert_eq!(node.control.revision().unwrap().get(), 1);
+    for body in
+        [json!({}), json!({ "operations": [{ "method": "PUT" }] }), json!({ "operations": [], "x": 1 })]
+    {
+        assert_eq!(node.send("POST", "/batch", &body).status, 400, "{body}");
+    }
+    let nowhere = json!({ "operations": [operation("POST", "/status", json!({}))] });
+    assert_eq!(node.send("POST", "/batch", &nowhere).status, 404);
+}
+
+#[test]
+fn every_change_is_remembered_and_can_be_undone() {
+    let node = Node::stored();
+    node.made(201, "POST", "/services", &json!({ "name": "s", "host": "h" }));
+    node.made(200, "PATCH", "/services/s", &json!({ "port": 81 }));
+    node.gone("/services/s");
+    let history = node.get("/history").json();
+    let data = history["data"].as_array().unwrap();
+    let told: Vec<_> = data
+        .iter()
+        .map(|one| (one["revision"].clone(), one["what"].clone(), one["changes"][0]["action"].clone()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (json!(3), json!("DELETE /services/s"), json!("delete")),
+            (json!(2), json!("PATCH /services/s"), json!("update")),
+            (json!(1), json!("POST /services"), json!("create")),
+        ]
+    );
+    assert_eq!(
+        (&data[0]["who"], data[0]["changes"][0].get("before")),
+        (&json!("127.0.0.1"), None),
+        "no values"
+    );
+    let page = node.get("/history?size=2").json();
+    assert_eq!(page["next"], "/history?before=2&size=2");
+    assert_eq!(node.get("/history?before=2&size=2").json()["data"][0]["revision"], 1);
+    let second = node.get("/history/2").json();
+    assert_eq!(
+        (&second["changes"][0]["before"]["port"], &second["changes"][0]["after"]["port"]),
+        (&json!(80), &json!(81))
+    );
+    assert_eq!(node.get("/history/9").status, 404);
+
+    let back = node.send("POST", "/rollback/2", &json!({}));
+    assert_eq!((back.status, back.header("gateway-revision")), (200, Some("4")), "{}", back.text);
+    assert_eq!(node.get("/services/s").json()["port"], 81);
+    assert_eq!(node.control.gateway().snapshot().config().services.len(), 1);
+    assert_eq!(node.send("POST", "/rollback/9", &json!({})).status, 404);
+    let tried = node.made(200, "POST", "/rollback/0?dry_run=1", &json!({}));
+    assert_eq!(tried["changes"][0]["action"], "delete");
+    assert_eq!(node.get("/services/s").status, 200);
+}
+
+#[test]
+fn a_file_takes_the_place_of_everything_in_one_revision() {
+    let node = Node::stored();
+    node.made(201, "POST", "/services", &json!({ "name": "old", "host": "h" }));
+    let loaded = node.post("/config", "text/yaml", crate::kit::KONG);
+    assert_eq!((loaded.status, loaded.header("gateway-revision")), (201, Some("2")), "{}", loaded.text);
+    assert_eq!(loaded.json()["services"].as_object().unwrap().len(), 2);
+    assert_eq!(node.get("/services/old").status, 404);
+    let made = node.get("/services/users").json();
+    assert!(made["created_at"].as_u64().unwrap() > 1_700_000_000, "a file says no times");
+    let again = node.post("/config", "text/yaml", crate::kit::KONG);
+    assert_eq!((again.status, again.header("gateway-revision")), (201, Some("2")), "the same is no change");
+    let port = crate::kit::KONG.replace("9101/base", "9109/base");
+    assert_eq!(node.post("/config", "text/yaml", &port).status, 201);
+    let changed = node.get("/services/users").json();
+    assert_eq!((&changed["port"], &changed["created_at"]), (&json!(9109), &made["created_at"]));
+    let refused = node.post("/config", "text/yaml", "_format_version: '3.0'\nservices: [{name: x}]\n");
+    assert_eq!((refused.status, &refused.json()["code"]), (400, &json!(14)));
+    assert_eq!(node.control.revision().unwrap().get(), 3);
+    let shown = node.get("/config").json()["config"].as_str().unwrap().to_owned();
+    assert_eq!(
+        node.post("/config", "text/yaml", &shown).header("gateway-revision"),
+        Some("3"),
+        "it round-trips"
+    );
+}
+
+/// Reads events until `count` have come.
+fn events(node: &Node, query: &str, count: usize) -> Vec<(String, Value)> {
+    let mut stream = TcpStream::connect(node.address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    write!(stream, "GET /changes{query} HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    let (mut events, mut id) = (Vec::new(), String::new());
+    for line in BufReader::new(stream).lines() {
+        let line = line.unwrap();
+        if let Some(revision) = line.strip_prefix("id: ") {
+            id = revision.to_owned();
+        }
+        if let Some(data) = line.strip_prefix("data: ") {
+            events.push((id.clone(), serde_json::from_str(data).unwrap()));
+        }
+        if events.len() == count {
+            break;
+        }
+    }
+    events
+}
+
+#[test]
+fn changes_are_told_as_they_come() {
+    let node = Node::stored();
+    node.made(201, "POST", "/services", &json!({ "name": "a", "host": "h" }));
+    node.made(201, "POST", "/services", &json!({ "name": "b", "host": "h" }));
+    let past = events(&node, "?since=0", 2);
+    assert_eq!(past.iter().map(|(id, _)| id.as_str()).collect::<Vec<_>>(), ["1", "2"]);
+    assert_eq!(past[1].1["changes"][0]["after"]["name"], "b");
+    std::thread::scope(|scope| {
+        let listening = scope.spawn(|| events(&node, "?since=2", 1));
+        node.made(201, "POST", "/services", &json!({ "name": "c", "host": "h" }));
+        assert_eq!(listening.join().unwrap()[0].0, "3");
+    });
+    assert_eq!(node.get("/changes?since=x").status, 400);
+}
+
+#[test]
+fn tokens_let_in_and_are_noted() {
+    let access = Access::default().token("deploys", "s3cret").host("admin.internal");
+    let control = Control::stored(Gateway::builder().build().unwrap(), Arc::new(Memory::new())).unwrap();
+    let node = Node::open_to(control, access);
+    let body = json!({ "name": "s", "host": "h" }).to_string();
+    let ask = |fields: &str| {
+        node.ask_with(
+            "POST",
+            "/services",
+            &format!("Host: localhost\r\nContent-Type: application/json\r\n{fields}"),
+            &body,
+        )
+    };
+    for fields in
+        ["", "Authorization: Bearer wrong\r\n", "Authorization: Basic s3cret\r\n", "Kong-Admin-Token: \r\n"]
+    {
+        let refused = ask(fields);
+        assert_eq!((refused.status, refused.header("www-authenticate")), (401, Some("bearer")), "{fields}");
+    }
+    assert_eq!(node.get("/services").status, 401, "reading, too");
+    assert_eq!(node.get("/status/ready").status, 200);
+    assert_eq!(ask("Authorization: Bearer s3cret\r\n").status, 201);
+    let named = "Host: admin.internal:8001\r\nKong-Admin-Token: s3cret\r\nContent-Type: application/json\r\n";
+    assert_eq!(node.ask_with("PATCH", "/services/s", named, "{\"port\":81}").status, 200);
+    let history = node.ask_with("GET", "/history", named, "").json();
+    assert_eq!(history["data"][0]["who"], "deploys");
+    let elsewhere = named.replace("admin.internal", "evil.example");
+    assert_eq!(node.ask_with("PATCH", "/services/s", &elsewhere, "{\"port\":82}").status, 403);
+}
+
+struct Log(Mutex<Level>);
+
+impl LogLevel for Log {
+    fn level(&self) -> Level {
+        *self.0.lock().unwrap()
+    }
+
+    fn set_level(&self, level: Level) {
+        *self.0.lock().unwrap() = level;
+    }
+}
+
+#[test]
+fn the_log_level_is_shown_and_set_m1() {
+    let log = Arc::new(Log(Mutex::new(Level::INFO)));
+    let node = Node::of(Control::new(Gateway::builder().build().unwrap()).log_level(log.clone()));
+    let says = |text: &str| json!({ "message": text });
+    node.get("/debug/node/log-level").is(200, &says("log level: info"));
+    node.ask("PUT", "/debug/node/log-level/debug?timeout=0", "", "").is(200, &says("log level changed"));
+    assert_eq!(log.level(), Level::DEBUG);
+    node.ask("PUT", "/debug/node/log-level/debug", "", "").is(200, &says("log level is already debug"));
+    node.ask("PUT", "/debug/node/log-level/loud", "", "").is(400, &says("unknown log level: loud"));
+    let negative = says("timeout must be greater than or equal to 0");
+    node.ask("PUT", "/debug/node/log-level/warn?timeout=-1", "", "").is(400, &negative);
+    assert_eq!(node.ask("PUT", "/debug/node/log-level/warn?timeout=1", "", "").status, 200);
+    let back = (0..200).any(|_| {
+        std::thread::sleep(Duration::from_millis(25));
+        log.level() == Level::DEBUG
+    });
+    assert!(back, "after the timeout it is as before");
+    let none = Node::of(Control::new(Gateway::builder().build().unwrap()));
+    assert_eq!(none.get("/debug/node/log-level").status, 404);
+}
+
+#[test]
+fn the_document_describes_every_list_and_all_that_it_refers_to() {
+    let node = Node::stored();
+    let document = node.get("/openapi.json").json();
+    assert_eq!(document["openapi"], "3.1.0");
+    for path in
+        ["/services", "/services/{key}", "/services/{owner}/routes", "/routes/{key}/service", "/batch"]
+    {
+        assert!(document["paths"][path].is_object(), "{path}");
+    }
+    assert_eq!(document["components"]["schemas"]["services"]["properties"]["port"]["maximum"], 65535);
+    let text = document.to_string();
+    let mut references = 0;
+    for reference in text.split("\"$ref\":\"#").skip(1) {
+        let pointer = reference.split('"').next().unwrap();
+        assert!(document.pointer(pointer).is_some(), "{pointer}");
+        references += 1;
+    }
+    assert!(references > 100);
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let named = operation["parameters"].as_array().cloned().unwrap_or_default();
+            for name in path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')) {
+                let parameter = json!({ "$ref": format!("#/components/parameters/{name}") });
+                assert!(named.contains(&parameter), "{method} {path}: {name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn without_a_store_there_is_no_batch_history_or_feed() {
+    let node = Node::of(Control::new(Gateway::builder().build().unwrap()));
+    for (method, path) in [
+        ("POST", "/batch"),
+        ("GET", "/history"),
+        ("GET", "/history/1"),
+        ("POST", "/rollback/1"),
+        ("GET", "/changes"),
+    ] {
+        let answer = node.send(method, path, &json!({ "operations": [] }));
+        assert_eq!((answer.status, &answer.json()["code"]), (405, &json!(12)), "{method} {path}");
+    }
+}

@@ -1,0 +1,12 @@
+//! The Admin API over a store, row by row of the contract, over real sockets.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+#[path = "../kit/mod.rs"]
+mod kit;
+
+mod beyond;
+mod bodies;
+mod created;
+mod paths;
+mod refused;
+mod stores;
