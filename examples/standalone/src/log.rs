@@ -48,7 +48,7 @@ fn filter(text: &str) -> Result<Targets, Failure> {
 /// Starts the access log, unless it is off.
 pub(crate) fn access(settings: &Settings, shards: usize) -> Result<Option<AccessLog>, Failure> {
     // A demo shows its banner, a node its traffic.
-    let default = if settings.config.is_some() { "-" } else { "off" };
+    let default = if settings.is_demo() { "off" } else { "-" };
     let place = settings.access_log.as_deref().unwrap_or(default);
     let sink = match place {
         "off" => return Ok(None),

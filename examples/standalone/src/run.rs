@@ -6,7 +6,7 @@ use std::{
 };
 
 use gateway_control::{
-    Control, Loaded, Watch, WatchError,
+    Control, Follow, Loaded, Watch, WatchError,
     admin::{Admin, AdminServer},
 };
 use gateway_core::{
@@ -28,6 +28,7 @@ use crate::{
     plugins::NodePlugins,
     settings::Settings,
     signals::{Signals, Wish},
+    stored,
     what::What,
 };
 
@@ -78,18 +79,20 @@ struct Node {
     _admin: Option<AdminServer>,
     /// The demo's upstream.
     _upstream: Option<Running>,
+    /// Follows what others write into the store, if there is one.
+    _others: Option<Follow>,
 }
 
 impl Node {
     /// Opens all sockets first: a port in use ends the start before anything is served.
     fn start(settings: &Settings, format: LogFormat) -> Result<(Self, Banner), Failure> {
         let plugins = NodePlugins::of(settings)?;
+        let store = stored::open(settings)?;
         let what = What::of(settings, &plugins)?;
         let listeners = Listeners::of(settings);
         let bound = listeners.bind(settings, &what.certificates)?;
         let admin = settings.admin.map(|address| Admin::bind(address.0)).transpose()?;
         let mut banner = listeners.banner(settings, &bound);
-        banner.counts = banner::counts(what.checked.config());
 
         let gateway = node::gateway(settings);
         let access_log = log::access(settings, gateway.shards)?;
@@ -107,14 +110,16 @@ impl Node {
         plugins.connect(&gateway);
         let addresses = bound.addresses().iter().map(ToString::to_string).collect();
         let upstream = what.upstream.map(demo::start).transpose()?;
-        let serving = gateway.clone();
-        let running = bound.start(move |worker| serving.serve(worker))?;
-
-        let control = Control::new(gateway)
-            .certificates(what.certificates)
-            .drain(running.drain().clone())
-            .counters(running.counters().to_vec())
-            .listeners(addresses);
+        // What a store says is served from the first request on.
+        let is_stored = store.is_some();
+        let control = match store {
+            Some(store) => stored::control(gateway.clone(), store, &what.certificates, settings)?,
+            None => Control::new(gateway.clone()).certificates(what.certificates),
+        };
+        banner.counts = banner::counts(&control.config());
+        let running = bound.start(move |worker| gateway.serve(worker))?;
+        let control =
+            control.drain(running.drain().clone()).counters(running.counters().to_vec()).listeners(addresses);
         let control = Arc::new(match &what.text {
             Some(text) => control.serving(text),
             None => control,
@@ -122,11 +127,20 @@ impl Node {
         let admin = admin.map(|admin| admin.start(Arc::clone(&control))).transpose()?;
         banner.admin = admin.as_ref().and_then(AdminServer::address);
         let follow = |path| Watch::start(path, Arc::clone(&control), move |result| report(result, format));
-        // Standard input comes once.
-        let watched = settings.config.clone().filter(|path| path.as_os_str() != "-");
+        // Standard input comes once, and a store is filled once.
+        let watched = settings.config.clone().filter(|path| path.as_os_str() != "-" && !is_stored);
         let watch = watched.map(follow).transpose()?;
+        let others = is_stored.then(|| stored::follow(&control)).transpose()?;
         let ready_delay = settings.timeouts.ready.map_or(Duration::ZERO, |time| time.0);
-        let node = Self { running, control, watch, ready_delay, _admin: admin, _upstream: upstream };
+        let node = Self {
+            running,
+            control,
+            watch,
+            ready_delay,
+            _admin: admin,
+            _upstream: upstream,
+            _others: others,
+        };
         Ok((node, banner))
     }
 

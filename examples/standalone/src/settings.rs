@@ -25,6 +25,7 @@ use crate::{
 pub(crate) struct Settings {
     pub(crate) config: Option<PathBuf>,
     pub(crate) store: Option<String>,
+    pub(crate) store_copy: Option<PathBuf>,
     pub(crate) listen: Option<Vec<Address>>,
     pub(crate) listen_tls: Option<Vec<Address>>,
     pub(crate) tls_cert: Option<PathBuf>,
@@ -171,7 +172,8 @@ impl TryFrom<String> for Network {
 }
 
 /// Keys that have an environment variable but no flag.
-const KEYS: [&str; 23] = [
+const KEYS: [&str; 24] = [
+    "store_copy",
     "path_templates",
     "compat",
     "branding",
@@ -198,6 +200,11 @@ const KEYS: [&str; 23] = [
 ];
 
 impl Settings {
+    /// Whether there is nothing to serve but ourselves.
+    pub(crate) const fn is_demo(&self) -> bool {
+        self.config.is_none() && self.store.is_none()
+    }
+
     /// The settings that `args`, the environment and the settings file give.
     pub(crate) fn of(args: &RunArgs) -> Result<Self, Failure> {
         let file = match &args.settings {
@@ -416,6 +423,7 @@ mod tests {
     fn every_key_of_the_environment_is_a_setting() {
         for key in KEYS {
             let value = match key {
+                "store_copy" => "/var/lib/gateway",
                 "compat" => "kong-3.9-strict",
                 "branding" => "neutral",
                 "trusted_ips" => "10.0.0.0/8, ::1",

@@ -55,9 +55,7 @@ struct Line {
     at: i64,
     who: String,
     what: String,
-    entities: usize,
-    #[serde(default)]
-    differences: Differences,
+    changes: Vec<Value>,
 }
 
 /// Shows who changed what, the newest first; or one change.
@@ -73,7 +71,7 @@ pub(crate) fn history(args: &HistoryArgs) -> Result<(), Failure> {
     }
     if args.revision.is_some() {
         let line: Line = serde_json::from_value(answer)?;
-        print!("{}\n{}", line.text(), line.differences);
+        print!("{}\n{}", line.text(), Differences::told(&line.changes));
         return Ok(());
     }
     let lines: Vec<Line> = serde_json::from_value(answer.get("data").cloned().unwrap_or_default())?;
@@ -86,7 +84,8 @@ pub(crate) fn history(args: &HistoryArgs) -> Result<(), Failure> {
 
 impl Line {
     fn text(&self) -> String {
-        let Self { revision, at, who, what, entities, .. } = self;
+        let Self { revision, at, who, what, changes } = self;
+        let entities = changes.len();
         let at = OffsetDateTime::from_unix_timestamp(*at).ok().and_then(|at| at.format(&Rfc3339).ok());
         let at = at.unwrap_or_default();
         // What clients send may have control characters in it, which a terminal would obey.
@@ -104,12 +103,11 @@ pub(crate) fn rollback(args: &RollbackArgs) -> Result<(), Failure> {
         println!("{answer}");
         return Ok(());
     }
-    let differences: Differences =
-        serde_json::from_value(answer.get("differences").cloned().unwrap_or_default())?;
+    let changes = answer.get("changes").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let differences = Differences::told(changes);
     print!("{differences}");
     if !args.dry_run && !differences.is_empty() {
-        let revision = answer.get("revision").map(Value::to_string).unwrap_or_default();
-        println!("as at revision {}, which is now revision {revision}", args.revision);
+        println!("everything is as at revision {}", args.revision);
     }
     Ok(())
 }

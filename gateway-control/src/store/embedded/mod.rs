@@ -1,6 +1,5 @@
 //! A store in a directory of this machine.
 
-mod directory;
 mod tables;
 
 use std::{
@@ -15,11 +14,10 @@ use redb::Database;
 use tokio::sync::watch;
 use tracing::{error, warn};
 
-use self::{
-    directory::Directory,
-    tables::{Intact, Outcome},
+use self::tables::{Intact, Outcome};
+use super::{
+    Entry, History, Note, Revision, Store, StoreError, Stored, copy::Copy, directory::Directory, rows,
 };
-use super::{Entry, History, Note, Revision, Store, StoreError, Stored, copy::Copy, rows};
 
 /// A store in a directory of this machine, for one process at a time.
 ///

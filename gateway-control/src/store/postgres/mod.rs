@@ -20,7 +20,9 @@ use tokio::{
 use tracing::warn;
 
 use self::follower::{Command, Follower};
-use super::{Entry, History, Note, Revision, Store, StoreError, Stored, copy::Copy, rows};
+use super::{
+    Entry, History, Note, Revision, Store, StoreError, Stored, copy::Copy, directory::Directory, rows,
+};
 
 /// A store in PostgreSQL, which many gateways share.
 ///
@@ -33,6 +35,8 @@ pub struct Postgres {
     commands: mpsc::Sender<Command>,
     newest: watch::Receiver<Revision>,
     thread: Option<JoinHandle<()>>,
+    /// Of this process alone, like the copy in it.
+    _directory: Directory,
 }
 
 /// Commands that wait for the connection.
@@ -45,13 +49,14 @@ impl Postgres {
     /// Opens the store at `url`, `postgres://user:password@host/database`. What it has is kept in `directory` once more.
     ///
     /// # Errors
-    /// When `url` is none, and when the database cannot be reached while `directory` has no copy of what it keeps.
+    /// When `url` is none, when another process has `directory`, and when the database cannot be reached while
+    /// `directory` has no copy of what it keeps.
     pub fn open(url: &str, directory: impl AsRef<Path>) -> Result<Self, StoreError> {
         let config = url.parse().map_err(|error: tokio_postgres::Error| {
             StoreError::Unavailable(format!("'postgres://...' is expected: {}", session::chain(&error)))
         })?;
-        let copy = directory.as_ref().join("postgres.jsonl");
-        super::copy::directory(directory.as_ref())?;
+        let directory = Directory::lock(directory.as_ref())?;
+        let copy = directory.postgres();
         let known = Copy::load(&copy)?.map(|copy| copy.stored.revision);
         let (commands, received) = mpsc::channel(QUEUE);
         let (sender, newest) = watch::channel(known.unwrap_or_default());
@@ -60,7 +65,7 @@ impl Postgres {
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
         let work = move || runtime.block_on(follower.run());
         let thread = Some(thread::Builder::new().name("postgres".to_owned()).spawn(work)?);
-        let store = Self { commands, newest, thread };
+        let store = Self { commands, newest, thread, _directory: directory };
         match first.recv_timeout(PATIENCE) {
             Ok(Err(error)) if known.is_none() => Err(error),
             Ok(Err(error)) => {
