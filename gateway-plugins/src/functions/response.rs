@@ -1,7 +1,7 @@
 //! What the answer will carry.
 
 use gateway_core::reply::message_reply;
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode, header::SET_COOKIE};
 use plugin_contract::response;
 use smallvec::SmallVec;
 
@@ -43,7 +43,12 @@ impl Function for Refuse {
         let status = StatusCode::from_u16(status).ok().filter(|status| status.as_u16() >= 400).ok_or(bad)?;
         let fields = headers.into_iter().map(|(name, value)| field(name, value)).collect::<Option<Vec<_>>>();
         let mut reply = message_reply(status, message, exchange.asked, exchange.request_id);
-        reply.headers_mut().extend(fields.ok_or(bad)?);
+        for (name, value) in fields.ok_or(bad)? {
+            match name {
+                SET_COOKIE => drop(reply.headers_mut().append(name, value)),
+                _ => drop(reply.headers_mut().insert(name, value)),
+            }
+        }
         effects.answer(reply);
         Ok(Reply::Now(()))
     }

@@ -248,7 +248,7 @@ fn headers(world: &World, call: &response::Headers<'_>) -> Result {
     let set = |exchange: &mut Exchange| {
         for (name, value) in &call.set {
             match &mut exchange.response {
-                Some((_, fields)) => fields.set(name, value),
+                Some((_, fields)) => fields.write(name, value),
                 None => exchange.deferred.push(((*name).to_owned(), (*value).to_owned())),
             }
         }
