@@ -236,11 +236,8 @@ impl Openid {
         let left = claims.get("exp").and_then(Value::as_u64).map(|end| end.saturating_sub(now));
         let left = left.map_or(most, |left| u32::try_from(left).unwrap_or(u32::MAX).min(most));
         let active = claims.get("active") == Some(&Value::Bool(true));
-        let seconds = if active { left } else { BAD.min(most) };
-        if seconds > 0 {
-            kv::set(SAID, key, claims.to_string().as_bytes(), Some(seconds), Only::Always)?;
-        }
-        Ok(())
+        let seconds = if active && left > 0 { left } else { BAD.min(most) };
+        kv::set(SAID, key, claims.to_string().as_bytes(), Some(seconds), Only::Always).map(drop)
     }
 
     /// Whether what the provider said of a token makes it good now.

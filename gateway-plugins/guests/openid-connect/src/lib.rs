@@ -103,7 +103,7 @@ impl Openid {
             format!("{} {own}", config.issuer),
         );
         Ok(Self {
-            discovery: Discovery::new(&config),
+            discovery: Discovery::new(&config)?,
             keys,
             logins: Logins::new(&config)?,
             sessions: Sessions::new(&config)?,

@@ -77,10 +77,16 @@ const MOST: usize = 256 << 10;
 const KEYS_FRESH: u32 = 300;
 
 impl Discovery {
-    pub(crate) fn new(config: &Config) -> Self {
+    /// # Errors
+    /// An issuer that is no address.
+    pub(crate) fn new(config: &Config) -> Result<Self, String> {
         let issuer = config.issuer.strip_suffix(WELL_KNOWN).unwrap_or(&config.issuer);
-        Self {
-            url: format!("{}{WELL_KNOWN}", issuer.trim_end_matches('/')),
+        let url = format!("{}{WELL_KNOWN}", issuer.trim_end_matches('/'));
+        if split(issuer).is_none() || issuer.contains(['?', '#', ' ']) {
+            return Err("issuer: expected an address with http or https, without a query".to_owned());
+        }
+        Ok(Self {
+            url,
             overrides: Overrides([
                 (|it| &mut it.authorization_endpoint, config.authorization_endpoint.clone()),
                 (|it| &mut it.token_endpoint, config.token_endpoint.clone()),
@@ -99,7 +105,7 @@ impl Discovery {
             known: RefCell::default(),
             next: Cell::default(),
             asking: Cell::default(),
-        }
+        })
     }
 
     /// The provider, where nothing has to be asked.

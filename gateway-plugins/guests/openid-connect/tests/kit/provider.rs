@@ -185,6 +185,7 @@ impl Provider {
             }
             "/jwks" => answer(&self.jwks()),
             "/token" => self.token(received),
+            "/introspect" => answer(&json!({ "active": false })),
             "/userinfo" => answer(&json!({ "sub": "alice", "email": "alice@example.com" })),
             _ => Response::new(404),
         }
