@@ -3,7 +3,7 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use plugin_sdk::{
     crypto::{self, Hash},
-    jwt::{Judged, Refusal},
+    jwt::{Judged, Problem, Refusal},
     serde_json::{self, Value},
 };
 
@@ -103,7 +103,13 @@ pub(crate) fn word(refusal: &Refusal<'_>) -> &'static str {
         Refusal::TooLong => "too_long",
         Refusal::NoKey | Refusal::Key => "unknown_key",
         Refusal::Signature => "signature",
-        Refusal::Claims(_) => "claims",
+        Refusal::Claims(problems) => match problems.first() {
+            Some((_, Problem::Expired)) => "expired",
+            Some((_, Problem::NotYet)) => "not_yet",
+            Some(("iss", _)) => "issuer_mismatch",
+            Some(("aud", _)) => "audience_mismatch",
+            _ => "time_missing",
+        },
         Refusal::Unavailable => "keys_unavailable",
         Refusal::NoClaim | Refusal::Claim | Refusal::NoCredential => "credential",
     }

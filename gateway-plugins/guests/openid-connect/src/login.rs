@@ -49,6 +49,8 @@ struct Pending<'p> {
 }
 
 const PURPOSE: &str = "openid-connect login 1";
+/// Seconds by which a refresh comes before the end, at most.
+const AHEAD: u64 = 10;
 /// Logins that one browser may have under way.
 const MOST: usize = 4;
 /// Letters of a state that name its cookie.
@@ -304,17 +306,20 @@ impl Openid {
     ) -> Result<Vec<u8>, refusal::Refused> {
         let identity = self.judge(&tokens.access_token, tokens.scope.as_deref(), claims, user)?;
         let lifetime = tokens.lifetime();
+        let refresh_token = tokens.refresh_token.as_deref().unwrap_or(before);
+        // A little ahead, so that no token ends on its way; some providers end refresh tokens with access tokens.
+        let ahead = if refresh_token.is_empty() { 0 } else { (lifetime / 5).min(AHEAD) };
         let user = user.map(ToString::to_string).unwrap_or_default();
         let session = Session {
             name: begun.name,
             begun: begun.begun,
             used: begun.used,
-            expires: if lifetime == 0 { 0 } else { begun.used + lifetime },
+            expires: if lifetime == 0 { 0 } else { begun.used + lifetime - ahead },
             subject: begun.subject,
             provider_session: claims.get("sid").and_then(Value::as_str).unwrap_or_default(),
             id_token: begun.id_token,
             access_token: &tokens.access_token,
-            refresh_token: tokens.refresh_token.as_deref().unwrap_or(before),
+            refresh_token,
             scope: tokens.scope.as_deref().unwrap_or_default(),
             user_info: &user,
             identity,

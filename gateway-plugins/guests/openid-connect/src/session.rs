@@ -24,7 +24,7 @@ pub(crate) struct Session<'s> {
     pub(crate) begun: u64,
     /// When it was last written.
     pub(crate) used: u64,
-    /// When the access token ends; 0 where that is not known.
+    /// When the access token is no longer used; 0 where its end is not known.
     pub(crate) expires: u64,
     pub(crate) subject: &'s str,
     /// The provider's own session; empty where it does not say.

@@ -139,23 +139,23 @@ impl Client {
         let mut callout = callout.header("accept", "application/json").timeout(self.timeout);
         callout = callout.header("content-type", "application/x-www-form-urlencoded");
         let mut form = form(fields);
+        // Once: an argument that stands twice makes a request none (RFC 6749, section 3.2).
+        if !matches!(self.auth, Auth::Basic(_)) && !fields.iter().any(|(name, _)| *name == "client_id") {
+            append(&mut form, "client_id", &self.id);
+        }
         match &self.auth {
-            Auth::None => append(&mut form, "client_id", &self.id),
+            Auth::None => {}
             Auth::Basic(secret) => {
                 // Both are written as in a form first (RFC 6749, section 2.3.1).
                 let pair = format!("{}:{}", encoded(&self.id), encoded(secret));
                 callout = callout.header("authorization", &format!("Basic {}", STANDARD.encode(pair)));
             }
-            Auth::Post(secret) => {
-                append(&mut form, "client_id", &self.id);
-                append(&mut form, "client_secret", secret);
-            }
+            Auth::Post(secret) => append(&mut form, "client_secret", secret),
             Auth::Key { .. } => {
                 let assertion = self.assertion(provider).await.map_err(|error| {
                     error!("client_assertion: {error}");
                     Failed::Unavailable
                 })?;
-                append(&mut form, "client_id", &self.id);
                 append(&mut form, "client_assertion_type", ASSERTION);
                 append(&mut form, "client_assertion", &assertion);
             }

@@ -120,3 +120,38 @@ fn a_session_goes_on_while_the_provider_is_down_and_new_logins_do_not() {
     pass(&mut gateway, &provider, 2);
     assert_eq!(Browser::default().visit(&mut gateway, "/").status(), 303);
 }
+
+#[test]
+fn a_request_is_pushed_where_that_is_wanted() {
+    for (more, asks) in [
+        (json!({ "require_pushed_authorization_requests": true }), false),
+        (json!({}), true),
+        (json!({ "client_secret": null }), true),
+        (json!({ "client_auth": ["client_secret_post"] }), true),
+    ] {
+        let (mut gateway, provider) = world(more.clone());
+        provider.set(&provider.discovery, move |said| {
+            said["require_pushed_authorization_requests"] = asks.into()
+        });
+        provider.answer_instead("/par", |received| {
+            let form = plugin_sdk::Query::parse(received.body());
+            for name in ["client_id", "state", "nonce", "code_challenge", "redirect_uri"] {
+                let basic = name == "client_id" && received.header("authorization").is_some();
+                assert!(form.values(name).count() == 1 || basic, "{name}");
+            }
+            kit::provider::answer_with(201, &json!({ "request_uri": "urn:request:1", "expires_in": 60 }))
+        });
+        let answer = Browser::default().visit(&mut gateway, "/");
+        let location = answer.header("location").unwrap();
+        assert_eq!(
+            location, "https://idp.example/authorize?client_id=shop&request_uri=urn%3Arequest%3A1",
+            "{more}"
+        );
+    }
+    let (mut gateway, _) = world(json!({ "require_pushed_authorization_requests": true }));
+    assert_eq!(
+        Browser::default().visit(&mut gateway, "/").status(),
+        503,
+        "it is not sent without being pushed"
+    );
+}
