@@ -32,10 +32,9 @@ fn run(provider: &str, installed: &str) {
     let chromium = env::var_os("CHROMIUM").map(PathBuf::from);
     let chromium =
         chromium.or_else(|| ["chromium", "chromium-browser", "google-chrome"].iter().find_map(program));
-    let (Some(node), Some(chromium), true) =
-        (program(&"node"), chromium, folder.join("node_modules").is_dir())
-    else {
-        let missing = "node, chromium, or `npm ci` in examples/standalone/tests/oidc";
+    let there = folder.join("node_modules").is_dir() && folder.join(installed).exists();
+    let (Some(node), Some(chromium), true) = (program(&"node"), chromium, there) else {
+        let missing = "node, chromium, or what `npm ci` and pip install in examples/standalone/tests/oidc";
         assert!(env::var("CI").as_deref() != Ok("true"), "there is no {missing}");
         eprintln!("SKIPPED: the journey at {provider} needs {missing}");
         return;

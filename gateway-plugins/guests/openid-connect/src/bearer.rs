@@ -29,8 +29,10 @@ pub(crate) struct Bearer {
     hide: bool,
     cache: Option<u32>,
     /// What tokens came to that were good, by their ends.
-    known: RefCell<HashMap<[u8; 16], (Box<str>, Rc<Identity>)>>,
+    known: RefCell<Known>,
 }
+
+type Known = HashMap<[u8; 16], (Box<str>, Rc<Identity>)>;
 
 /// What there is of a token.
 #[derive(Debug, PartialEq, Eq)]
@@ -41,7 +43,7 @@ pub(crate) enum Token {
 }
 
 /// Tokens whose meaning is remembered.
-const KNOWN: usize = 512;
+const MOST: usize = 512;
 /// Namespace of what the provider said of tokens.
 const SAID: &str = "introspected";
 /// Seconds for which a token is known not to be good.
@@ -115,7 +117,7 @@ impl Bearer {
 
     fn remember(&self, token: &str, identity: &Rc<Identity>) {
         let mut known = self.known.borrow_mut();
-        if known.len() >= KNOWN {
+        if known.len() >= MOST {
             known.clear();
         }
         if let Some(end) = end(token) {

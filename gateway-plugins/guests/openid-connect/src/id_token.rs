@@ -59,7 +59,7 @@ fn check(header: &Value, claims: &Value, expected: Expected<'_>) -> Result<(), B
         _ => return Err(Bad::Token("azp_mismatch")),
     }
     if let Some(since) = expected.since
-        && !claims.get("auth_time").and_then(Value::as_u64).is_some_and(|time| time >= since)
+        && claims.get("auth_time").and_then(Value::as_u64).is_none_or(|time| time < since)
     {
         return Err(Bad::Token("auth_time_too_old"));
     }

@@ -61,7 +61,9 @@ pub(crate) struct Discovery {
 
 /// What the operator says in place of the provider.
 #[derive(Debug)]
-struct Overrides([(fn(&mut Metadata) -> &mut Option<String>, Option<String>); 7]);
+struct Overrides([(Endpoint, Option<String>); 7]);
+
+type Endpoint = fn(&mut Metadata) -> &mut Option<String>;
 
 /// The path of the document (OpenID Connect Discovery 1.0, section 4).
 const WELL_KNOWN: &str = "/.well-known/openid-configuration";

@@ -1,5 +1,10 @@
 //! What must not pass for a session, and what ends one.
-#![allow(clippy::unwrap_used, missing_docs, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::needless_pass_by_value,
+    missing_docs,
+    reason = "a test fails by panicking"
+)]
 
 mod kit;
 

@@ -131,7 +131,7 @@ fn a_request_is_pushed_where_that_is_wanted() {
     ] {
         let (mut gateway, provider) = world(more.clone());
         provider.set(&provider.discovery, move |said| {
-            said["require_pushed_authorization_requests"] = asks.into()
+            said["require_pushed_authorization_requests"] = asks.into();
         });
         provider.answer_instead("/par", |received| {
             let form = plugin_sdk::Query::parse(received.body());

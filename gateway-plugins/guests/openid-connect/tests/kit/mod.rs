@@ -1,5 +1,11 @@
 //! A provider that a test scripts, a browser, and the cryptography that the kit leaves to tests.
-#![allow(dead_code, reason = "each test takes what it needs")]
+#![allow(
+    dead_code,
+    clippy::panic,
+    clippy::needless_pass_by_value,
+    clippy::wrong_self_convention,
+    reason = "each test takes what it needs, and fails by panicking"
+)]
 
 pub mod crypto;
 pub mod provider;
