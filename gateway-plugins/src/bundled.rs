@@ -9,10 +9,13 @@ use std::{
 
 use gateway_core::plugin::{Plugin as _, Registry};
 
-use crate::{Area, Builder, Engine, GatewayUpstreams, Limits, LoadError, Manifest, WasmPlugin, files};
+use crate::{
+    Area, Builder, Engine, GatewayUpstreams, Limits, LoadError, Manifest, WasmPlugin, files,
+    grants::ANY_ORIGIN,
+};
 
 /// The modules in `bundled/`, built from `guests/` by `cargo xtask plugins`.
-const MODULES: [&[u8]; 12] = [
+const MODULES: [&[u8]; 13] = [
     include_bytes!("../bundled/acl.wasm"),
     include_bytes!("../bundled/basic-auth.wasm"),
     include_bytes!("../bundled/bot-detection.wasm"),
@@ -20,6 +23,7 @@ const MODULES: [&[u8]; 12] = [
     include_bytes!("../bundled/ip-restriction.wasm"),
     include_bytes!("../bundled/jwt.wasm"),
     include_bytes!("../bundled/key-auth.wasm"),
+    include_bytes!("../bundled/openid-connect.wasm"),
     include_bytes!("../bundled/rate-limiting.wasm"),
     include_bytes!("../bundled/redirect.wasm"),
     include_bytes!("../bundled/request-termination.wasm"),
@@ -79,8 +83,15 @@ impl Plugins {
         MODULES.iter().try_fold(registry, |registry, module| {
             let limits = Limits { memory: MEMORY, ..Limits::default() };
             let plugin = WasmPlugin::described(module)?.grant(Area::ALL).limits(limits);
+            let plugin = if plugin.name() == PROVIDED { self.provided(plugin) } else { plugin };
             Ok(registry.with(plugin.lazily(&self.engine, *module)))
         })
+    }
+
+    /// A plugin that asks an identity provider: at the addresses that its configuration has, and, as providers spread over
+    /// several hosts, at those of the internet that the provider itself names.
+    fn provided(&self, builder: Builder) -> Builder {
+        builder.upstreams(Arc::clone(&self.upstreams) as _, [ANY_ORIGIN]).origins_in(ENDPOINTS)
     }
 
     /// `registry` with the plugins in the files `*.wasm` of `folder`, by the names that they say themselves; those that
@@ -144,6 +155,17 @@ impl Plugins {
         })
     }
 }
+
+/// The plugin that asks an identity provider, and the fields of its configuration that say where.
+const PROVIDED: &str = "openid-connect";
+const ENDPOINTS: [&str; 6] = [
+    "issuer",
+    "token_endpoint",
+    "userinfo_endpoint",
+    "introspection_endpoint",
+    "pushed_authorization_request_endpoint",
+    "jwks_uri",
+];
 
 /// Bytes of memory that an instance of a bundled plugin may take: a body that is held, read as JSON of nothing but small
 /// numbers, takes fifty times its length.

@@ -7,7 +7,7 @@ use std::{
 };
 
 use gateway_core::{Body, config::Plugin, identity::Identity, plugin::Exchange};
-use http::{HeaderName, HeaderValue, Request, Response};
+use http::{HeaderName, HeaderValue, Request, Response, header::SET_COOKIE};
 use uuid::Uuid;
 
 use crate::{grants::Grants, names::Names, notes::Notes, sources::Sources};
@@ -148,9 +148,10 @@ impl Effects {
     }
 
     /// Writes a header field on the answer, in place of all of its name, when the plugin's turn comes on the way
-    /// back. Of several of one name the last one counts.
+    /// back. Of several of one name the last one counts; but `Set-Cookie` is added beside those that are there, as each
+    /// is of a cookie of its own (RFC 6265, section 3).
     pub fn set_response_header(&mut self, name: HeaderName, value: HeaderValue) {
-        match self.headers.iter_mut().find(|(known, _)| *known == name) {
+        match self.headers.iter_mut().find(|(known, _)| *known == name && name != SET_COOKIE) {
             Some((_, known)) => *known = value,
             None => self.headers.push((name, value)),
         }

@@ -10,6 +10,7 @@ use crate::{
     OnError,
     call::{Configuration, Entity},
     grants::Grants,
+    sources::Reach,
 };
 
 /// The field of `config` that is the host's.
@@ -36,6 +37,7 @@ impl Config {
         if let Some(Value::Object(host)) = guest.remove(HOST) {
             grants.read(&host)?;
         }
+        grants.read_origins(&guest);
         let root_id = match guest.get("root_id") {
             Some(Value::String(id)) => id.clone(),
             _ => String::new(),
@@ -49,9 +51,9 @@ impl Config {
         self.own.id
     }
 
-    /// Whether the guest may call this upstream.
-    pub(crate) fn may_call(&self, upstream: &str) -> bool {
-        self.grants.may_call(upstream)
+    /// How far the guest may go to call this upstream, if it may.
+    pub(crate) fn reach(&self, upstream: &str) -> Option<Reach> {
+        self.grants.reach(upstream)
     }
 }
 
@@ -61,7 +63,8 @@ pub(crate) fn schema() -> Record {
         Field::any("on_error")
             .check(|value| OnError::from_value(value).map(drop))
             .doc("what becomes of a request whose plugin fails: deny, allow or a status from 400 to 599"),
-        Field::strings("upstreams").doc("names of the services that the plugin may call"),
+        Field::strings("upstreams")
+            .doc("what the plugin may call: names of services, origins, or https://* for public ones"),
         Field::strings("secrets")
             .doc("references of secrets that the plugin may use, or their beginnings with a * behind"),
         Field::boolean("body_while_held")
@@ -79,7 +82,7 @@ mod tests {
     use serde_json::json;
 
     use super::Config;
-    use crate::{OnError, call::Entity, grants::Grants};
+    use crate::{OnError, call::Entity, grants::Grants, sources::Reach};
 
     #[test]
     fn the_guest_gets_all_but_the_hosts_part() {
@@ -87,7 +90,7 @@ mod tests {
         let config = Config::new(Entity::default(), &config, &Grants::default()).unwrap();
         assert_eq!(config.text, r#"{"realm":"x"}"#);
         assert_eq!(config.grants.on_error, OnError::Status(StatusCode::SERVICE_UNAVAILABLE));
-        assert!(config.may_call("auth") && !config.may_call("other"));
+        assert_eq!((config.reach("auth"), config.reach("other")), (Some(Reach::Named), None));
     }
 
     #[test]
@@ -102,7 +105,7 @@ mod tests {
             Config::new(Entity::default(), &json!({ "host": { "on_error": null } }), &grants).unwrap();
         assert_eq!(config.text, "{}");
         assert_eq!(config.grants.on_error, OnError::Allow);
-        assert!(config.may_call("auth") && config.grants.body_while_held);
+        assert!(config.reach("auth").is_some() && config.grants.body_while_held);
     }
 
     #[test]
@@ -110,5 +113,26 @@ mod tests {
         let refused =
             Config::new(Entity::default(), &json!({ "host": { "on_error": "maybe" } }), &Grants::default());
         assert!(refused.unwrap_err().starts_with("host.on_error: expected deny, allow"));
+    }
+
+    #[test]
+    fn origins_are_called_as_far_as_they_are_named() {
+        let origins_in = vec!["issuer".to_owned(), "token_endpoint".to_owned()];
+        let grants = Grants { upstreams: vec!["https://*".into()], origins_in, ..Grants::default() };
+        let own =
+            json!({ "issuer": "http://keycloak:8080/realms/a", "token_endpoint": null, "other": "http://x" });
+        let config = Config::new(Entity::default(), &own, &grants).unwrap();
+        for (upstream, reach) in [
+            ("http://keycloak:8080", Some(Reach::Named)),
+            ("https://keycloak", Some(Reach::Public)),
+            ("http://x", None),
+            ("http://keycloak", None),
+            ("https://*", None),
+        ] {
+            assert_eq!(config.reach(upstream), reach, "{upstream}");
+        }
+        let own = json!({ "issuer": "https://a", "host": { "upstreams": [] } });
+        let config = Config::new(Entity::default(), &own, &grants).unwrap();
+        assert_eq!((config.reach("https://a"), config.reach("https://b")), (Some(Reach::Named), None));
     }
 }

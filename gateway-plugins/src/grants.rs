@@ -2,22 +2,38 @@
 
 use serde_json::{Map, Value};
 
-use crate::OnError;
+use crate::{OnError, origins::origin, sources::Reach};
 
 /// What a configuration lets a plugin do, and what becomes of requests where it fails.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Grants {
     pub(crate) on_error: OnError,
+    /// Names of services and origins; `https://*` for all origins that are public.
     pub(crate) upstreams: Vec<String>,
+    /// Fields of the configuration whose URLs may be called: who wrote them there has named them.
+    pub(crate) origins_in: Vec<String>,
     /// References, or their beginnings with a `*` behind.
     pub(crate) secrets: Vec<String>,
     pub(crate) body_while_held: bool,
 }
 
 impl Grants {
-    /// Whether the guest may call this upstream.
-    pub(crate) fn may_call(&self, upstream: &str) -> bool {
-        self.upstreams.iter().any(|granted| granted == upstream)
+    /// How far the guest may go to call this upstream, if it may.
+    pub(crate) fn reach(&self, upstream: &str) -> Option<Reach> {
+        let granted = |name: &str| self.upstreams.iter().any(|granted| granted == name);
+        match upstream {
+            ANY_ORIGIN => None,
+            named if granted(named) => Some(Reach::Named),
+            origin if origin.starts_with("https://") && granted(ANY_ORIGIN) => Some(Reach::Public),
+            _ => None,
+        }
+    }
+
+    /// Takes over the origins of the URLs that a configuration has in the fields that are for that.
+    pub(crate) fn read_origins(&mut self, config: &Map<String, Value>) {
+        let urls = self.origins_in.iter().filter_map(|name| config.get(name)?.as_str());
+        let origins: Vec<_> = urls.filter_map(origin).collect();
+        self.upstreams.extend(origins);
     }
 
     /// Takes over what the host's part of a configuration says.
@@ -37,6 +53,9 @@ impl Grants {
         Ok(())
     }
 }
+
+/// Grants all origins with TLS whose addresses are public.
+pub(crate) const ANY_ORIGIN: &str = "https://*";
 
 fn given<'v>(host: &'v Map<String, Value>, name: &str) -> Option<&'v Value> {
     host.get(name).filter(|value| !value.is_null())

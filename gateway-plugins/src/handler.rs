@@ -7,7 +7,7 @@ use gateway_core::{
     plugin::{Exchange, Flow, Handler},
     reply::message_reply,
 };
-use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header::SET_COOKIE};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::{
@@ -343,7 +343,10 @@ fn done<M>(verdict: Verdict, exchange: &mut Exchange) -> Flow<M> {
 /// Writes fields, each in place of all of its name.
 fn write(message: &mut impl Head, fields: impl IntoIterator<Item = (HeaderName, HeaderValue)>) {
     for (name, value) in fields {
-        message.headers_mut().insert(name, value);
+        match name {
+            SET_COOKIE => drop(message.headers_mut().append(name, value)),
+            _ => drop(message.headers_mut().insert(name, value)),
+        }
     }
 }
 

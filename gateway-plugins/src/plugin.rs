@@ -229,6 +229,20 @@ impl Builder {
         self
     }
 
+    /// Fields of its configuration whose URLs it may call, beside what else it is allowed: the operator who wrote such a
+    /// URL has named its origin. Their defaults count as well.
+    ///
+    /// ```
+    /// use gateway_plugins::WasmPlugin;
+    ///
+    /// let plugin = WasmPlugin::builder("login").origins_in(["issuer"]);
+    /// ```
+    #[must_use]
+    pub fn origins_in<'a>(mut self, fields: impl IntoIterator<Item = &'a str>) -> Self {
+        self.grants.origins_in = fields.into_iter().map(str::to_owned).collect();
+        self
+    }
+
     /// A function that it can call by `name`.
     #[must_use]
     pub fn function(mut self, name: &str, function: impl ForeignFunction) -> Self {

@@ -15,9 +15,18 @@ pub type Calling = Pin<Box<dyn Future<Output = Result<Response<Body>, BoxError>>
 /// an embedder may have its own.
 pub trait Upstreams: Send + Sync + 'static {
     /// Sends `request` to the upstream `name`; none where there is no such upstream. Its target is a path and a
-    /// query, its `Host` what the guest says. `shard` is the worker that asks. The host keeps the time and bounds
-    /// the answer.
+    /// query, its `Host` what the guest says, and a [`Reach`] is among its extensions. `shard` is the worker that asks.
+    /// The host keeps the time and bounds the answer.
     fn call(&self, name: &str, request: Request<Body>, shard: usize) -> Option<Calling>;
+}
+
+/// How far a callout may go, by the words that grant it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reach {
+    /// To what the operator named: a service, or an origin as `https://login.example.com`, wherever that is.
+    Named,
+    /// To an origin that the operator did not name (`https://*`): to public addresses only.
+    Public,
 }
 
 /// Where consumers are looked up. [`FromConfig`](crate::FromConfig) is the gateway's own answer.

@@ -9,10 +9,14 @@ use gateway_core::{
 };
 use http::Request;
 
-use crate::sources::{Calling, Upstreams};
+use crate::{
+    origins::Origins,
+    sources::{Calling, Upstreams},
+};
 
 /// Sends callouts to the gateway's services by their names, with their TLS, timeouts, retries and open
-/// connections. Plugins are registered before there is a gateway, so it is told of it afterwards; until then no
+/// connections. Where the name is an origin (`https://login.example.com`), they go there, with TLS that is verified by the
+/// system's anchors. Plugins are registered before there is a gateway, so it is told of it afterwards; until then no
 /// upstream is known.
 ///
 /// ```
@@ -26,17 +30,20 @@ use crate::sources::{Calling, Upstreams};
 /// upstreams.connect(&gateway);
 /// ```
 #[derive(Default)]
-pub struct GatewayUpstreams(OnceLock<WeakGateway>);
+pub struct GatewayUpstreams {
+    gateway: OnceLock<WeakGateway>,
+    origins: Origins,
+}
 
 impl GatewayUpstreams {
     /// From now on callouts go through `gateway`, as long as it lives. Only the first call counts.
     pub fn connect(&self, gateway: &Gateway) {
         // A second gateway is not this one's plugins' business.
-        let _ = self.0.set(gateway.downgrade());
+        let _ = self.gateway.set(gateway.downgrade());
     }
 
     fn backend(&self, name: &str) -> Option<Arc<Backend>> {
-        let snapshot = self.0.get()?.upgrade()?.snapshot();
+        let snapshot = self.gateway.get()?.upgrade()?.snapshot();
         let named = |service: &&Arc<gateway_core::config::Service>| service.name.as_deref() == Some(name);
         let service = snapshot.config().services.values().find(named)?;
         snapshot.backend(service.id).cloned()
@@ -45,6 +52,9 @@ impl GatewayUpstreams {
 
 impl Upstreams for GatewayUpstreams {
     fn call(&self, name: &str, mut request: Request<Body>, shard: usize) -> Option<Calling> {
+        if name.contains("://") {
+            return self.origins.call(name, request);
+        }
         let backend = self.backend(name)?;
         Some(Box::pin(async move {
             let mut exchange = Exchange::new(Arc::new(ConnectInfo::unknown()));

@@ -3,7 +3,10 @@
 
 use std::{fs, path::Path};
 
-use gateway_core::{config::Config, plugins};
+use gateway_core::{
+    config::{Config, Options},
+    plugins,
+};
 use gateway_plugins::Plugins;
 
 #[test]
@@ -17,11 +20,35 @@ fn every_example_of_a_page_is_a_whole_file() {
         let text = fs::read_to_string(&page).unwrap();
         for example in text.split("```yaml\n").skip(1).filter(|_| registry.get(name).is_some()) {
             let example = example.split("```").next().unwrap();
-            if let Err(problems) = Config::parse(example, &registry) {
-                panic!("{}: {problems}\n{example}", page.display());
+            let secret = |_: &str| Some("a secret of 32 characters or more".to_owned());
+            let config = Config::parse(example, Options::new(&registry).environment(&secret));
+            let config =
+                config.unwrap_or_else(|problems| panic!("{}: {problems}\n{example}", page.display()));
+            for plugin in config.plugins.values() {
+                assert!(
+                    !plugin.config.to_string().contains("{vault://"),
+                    "a secret is not looked up: {example}"
+                );
             }
             seen += 1;
         }
     }
     assert!(seen > 15, "{seen}");
+}
+
+/// What a page says that a plugin stands is what its tests try.
+#[test]
+fn every_attack_of_a_page_is_a_test() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("../docs/plugins/openid-connect.md")).unwrap();
+    let folder = root.join("guests/openid-connect/tests");
+    let files = ["attacks_login.rs", "attacks_session.rs", "bearer.rs", "login.rs"];
+    let tests: String = files.map(|file| fs::read_to_string(folder.join(file)).unwrap()).concat();
+    let attacks = page.split("\n## Attacks").nth(1).unwrap();
+    let named: Vec<_> =
+        attacks.lines().filter_map(|line| line.strip_suffix("` |")?.rsplit('`').next()).collect();
+    assert!(named.len() >= 40, "{}", named.len());
+    for name in named {
+        assert!(tests.contains(&format!("#[test]\nfn {name}()")), "there is no test {name}");
+    }
 }

@@ -126,7 +126,7 @@ pub use text::Text;
 /// | `one_of = ["a", "b"]` | texts, or elements, that are one of these |
 /// | `format = "regex"` | texts, or elements, of this form: `header-name`, `host`, `server-name`, `ip-or-cidr`, `method`, `path`, `url`, `regex`, `header`, `name:value`, `name:template`, `header:header`, `header:value` |
 /// | `set` | a list in which each value counts once |
-/// | `referenceable` | `{vault://...}` is looked up |
+/// | `referenceable` | texts, or elements, in which `{vault://...}` is looked up |
 /// | `deprecated = "use x"` | on its way out |
 ///
 /// and on the type, `#[config(...)]` takes `at_least_one_of = ["a", "b"]`, `mutually_exclusive = [...]`,

@@ -112,7 +112,8 @@ impl Request {
         host::property(path, <[u8]>::to_vec)
     }
 
-    /// Writes a header field on the answer that is yet to come, whoever makes it, in place of all of its name.
+    /// Writes a header field on the answer that is yet to come, whoever makes it, in place of all of its name;
+    /// `set-cookie` is added beside those that are there.
     pub fn set_response_header(&mut self, name: &str, value: &str) {
         self.set_response_headers(&[(name, value)]);
     }

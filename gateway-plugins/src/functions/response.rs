@@ -1,7 +1,7 @@
 //! What the answer will carry.
 
 use gateway_core::reply::message_reply;
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode, header::SET_COOKIE};
 use plugin_contract::response::{self, Fill, List, Value};
 use serde::Deserialize;
 use smallvec::SmallVec;
@@ -91,7 +91,12 @@ impl Function for Refuse {
             headers.into_iter().map(|(name, value)| field(call.names, name.as_bytes(), value.as_bytes()));
         let fields = fields.collect::<Result<Vec<_>, _>>()?;
         let mut reply = message_reply(status, message, exchange.asked, exchange.request_id);
-        reply.headers_mut().extend(fields);
+        for (name, value) in fields {
+            match name {
+                SET_COOKIE => drop(reply.headers_mut().append(name, value)),
+                _ => drop(reply.headers_mut().insert(name, value)),
+            }
+        }
         effects.answer(reply);
         Ok(Reply::Now(()))
     }

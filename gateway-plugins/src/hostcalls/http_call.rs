@@ -53,13 +53,14 @@ fn call(
     put_u32(memory, token_at, 0)?;
     let upstream =
         std::str::from_utf8(bytes(memory, upstream, upstream_size)?).map_err(|_| Status::BadArgument)?;
-    if !host.config().is_some_and(|config| config.may_call(upstream)) {
+    let Some(reach) = host.config().and_then(|config| config.reach(upstream)) else {
         tracing::debug!(plugin = &*host.runtime.name, upstream, "a plugin may not call this upstream");
         return Err(Status::BadArgument.into());
-    }
+    };
     let body = Bytes::copy_from_slice(bytes(memory, body, body_size)?);
     let trailers = plain(&pairs::decode(bytes(memory, trailers, trailers_size)?)?)?;
-    let request = request(&pairs::decode(bytes(memory, headers, headers_size)?)?, body, trailers)?;
+    let mut request = request(&pairs::decode(bytes(memory, headers, headers_size)?)?, body, trailers)?;
+    request.extensions_mut().insert(reach);
     let token = host.new_token();
     let limits = &host.runtime.limits;
     let time = Duration::from_millis(milliseconds.into()).min(limits.callout_time);

@@ -7,7 +7,9 @@ use gateway_core::{
     config::{Checked, Problem, Problems},
     plugin::Registry,
 };
-use gateway_plugins::{Area, Builder, Engine, GatewayUpstreams, Limits, MetricValue, Module, Watch};
+use gateway_plugins::{
+    Area, Builder, Calling, Engine, GatewayUpstreams, Limits, MetricValue, Module, Upstreams, Watch,
+};
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http_body_util::BodyExt;
 use plugin_sdk::testing::wire::{Refused, Request, Response, Start, Tell};
@@ -46,7 +48,8 @@ impl Bed {
     ) -> Result<Self, Failure> {
         let upstreams = Arc::new(GatewayUpstreams::default());
         let allowed = start.services.iter().map(String::as_str);
-        let mut builder = builder.limits(limits()).grant(Area::ALL).upstreams(upstreams.clone(), allowed);
+        let through = Arc::new(ByServices(Arc::clone(&upstreams)));
+        let mut builder = builder.limits(limits()).grant(Area::ALL).upstreams(through, allowed);
         for name in &start.functions {
             builder = builder.function(name, Relay { name: name.clone(), link: Arc::clone(link) });
         }
@@ -100,6 +103,20 @@ impl Bed {
     }
 }
 
+/// Sends what is for an origin (`https://login.example.com`) to the service that the test answers for.
+struct ByServices(Arc<GatewayUpstreams>);
+
+impl Upstreams for ByServices {
+    fn call(&self, name: &str, request: http::Request<Body>, shard: usize) -> Option<Calling> {
+        self.0.call(&service_named(name), request, shard)
+    }
+}
+
+/// A service's name has no room for `://`.
+fn service_named(name: &str) -> String {
+    name.replace("://", "--").replace([':', '[', ']'], "-")
+}
+
 /// The request as a listener would hand it over.
 fn message(request: Request) -> Result<http::Request<Body>, Failure> {
     let mut headers = headers(&request.fields);
@@ -122,7 +139,8 @@ async fn config(start: Start, link: &Arc<Link>) -> Result<Value, Failure> {
     let mut services = Vec::new();
     for name in start.services {
         let port = serve(name.clone(), Arc::clone(link)).await?;
-        services.push(json!({ "name": name, "host": "127.0.0.1", "port": port, "retries": 0 }));
+        services
+            .push(json!({ "name": service_named(&name), "host": "127.0.0.1", "port": port, "retries": 0 }));
     }
     let port = serve(String::new(), Arc::clone(link)).await?;
     let route = json!({ "name": "all", "paths": ["/"], "strip_path": false, "preserve_host": true });

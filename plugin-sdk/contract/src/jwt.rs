@@ -28,7 +28,8 @@ pub struct Verifier<'a> {
     pub issuers: Vec<&'a str>,
     /// The values of `aud`, one of which a token must have; none: any.
     pub audiences: Vec<&'a str>,
-    /// The values of the header's `typ` that are taken, whatever their case; none: `JWT` or no `typ`.
+    /// The values of the header's `typ` that are taken, whatever their case, an empty one for no `typ`; none: `JWT`
+    /// or no `typ`.
     pub types: Vec<&'a str>,
 }
 

@@ -10,7 +10,7 @@ use crate::Call;
 /// that calls. It may be called in the request's phase; they are written when the plugin's turn comes on the way back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Headers<'a> {
-    /// Names and values. Each takes the place of all fields of its name.
+    /// Names and values. Each takes the place of all fields of its name, but for `set-cookie`, which is added.
     #[serde(borrow)]
     pub set: Vec<(&'a str, &'a str)>,
 }

@@ -135,9 +135,6 @@ impl<const N: usize> Json<N> {
             self.raw(",\"deprecated\":");
             self.text(instead);
         }
-        if field.referenceable {
-            self.raw(",\"referenceable\":true");
-        }
         if field.set {
             self.raw(",\"uniqueItems\":true");
         }
@@ -181,6 +178,9 @@ impl<const N: usize> Json<N> {
             Kind::Text if !field.one_of.is_empty() => self.choice(field.one_of),
             Kind::Text => {
                 self.raw("\"type\":\"string\"");
+                if field.referenceable {
+                    self.raw(",\"referenceable\":true");
+                }
                 if let Some(format) = field.format {
                     self.raw(",\"format\":");
                     self.text(format);

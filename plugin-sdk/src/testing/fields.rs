@@ -36,6 +36,11 @@ impl Fields {
         }
     }
 
+    /// As the gateway writes fields on an answer: each `set-cookie` is of a cookie of its own.
+    pub(super) fn write(&mut self, name: &str, value: &str) {
+        if name.eq_ignore_ascii_case("set-cookie") { self.add(name, value) } else { self.set(name, value) }
+    }
+
     pub(super) fn add(&mut self, name: &str, value: &str) {
         self.0.push((name.to_ascii_lowercase(), value.to_owned()));
     }

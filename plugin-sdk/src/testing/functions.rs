@@ -273,7 +273,7 @@ fn headers<'a>(world: &World, fields: impl IntoIterator<Item = (&'a str, &'a str
     let set = |exchange: &mut Exchange| {
         for (name, value) in fields {
             match &mut exchange.response {
-                Some((_, fields)) => fields.set(name, value),
+                Some((_, fields)) => fields.write(name, value),
                 None => exchange.deferred.push((name.to_owned(), value.to_owned())),
             }
         }

@@ -146,7 +146,7 @@ impl Native {
         }
         let mut fields = reply.fields;
         let deferred = self.exchange(context, |exchange| std::mem::take(&mut exchange.deferred));
-        deferred.iter().for_each(|(name, value)| fields.set(name, value));
+        deferred.iter().for_each(|(name, value)| fields.write(name, value));
         self.exchange(context, |exchange| exchange.response = Some((reply.status, fields)));
         let mut way = Way { context, side: Side::Response, client, pieces };
         match self.answer(&mut way) {

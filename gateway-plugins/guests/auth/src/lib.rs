@@ -40,14 +40,18 @@ impl Otherwise {
     }
 
     /// Whether it matters who calls.
-    fn open(&self) -> Result<bool, Reply> {
+    ///
+    /// # Errors
+    /// A gateway that cannot say.
+    pub fn open(&self) -> Result<bool, Reply> {
         if self.0.is_none() {
             return Ok(true);
         }
         Ok(consumer::caller().map_err(unexpected)? != Caller::Known)
     }
 
-    fn judge(&self, found: Result<(), Reply>) -> Flow {
+    /// What becomes of a request for which that was found.
+    pub fn judge(&self, found: Result<(), Reply>) -> Flow {
         let (refusal, anonymous) = match (found, &self.0) {
             (Ok(()), _) => return Flow::Continue,
             (Err(refusal), None) => return refusal.into(),

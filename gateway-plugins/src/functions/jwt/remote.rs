@@ -16,12 +16,13 @@ use super::{
     jwk::{self, From},
     keys::Set,
 };
-use crate::sources::Upstreams;
+use crate::sources::{Reach, Upstreams};
 
 /// The keys at an address.
 pub(super) struct Remote {
     upstream: String,
     uri: Uri,
+    reach: Reach,
     fresh: Duration,
     algorithms: Vec<Algorithm>,
     upstreams: Arc<dyn Upstreams>,
@@ -61,7 +62,7 @@ const MOST: usize = 256 << 10;
 impl Remote {
     /// Nothing where `url` is no address.
     pub(super) fn new(
-        (upstream, url): (&str, &str),
+        (upstream, url, reach): (&str, &str, Reach),
         fresh: u32,
         algorithms: &[Algorithm],
         (upstreams, shard): (Arc<dyn Upstreams>, usize),
@@ -71,6 +72,7 @@ impl Remote {
         (web && uri.authority().is_some()).then(|| Self {
             upstream: upstream.to_owned(),
             uri,
+            reach,
             fresh: Duration::from_secs(fresh.into()).max(PAUSE),
             algorithms: algorithms.to_vec(),
             upstreams,
@@ -130,6 +132,7 @@ impl Remote {
         let mut request = Request::new(Body::empty());
         let target = self.uri.path_and_query().map_or("/", |target| target.as_str());
         *request.uri_mut() = target.parse()?;
+        request.extensions_mut().insert(self.reach);
         let host = self.uri.authority().map_or("", |authority| authority.as_str());
         request.headers_mut().insert(header::HOST, HeaderValue::from_str(host)?);
         request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static("application/json"));

@@ -185,7 +185,7 @@ impl Verifier {
             false => self.types.iter().any(|own| own.eq_ignore_ascii_case(name)),
         };
         match token.header.get("typ") {
-            None if self.types.is_empty() => Ok(()),
+            None if self.types.is_empty() || self.types.iter().any(String::is_empty) => Ok(()),
             Some(Value::String(name)) if known(name) => Ok(()),
             _ => Err(Refusal::Type),
         }
@@ -208,9 +208,10 @@ impl Source {
                 Ok(Self::Set(Arc::new(set)))
             }
             Keys::Address { upstream, url, fresh } => {
-                let upstreams = call.sources.upstreams.clone().filter(|_| call.grants.may_call(upstream));
-                let through = (upstreams.ok_or(Status::BadArgument)?, call.shard.unwrap_or_default());
-                let remote = Remote::new((upstream, url), *fresh, algorithms, through);
+                let reach = call.grants.reach(upstream).ok_or(Status::BadArgument)?;
+                let upstreams = call.sources.upstreams.clone().ok_or(Status::BadArgument)?;
+                let through = (upstreams, call.shard.unwrap_or_default());
+                let remote = Remote::new((upstream, url, reach), *fresh, algorithms, through);
                 Ok(Self::Remote(Arc::new(remote.ok_or(Status::BadArgument)?)))
             }
             Keys::Credentials { claim, base64 } => {

@@ -1,0 +1,148 @@
+//! Access tokens that are over are made anew: once for all requests of a session that come meanwhile.
+
+use std::time::Duration;
+
+use plugin_sdk::{
+    kv::{self, Only, Outcome},
+    prelude::*,
+    serde_json::{self, Value},
+};
+
+use crate::{
+    Openid,
+    id_token::{self, Bad, Expected},
+    login::Begun,
+    random,
+    refusal::Refused,
+    session::Session,
+    token::{Client, Failed},
+};
+
+/// What becomes of a session whose access token is over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Refreshed {
+    /// It goes on with these bytes.
+    Renewed(Vec<u8>),
+    /// It goes on as it is: the provider cannot be asked.
+    Kept,
+    /// It is over.
+    Over,
+}
+
+/// Namespaces: who asks, and what came of it. Both stand under the digest of the refresh token.
+const ASKING: &str = "refreshing";
+const DONE: &str = "refreshed";
+/// Seconds for which a browser may still come with the cookie from before.
+const LATE: u32 = 60;
+/// Seconds until a provider that cannot be asked is asked again.
+const PAUSE: u32 = 5;
+
+impl Openid {
+    pub(crate) async fn refresh(&self, client: &Client, session: &Session<'_>) -> Result<Refreshed, Error> {
+        let key = random::digest(&format!("{} {}", self.keys.client(), session.refresh_token))?;
+        let end = time::now() + self.timeout * 2;
+        loop {
+            if let Some((done, _)) = kv::get(DONE, &key)? {
+                return Ok(Refreshed::read(&done));
+            }
+            let (_lock, asks) = Lock::take(&key, self.timeout)?;
+            if asks {
+                let refreshed = self.ask(client, session).await?;
+                let pause = if refreshed == Refreshed::Kept { PAUSE } else { LATE };
+                kv::set(DONE, &key, &refreshed.written(), Some(pause), Only::Always)?;
+                return Ok(refreshed);
+            }
+            if time::now() >= end {
+                return Ok(Refreshed::Kept);
+            }
+            time::sleep(Duration::from_millis(20)).await?;
+        }
+    }
+
+    async fn ask(&self, client: &Client, session: &Session<'_>) -> Result<Refreshed, Error> {
+        let Some(provider) = self.discovery.provider().await else { return Ok(Refreshed::Kept) };
+        let grant = [("grant_type", "refresh_token"), ("refresh_token", session.refresh_token)];
+        let tokens = match client.tokens(&provider, &grant).await {
+            Ok(tokens) => tokens,
+            Err(Failed::Unavailable) => return Ok(Refreshed::Kept),
+            Err(Failed::Refused) => return Ok(Refreshed::Over),
+        };
+        // An ID token that comes along is of the same user (OpenID Connect Core 1.0, section 12.2).
+        let (id_token, claims) = match tokens.id_token.as_deref() {
+            None => (session.id_token, id_token::said(session.id_token)),
+            Some(token) => {
+                let expected = Expected {
+                    client: &client.id,
+                    nonce: None,
+                    subject: Some(session.subject),
+                    access_token: &tokens.access_token,
+                    since: None,
+                };
+                match id_token::verify(&provider, token, expected).await {
+                    Ok(claims) => (token, claims),
+                    Err(Bad::Token(word)) => {
+                        warn!("{word}: the ID token of a refresh is not good");
+                        return Ok(Refreshed::Over);
+                    }
+                    // The refresh token may be used up: what came with it counts.
+                    Err(Bad::Unavailable) => (session.id_token, id_token::said(session.id_token)),
+                }
+            }
+        };
+        let user: Option<Value> = serde_json::from_str(session.user_info).ok();
+        let begun = Begun {
+            name: session.name,
+            begun: session.begun,
+            used: time::now().as_secs(),
+            subject: session.subject,
+            id_token,
+        };
+        match self.session(&begun, &tokens, &claims, user.as_ref(), session.refresh_token) {
+            Ok(bytes) => Ok(Refreshed::Renewed(bytes)),
+            Err(Refused::Unexpected) => Err(Error::Failed),
+            Err(_) => Ok(Refreshed::Over),
+        }
+    }
+}
+
+impl Refreshed {
+    fn written(&self) -> Vec<u8> {
+        match self {
+            Self::Renewed(bytes) => [&[1], &bytes[..]].concat(),
+            Self::Kept => vec![2],
+            Self::Over => vec![3],
+        }
+    }
+
+    fn read(bytes: &[u8]) -> Self {
+        match bytes.split_first() {
+            Some((1, bytes)) => Self::Renewed(bytes.to_vec()),
+            Some((2, _)) => Self::Kept,
+            _ => Self::Over,
+        }
+    }
+}
+
+/// Held by whoever asks; given back however that ends.
+struct Lock<'k>(Option<&'k str>);
+
+impl<'k> Lock<'k> {
+    /// Whether it is there to be taken. Where there is no room to note it, everybody asks.
+    fn take(key: &'k str, timeout: Duration) -> Result<(Self, bool), Error> {
+        let seconds = u32::try_from(timeout.as_secs()).unwrap_or(u32::MAX).saturating_add(2);
+        Ok(match kv::set(ASKING, key, b"", Some(seconds), Only::Absent)? {
+            Outcome::Done(_) => (Self(Some(key)), true),
+            Outcome::Full => (Self(None), true),
+            Outcome::Refused(_) => (Self(None), false),
+        })
+    }
+}
+
+impl Drop for Lock<'_> {
+    fn drop(&mut self) {
+        if let Some(key) = self.0 {
+            // It ends by itself as well.
+            let _ = kv::delete(ASKING, key, Only::Always);
+        }
+    }
+}

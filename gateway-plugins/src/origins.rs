@@ -1,0 +1,206 @@
+//! Callouts to addresses that no service of the configuration stands for: `https://login.example.com`.
+
+use std::{
+    collections::HashMap,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use gateway_core::{
+    Body, BoxError, ConnectInfo,
+    config::{Protocol, Service},
+    plugin::Exchange,
+    upstream::{
+        Backend, Dns, Group, HostPolicy, PoolLimits, Resolve, Resolving, TlsSettings, Transport, Upstream,
+    },
+};
+use http::{HeaderValue, Request, Uri, header::HOST, uri::Scheme};
+
+use crate::sources::{Calling, Reach};
+
+/// How origins are spoken to: with a pool of connections each, TLS that is verified by the system's anchors, and no
+/// redirects.
+#[derive(Default)]
+pub(crate) struct Origins(Mutex<HashMap<(String, Reach), Arc<Backend>>>);
+
+/// Origins that are kept at a time.
+const MOST: usize = 256;
+
+impl Origins {
+    /// Sends `request` to `origin`; none where that is no origin, or nothing that may be reached.
+    pub(crate) fn call(&self, origin: &str, mut request: Request<Body>) -> Option<Calling> {
+        let reach = request.extensions().get::<Reach>().copied().unwrap_or(Reach::Public);
+        let host = HeaderValue::from_str(origin.split_once("://")?.1).ok()?;
+        request.headers_mut().insert(HOST, host);
+        let backend = self.backend(origin, reach)?;
+        Some(Box::pin(async move {
+            let mut exchange = Exchange::new(Arc::new(ConnectInfo::unknown()));
+            Ok(backend.forward(&mut request, HostPolicy::Client, 0, &mut exchange).await?)
+        }))
+    }
+
+    fn backend(&self, origin: &str, reach: Reach) -> Option<Arc<Backend>> {
+        let key = (origin.to_owned(), reach);
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(backend) = known.get(&key) {
+            return Some(Arc::clone(backend));
+        }
+        let made = made(origin, reach).inspect_err(|error| tracing::warn!(origin, %error, "no such origin"));
+        let made = Arc::new(made.ok()?);
+        if known.len() >= MOST {
+            known.clear();
+        }
+        known.insert(key, Arc::clone(&made));
+        Some(made)
+    }
+}
+
+fn made(origin: &str, reach: Reach) -> Result<Backend, BoxError> {
+    let own =
+        self::origin(origin).filter(|own| own == origin).ok_or("this is not how an origin is written")?;
+    let uri = own.parse::<Uri>()?;
+    let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+    if reach == Reach::Public && host.parse::<IpAddr>().is_ok_and(|address| !is_public(address)) {
+        return Err("the address is not public".into());
+    }
+    let mut service = Service::new(origin, host);
+    let tls = uri.scheme() == Some(&Scheme::HTTPS);
+    service.protocol = if tls { Protocol::Https } else { Protocol::Http };
+    service.port = uri.port_u16().unwrap_or(if tls { 443 } else { 80 });
+    service.retries = 0;
+    let transport = if tls { Transport::tls(&TlsSettings::default())? } else { Transport::clear() };
+    let resolver: Arc<dyn Resolve> = match reach {
+        Reach::Named => Arc::new(Dns::system()),
+        Reach::Public => Arc::new(PublicOnly(Dns::system())),
+    };
+    let upstream = Upstream::new(Group::of_service(&service), None, resolver, 1, PoolLimits::default());
+    Ok(Backend::new(&service, upstream, transport))
+}
+
+/// The origin of a URL (RFC 6454, section 4), as grants and callouts write it: `https://example.com`, the port only where
+/// it is not the scheme's own. None where the URL has another scheme, or says who logs in.
+pub(crate) fn origin(url: &str) -> Option<String> {
+    let uri = url.parse::<Uri>().ok()?;
+    let scheme = uri.scheme_str().filter(|scheme| matches!(*scheme, "http" | "https"))?;
+    let authority = uri.authority().filter(|authority| !authority.as_str().contains('@'))?;
+    let own = if scheme == "https" { 443 } else { 80 };
+    let port = authority.port_u16().filter(|port| *port != own);
+    let port = port.map(|port| format!(":{port}")).unwrap_or_default();
+    Some(format!("{scheme}://{}{port}", authority.host().to_ascii_lowercase()))
+}
+
+/// Names that stand for public addresses, and for those alone: what a document of somebody else names must not lead
+/// into the operator's own network. Connections go to the addresses that were looked at.
+#[derive(Debug)]
+struct PublicOnly(Dns);
+
+impl Resolve for PublicOnly {
+    fn resolve<'a>(&'a self, name: &'a str) -> Resolving<'a> {
+        Box::pin(async move {
+            let mut found = self.0.resolve(name).await?;
+            found.addresses.retain(|found| is_public(found.ip));
+            if found.addresses.is_empty() { Err("no address of it is public".into()) } else { Ok(found) }
+        })
+    }
+}
+
+/// Whether an address is one of the internet's (RFC 6890 and its registries).
+fn is_public(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => is_public_v4(address),
+        IpAddr::V6(address) => match address.to_ipv4_mapped() {
+            Some(address) => is_public_v4(address),
+            None => is_public_v6(address),
+        },
+    }
+}
+
+fn is_public_v4(address: Ipv4Addr) -> bool {
+    let [a, b, c, _] = address.octets();
+    let special = matches!(
+        (a, b, c),
+        (0 | 10 | 127 | 224.., ..)
+            | (100, 64..=127, _)
+            | (169, 254, _)
+            | (172, 16..=31, _)
+            | (192, 0, 0 | 2)
+            | (192, 88, 99)
+            | (192, 168, _)
+            | (198, 18 | 19, _)
+            | (198, 51, 100)
+            | (203, 0, 113)
+    );
+    !special
+}
+
+/// 2000::/3 without what carries an IPv4 address or is for examples: 2001::/23, 2001:db8::/32, 2002::/16, 3fff::/20.
+fn is_public_v6(address: Ipv6Addr) -> bool {
+    let [a, b, ..] = address.segments();
+    let special = matches!((a, b), (0x2001, 0..=0x1ff | 0xdb8) | (0x2002, _) | (0x3fff, 0..=0xfff));
+    a & 0xe000 == 0x2000 && !special
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Origins, Reach, is_public, made, origin};
+    use gateway_core::Body;
+    use http::Request;
+
+    #[test]
+    fn an_origin_is_written_in_one_way() {
+        for (url, own) in [
+            ("https://Login.Example.com/realms/a?b", Some("https://login.example.com")),
+            ("https://a:443/", Some("https://a")),
+            ("http://a:8080", Some("http://a:8080")),
+            ("https://[::1]:8443/x", Some("https://[::1]:8443")),
+            ("https://user@a/", None),
+            ("ftp://a/", None),
+            ("/only/a/path", None),
+            ("a", None),
+        ] {
+            assert_eq!(origin(url).as_deref(), own, "{url}");
+        }
+        assert!(made("https://A", Reach::Named).is_err(), "not as an origin is written");
+    }
+
+    #[test]
+    fn what_is_not_public_is_not_reached_unless_the_operator_names_it() {
+        for address in [
+            "127.0.0.1",
+            "10.1.2.3",
+            "172.31.0.1",
+            "192.168.1.1",
+            "169.254.169.254",
+            "100.64.0.1",
+            "0.0.0.0",
+            "224.0.0.1",
+            "255.255.255.255",
+            "198.18.0.1",
+            "192.0.2.1",
+            "203.0.113.9",
+            "::",
+            "::1",
+            "fe80::1",
+            "fd00::1",
+            "ff02::1",
+            "::ffff:10.0.0.1",
+            "64:ff9b::a00:1",
+            "2002:a00:1::",
+            "2001::1",
+            "2001:db8::1",
+        ] {
+            assert!(!is_public(address.parse().unwrap()), "{address}");
+        }
+        for address in ["1.1.1.1", "172.32.0.1", "100.128.0.1", "2606:4700::1111", "2001:4860:4860::8888"] {
+            assert!(is_public(address.parse().unwrap()), "{address}");
+        }
+        let origins = Origins::default();
+        for host in ["127.0.0.1", "[::1]", "169.254.169.254"] {
+            let request = || Request::new(Body::empty());
+            assert!(origins.call(&format!("https://{host}"), request()).is_none(), "{host}");
+            let mut named = request();
+            named.extensions_mut().insert(Reach::Named);
+            assert!(origins.call(&format!("https://{host}"), named).is_some(), "{host}");
+        }
+    }
+}
