@@ -7,21 +7,27 @@
 //! | [`LeastConnections`] | of two, the one with fewer requests under way for its weight |
 //! | [`Latency`] | of two, the one that answers sooner for its weight |
 //! | [`HashRing`] | the same one for the same value, as Kong lays out its ring |
+//!
+//! Weights are worked out before, where endpoints differ in rank or in age: [`spill_over`], [`SlowStart`].
 
 mod hash_ring;
 mod latency;
 mod least_connections;
+mod levels;
 mod load;
 mod random;
 mod round_robin;
+mod slow_start;
 mod two_choices;
 
 pub use hash_ring::{HashRing, Place, hash};
 pub use latency::Latency;
 pub use least_connections::LeastConnections;
+pub use levels::{Graded, spill_over};
 pub use load::Load;
 pub use random::Random;
 pub use round_robin::RoundRobin;
+pub use slow_start::SlowStart;
 
 /// Picks one of the endpoints it was built over.
 ///

@@ -5,6 +5,7 @@
 //! inner end forwards.
 
 mod chain;
+mod destination;
 mod exchange;
 mod handler;
 mod layer;
@@ -17,6 +18,7 @@ mod series;
 mod tap;
 
 pub use chain::{Chain, Forward, Link};
+pub use destination::{Destination, To, Way, Ways};
 pub use exchange::{Exchange, Matched, Source, Timings, UriCaptures};
 pub use handler::{Flow, Handler, Resume, Wait};
 pub use layer::{ChainLayer, ChainService, LayerPlugin};

@@ -155,15 +155,15 @@ impl fmt::Debug for Permit {
     }
 }
 
-/// One number that a policy shows, as a sample of a metric.
+/// One number that a plugin shows, as a sample of a metric.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reading {
     /// The name of the metric.
     pub metric: &'static str,
     /// What it is.
     pub help: &'static str,
-    /// The service that it is about.
-    pub service: Uuid,
+    /// The service that it is about, where it is about one.
+    pub service: Option<Uuid>,
     /// Labels besides `service`.
     pub labels: Vec<(&'static str, String)>,
     /// The number now.

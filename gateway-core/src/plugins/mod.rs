@@ -1,5 +1,6 @@
 //! Plugins in Rust: some with Kong's names, fields, priorities and behaviour, some for what goes beyond Kong.
 
+mod canary;
 mod circuit_breaker;
 #[cfg(feature = "compression")]
 mod compression;
@@ -9,12 +10,16 @@ mod cors;
 mod file_log;
 mod http_log;
 mod lua_fields;
+mod mirror;
 mod prometheus;
 mod proxy_cache;
 mod request_size_limiting;
 mod retry;
 mod sites;
+mod told_apart;
+mod traffic_split;
 
+pub use canary::Canary;
 pub use circuit_breaker::CircuitBreaker;
 #[cfg(feature = "compression")]
 pub use compression::Compression;
@@ -23,10 +28,12 @@ pub use correlation_id::CorrelationId;
 pub use cors::Cors;
 pub use file_log::FileLog;
 pub use http_log::HttpLog;
+pub use mirror::Mirror;
 pub use prometheus::Prometheus;
 pub use proxy_cache::ProxyCache;
 pub use request_size_limiting::RequestSizeLimiting;
 pub use retry::Retry;
+pub use traffic_split::TrafficSplit;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -42,16 +49,19 @@ use crate::plugin::{Configured, Registry};
 #[must_use]
 pub fn bundled() -> Registry {
     let registry = Registry::empty()
+        .with(Canary::new())
         .with(CircuitBreaker::new())
         .with(ConcurrencyLimit::new())
         .with(CorrelationId::new())
         .with(Cors::new())
         .with(FileLog::new())
         .with(HttpLog::new())
+        .with(Mirror::new())
         .with(Prometheus::new())
         .with(ProxyCache::new())
         .with(RequestSizeLimiting::new())
-        .with(Retry::new());
+        .with(Retry::new())
+        .with(TrafficSplit::new());
     #[cfg(feature = "compression")]
     let registry = registry.with(Compression::new());
     registry

@@ -14,7 +14,10 @@ use super::{
     Endpoint, Hashing, Resolve, balancing::Balancing, lookup::keep_resolved, pool::PoolLimits,
     prober::keep_probed, set::Set, target::Group, watch::Watch,
 };
-use crate::error::{Error, Reason};
+use crate::{
+    clock,
+    error::{Error, Reason},
+};
 
 /// A group of endpoints behind one name.
 ///
@@ -90,6 +93,8 @@ impl Upstream {
         let set = Set {
             endpoints: Box::default(),
             weights: Box::default(),
+            levels: Box::default(),
+            shares: Box::default(),
             balancing: Balancing::new(&group, &[], &[], 1),
             names: HashMap::new(),
             empty: None,
@@ -246,6 +251,11 @@ impl Upstream {
     #[cold]
     fn begin_trial(&self, tried: &[Arc<Endpoint>]) -> Option<Arc<Endpoint>> {
         let watch = self.watch.as_ref()?;
+        let warms = self.set.load().ailing.as_ref().is_some_and(|ailing| ailing.is_due(clock::now()));
+        if warms {
+            // The shares of those that warm up are laid out anew.
+            watch.changed();
+        }
         if self.set.load().generation != watch.generation() {
             self.judge_again();
         }

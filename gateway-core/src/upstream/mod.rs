@@ -68,6 +68,8 @@ pub use endpoint::Endpoint;
 pub(crate) use governed::Rules;
 pub use group::{Unchecked, Upstream};
 pub use hashing::Hashing;
+pub(crate) use hashing::cookie;
+pub(crate) use making::Known;
 pub use pool::PoolLimits;
 pub use target::{Group, Member};
 pub use transport::{TlsSettings, Transport};
