@@ -40,6 +40,7 @@ pub(crate) struct Settings {
     pub(crate) strict_headers: Option<bool>,
     pub(crate) tls_verify: Option<bool>,
     pub(crate) reason_header: Option<bool>,
+    pub(crate) zone: Option<String>,
     pub(crate) access_log: Option<String>,
     pub(crate) log: Option<String>,
     pub(crate) log_format: Option<LogFormat>,
@@ -164,7 +165,7 @@ impl TryFrom<String> for Network {
 }
 
 /// Keys that have an environment variable but no flag.
-const KEYS: [&str; 23] = [
+const KEYS: [&str; 24] = [
     "path_templates",
     "compat",
     "branding",
@@ -173,6 +174,7 @@ const KEYS: [&str; 23] = [
     "strict_headers",
     "tls_verify",
     "reason_header",
+    "zone",
     "limits.head",
     "limits.fields",
     "limits.target",

@@ -39,7 +39,7 @@ pub(crate) mod regex_limits;
 mod route;
 pub mod schema;
 mod service;
-mod tags;
+pub(crate) mod tags;
 mod target;
 mod upstream;
 mod vault;

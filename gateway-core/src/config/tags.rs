@@ -16,7 +16,7 @@ pub(crate) const OF_TARGETS: [(&str, Says); 2] =
     [("group", |value| group(value).is_some()), ("zone", |value| !value.is_empty())];
 
 /// Whether a value says something.
-type Says = fn(&str) -> bool;
+pub(crate) type Says = fn(&str) -> bool;
 
 /// What a target's tags say.
 impl Target {

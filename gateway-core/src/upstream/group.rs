@@ -15,6 +15,7 @@ use super::{
     prober::keep_probed, set::Set, target::Group, watch::Watch,
 };
 use crate::{
+    balance::Crowd,
     clock,
     error::{Error, Reason},
 };
@@ -60,6 +61,8 @@ pub struct Upstream {
     pub(super) making: Mutex<()>,
     pub(super) shards: usize,
     pub(super) limits: PoolLimits,
+    /// Where the requests of all endpoints are counted together, if they are.
+    pub(super) crowd: Option<Crowd>,
 }
 
 struct Task(AbortHandle);
@@ -90,12 +93,14 @@ impl Upstream {
         let watch = Watch::new(&group, before);
         let named = group.targets.iter().any(|member| member.ip().is_none());
         let tended = named || watch.as_ref().is_some_and(|watch| watch.prober.is_some());
+        let crowd = previous.and_then(|previous| previous.crowd.clone());
+        let crowd = group.is_bounded().then(|| crowd.unwrap_or_default());
         let set = Set {
             endpoints: Box::default(),
             weights: Box::default(),
             levels: Box::default(),
             shares: Box::default(),
-            balancing: Balancing::new(&group, &[], &[], 1),
+            balancing: Balancing::new(&group, &[], &[], 1, None),
             names: HashMap::new(),
             empty: None,
             looked_up: false,
@@ -115,6 +120,7 @@ impl Upstream {
             resolver,
             shards,
             limits,
+            crowd,
         };
         let set = upstream.build(names, known.as_deref());
         // What nobody checked is well: a state from before the checks were switched off says nothing.

@@ -14,7 +14,7 @@ use super::{
     target::Member,
     vital::Vital,
 };
-use crate::{clock, config::Algorithm, error::Reason};
+use crate::{balance::Load, clock, config::Algorithm, error::Reason};
 
 impl Upstream {
     /// The set that `names` yield; endpoints of `known` are kept.
@@ -43,11 +43,12 @@ impl Upstream {
             let hosts = self.group.hosts(member, address.port());
             let kept = known.get(&(Arc::clone(&member.host), address));
             match kept {
-                Some(kept) if *kept.hosts() == hosts => Arc::clone(kept),
+                Some(kept) if *kept.hosts() == hosts && self.counts(kept) => Arc::clone(kept),
                 _ => {
                     let vital = kept.map_or_else(newcomer, |kept| Arc::clone(kept.vital()));
                     let name = Arc::clone(&member.host);
-                    Arc::new(Endpoint::new(address, name, hosts, self.shards, self.limits, vital))
+                    let load = self.crowd.as_ref().map(Load::in_crowd).unwrap_or_default();
+                    Arc::new(Endpoint::new(address, name, hosts, self.shards, self.limits, (load, vital)))
                 }
             }
         };
@@ -57,7 +58,7 @@ impl Upstream {
             .unzip();
         Set {
             empty: self.emptiness(&weights),
-            balancing: Balancing::new(&self.group, &endpoints, &weights, self.shards),
+            balancing: Balancing::new(&self.group, &endpoints, &weights, self.shards, self.crowd.as_ref()),
             endpoints: endpoints.into(),
             shares: weights.as_slice().into(),
             weights: weights.into(),
@@ -66,6 +67,15 @@ impl Upstream {
             looked_up: false,
             generation: 0,
             ailing: None,
+        }
+    }
+
+    /// Whether the requests of an endpoint are counted as this upstream counts them.
+    fn counts(&self, endpoint: &Endpoint) -> bool {
+        match (&self.crowd, endpoint.load().crowd()) {
+            (None, None) => true,
+            (Some(own), Some(its)) => own.is(its),
+            _ => false,
         }
     }
 

@@ -39,6 +39,11 @@ pub struct Group {
     pub hashing: Option<Hashing>,
     /// Slots of the hash ring, at least 1000. Default 10000.
     pub slots: u32,
+    /// Whether values are laid out as Maglev does, and not on Kong's ring. Default: on the ring.
+    pub maglev: bool,
+    /// How much a member may have under way, in percent of its share, before a value goes on to the next one. Default: no
+    /// bound.
+    pub hash_bound: Option<u16>,
     /// How members are checked. Default: not at all.
     pub checks: Healthchecks,
     /// How members that traffic made unhealthy come back (D20); none: not by themselves. Default: by its defaults.
@@ -124,6 +129,8 @@ impl Group {
             algorithm: Algorithm::RoundRobin,
             hashing: None,
             slots: 10_000,
+            maglev: false,
+            hash_bound: None,
             checks: Healthchecks::default(),
             recovery: Some(Recovery::default()),
             client_certificate: None,
@@ -159,6 +166,8 @@ impl Group {
             algorithm: upstream.algorithm,
             hashing: Hashing::of_upstream(upstream),
             slots: upstream.slots,
+            maglev: upstream.is_maglev(),
+            hash_bound: upstream.hash_bound(),
             checks: upstream.healthchecks.clone(),
             ..Self::new(&upstream.name, targets.into_iter().map(member))
         }
@@ -166,7 +175,7 @@ impl Group {
 
     /// The same without what only tags say.
     pub(crate) fn without_tags(mut self) -> Self {
-        self.slow_start = None;
+        (self.slow_start, self.maglev, self.hash_bound) = (None, false, None);
         for target in &mut self.targets {
             (target.group, target.zone) = (1, None);
         }
@@ -177,6 +186,11 @@ impl Group {
     pub(crate) fn level(&self, member: &Member) -> u32 {
         let elsewhere = self.zone.is_some() && member.zone != self.zone;
         u32::from(member.group) * 2 + u32::from(elsewhere)
+    }
+
+    /// Whether the requests to all its members are counted together.
+    pub(crate) fn is_bounded(&self) -> bool {
+        self.algorithm == Algorithm::ConsistentHashing && self.hash_bound.is_some()
     }
 
     /// Whether its members differ in rank or age.
