@@ -158,7 +158,7 @@ impl Flapping {
 impl Resolve for Flapping {
     fn resolve<'a>(&'a self, _: &'a str) -> Resolving<'a> {
         let number = self.asked.fetch_add(1, Relaxed);
-        let knows = self.of > 1 && number % self.of == 0;
+        let knows = self.of > 1 && number.is_multiple_of(self.of);
         let found = Resolution { ip: [127, 0, 0, 1].into(), port: None, weight: None };
         let ttl = Duration::from_millis(1);
         let answer =

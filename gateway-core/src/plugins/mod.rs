@@ -8,6 +8,7 @@ mod concurrency_limit;
 mod correlation_id;
 mod cors;
 mod file_log;
+mod hedge;
 mod http_log;
 mod lua_fields;
 mod mirror;
@@ -27,6 +28,7 @@ pub use concurrency_limit::ConcurrencyLimit;
 pub use correlation_id::CorrelationId;
 pub use cors::Cors;
 pub use file_log::FileLog;
+pub use hedge::Hedge;
 pub use http_log::HttpLog;
 pub use mirror::Mirror;
 pub use prometheus::Prometheus;
@@ -55,6 +57,7 @@ pub fn bundled() -> Registry {
         .with(CorrelationId::new())
         .with(Cors::new())
         .with(FileLog::new())
+        .with(Hedge::new())
         .with(HttpLog::new())
         .with(Mirror::new())
         .with(Prometheus::new())

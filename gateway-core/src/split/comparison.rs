@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::Times;
+
 /// Which side answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
@@ -124,64 +126,32 @@ impl Comparison {
         }
         let percent = limits.latency.filter(|_| stable >= limits.minimum.max(1))?;
         let (before, now) = (slow_end(&self.stable), slow_end(&self.canary));
-        (now > before * (1.0 + f64::from(percent) / 100.0)).then_some(Regression::Latency)
+        (now > before.mul_f64(1.0 + f64::from(percent) / 100.0)).then_some(Regression::Latency)
     }
 }
 
 /// Outcomes of one side in one half of the window.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 struct Tally {
     outcomes: u32,
     failures: u32,
-    /// How many took how long: each bucket reaches a tenth further than the one before.
-    times: [u32; BUCKETS],
+    times: Times,
 }
-
-impl Default for Tally {
-    fn default() -> Self {
-        Self { outcomes: 0, failures: 0, times: [0; BUCKETS] }
-    }
-}
-
-/// From a tenth of a millisecond to an hour.
-const BUCKETS: usize = 184;
-const FIRST: f64 = 0.000_1;
-const STEP: f64 = 1.1;
 
 impl Tally {
     fn add(&mut self, outcome: Outcome) {
         self.outcomes = self.outcomes.saturating_add(1);
         self.failures = self.failures.saturating_add(outcome.failed.into());
         // A failure may be quick or slow: it says nothing of how long answers take.
-        let bucket = self.times.get_mut(bucket(outcome.took)).filter(|_| !outcome.failed);
-        if let Some(count) = bucket {
-            *count = count.saturating_add(1);
+        if !outcome.failed {
+            self.times.add(outcome.took);
         }
     }
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is clamped")]
-fn bucket(took: Duration) -> usize {
-    let steps = (took.as_secs_f64() / FIRST).ln() / STEP.ln();
-    (steps.max(0.0) as usize).min(BUCKETS - 1)
-}
-
-/// The time that nine answers of ten stay below, in steps of a tenth; 0 without any.
-fn slow_end(halves: &[Tally; 2]) -> f64 {
-    let count = |at: usize| {
-        halves.iter().map(|half| u64::from(half.times.get(at).copied().unwrap_or(0))).sum::<u64>()
-    };
-    let total: u64 = (0..BUCKETS).map(count).sum();
-    let mut left = (total * 9).div_ceil(10);
-    let mut reached = 0.0;
-    for at in 0..BUCKETS {
-        if left == 0 {
-            break;
-        }
-        left = left.saturating_sub(count(at));
-        reached = STEP.powi(i32::try_from(at).unwrap_or(i32::MAX));
-    }
-    reached
+/// The time that nine answers of ten stay below.
+fn slow_end(halves: &[Tally; 2]) -> Duration {
+    Times::quantile(halves.each_ref().map(|half| &half.times), 90.0).unwrap_or_default()
 }
 
 #[cfg(test)]

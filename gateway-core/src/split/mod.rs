@@ -17,7 +17,9 @@
 mod comparison;
 mod plan;
 mod share;
+mod times;
 
 pub use comparison::{Comparison, Limits, Outcome, Regression, Side};
 pub use plan::Plan;
 pub use share::{Share, Shares};
+pub use times::Times;

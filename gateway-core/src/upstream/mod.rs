@@ -44,6 +44,7 @@ mod endpoint;
 mod governed;
 mod group;
 mod hashing;
+mod hedged;
 mod http1;
 mod learning;
 mod lookup;
