@@ -59,8 +59,8 @@ impl Server {
 
     /// How it answers: whether well, and after how many milliseconds.
     fn answer(&self, now: u64, lots: &mut fastrand::Rng) -> (bool, u64) {
-        // Most answers take 10 to 30 ms, one in a hundred ten times as long.
-        let usual = lots.u64(10..30) * if lots.u64(..100) == 0 { 10 } else { 1 };
+        // Most answers take 10 to 30 ms, one in three hundred ten times as long.
+        let usual = lots.u64(10..30) * if lots.u64(..300) == 0 { 10 } else { 1 };
         match self.faults.iter().find(|(seconds, _)| seconds.contains(&(now / 1_000))) {
             Some((_, Fault::Down)) => (false, 1),
             Some((_, Fault::Slow(times))) => (true, usual * times),
