@@ -1,8 +1,9 @@
 //! The inner end of every chain: the request goes up, the response comes down.
 
-use std::sync::Arc;
+use std::{future::Future, pin::Pin, sync::Arc};
 
-use http::{Request, Response, StatusCode, header::RETRY_AFTER};
+use bytes::Bytes;
+use http::{Request, Response, StatusCode, Uri, header::RETRY_AFTER, uri::PathAndQuery};
 use http_body::Body as _;
 use hyper::upgrade::OnUpgrade;
 
@@ -10,7 +11,7 @@ use crate::{
     Body,
     config::Route,
     error::{BoxError, Error, Reason},
-    plugin::{Bound, Exchange, Forward, Scoped, Source, Tap},
+    plugin::{Bound, Destination, Exchange, Forward, Scoped, Source, Tap, Way, Ways},
     reply::{Instead, Refusal, RetryAfter, message_reply, reply},
     sanitize::{self, Brand, Lines, Trust, append_via, guard_response},
     upstream::{Backend, HostPolicy, Rules, Switched, tunnel},
@@ -28,29 +29,59 @@ pub(crate) struct Outbound {
 /// Forwards the requests of one route.
 #[derive(Clone, Debug)]
 pub(crate) struct Forwarder {
-    backend: Option<Arc<Backend>>,
+    /// To the route's own service.
+    own: Option<Branch>,
+    /// To where plugins may send requests instead; none on most routes.
+    others: Arc<[(Arc<Destination>, Branch)]>,
     host: HostPolicy,
     buffering: bool,
     outbound: Arc<Outbound>,
+}
+
+/// One place that a route forwards to.
+#[derive(Clone, Debug)]
+pub(crate) struct Branch {
+    pub(crate) backend: Arc<Backend>,
     /// Of each plugin that has a say, those of higher priority first; none on most routes.
-    policies: Box<[Scoped<Bound>]>,
+    pub(crate) policies: Box<[Scoped<Bound>]>,
+    /// What the beginning of the path becomes: that of the route's own service, and that of this one.
+    pub(crate) path: Option<(Box<str>, Box<str>)>,
 }
 
 impl Forwarder {
     pub(crate) fn new(
-        backend: Option<Arc<Backend>>,
+        own: Option<Branch>,
+        others: Vec<(Arc<Destination>, Branch)>,
         route: &Route,
         outbound: Arc<Outbound>,
-        policies: Box<[Scoped<Bound>]>,
     ) -> Self {
         let host = if route.preserve_host { HostPolicy::Client } else { HostPolicy::Endpoint };
-        Self { backend, host, buffering: route.request_buffering, outbound, policies }
+        Self { own, others: others.into(), host, buffering: route.request_buffering, outbound }
     }
 
-    /// Where it forwards to.
+    /// Where it forwards to, unless a plugin says otherwise.
     #[cfg(test)]
-    pub(crate) const fn backend(&self) -> Option<&Arc<Backend>> {
-        self.backend.as_ref()
+    pub(crate) fn backend(&self) -> Option<&Arc<Backend>> {
+        self.own.as_ref().map(|branch| &branch.backend)
+    }
+
+    /// Where plugins may send requests instead.
+    pub(crate) fn others(&self) -> &[(Arc<Destination>, Branch)] {
+        &self.others
+    }
+
+    /// The same places, for plugins that send requests of their own.
+    pub(crate) fn ways(&self) -> Ways {
+        let way = |(destination, _): &(Arc<Destination>, Branch)| {
+            let way = Detour { forwarder: self.clone(), to: Arc::clone(destination) };
+            (Arc::clone(destination), Arc::new(way) as Arc<dyn Way>)
+        };
+        self.others.iter().map(way).collect()
+    }
+
+    fn branch(&self, to: Option<&Arc<Destination>>) -> Option<&Branch> {
+        let Some(to) = to else { return self.own.as_ref() };
+        self.others.iter().find(|(destination, _)| destination == to).map(|(_, branch)| branch)
     }
 
     async fn try_forward(
@@ -58,9 +89,13 @@ impl Forwarder {
         request: &mut Request<Body>,
         exchange: &mut Exchange,
     ) -> Result<Response<Body>, Error> {
-        let backend = self.backend.as_ref().ok_or(Reason::NoService)?;
+        let branch = self.branch(exchange.destination.as_ref()).ok_or(Reason::NoService)?;
+        let backend = &branch.backend;
+        if let Some((own, other)) = &branch.path {
+            lead_elsewhere(request, own, other);
+        }
         let client = exchange.upgrade.is_some().then(|| hyper::upgrade::on(&mut *request));
-        let mut response = if self.policies.is_empty() {
+        let mut response = if branch.policies.is_empty() {
             if self.reads_ahead(request, exchange, self.outbound.request_buffer) {
                 Box::pin(self.read_ahead(request, exchange, self.outbound.request_buffer)).await?;
             }
@@ -69,7 +104,7 @@ impl Forwarder {
             backend.forward_with(request, self.host, Some(&lines), shard, exchange).await?
         } else {
             // In a box: routes without policies hold no room for it.
-            Box::pin(self.forward_governed(backend, request, exchange)).await?
+            Box::pin(self.forward_governed(branch, request, exchange)).await?
         };
         let upstream = client.is_some().then(|| response.extensions_mut().remove::<Switched>()).flatten();
         let response = self.guarded(response, exchange)?;
@@ -85,20 +120,20 @@ impl Forwarder {
     /// The same where policies have a say.
     async fn forward_governed(
         &self,
-        backend: &Backend,
+        branch: &Branch,
         request: &mut Request<Body>,
         exchange: &mut Exchange,
     ) -> Result<Response<Body>, Error> {
         let consumer = exchange.consumer.as_ref().map(|consumer| consumer.id);
         let mut rules = Rules::default();
-        let chosen = self.policies.iter().filter_map(|scoped| scoped.resolve(consumer));
+        let chosen = branch.policies.iter().filter_map(|scoped| scoped.resolve(consumer));
         chosen.for_each(|(_, policy)| rules.push(policy));
         let limit = self.outbound.request_buffer.max(rules.replay());
         if self.reads_ahead(request, exchange, limit) {
             self.read_ahead(request, exchange, limit).await?;
         }
         let lines = self.complete(request, exchange);
-        backend.forward_governed(request, self.host, &lines, exchange, &rules).await
+        branch.backend.forward_governed(request, self.host, &lines, exchange, &rules).await
     }
 
     /// Whether the body is read before it is forwarded: one that may be short, and is not here yet.
@@ -165,6 +200,44 @@ impl Forward for Forwarder {
     }
 }
 
+/// One of the other places of a forwarder.
+struct Detour {
+    forwarder: Forwarder,
+    to: Arc<Destination>,
+}
+
+impl Way for Detour {
+    fn is_down(&self) -> bool {
+        self.forwarder.branch(Some(&self.to)).is_none_or(|branch| branch.backend.upstream.outage().is_some())
+    }
+
+    fn send(
+        &self,
+        mut request: Request<Body>,
+        mut exchange: Exchange,
+    ) -> Pin<Box<dyn Future<Output = Response<Body>> + Send>> {
+        let forwarder = self.forwarder.clone();
+        exchange.send_to(&self.to);
+        Box::pin(async move { forwarder.forward(&mut request, &mut exchange).await })
+    }
+}
+
+/// Exchanges the path of one service, which the target of `request` begins with, for that of another. A target that
+/// plugins have made anew, so that it begins otherwise, stays.
+fn lead_elsewhere(request: &mut Request<Body>, own: &str, other: &str) {
+    let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
+    let Some(rest) = target.strip_prefix(own.trim_end_matches('/')) else { return };
+    let mut text = String::with_capacity(other.len() + rest.len());
+    text.push_str(other.trim_end_matches('/'));
+    if text.is_empty() && !rest.starts_with('/') {
+        text.push('/');
+    }
+    text.push_str(rest);
+    if let Ok(target) = PathAndQuery::from_maybe_shared(Bytes::from(text)) {
+        *request.uri_mut() = Uri::from(target);
+    }
+}
+
 /// A request body that cannot be read to its end: the client's fault, unless a plugin refused it.
 fn unreadable(error: BoxError) -> Error {
     let reason = error.downcast_ref::<Error>().map_or(Reason::BadRequestBody, Error::reason);
@@ -202,4 +275,30 @@ fn connect_tunnel((client, upstream): (OnUpgrade, Switched), backend: &Backend, 
             tracing::debug!(request_id = %id, %error, "an upgraded connection ended");
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use super::lead_elsewhere;
+    use crate::Body;
+
+    #[test]
+    fn the_path_of_one_service_becomes_that_of_another() {
+        for (own, other, target, led) in [
+            ("/v1", "/v2", "/v1/users?a=1", "/v2/users?a=1"),
+            ("/", "/v2", "/users", "/v2/users"),
+            ("/v1", "/", "/v1/users", "/users"),
+            ("/v1/", "/v2", "/v1/users", "/v2/users"),
+            ("/v1", "/v2/", "/v1", "/v2"),
+            ("/v1", "/v2", "/v1s", "/v2s"),
+            ("/v1", "/", "/v1?a=1", "/?a=1"),
+            ("/v1", "/v2", "/other", "/other"),
+        ] {
+            let mut request = Request::get(target).body(Body::empty()).unwrap();
+            lead_elsewhere(&mut request, own, other);
+            assert_eq!(request.uri(), led, "{own} {other} {target}");
+        }
+    }
 }

@@ -104,6 +104,7 @@ pub mod server;
 mod settings;
 mod short_writes;
 mod snapshot;
+pub mod split;
 pub mod upstream;
 
 pub use body::Body;

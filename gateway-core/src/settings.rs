@@ -35,6 +35,9 @@ pub struct Settings {
     /// How endpoints that traffic made unhealthy come back (D20); none: not by themselves, as in Kong. With
     /// `rules.compat` at `kong-3.9-strict` there is none.
     pub recovery: Option<Recovery>,
+    /// The zone of this node: targets with its tag, `zone:b`, come first in their group. Default: none, zones do not
+    /// count.
+    pub zone: Option<String>,
     /// Bounds of the connection pools.
     pub pool: PoolLimits,
     /// Workers that have a share of pools and counters of their own. Default: one a core.
@@ -54,6 +57,7 @@ impl Default for Settings {
             router_flavor: Flavor::default(),
             path_templates: false,
             recovery: Some(Recovery::default()),
+            zone: None,
             pool: PoolLimits::default(),
             shards: std::thread::available_parallelism().map_or(1, usize::from),
         }

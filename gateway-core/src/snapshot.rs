@@ -2,6 +2,7 @@
 
 mod backends;
 mod compile;
+mod detours;
 mod entry;
 mod environment;
 mod plugins;
@@ -23,12 +24,13 @@ use crate::{
     config::{Checked, Config},
     identity::Identities,
     observe::PolicyReading,
-    plugin::{Policy, Reading},
+    plugin::Reading,
     router::Router,
     upstream::{Backend, Upstream},
 };
 
 use backends::Backends;
+use detours::Detours;
 use plugins::Families;
 
 /// A configuration, compiled. Immutable: a change makes the next one, which shares what did not change.
@@ -37,6 +39,7 @@ pub struct Snapshot {
     router: Router<Arc<Entry>>,
     backends: Backends,
     families: Families,
+    detours: Detours,
     identities: Arc<Identities>,
 }
 
@@ -70,27 +73,31 @@ impl Snapshot {
         self.backends.get(id)
     }
 
-    /// What the policies of plugins show at this moment, each with the name of the service that it is about.
+    /// What plugins show at this moment, each with the name of the service that it is about.
     #[must_use]
     pub fn readings(&self) -> Vec<PolicyReading> {
         let config = self.config();
+        let host = |id: Uuid| self.backends.host_of(id).map_or_else(|| id.to_string(), ToString::to_string);
         let service = |id: Uuid| match config.services.get(&id) {
             Some(service) => service.name.clone().unwrap_or_else(|| service.host.clone()),
-            None => id.to_string(),
+            None => host(id),
         };
         let plugin = |id: Uuid| {
             let name = config.plugins.get(&id).and_then(|plugin| plugin.instance_name.clone());
             name.unwrap_or_else(|| id.to_string())
         };
-        let of = |(id, policy): (Uuid, &Arc<dyn Policy>)| {
-            let named = |reading: Reading| PolicyReading {
-                service: service(reading.service),
-                plugin: plugin(id),
-                reading,
-            };
-            policy.readings().into_iter().map(named).collect::<Vec<_>>()
+        let named = |id: Uuid, reading: Reading| PolicyReading {
+            service: reading.service.map(service).unwrap_or_default(),
+            plugin: plugin(id),
+            reading,
         };
-        self.families.policies().flat_map(of).collect()
+        let policies = self.families.policies().map(|(id, policy)| (id, policy.readings()));
+        let handlers = self.families.handlers().map(|(id, handler)| (id, handler.readings()));
+        let shown = policies.chain(handlers);
+        shown
+            .flat_map(|(id, all)| all.into_iter().map(move |it| (id, it)))
+            .map(|(id, it)| named(id, it))
+            .collect()
     }
 
     /// Begins the probes of all upstreams that are probed.

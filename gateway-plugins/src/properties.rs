@@ -189,7 +189,7 @@ mod tests {
         exchange.uri = "/a/b?c=d".parse().unwrap();
         let service = Service::new("users", "users.local");
         let route = Arc::new(Route::new("all").to(&service));
-        exchange.matched = Some(Arc::new(Matched { route, service: Some(Arc::new(service)) }));
+        exchange.matched = Some(Arc::new(Matched::new(route, Some(Arc::new(service)))));
         exchange.consumer = Some(Arc::new(Consumer::new("alice")));
         exchange.endpoint = Some("10.0.0.1:80".parse().unwrap());
         exchange

@@ -5,6 +5,7 @@ mod guests;
 mod modules;
 mod pace;
 mod plugin;
+mod sim;
 mod upstream;
 
 use std::error::Error;
@@ -27,6 +28,7 @@ enum Chore {
     Plugins(guests::Plugins),
     Upstream(upstream::Upstream),
     Pace(pace::Pace),
+    Sim(sim::Sim),
 }
 
 // One thread: the load tools are pinned to a core with their one process, and a child started here gets its
@@ -55,6 +57,7 @@ async fn run(chore: Chore) -> Result<()> {
         Chore::Plugins(plugins) => plugins.run().await,
         Chore::Upstream(upstream) => upstream.run().await,
         Chore::Pace(pace) => pace.run().await,
+        Chore::Sim(sim) => sim.run().await,
     }
 }
 

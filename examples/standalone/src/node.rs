@@ -18,6 +18,7 @@ pub(crate) fn gateway(settings: &Settings) -> GatewaySettings {
     set(&mut gateway.tls_verify, settings.tls_verify);
     set(&mut gateway.router_flavor, settings.router_flavor.map(|flavor| flavor.0));
     set(&mut gateway.path_templates, settings.path_templates);
+    gateway.zone.clone_from(&settings.zone);
     if settings.branding == Some(Branding::Neutral) {
         gateway.branding = Names::neutral();
     }

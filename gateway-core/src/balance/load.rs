@@ -1,5 +1,6 @@
 //! How busy an endpoint is, and how fast.
 
+use super::Crowd;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 /// The live figures of one endpoint that balancers compare. Counting is one atomic addition.
@@ -9,22 +10,42 @@ pub struct Load {
     /// The moving average: microseconds as `f32` in the upper half, the moment in milliseconds, modulo 2^32,
     /// in the lower one. 0: nothing was measured yet.
     latency: AtomicU64,
+    /// Where all requests of a group are counted, if they are.
+    crowd: Option<Crowd>,
 }
 
 /// How fast the past is forgotten, in milliseconds: Kong's decay time of the algorithm `latency`.
 const DECAY: f32 = 10_000.0;
 
 impl Load {
+    /// That of an endpoint whose requests count with those of others.
+    #[must_use]
+    pub fn in_crowd(crowd: &Crowd) -> Self {
+        Self { crowd: Some(crowd.clone()), ..Self::default() }
+    }
+
+    /// Where its requests count with those of others.
+    #[must_use]
+    pub const fn crowd(&self) -> Option<&Crowd> {
+        self.crowd.as_ref()
+    }
+
     /// One request more.
     #[inline]
     pub fn enter(&self) {
         self.in_flight.fetch_add(1, Relaxed);
+        if let Some(crowd) = &self.crowd {
+            crowd.enter();
+        }
     }
 
     /// One request less.
     #[inline]
     pub fn leave(&self) {
         self.in_flight.fetch_sub(1, Relaxed);
+        if let Some(crowd) = &self.crowd {
+            crowd.leave();
+        }
     }
 
     /// Requests under way.

@@ -6,22 +6,33 @@
 //! | [`Random`] | by lot, each as likely as its weight says |
 //! | [`LeastConnections`] | of two, the one with fewer requests under way for its weight |
 //! | [`Latency`] | of two, the one that answers sooner for its weight |
-//! | [`HashRing`] | the same one for the same value, as Kong lays out its ring |
+//! | [`HashRing`] | the same one for the same value, as Kong lays out its ring; within a [`Bound`] where there is one |
+//! | [`Maglev`] | the same one for the same value, more evenly |
+//!
+//! Weights are worked out before, where endpoints differ in rank or in age: [`spill_over`], [`SlowStart`].
 
+mod bound;
 mod hash_ring;
 mod latency;
 mod least_connections;
+mod levels;
 mod load;
+mod maglev;
 mod random;
 mod round_robin;
+mod slow_start;
 mod two_choices;
 
+pub use bound::{Bound, Crowd};
 pub use hash_ring::{HashRing, Place, hash};
 pub use latency::Latency;
 pub use least_connections::LeastConnections;
+pub use levels::{Graded, spill_over};
 pub use load::Load;
+pub use maglev::Maglev;
 pub use random::Random;
 pub use round_robin::RoundRobin;
+pub use slow_start::SlowStart;
 
 /// Picks one of the endpoints it was built over.
 ///

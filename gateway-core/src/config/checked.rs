@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::{
-    Config, Upstream,
+    Config, Service, Upstream,
     index::{self, Index, Key, Named},
     schema::EntityKind,
 };
@@ -105,6 +105,13 @@ impl Checked {
     pub(crate) fn upstream_named(&self, name: &str) -> Option<&Arc<Upstream>> {
         let key = Key { kind: EntityKind::Upstreams, field: "name", value: name.into() };
         self.config.upstreams.get(&self.index.holder(&key)?)
+    }
+
+    /// The service with this name, or else this id.
+    pub(crate) fn service_named(&self, name: &str) -> Option<&Arc<Service>> {
+        let key = Key { kind: EntityKind::Services, field: "name", value: name.into() };
+        let id = self.index.holder(&key).or_else(|| Uuid::parse_str(name).ok())?;
+        self.config.services.get(&id)
     }
 
     /// The ids of the targets of this upstream.

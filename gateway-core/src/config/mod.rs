@@ -39,6 +39,7 @@ pub(crate) mod regex_limits;
 mod route;
 pub mod schema;
 mod service;
+pub(crate) mod tags;
 mod target;
 mod upstream;
 mod vault;

@@ -24,4 +24,4 @@ mod render;
 mod report;
 
 pub use question::{Question, QuestionError};
-pub use report::{Asked, Candidate, Outcome, Report, Step, ToUpstream};
+pub use report::{Asked, Candidate, Elsewhere, Outcome, Report, Step, ToUpstream};

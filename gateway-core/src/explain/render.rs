@@ -58,6 +58,10 @@ impl Page {
             self.head("endpoints to pick from")?;
             report.endpoints.iter().try_for_each(|candidate| self.candidate(candidate))?;
         }
+        for other in &report.elsewhere {
+            self.head(&format!("plugins may send it to {} instead", other.destination))?;
+            other.endpoints.iter().try_for_each(|candidate| self.candidate(candidate))?;
+        }
         if report.outcome.reason.is_some() {
             let says = self.inked(Ink::Bad, &report.outcome.says);
             writeln!(self.text, "\n{says}")?;

@@ -28,6 +28,18 @@ pub struct Report {
     pub plugins: Vec<Step>,
     /// The targets that the balancer may pick from, and those it may not.
     pub endpoints: Vec<Candidate>,
+    /// Where plugins may send it, or a copy of it, instead of to the service.
+    pub elsewhere: Vec<Elsewhere>,
+}
+
+/// Another place that the plugins of a route may send requests to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Elsewhere {
+    /// The service by its name or id, or `host:port`.
+    pub destination: String,
+    /// The targets there.
+    pub endpoints: Vec<Candidate>,
 }
 
 /// The request, as the edge makes it.

@@ -131,6 +131,8 @@ fn environment(
         pool: settings.pool,
         tls_verify: settings.tls_verify,
         recovery: settings.recovery.filter(|_| settings.rules.compat == Compat::Kong39),
+        zone: settings.zone.as_deref().map(Into::into),
+        tags: settings.rules.compat == Compat::Kong39,
         runtime: OnceLock::new(),
     }
 }

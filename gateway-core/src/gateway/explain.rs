@@ -15,12 +15,13 @@ use crate::{
     ConnectInfo,
     config::{Config, Consumer, Plugin, Protocol, Route, Service},
     error::Reason,
-    explain::{Asked, Candidate, Outcome, Question, QuestionError, Report, Step, ToUpstream},
-    plugin::{Scope, Scoped},
+    explain::{Asked, Candidate, Elsewhere, Outcome, Question, QuestionError, Report, Step, ToUpstream},
+    forwarder::Branch,
+    plugin::{Destination, Scope, Scoped},
     router::{Explanation, Head, Label, Router},
     sanitize::{Canonical, Client, check_head},
     snapshot::{Entry, Snapshot},
-    upstream::{Backend, Member},
+    upstream::{Backend, Known, Member},
 };
 
 impl Gateway {
@@ -108,6 +109,7 @@ fn refused(request: Asked, reason: Reason) -> Report {
         upstream: None,
         plugins: Vec::new(),
         endpoints: Vec::new(),
+        elsewhere: Vec::new(),
     }
 }
 
@@ -140,6 +142,7 @@ impl Inquiry<'_> {
         };
         report.upstream = to_upstream(entry, (service, backend), target, stripped, canonical);
         report.endpoints = candidates(backend);
+        report.elsewhere = elsewhere(entry);
         let empty = backend.upstream.outage();
         report.outcome = empty.map_or_else(Outcome::forwarded, |reason| Outcome::answered(true, reason));
         report
@@ -275,6 +278,15 @@ fn only_host(backend: &Backend) -> Option<String> {
     hosts.all(|host| host == first).then_some(first)
 }
 
+/// Where the plugins of a route may send requests.
+fn elsewhere(entry: &Entry) -> Vec<Elsewhere> {
+    let other = |(destination, branch): &(Arc<Destination>, Branch)| Elsewhere {
+        destination: destination.to_string(),
+        endpoints: candidates(&branch.backend),
+    };
+    entry.chain.forwarder().others().iter().map(other).collect()
+}
+
 fn text(value: &HeaderValue) -> String {
     String::from_utf8_lossy(value.as_bytes()).into_owned()
 }
@@ -288,8 +300,15 @@ fn candidates(backend: &Backend) -> Vec<Candidate> {
             let each = addresses.into_iter();
             candidates.extend(each.map(|known| {
                 let found = "it has an address and a weight above 0";
-                let why = if known.well { found } else { "it is unhealthy" };
-                candidate(backend, member, Some((known.address, known.weight)), (Some(known.well), why))
+                let why = match known {
+                    Known { well: false, .. } => "it is unhealthy",
+                    Known { is_spare: true, .. } => {
+                        "others of a lower group or of this zone take all requests"
+                    }
+                    _ => found,
+                };
+                let standing = (Some(known.well && !known.is_spare), why);
+                candidate(backend, member, Some((known.address, known.weight)), standing)
             }));
             continue;
         }

@@ -36,6 +36,8 @@ pub enum Code {
     HashOnHeaderWithDash,
     /// A path with a brace that would be a template, were templates switched on.
     BracesAreText,
+    /// A tag that would say something to this gateway, were its value another.
+    TagSaysNothing,
     /// An expression of PCRE's that is refused (compat R6).
     PcreOnlyRegex,
     /// An expression that PCRE reads otherwise.
@@ -52,7 +54,7 @@ pub enum Code {
 
 impl Code {
     /// Every code.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::UnreachableRoute,
         Self::UnreachablePath,
         Self::AmbiguousRoutes,
@@ -61,6 +63,7 @@ impl Code {
         Self::PathHandlingWithoutEffect,
         Self::HashOnHeaderWithDash,
         Self::BracesAreText,
+        Self::TagSaysNothing,
         Self::PcreOnlyRegex,
         Self::RegexReadsOtherwise,
         Self::UnescapedDot,
@@ -80,6 +83,7 @@ impl Code {
             Self::PathHandlingWithoutEffect => ("L006", "path-handling-without-effect", Warning),
             Self::HashOnHeaderWithDash => ("L007", "hash-on-header-with-dash", Note),
             Self::BracesAreText => ("L008", "braces-are-text", Note),
+            Self::TagSaysNothing => ("L009", "tag-says-nothing", Warning),
             Self::PcreOnlyRegex => ("L010", "pcre-only-regex", Error),
             Self::RegexReadsOtherwise => ("L011", "regex-reads-otherwise", Warning),
             Self::UnescapedDot => ("L012", "unescaped-dot", Warning),

@@ -1,7 +1,10 @@
 //! Upstreams.
 
 use super::{Code, Finding, Findings, Party};
-use crate::{config::Config, router::Label};
+use crate::{
+    config::{Config, Upstream, tags},
+    router::Label,
+};
 
 pub(super) fn lint(config: &Config, findings: &mut Findings) {
     for upstream in config.upstreams.values() {
@@ -18,5 +21,42 @@ pub(super) fn lint(config: &Config, findings: &mut Findings) {
             let help = "nothing, if that is what was meant; remove it to keep what Kong did";
             findings.push(Finding::new(Code::HashOnHeaderWithDash, entity, message, help).at(field));
         }
+    }
+    for upstream in config.upstreams.values() {
+        says_nothing(
+            upstream.tags.as_deref(),
+            &tags::OF_UPSTREAMS,
+            |message| at(upstream, "tags", message),
+            findings,
+        );
+    }
+    for target in config.targets.values() {
+        let Some(upstream) = config.upstreams.get(&target.upstream.id) else { continue };
+        let of_target = |message| at(upstream, "targets", format!("target {}: {message}", target.target));
+        says_nothing(target.tags.as_deref(), &tags::OF_TARGETS, of_target, findings);
+    }
+}
+
+/// A finding about an upstream: of its targets nothing but all their text says where they stand.
+fn at(upstream: &Upstream, field: &str, message: String) -> Finding {
+    let entity = Party::new("upstreams", Label::new(upstream.id, Some(&upstream.name)));
+    let help = "see docs/upstreams.md for its values, or give the tag another name";
+    Finding::new(Code::TagSaysNothing, entity, message, help).at(field)
+}
+
+/// Tags that have the name of one that says something, and a value that does not.
+fn says_nothing(
+    tags: Option<&[String]>,
+    known: &[(&str, tags::Says)],
+    finding: impl Fn(String) -> Finding,
+    findings: &mut Findings,
+) {
+    for tag in tags.into_iter().flatten() {
+        let Some((name, value)) = tag.split_once(':') else { continue };
+        if !known.iter().any(|(known, says)| *known == name && !says(value)) {
+            continue;
+        }
+        findings
+            .push(finding(format!("`{name}:` is read by this gateway, but `{value}` says nothing to it")));
     }
 }

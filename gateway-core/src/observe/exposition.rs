@@ -253,7 +253,8 @@ impl Page<'_> {
             let kind = if name.ends_with("_total") { MetricType::Counter } else { MetricType::Gauge };
             let mut metric = self.encoder.encode_descriptor(name, first.reading.help, None, kind)?;
             for PolicyReading { service, plugin, reading } in samples {
-                let mut labels = vec![("service", service.clone()), ("plugin", plugin.clone())];
+                let service = (!service.is_empty()).then(|| ("service", service.clone()));
+                let mut labels: Vec<_> = service.into_iter().chain([("plugin", plugin.clone())]).collect();
                 labels.extend(reading.labels.iter().cloned());
                 sample(&mut metric, &labels.as_slice(), reading.value)?;
             }

@@ -110,6 +110,9 @@ fn push_upstream(out: &mut Vec<u8>, exchange: &Exchange) {
         push_name(out, "endpoint");
         push_address(out, endpoint);
     }
+    if let Some(destination) = &exchange.destination {
+        push_field(out, "destination", destination.label().as_bytes());
+    }
     if let Some(service) = exchange.service() {
         push_entity(out, "service", service.id, &[("name", service.name.as_deref())]);
     }

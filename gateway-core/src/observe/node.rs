@@ -17,16 +17,16 @@ pub struct NodeState {
     pub datastore_reachable: bool,
     /// Every target with the state of its addresses.
     pub targets: Vec<TargetState>,
-    /// What the policies of plugins show ([`Snapshot::readings`](crate::Snapshot::readings)).
+    /// What plugins show ([`Snapshot::readings`](crate::Snapshot::readings)).
     pub readings: Vec<PolicyReading>,
     /// Lines the access log had to drop.
     pub access_log_dropped: u64,
 }
 
-/// A number that a policy shows.
+/// A number that a plugin shows.
 #[derive(Clone, Debug)]
 pub struct PolicyReading {
-    /// The name of the service that it is about, else its host.
+    /// The name of the service that it is about, else its host; empty where it is about none.
     pub service: String,
     /// The configuration that it belongs to: its `instance_name`, else its id.
     pub plugin: String,

@@ -160,7 +160,6 @@ impl<F: Forward> Chain<F> {
     }
 
     /// Its inner end.
-    #[cfg(test)]
     pub(crate) fn forwarder(&self) -> &F {
         match &self.inner {
             Inner::Forwarder(forwarder) => forwarder,

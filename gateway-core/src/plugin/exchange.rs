@@ -7,6 +7,7 @@ use std::{
 
 use http::{Extensions, HeaderMap, Method, StatusCode, Uri, Version, request::Parts, uri::PathAndQuery};
 
+use super::{Destination, Ways};
 use crate::{
     ConnectInfo, RequestId,
     config::{Consumer, Credential, Route, Service},
@@ -49,6 +50,8 @@ pub struct Exchange {
     pub status: StatusCode,
     /// What took how long.
     pub timings: Timings,
+    /// Where it goes instead of to the route's own service, once a plugin has chosen ([`Exchange::send_to`]).
+    pub destination: Option<Arc<Destination>>,
     /// The endpoint that was tried last.
     pub endpoint: Option<std::net::SocketAddr>,
     /// Tries made, 0 where nothing was forwarded.
@@ -110,11 +113,22 @@ impl UriCaptures {
 
 /// A route and its service, as one shared value.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Matched {
     /// The route.
     pub route: Arc<Route>,
     /// Its service.
     pub service: Option<Arc<Service>>,
+    /// Where its plugins may send requests instead.
+    pub ways: Ways,
+}
+
+impl Matched {
+    /// A route and its service; its plugins send no request elsewhere.
+    #[must_use]
+    pub fn new(route: Arc<Route>, service: Option<Arc<Service>>) -> Self {
+        Self { route, service, ways: Ways::default() }
+    }
 }
 
 /// Who made the answer, as Kong's log serializer says it.
@@ -178,6 +192,7 @@ impl Exchange {
             source: Source::Exit,
             status: StatusCode::OK,
             timings: Timings::default(),
+            destination: None,
             endpoint: None,
             tries: 0,
             request_bytes: 0,

@@ -1,10 +1,10 @@
 //! The seam between the gateway and a plugin that is ready to run.
 
-use std::{future::Future, pin::Pin};
+use std::{future::Future, pin::Pin, sync::Arc};
 
 use http::{Request, Response};
 
-use super::{Exchange, Series};
+use super::{Destination, Exchange, Reading, Series};
 use crate::Body;
 
 /// A plugin with its configuration. Each phase takes `&self`: one handler serves many
@@ -51,6 +51,17 @@ pub trait Handler: Send + Sync + 'static {
     /// Sees what became of the request, after the last byte of the response.
     fn on_log(&self, exchange: &Exchange) {
         let _ = exchange;
+    }
+
+    /// Where it may send requests instead of to the route's own service ([`Exchange::send_to`]). Asked when a route is
+    /// compiled, not by request.
+    fn destinations(&self) -> Vec<Arc<Destination>> {
+        Vec::new()
+    }
+
+    /// What there is to see of it at this moment.
+    fn readings(&self) -> Vec<Reading> {
+        Vec::new()
     }
 
     /// Which metrics are shown of the routes it applies to, where that is its business. Asked when a route is

@@ -5,8 +5,10 @@
 //! inner end forwards.
 
 mod chain;
+mod destination;
 mod exchange;
 mod handler;
+mod hedging;
 mod layer;
 mod policy;
 mod recorded;
@@ -17,8 +19,10 @@ mod series;
 mod tap;
 
 pub use chain::{Chain, Forward, Link};
+pub use destination::{Destination, To, Way, Ways};
 pub use exchange::{Exchange, Matched, Source, Timings, UriCaptures};
 pub use handler::{Flow, Handler, Resume, Wait};
+pub use hedging::{Hedging, Learned};
 pub use layer::{ChainLayer, ChainService, LayerPlugin};
 pub use policy::{Admission, Bound, Guard, Keep, Keeper, Outcome, Permit, Policy, Reading};
 pub use recorded::{Recorded, Try};

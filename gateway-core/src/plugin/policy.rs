@@ -5,7 +5,7 @@ use std::{fmt, future::Future, net::SocketAddr, pin::Pin, sync::Arc, time::Durat
 use http::StatusCode;
 use uuid::Uuid;
 
-use super::Retrying;
+use super::{Hedging, Retrying};
 use crate::error::{Error, Reason};
 
 /// A plugin, configured, that has no phases but a say in how requests are forwarded: a circuit breaker, a limit.
@@ -35,6 +35,9 @@ pub enum Bound {
     /// It says what is tried again, in place of the service's `retries`. Of several the one whose plugin has the
     /// highest priority counts.
     Retry(Arc<Retrying>),
+    /// It says when a second try begins beside the first one. Of several the one whose plugin has the highest priority
+    /// counts.
+    Hedge(Arc<Hedging>),
 }
 
 impl fmt::Debug for Bound {
@@ -42,6 +45,7 @@ impl fmt::Debug for Bound {
         f.write_str(match self {
             Self::Guard(_) => "Guard",
             Self::Retry(_) => "Retry",
+            Self::Hedge(_) => "Hedge",
         })
     }
 }
@@ -155,15 +159,15 @@ impl fmt::Debug for Permit {
     }
 }
 
-/// One number that a policy shows, as a sample of a metric.
+/// One number that a plugin shows, as a sample of a metric.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reading {
     /// The name of the metric.
     pub metric: &'static str,
     /// What it is.
     pub help: &'static str,
-    /// The service that it is about.
-    pub service: Uuid,
+    /// The service that it is about, where it is about one.
+    pub service: Option<Uuid>,
     /// Labels besides `service`.
     pub labels: Vec<(&'static str, String)>,
     /// The number now.

@@ -63,6 +63,16 @@ impl Exchange {
         }
     }
 
+    /// Of two tries under way the first one, at this endpoint, has ended: what follows is about it.
+    pub(crate) fn first_try_ended(&mut self, endpoint: SocketAddr) {
+        self.endpoint = Some(endpoint);
+        if let Some(recorded) = self.extensions.get_mut::<Recorded>()
+            && let [.., first, second] = recorded.tries.as_mut_slice()
+        {
+            std::mem::swap(first, second);
+        }
+    }
+
     /// Notes the answer to the try under way.
     pub(crate) fn end_try(&mut self, status: StatusCode) {
         self.conclude_try(status, false);

@@ -154,7 +154,10 @@ impl Policy for LimitPolicy {
 
     fn readings(&self) -> Vec<Reading> {
         let of = |(service, limiter): (Uuid, Arc<Limiter>)| {
-            let show = |metric, help, value| Reading { metric, help, service, labels: Vec::new(), value };
+            let show = |metric, help, value| {
+                let service = Some(service);
+                Reading { metric, help, service, labels: Vec::new(), value }
+            };
             [
                 show(
                     "gateway_concurrency_limit",

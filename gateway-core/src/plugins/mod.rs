@@ -1,5 +1,6 @@
 //! Plugins in Rust: some with Kong's names, fields, priorities and behaviour, some for what goes beyond Kong.
 
+mod canary;
 mod circuit_breaker;
 #[cfg(feature = "compression")]
 mod compression;
@@ -7,14 +8,19 @@ mod concurrency_limit;
 mod correlation_id;
 mod cors;
 mod file_log;
+mod hedge;
 mod http_log;
 mod lua_fields;
+mod mirror;
 mod prometheus;
 mod proxy_cache;
 mod request_size_limiting;
 mod retry;
 mod sites;
+mod told_apart;
+mod traffic_split;
 
+pub use canary::Canary;
 pub use circuit_breaker::CircuitBreaker;
 #[cfg(feature = "compression")]
 pub use compression::Compression;
@@ -22,11 +28,14 @@ pub use concurrency_limit::ConcurrencyLimit;
 pub use correlation_id::CorrelationId;
 pub use cors::Cors;
 pub use file_log::FileLog;
+pub use hedge::Hedge;
 pub use http_log::HttpLog;
+pub use mirror::Mirror;
 pub use prometheus::Prometheus;
 pub use proxy_cache::ProxyCache;
 pub use request_size_limiting::RequestSizeLimiting;
 pub use retry::Retry;
+pub use traffic_split::TrafficSplit;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -42,16 +51,20 @@ use crate::plugin::{Configured, Registry};
 #[must_use]
 pub fn bundled() -> Registry {
     let registry = Registry::empty()
+        .with(Canary::new())
         .with(CircuitBreaker::new())
         .with(ConcurrencyLimit::new())
         .with(CorrelationId::new())
         .with(Cors::new())
         .with(FileLog::new())
+        .with(Hedge::new())
         .with(HttpLog::new())
+        .with(Mirror::new())
         .with(Prometheus::new())
         .with(ProxyCache::new())
         .with(RequestSizeLimiting::new())
-        .with(Retry::new());
+        .with(Retry::new())
+        .with(TrafficSplit::new());
     #[cfg(feature = "compression")]
     let registry = registry.with(Compression::new());
     registry

@@ -216,14 +216,14 @@ impl Policy for RetryPolicy {
                 Reading {
                     metric: "gateway_retries_total",
                     help: "Tries that were repetitions",
-                    service,
+                    service: Some(service),
                     labels: Vec::new(),
                     value: spending.repeated(),
                 },
                 Reading {
                     metric: "gateway_retries_over_budget_total",
                     help: "Repetitions that the budget did not allow",
-                    service,
+                    service: Some(service),
                     labels: Vec::new(),
                     value: spending.refused(),
                 },

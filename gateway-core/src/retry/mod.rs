@@ -2,7 +2,7 @@
 //!
 //! [`Settings`] say which failures and statuses are tried again, [`Backoff`] how long to wait before, and a
 //! [`Budget`] bounds the share of tries that are repetitions, so that an upstream that is down is not asked
-//! many times as often as one that is up.
+//! many times as often as one that is up. A [`Hedge`] asks a second time before the first try has failed.
 //!
 //! ```
 //! use gateway_core::retry::{Budget, Share};
@@ -17,8 +17,10 @@
 
 mod backoff;
 mod budget;
+mod hedge;
 mod settings;
 
 pub use backoff::Backoff;
 pub use budget::{Budget, Share};
+pub use hedge::{Hedge, Pace};
 pub use settings::{Causes, Settings, retry_after};

@@ -73,7 +73,12 @@ impl Backends {
         self.by_service.insert(service.id, Reached { host, port, settings, backend });
     }
 
-    fn remove(&mut self, service: Uuid) {
+    /// The host that a service leads to.
+    pub(super) fn host_of(&self, service: Uuid) -> Option<&Arc<str>> {
+        self.by_service.get(&service).map(|reached| &reached.host)
+    }
+
+    pub(super) fn remove(&mut self, service: Uuid) {
         if let Some(Reached { host, port, .. }) = self.by_service.remove(&service) {
             self.addresses.remove(&(host, port, service));
         }
@@ -117,11 +122,17 @@ impl<'a> Maker<'a> {
                 tracing::warn!(service = %service.id, ?protocol, "services of this protocol are not forwarded to yet");
                 continue;
             }
-            if let Some((settings, backend)) = self.backend(service) {
-                backends.insert(service, settings, backend);
-            }
+            self.add(service, &mut backends);
         }
         backends
+    }
+
+    /// Adds the backend of one more service, which may be none of the configuration's, in place of the one that it had.
+    pub(super) fn add(&mut self, service: &Service, backends: &mut Backends) {
+        backends.remove(service.id);
+        if let Some((settings, backend)) = self.backend(service) {
+            backends.insert(service, settings, backend);
+        }
     }
 
     /// The backend of before, where it is the same: routes that hold it need not be touched.
@@ -163,11 +174,14 @@ impl<'a> Maker<'a> {
     fn group<'t>(&self, upstream: &Upstream, targets: impl IntoIterator<Item = &'t Target>) -> Group {
         let certificates = &self.checked.config().certificates;
         let certificate = upstream.client_certificate;
+        let group = Group::of_upstream(upstream, targets);
+        let group = if self.environment.tags { group } else { group.without_tags() };
         Group {
+            zone: self.environment.zone.clone(),
             recovery: self.environment.recovery,
             client_certificate: certificate
                 .and_then(|certificate| certificates.get(&certificate.id).cloned()),
-            ..Group::of_upstream(upstream, targets)
+            ..group
         }
     }
 

@@ -26,6 +26,10 @@ pub(crate) struct Environment {
     pub(crate) tls_verify: bool,
     /// How endpoints that traffic made unhealthy come back; none: not by themselves.
     pub(crate) recovery: Option<Recovery>,
+    /// The zone of this node.
+    pub(crate) zone: Option<Arc<str>>,
+    /// Whether tags of upstreams and targets say anything.
+    pub(crate) tags: bool,
     /// Where tasks run before a request has begun them; known once a worker serves.
     pub(crate) runtime: OnceLock<Handle>,
 }

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::Environment;
 use crate::{
     config::{Change, Config, Plugin, Problem, Protocol, Route},
-    plugin::{ByConsumer, Configured, Link, Policy, Scope, Scoped},
+    plugin::{ByConsumer, Configured, Destination, Handler, Link, Policy, Scope, Scoped},
 };
 
 /// Every plugin that is switched on, by name. Clones share what did not change.
@@ -119,6 +119,21 @@ impl Families {
         })
     }
 
+    /// All handlers, with the ids of their entities.
+    pub(super) fn handlers(&self) -> impl Iterator<Item = (Uuid, &Arc<dyn Handler>)> {
+        let placed = self.0.values().flat_map(|family| family.placed.values());
+        placed.flat_map(|placed| &placed.own).filter_map(Placing::handler)
+    }
+
+    /// Where the plugins of `route` may send requests, whoever calls, each with the entity that says so.
+    pub(super) fn destinations(&self, route: &Route) -> Vec<(Uuid, Arc<Destination>)> {
+        let placed = self.0.values().flat_map(|family| family.placed_on(route));
+        let handlers = placed.flat_map(|(_, placed)| &placed.own).filter_map(Placing::handler);
+        handlers
+            .flat_map(|(id, handler)| handler.destinations().into_iter().map(move |to| (id, to)))
+            .collect()
+    }
+
     /// The links on `route`: of each plugin all configurations that may apply there.
     pub(super) fn links(&self, route: &Route) -> Vec<Link> {
         let link = |(name, family): (&Arc<str>, &Family)| {
@@ -141,6 +156,15 @@ impl Place {
     }
 }
 
+impl Placing {
+    fn handler(&self) -> Option<(Uuid, &Arc<dyn Handler>)> {
+        match &self.configured {
+            Configured::Handler(handler) => Some((self.entity, handler)),
+            _ => None,
+        }
+    }
+}
+
 impl Placed {
     fn edited(before: Option<&Self>, edit: Edit) -> Self {
         let before = before.into_iter().flat_map(|before| &before.own);
@@ -153,20 +177,24 @@ impl Placed {
 }
 
 impl Family {
-    /// The configurations that may apply on `route`.
-    fn configured(&self, route: &Route) -> Scoped<Configured> {
-        let (route, service) = (Some(route.id), route.service.map(|it| it.id));
-        let mut configured = Scoped::default();
-        for scope in Scope::ALL {
+    /// The configurations that may apply on `route`, by scope.
+    fn placed_on(&self, route: &Route) -> impl Iterator<Item = (Scope, &Placed)> {
+        let (route, service) = (route.id, route.service.map(|it| it.id));
+        let names_what_is_there = move |scope: &Scope| service.is_some() || !scope.names_service();
+        Scope::ALL.into_iter().filter(names_what_is_there).filter_map(move |scope| {
             let place = Place {
                 scope,
-                route: route.filter(|_| scope.names_route()),
+                route: scope.names_route().then_some(route),
                 service: service.filter(|_| scope.names_service()),
             };
-            if scope.names_service() && place.service.is_none() {
-                continue;
-            }
-            let Some(placed) = self.placed.get(&place) else { continue };
+            Some((scope, self.placed.get(&place)?.as_ref()))
+        })
+    }
+
+    /// The same, ready for requests to look up theirs.
+    fn configured(&self, route: &Route) -> Scoped<Configured> {
+        let mut configured = Scoped::default();
+        for (scope, placed) in self.placed_on(route) {
             match placed.own.last() {
                 Some(Placing { consumer: None, configured: value, .. }) => {
                     configured.insert(scope, value.clone());

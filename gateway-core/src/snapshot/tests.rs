@@ -20,9 +20,9 @@ use crate::{
     },
     forwarder::Outbound,
     observe::Metrics,
-    plugin::{Configured, Exchange, Handler, Plugin, Registry},
+    plugin::{Configured, Destination, Exchange, Handler, Plugin, Registry},
     router::Head,
-    upstream::Dns,
+    upstream::{Backend, Dns},
 };
 
 /// What plugins have logged.
@@ -34,6 +34,17 @@ struct Note(String, Log);
 impl Handler for Note {
     fn on_log(&self, _: &Exchange) {
         self.1.lock().unwrap().push(self.0.clone());
+    }
+
+    fn destinations(&self) -> Vec<Arc<Destination>> {
+        let number = self.0.split(['-', ' ']).nth(1).unwrap_or_default();
+        let destination = match self.0.rsplit('-').next() {
+            Some("1" | "6" | "10") => Destination::host(Some(&format!("pool-{number}")), None),
+            Some("2" | "9") => Destination::host(None, Some(81)),
+            Some("3" | "8") => Destination::service(&format!("service-{number}")),
+            _ => return Vec::new(),
+        };
+        vec![Arc::new(destination)]
     }
 }
 
@@ -82,6 +93,8 @@ fn environment(log: &Log) -> Environment {
         pool: settings.pool,
         tls_verify: false,
         recovery: None,
+        zone: None,
+        tags: true,
         runtime: std::sync::OnceLock::new(),
     }
 }
@@ -208,20 +221,27 @@ fn seen(snapshot: &Snapshot, log: &Log) -> BTreeMap<Uuid, String> {
     let describe = |(route, entry): (&Arc<Route>, &Arc<Entry>)| {
         let plugins: Vec<_> =
             [None, Some(0), Some(1), Some(2)].map(|consumer| logged(entry, consumer, log)).into();
-        let backend = entry.chain.forwarder().backend().map(|backend| {
+        let about = |backend: &Arc<Backend>| {
             // Which services share these endpoints.
             let all = snapshot.backends.by_service.iter();
             let sharing = all.filter(|(_, other)| Arc::ptr_eq(&other.backend.upstream, &backend.upstream));
             let sharing: Vec<_> = sharing.map(|(service, _)| *service).collect();
             let tls = backend.transport.config().is_some();
             (sharing, backend.upstream.group().clone(), tls, backend.read_timeout)
-        });
+        };
+        let forwarder = entry.chain.forwarder();
+        let backend = forwarder.backend().map(about);
+        let others: Vec<_> =
+            forwarder.others().iter().map(|(to, it)| (to.to_string(), about(&it.backend))).collect();
         let service = entry.matched.service.clone();
         let settings = service.as_ref().and_then(|service| snapshot.backends.by_service.get(&service.id));
         // A certificate does not show its key, nor itself, when it is printed.
         let settings = settings.and_then(|reached| reached.settings.clone());
         let client = settings.as_ref().and_then(|settings| Some(settings.client.as_ref()?.cert.clone()));
-        (route.id, format!("{route:?} {service:?} {plugins:?} {backend:?} {settings:?} {client:?}"))
+        (
+            route.id,
+            format!("{route:?} {service:?} {plugins:?} {backend:?} {others:?} {settings:?} {client:?}"),
+        )
     };
     snapshot.router().iter().map(describe).collect()
 }
@@ -259,10 +279,12 @@ fn from_nothing(config: &Config, environment: &Environment) -> Snapshot {
 
 /// Whose endpoints a service has.
 fn owner(snapshot: &Snapshot, service: Uuid) -> Option<(Option<Uuid>, String, u16)> {
-    let service = snapshot.config().services.get(&service)?;
-    let upstream = snapshot.checked().upstream_named(&service.host);
-    let port = if upstream.is_some() { 0 } else { service.port };
-    Some((upstream.map(|upstream| upstream.id), service.host.clone(), port))
+    let host = snapshot.backends.host_of(service)?;
+    let upstream = snapshot.checked().upstream_named(host);
+    // Services that only plugins lead to keep their port.
+    let port = snapshot.config().services.get(&service).map_or(0, |service| service.port);
+    let port = if upstream.is_some() { 0 } else { port };
+    Some((upstream.map(|upstream| upstream.id), host.to_string(), port))
 }
 
 fn entries(snapshot: &Snapshot) -> BTreeMap<Uuid, Arc<Entry>> {
@@ -306,13 +328,16 @@ proptest! {
             let mut change = Change::default();
             draws.iter().for_each(|draw| draw.put(&mut change));
             let Ok((checked, made)) = snapshot.checked().apply(&change, environment.registry.as_ref()) else { continue };
-            let next = compile(checked, &made, &snapshot, &environment).unwrap();
+            // A plugin may name a service that is not there.
+            let Ok(next) = compile(checked, &made, &snapshot, &environment) else { continue };
             let whole = from_nothing(next.config(), &environment);
             prop_assert_eq!(seen(&next, &log), seen(&whole, &log));
             prop_assert_eq!(found(&next), found(&whole));
             for upstream in next.config().upstreams.keys() {
                 prop_assert_eq!(next.upstream(*upstream).is_some(), whole.upstream(*upstream).is_some());
             }
+            let derived = next.backends.by_service.keys().filter(|id| !next.config().services.contains_key(id));
+            prop_assert!(derived.into_iter().all(|id| next.detours.routes_of(*id).next().is_some()), "none is left over");
             goes_on(&snapshot, &next, &made)?;
             snapshot = next;
         }

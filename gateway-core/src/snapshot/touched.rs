@@ -31,8 +31,8 @@ fn upstreams(change: &Change, checked: &Checked, previous: &Snapshot) -> BTreeSe
     touched
 }
 
-/// The routes whose entries differ once `change` is made: by their own fields, by their service or its `backends`,
-/// or by a plugin that reaches them.
+/// The routes whose entries differ once `change` is made: by their own fields, by their service or its `backends`, by
+/// those of another service that a plugin may send requests to, or by a plugin that reaches them.
 pub(super) fn routes(
     change: &Change,
     services: &BTreeSet<Uuid>,
@@ -46,7 +46,9 @@ pub(super) fn routes(
         change.services.contains_key(*id)
             || before.map(std::sync::Arc::as_ptr) != after.map(std::sync::Arc::as_ptr)
     };
-    touched.extend(services.iter().filter(differs).flat_map(|id| checked.routes_of(*id)));
+    for service in services.iter().filter(differs) {
+        touched.extend(checked.routes_of(*service).chain(previous.detours.routes_of(*service)));
+    }
     let before = change.plugins.keys().filter_map(|id| previous.config().plugins.get(id));
     for plugin in before.chain(change.plugins.values().flatten()) {
         reach(plugin, checked, &mut touched);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Endpoint, target::Group};
 use crate::{
-    balance::{Balancer, HashRing, Latency, LeastConnections, Pick, Place, RoundRobin},
+    balance::{Balancer, Bound, Crowd, HashRing, Latency, LeastConnections, Maglev, Pick, Place, RoundRobin},
     clock,
     config::Algorithm,
 };
@@ -14,12 +14,19 @@ pub(super) enum Balancing {
     RoundRobin(RoundRobin),
     LeastConnections(LeastConnections<Endpoint>),
     Latency(Latency<Endpoint>),
-    HashRing(HashRing),
+    HashRing(HashRing, Option<Bound<Endpoint>>),
+    Maglev(Maglev, Option<Bound<Endpoint>>),
 }
 
 impl Balancing {
     /// That of `group`, over these endpoints in their order.
-    pub(super) fn new(group: &Group, endpoints: &[Arc<Endpoint>], weights: &[u16], shards: usize) -> Self {
+    pub(super) fn new(
+        group: &Group,
+        endpoints: &[Arc<Endpoint>],
+        weights: &[u16],
+        shards: usize,
+        crowd: Option<&Crowd>,
+    ) -> Self {
         match group.algorithm {
             Algorithm::RoundRobin => Self::RoundRobin(RoundRobin::new(weights, shards)),
             Algorithm::LeastConnections => {
@@ -32,7 +39,12 @@ impl Balancing {
                     weight: *weight,
                 };
                 let places: Vec<_> = endpoints.iter().zip(weights).map(place).collect();
-                Self::HashRing(HashRing::new(&places, group.targets.len(), group.slots, shards))
+                let bound = group.hash_bound.zip(crowd);
+                let bound = bound.map(|(percent, crowd)| Bound::new(endpoints, weights, percent, crowd));
+                if group.maglev {
+                    return Self::Maglev(Maglev::new(&places, shards), bound);
+                }
+                Self::HashRing(HashRing::new(&places, group.targets.len(), group.slots, shards), bound)
             }
         }
     }
@@ -45,7 +57,14 @@ impl Balancing {
                 Self::LeastConnections(balancer.with_weights(endpoints, weights))
             }
             Self::Latency(balancer) => Self::Latency(balancer.with_weights(endpoints, weights)),
-            Self::HashRing(balancer) => Self::HashRing(balancer.with_weights(weights)),
+            Self::HashRing(balancer, bound) => {
+                let bound = bound.as_ref().map(|bound| bound.with_weights(endpoints, weights));
+                Self::HashRing(balancer.with_weights(weights), bound)
+            }
+            Self::Maglev(balancer, bound) => {
+                let bound = bound.as_ref().map(|bound| bound.with_weights(endpoints, weights));
+                Self::Maglev(balancer.with_weights(weights), bound)
+            }
         }
     }
 
@@ -55,7 +74,10 @@ impl Balancing {
             Self::RoundRobin(balancer) => balancer.pick(&pick),
             Self::LeastConnections(balancer) => balancer.pick(&pick.drawing(fastrand::u64(..))),
             Self::Latency(balancer) => balancer.pick(&pick.drawing(fastrand::u64(..)).at(clock::now())),
-            Self::HashRing(balancer) => balancer.pick(&pick),
+            Self::HashRing(balancer, None) => balancer.pick(&pick),
+            Self::HashRing(balancer, Some(bound)) => bound.pick(balancer, &pick),
+            Self::Maglev(balancer, None) => balancer.pick(&pick),
+            Self::Maglev(balancer, Some(bound)) => bound.pick(balancer, &pick),
         }
     }
 }

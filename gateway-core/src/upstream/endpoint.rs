@@ -31,9 +31,9 @@ impl Endpoint {
         hosts: Hosts,
         shards: usize,
         limits: PoolLimits,
-        vital: Arc<Vital>,
+        (load, vital): (Load, Arc<Vital>),
     ) -> Self {
-        Self { address, name, hosts, pool: Pool::new(shards, limits), load: Load::default(), vital }
+        Self { address, name, hosts, pool: Pool::new(shards, limits), load, vital }
     }
 
     /// Where it is.

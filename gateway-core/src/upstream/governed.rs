@@ -17,20 +17,22 @@ use super::{
     Endpoint, Switched,
     attempt::{Answered, Attempt, Failure, Reuse},
     download::download,
+    hedged::Met,
     http1::Rewrite,
     tries::{Tries, is_idempotent},
 };
 use crate::{
     Body,
     error::{BoxError, Error, Reason},
-    plugin::{Admission, Bound, Exchange, Guard, Outcome, Permit, Retrying},
+    plugin::{Admission, Bound, Exchange, Guard, Hedging, Outcome, Permit, Retrying},
 };
 
 /// The policies that apply to one request.
 #[derive(Default)]
 pub(crate) struct Rules<'a> {
-    guards: SmallVec<[&'a dyn Guard; 2]>,
+    pub(super) guards: SmallVec<[&'a dyn Guard; 2]>,
     retry: Option<&'a Retrying>,
+    pub(super) hedge: Option<&'a Hedging>,
 }
 
 impl<'a> Rules<'a> {
@@ -39,6 +41,7 @@ impl<'a> Rules<'a> {
         match bound {
             Bound::Guard(guard) => self.guards.push(guard.as_ref()),
             Bound::Retry(retry) => self.retry = self.retry.or(Some(retry)),
+            Bound::Hedge(hedge) => self.hedge = self.hedge.or(Some(hedge)),
         }
     }
 
@@ -117,14 +120,25 @@ impl Tries<'_> {
             retry.expect_one();
         }
         loop {
-            let (endpoint, mut permits) = match self.enter(rules, &mut course).await {
+            let (mut endpoint, mut permits) = match self.enter(rules, &mut course).await {
                 Ok(entered) => entered,
                 Err(refused) => return course.last.or(refused),
             };
             std::mem::take(&mut course.last).let_go();
             exchange.begin_try(endpoint.address());
             let begun = Instant::now();
-            let tried = self.try_once(&endpoint, request, begun, rules, course.due).await;
+            let tried = match self.hedge(request, exchange, rules) {
+                None => self.try_once(&endpoint, request, begun, rules, course.due).await,
+                // In a box: where nobody hedges there is no room for it.
+                Some(second) => {
+                    let first = (&mut endpoint, &mut permits);
+                    let met = Met { tried: &course.tried, due: course.due };
+                    Box::pin(self.try_twice(first, request, exchange, rules, met, second)).await
+                }
+            };
+            if let Some(hedge) = rules.hedge.filter(|_| tried.is_ok()) {
+                hedge.observe(begun.elapsed());
+            }
             let tried = tried.map_err(|failure| course.name(failure));
             match &tried {
                 Ok((head, ..)) => exchange.end_try(head.status),
@@ -170,12 +184,12 @@ impl Tries<'_> {
         }
     }
 
-    async fn pick(&self, avoided: &[Arc<Endpoint>]) -> Result<Arc<Endpoint>, Error> {
+    pub(super) async fn pick(&self, avoided: &[Arc<Endpoint>]) -> Result<Arc<Endpoint>, Error> {
         self.backend.upstream.pick_hashed(self.shard, self.hash, avoided).await
     }
 
     /// One try, on a new connection where the one that was idle had been closed.
-    async fn try_once(
+    pub(super) async fn try_once(
         &self,
         endpoint: &Arc<Endpoint>,
         request: &mut Request<Body>,
@@ -206,7 +220,7 @@ impl Tries<'_> {
 
     /// Tells the upstream's checks and the guards what became of a try. One that met a connection which had been
     /// closed while idle says nothing of its endpoint, nor does one that had less time because of others before.
-    fn tell(
+    pub(super) fn tell(
         &self,
         endpoint: &Endpoint,
         tried: &Result<Answered, Failure>,

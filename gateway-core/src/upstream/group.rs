@@ -14,7 +14,11 @@ use super::{
     Endpoint, Hashing, Resolve, balancing::Balancing, lookup::keep_resolved, pool::PoolLimits,
     prober::keep_probed, set::Set, target::Group, watch::Watch,
 };
-use crate::error::{Error, Reason};
+use crate::{
+    balance::Crowd,
+    clock,
+    error::{Error, Reason},
+};
 
 /// A group of endpoints behind one name.
 ///
@@ -57,6 +61,8 @@ pub struct Upstream {
     pub(super) making: Mutex<()>,
     pub(super) shards: usize,
     pub(super) limits: PoolLimits,
+    /// Where the requests of all endpoints are counted together, if they are.
+    pub(super) crowd: Option<Crowd>,
 }
 
 struct Task(AbortHandle);
@@ -87,10 +93,14 @@ impl Upstream {
         let watch = Watch::new(&group, before);
         let named = group.targets.iter().any(|member| member.ip().is_none());
         let tended = named || watch.as_ref().is_some_and(|watch| watch.prober.is_some());
+        let crowd = previous.and_then(|previous| previous.crowd.clone());
+        let crowd = group.is_bounded().then(|| crowd.unwrap_or_default());
         let set = Set {
             endpoints: Box::default(),
             weights: Box::default(),
-            balancing: Balancing::new(&group, &[], &[], 1),
+            levels: Box::default(),
+            shares: Box::default(),
+            balancing: Balancing::new(&group, &[], &[], 1, None),
             names: HashMap::new(),
             empty: None,
             looked_up: false,
@@ -110,6 +120,7 @@ impl Upstream {
             resolver,
             shards,
             limits,
+            crowd,
         };
         let set = upstream.build(names, known.as_deref());
         // What nobody checked is well: a state from before the checks were switched off says nothing.
@@ -246,6 +257,11 @@ impl Upstream {
     #[cold]
     fn begin_trial(&self, tried: &[Arc<Endpoint>]) -> Option<Arc<Endpoint>> {
         let watch = self.watch.as_ref()?;
+        let warms = self.set.load().ailing.as_ref().is_some_and(|ailing| ailing.is_due(clock::now()));
+        if warms {
+            // The shares of those that warm up are laid out anew.
+            watch.changed();
+        }
         if self.set.load().generation != watch.generation() {
             self.judge_again();
         }

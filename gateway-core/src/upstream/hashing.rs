@@ -148,7 +148,7 @@ fn header<'r>(headers: &'r HeaderMap, name: &HeaderName) -> Option<Cow<'r, [u8]>
     Some(Cow::Owned(all.join(&b", "[..])))
 }
 
-fn cookie<'r>(headers: &'r HeaderMap, name: &str) -> Option<&'r [u8]> {
+pub(crate) fn cookie<'r>(headers: &'r HeaderMap, name: &str) -> Option<&'r [u8]> {
     let pairs = headers.get_all(COOKIE).iter().flat_map(|field| field.as_bytes().split(|byte| *byte == b';'));
     pairs.map(<[u8]>::trim_ascii).find_map(|pair| pair.strip_prefix(name.as_bytes())?.strip_prefix(b"="))
 }

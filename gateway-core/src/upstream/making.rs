@@ -14,7 +14,7 @@ use super::{
     target::Member,
     vital::Vital,
 };
-use crate::{config::Algorithm, error::Reason};
+use crate::{balance::Load, clock, config::Algorithm, error::Reason};
 
 impl Upstream {
     /// The set that `names` yield; endpoints of `known` are kept.
@@ -31,15 +31,24 @@ impl Upstream {
                 (Arc::clone(&member.host), member.port, address.to_string())
             });
         }
+        // Where all are new, nobody is a newcomer.
+        let begun = if known.is_empty() { 0 } else { clock::now() };
+        let newcomer = || Arc::new(Vital::since(begun));
+        let levels = if self.group.is_graded() {
+            addresses.iter().map(|(member, ..)| self.group.level(member)).collect()
+        } else {
+            Box::default()
+        };
         let endpoint = |member: &Member, address: SocketAddr| {
             let hosts = self.group.hosts(member, address.port());
             let kept = known.get(&(Arc::clone(&member.host), address));
             match kept {
-                Some(kept) if *kept.hosts() == hosts => Arc::clone(kept),
+                Some(kept) if *kept.hosts() == hosts && self.counts(kept) => Arc::clone(kept),
                 _ => {
-                    let vital = kept.map_or_else(Arc::<Vital>::default, |kept| Arc::clone(kept.vital()));
+                    let vital = kept.map_or_else(newcomer, |kept| Arc::clone(kept.vital()));
                     let name = Arc::clone(&member.host);
-                    Arc::new(Endpoint::new(address, name, hosts, self.shards, self.limits, vital))
+                    let load = self.crowd.as_ref().map(Load::in_crowd).unwrap_or_default();
+                    Arc::new(Endpoint::new(address, name, hosts, self.shards, self.limits, (load, vital)))
                 }
             }
         };
@@ -49,13 +58,24 @@ impl Upstream {
             .unzip();
         Set {
             empty: self.emptiness(&weights),
-            balancing: Balancing::new(&self.group, &endpoints, &weights, self.shards),
+            balancing: Balancing::new(&self.group, &endpoints, &weights, self.shards, self.crowd.as_ref()),
             endpoints: endpoints.into(),
+            shares: weights.as_slice().into(),
             weights: weights.into(),
+            levels,
             names,
             looked_up: false,
             generation: 0,
             ailing: None,
+        }
+    }
+
+    /// Whether the requests of an endpoint are counted as this upstream counts them.
+    fn counts(&self, endpoint: &Endpoint) -> bool {
+        match (&self.crowd, endpoint.load().crowd()) {
+            (None, None) => true,
+            (Some(own), Some(its)) => own.is(its),
+            _ => false,
         }
     }
 
@@ -80,7 +100,8 @@ impl Upstream {
             let is_it = |it: &&Arc<Endpoint>| it.address() == address && *it.name() == member.host;
             let endpoint = set.endpoints.iter().find(is_it);
             let well = endpoint.is_none_or(|endpoint| set.is_well(endpoint));
-            Known { address, weight, well }
+            let is_spare = well && weight > 0 && endpoint.is_some_and(|endpoint| set.is_spare(endpoint));
+            Known { address, weight, well, is_spare }
         };
         let of = |member| (member, addresses_of(member, &set.names).map(known).collect());
         self.group.targets.iter().map(of).collect()
@@ -133,6 +154,8 @@ pub(crate) struct Known {
     pub(crate) weight: u16,
     /// Whether its health lets it take requests.
     pub(crate) well: bool,
+    /// Whether others come first, and take all of them.
+    pub(crate) is_spare: bool,
 }
 
 /// Every address of one target with its weight.

@@ -10,7 +10,7 @@ use std::{
 
 use super::{Endpoint, balancing::Balancing, dns::Resolved, watch::Watch};
 use crate::{
-    balance::Pick,
+    balance::{Graded, Pick, spill_over},
     clock,
     error::Reason,
     health::{Recovery, Standing},
@@ -21,6 +21,10 @@ pub(super) struct Set {
     pub(super) endpoints: Box<[Arc<Endpoint>]>,
     /// Their configured weights.
     pub(super) weights: Box<[u16]>,
+    /// Their levels, lower ones first; empty where all are equal.
+    pub(super) levels: Box<[u32]>,
+    /// The weights that they are balanced by now.
+    pub(super) shares: Box<[u16]>,
     pub(super) balancing: Balancing,
     /// The last good answer for each target that is a name.
     pub(super) names: HashMap<Arc<str>, Resolved>,
@@ -34,7 +38,12 @@ pub(super) struct Set {
     pub(super) ailing: Option<Box<Ailing>>,
 }
 
-/// Endpoints that are unwell.
+/// Who warms up comes to its share in so many steps.
+const STEPS: u64 = 20;
+/// But none is shorter, in milliseconds.
+const SHORTEST_STEP: u64 = 100;
+
+/// Endpoints that are unwell, or not wholly well again.
 pub(super) struct Ailing {
     /// Those that traffic ejected.
     ejected: Box<[Arc<Endpoint>]>,
@@ -42,6 +51,8 @@ pub(super) struct Ailing {
     next: AtomicU64,
     /// So many are unwell that nobody looks at health.
     panic: bool,
+    /// When the shares of those that warm up are laid out anew; for ever: nobody does.
+    warms_at: AtomicU64,
 }
 
 impl Set {
@@ -60,23 +71,57 @@ impl Set {
             (available, total) => watch.quorum.standing(available, total),
         };
         let none = || vec![0; available.len()];
+        let ill = available != *self.weights || standing != Standing::Enough;
+        let (ranked, warms_at) = self.ranked(watch, &available);
         let (weights, empty) = match standing {
-            Standing::Enough => (available, self.empty.filter(|reason| !is_of_health(*reason))),
+            Standing::Enough => (ranked, self.empty.filter(|reason| !is_of_health(*reason))),
             Standing::Panic => (self.weights.to_vec(), None),
             Standing::BelowThreshold => (none(), Some(Reason::BelowThreshold)),
             Standing::AllUnhealthy => (none(), Some(Reason::AllUnhealthy)),
         };
-        let ailing = weights != *self.weights || standing != Standing::Enough;
+        let ailing = ill || warms_at.is_some();
         Self {
             endpoints: self.endpoints.clone(),
             weights: self.weights.clone(),
+            levels: self.levels.clone(),
             balancing: self.balancing.with_weights(&self.endpoints, &weights),
+            shares: weights.into(),
             names: self.names.clone(),
             empty,
             looked_up: self.looked_up,
             generation,
-            ailing: ailing.then(|| Box::new(Ailing::new(self, standing == Standing::Panic))),
+            ailing: ailing.then(|| Box::new(Ailing::new(self, standing == Standing::Panic, warms_at))),
         }
+    }
+
+    /// The shares of those that are available, by rank and age, and when they are to be laid out anew: where somebody
+    /// warms up.
+    fn ranked(&self, watch: &Watch, available: &[u16]) -> (Vec<u16>, Option<u64>) {
+        if self.levels.is_empty() {
+            return (available.to_vec(), None);
+        }
+        let now = clock::now();
+        let readiness = |endpoint: &Endpoint| {
+            watch.slow_start.map_or(1.0, |slow| slow.readiness(endpoint.vital().age(now)))
+        };
+        let graded =
+            |(((endpoint, weight), level), available): (((&Arc<Endpoint>, &u16), &u32), &u16)| Graded {
+                weight: *weight,
+                level: *level,
+                readiness: if *available > 0 { readiness(endpoint) } else { 0.0 },
+            };
+        let all = self.endpoints.iter().zip(&self.weights).zip(&self.levels).zip(available);
+        let all: Vec<_> = all.map(graded).collect();
+        let warms = all.iter().any(|it| it.readiness > 0.0 && it.readiness < 1.0);
+        let step = watch.slow_start.map_or(0, |slow| clock::millis(slow.window) / STEPS).max(SHORTEST_STEP);
+        (spill_over(&all), warms.then(|| now.saturating_add(step)))
+    }
+
+    /// Whether others come before an endpoint and take all requests.
+    pub(super) fn is_spare(&self, endpoint: &Endpoint) -> bool {
+        let shares = self.endpoints.iter().zip(&self.shares);
+        let mut own = shares.filter(|(other, _)| std::ptr::eq(other.as_ref(), endpoint));
+        !self.levels.is_empty() && own.next().is_some_and(|(_, share)| *share == 0)
     }
 
     /// Whether the health of an endpoint lets it take requests: always where all are well, or nobody looks.
@@ -124,13 +169,19 @@ impl Set {
 }
 
 impl Ailing {
-    fn new(set: &Set, panic: bool) -> Self {
+    fn new(set: &Set, panic: bool, warms_at: Option<u64>) -> Self {
         let weighed = set.endpoints.iter().zip(&set.weights);
         let ejected =
             weighed.filter(|(endpoint, weight)| **weight > 0 && endpoint.vital().trial_at().is_some());
         let ejected: Box<[_]> = ejected.map(|(endpoint, _)| Arc::clone(endpoint)).collect();
         let next = AtomicU64::new(first_trial(&ejected));
-        Self { ejected, next, panic }
+        Self { ejected, next, panic, warms_at: AtomicU64::new(warms_at.unwrap_or(u64::MAX)) }
+    }
+
+    /// Whether shares are to be laid out anew: said to one who asks.
+    pub(super) fn is_due(&self, now: u64) -> bool {
+        let at = self.warms_at.load(Relaxed);
+        at <= now && self.warms_at.compare_exchange(at, u64::MAX, Relaxed, Relaxed).is_ok()
     }
 
     /// An endpoint whose back-off is over, for this request to try it.

@@ -4,12 +4,14 @@ use std::{
     borrow::Cow,
     net::{IpAddr, Ipv6Addr},
     sync::Arc,
+    time::Duration,
 };
 
 use http::HeaderValue;
 
 use super::Hashing;
 use crate::{
+    balance::SlowStart,
     config::{self, Algorithm, Certificate, Healthchecks},
     health::Recovery,
 };
@@ -37,12 +39,21 @@ pub struct Group {
     pub hashing: Option<Hashing>,
     /// Slots of the hash ring, at least 1000. Default 10000.
     pub slots: u32,
+    /// Whether values are laid out as Maglev does, and not on Kong's ring. Default: on the ring.
+    pub maglev: bool,
+    /// How much a member may have under way, in percent of its share, before a value goes on to the next one. Default: no
+    /// bound.
+    pub hash_bound: Option<u16>,
     /// How members are checked. Default: not at all.
     pub checks: Healthchecks,
     /// How members that traffic made unhealthy come back (D20); none: not by themselves. Default: by its defaults.
     pub recovery: Option<Recovery>,
     /// The certificate that probes over TLS show.
     pub client_certificate: Option<Arc<Certificate>>,
+    /// How members that are new or well again come to their full share. Default: at once. Not with consistent hashing.
+    pub slow_start: Option<SlowStart>,
+    /// The zone of this node: members of the same zone come first in their group. Default: zones do not count.
+    pub zone: Option<Arc<str>>,
 }
 
 /// One member of a [`Group`].
@@ -55,19 +66,37 @@ pub struct Member {
     pub port: u16,
     /// Its share of the traffic.
     pub weight: u16,
+    /// Its group: those of the lowest one take all requests as long as enough of them are well. Default 1.
+    pub group: u16,
+    /// Its zone. Default: none.
+    pub zone: Option<Arc<str>>,
 }
 
 impl Member {
     /// A member with the default weight, 100.
     #[must_use]
     pub fn new(host: &str, port: u16) -> Self {
-        Self { host: host.into(), port, weight: 100 }
+        Self { host: host.into(), port, weight: 100, group: 1, zone: None }
     }
 
     /// The same with another weight; 0: it gets nothing.
     #[must_use]
     pub fn weighing(mut self, weight: u16) -> Self {
         self.weight = weight;
+        self
+    }
+
+    /// The same in another group.
+    #[must_use]
+    pub fn in_group(mut self, group: u16) -> Self {
+        self.group = group;
+        self
+    }
+
+    /// The same in a zone.
+    #[must_use]
+    pub fn in_zone(mut self, zone: &str) -> Self {
+        self.zone = Some(zone.into());
         self
     }
 
@@ -100,9 +129,13 @@ impl Group {
             algorithm: Algorithm::RoundRobin,
             hashing: None,
             slots: 10_000,
+            maglev: false,
+            hash_bound: None,
             checks: Healthchecks::default(),
             recovery: Some(Recovery::default()),
             client_certificate: None,
+            slow_start: None,
+            zone: None,
         }
     }
 
@@ -120,16 +153,50 @@ impl Group {
     ) -> Self {
         let member = |target: &config::Target| {
             let (host, port) = split_port(&target.target);
-            Member { host: host.into(), port: port.unwrap_or(8000), weight: target.weight }
+            Member {
+                weight: target.weight,
+                group: target.group(),
+                zone: target.zone().map(Into::into),
+                ..Member::new(host, port.unwrap_or(8000))
+            }
         };
         Self {
+            slow_start: slow_start(upstream),
             host_header: upstream.host_header.clone(),
             algorithm: upstream.algorithm,
             hashing: Hashing::of_upstream(upstream),
             slots: upstream.slots,
+            maglev: upstream.is_maglev(),
+            hash_bound: upstream.hash_bound(),
             checks: upstream.healthchecks.clone(),
             ..Self::new(&upstream.name, targets.into_iter().map(member))
         }
+    }
+
+    /// The same without what only tags say.
+    pub(crate) fn without_tags(mut self) -> Self {
+        (self.slow_start, self.maglev, self.hash_bound) = (None, false, None);
+        for target in &mut self.targets {
+            (target.group, target.zone) = (1, None);
+        }
+        self
+    }
+
+    /// The level of a member: its group, and within that whether it is of this node's zone.
+    pub(crate) fn level(&self, member: &Member) -> u32 {
+        let elsewhere = self.zone.is_some() && member.zone != self.zone;
+        u32::from(member.group) * 2 + u32::from(elsewhere)
+    }
+
+    /// Whether the requests to all its members are counted together.
+    pub(crate) fn is_bounded(&self) -> bool {
+        self.algorithm == Algorithm::ConsistentHashing && self.hash_bound.is_some()
+    }
+
+    /// Whether its members differ in rank or age.
+    pub(crate) fn is_graded(&self) -> bool {
+        let levels = || self.targets.iter().map(|member| self.level(member));
+        self.slow_start.is_some() || levels().min() != levels().max()
     }
 
     /// Whether it is what the host and port of `service` alone make.
@@ -152,6 +219,17 @@ impl Group {
             }
         }
     }
+}
+
+fn slow_start(upstream: &config::Upstream) -> Option<SlowStart> {
+    let window = Duration::try_from_secs_f64(upstream.slow_start()?).ok()?;
+    let usual = SlowStart::default();
+    let (aggression, least) = (upstream.slow_start_aggression(), upstream.slow_start_min());
+    Some(SlowStart {
+        window,
+        aggression: aggression.unwrap_or(usual.aggression),
+        least: least.map_or(usual.least, |percent| percent / 100.0),
+    })
 }
 
 /// What an endpoint is called in `Host`.

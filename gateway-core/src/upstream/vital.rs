@@ -5,7 +5,10 @@ use std::sync::{
     atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed},
 };
 
-use crate::health::{Counted, Health, Recovery, Schedule, State, first_probe};
+use crate::{
+    clock,
+    health::{Counted, Health, Recovery, Schedule, State, first_probe},
+};
 
 /// The health of an endpoint. It outlives the endpoint where only what that is called in `Host` changes.
 #[derive(Debug)]
@@ -13,6 +16,8 @@ pub(crate) struct Vital {
     /// What `health` says, so that the many reports which change nothing take no lock.
     state: AtomicU8,
     trial_at: AtomicU64,
+    /// Since when it is well; 0: as long as anybody knows.
+    since: AtomicU64,
     /// Behind a lock, held for a few instructions: reports that change something are rare.
     health: Mutex<Health>,
     probes: Mutex<Probes>,
@@ -35,6 +40,7 @@ impl Default for Vital {
         Self {
             state: AtomicU8::new(State::Healthy as u8),
             trial_at: AtomicU64::new(NEVER),
+            since: AtomicU64::new(0),
             health: Mutex::default(),
             probes: Mutex::default(),
             probing: AtomicBool::new(false),
@@ -43,6 +49,16 @@ impl Default for Vital {
 }
 
 impl Vital {
+    /// That of an endpoint which comes at this moment to others.
+    pub(crate) fn since(now: u64) -> Self {
+        Self { since: AtomicU64::new(now), ..Self::default() }
+    }
+
+    /// For how many milliseconds it has been well.
+    pub(crate) fn age(&self, now: u64) -> u64 {
+        now.saturating_sub(self.since.load(Relaxed))
+    }
+
     pub(crate) fn state(&self) -> State {
         match self.state.load(Relaxed) {
             0 => State::Healthy,
@@ -90,8 +106,11 @@ impl Vital {
         change(&mut health);
         self.state.store(health.state() as u8, Relaxed);
         self.trial_at.store(health.trial_at().unwrap_or(NEVER), Relaxed);
-        before.state().is_available() != health.state().is_available()
-            || before.trial_at() != health.trial_at()
+        let turned = before.state().is_available() != health.state().is_available();
+        if turned && health.state().is_available() {
+            self.since.store(clock::now(), Relaxed);
+        }
+        turned || before.trial_at() != health.trial_at()
     }
 
     /// Whether a probe is under way.

@@ -10,6 +10,7 @@ use std::{
 
 use super::{Endpoint, prober::Prober, target::Group};
 use crate::{
+    balance::SlowStart,
     clock,
     config::{Algorithm, Healthchecks},
     error::Reason,
@@ -29,6 +30,8 @@ pub(super) struct Watch {
     /// Whether any check is on: else only latency is measured.
     pub(super) checks: bool,
     latency: bool,
+    /// How those that are new or well again come to their full share.
+    pub(super) slow_start: Option<SlowStart>,
     /// Counts changes of health over all that the upstream has been, so that one which goes on where another
     /// was notices what it missed.
     generation: Arc<AtomicU64>,
@@ -53,7 +56,7 @@ impl Watch {
         let judged = passive.counts_failures() || passive.counts_successes();
         let latency = group.algorithm == Algorithm::Latency;
         let checked = is_checked(checks);
-        if !checked && !latency {
+        if !checked && !latency && !group.is_graded() {
             return None;
         }
         // Where probes bring endpoints back, that is left to them, as in Kong.
@@ -67,6 +70,7 @@ impl Watch {
             quorum: Quorum { threshold: checks.threshold, panic_threshold },
             checks: checked,
             latency,
+            slow_start: group.slow_start.filter(|_| group.algorithm != Algorithm::ConsistentHashing),
             generation: previous.map(|previous| Arc::clone(&previous.generation)).unwrap_or_default(),
         }))
     }

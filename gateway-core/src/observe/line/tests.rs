@@ -30,8 +30,7 @@ fn a_proxied_request_has_kongs_names() {
     let mut exchange = exchange();
     let (service, route) = (Arc::new(Service::new("s", "h")), Arc::new(Route::new("r")));
     let consumer = Arc::new(Consumer::new("alice"));
-    exchange.matched =
-        Some(Arc::new(Matched { route: Arc::clone(&route), service: Some(Arc::clone(&service)) }));
+    exchange.matched = Some(Arc::new(Matched::new(Arc::clone(&route), Some(Arc::clone(&service)))));
     exchange.consumer = Some(Arc::clone(&consumer));
     exchange.uri = "http://h.example/a?b=%20".parse().unwrap();
     exchange.host = Host::from_field(&HeaderValue::from_static("h.example")).unwrap();

@@ -58,7 +58,7 @@ fn a_forwarded_request_has_kongs_fields() {
     let (service, route) =
         (Arc::new(Service::new("s", "h")), Arc::new(Route::new("r").to(&Service::new("s", "h"))));
     let consumer = Arc::new(Consumer::new("alice"));
-    let matched = Matched { route: Arc::clone(&route), service: Some(Arc::clone(&service)) };
+    let matched = Matched::new(Arc::clone(&route), Some(Arc::clone(&service)));
     exchange.matched = Some(Arc::new(matched));
     exchange.consumer = Some(Arc::clone(&consumer));
     let mut record = record(&exchange);

@@ -84,14 +84,14 @@ impl Policy for BreakerPolicy {
                     Reading {
                         metric: "gateway_circuit_breaker_state",
                         help: "State of a circuit breaker: 0 closed, 1 open, 2 half-open",
-                        service,
+                        service: Some(service),
                         labels: vec![("endpoint", endpoint.clone())],
                         value: breaker.state() as u64,
                     },
                     Reading {
                         metric: "gateway_circuit_breaker_openings_total",
                         help: "How often a circuit breaker has opened",
-                        service,
+                        service: Some(service),
                         labels: vec![("endpoint", endpoint)],
                         value: breaker.openings(),
                     },

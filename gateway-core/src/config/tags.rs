@@ -1,0 +1,124 @@
+//! Tags that say what Kong has no field for: `group:2` and `zone:b` of targets, `slow-start:30` of upstreams.
+
+use super::{Target, Upstream};
+
+/// Tags of an upstream that say something, with what their values are.
+pub(crate) const OF_UPSTREAMS: [(&str, Says); 5] = [
+    ("slow-start", |value| seconds(value).is_some()),
+    ("slow-start-aggression", |value| between(value, 0.1, 100.0).is_some()),
+    ("slow-start-min", |value| between(value, 0.0, 100.0).is_some()),
+    ("hash", |value| value == "maglev"),
+    ("hash-bound", |value| percents(value).is_some()),
+];
+
+/// Tags of a target that say something.
+pub(crate) const OF_TARGETS: [(&str, Says); 2] =
+    [("group", |value| group(value).is_some()), ("zone", |value| !value.is_empty())];
+
+/// Whether a value says something.
+pub(crate) type Says = fn(&str) -> bool;
+
+/// What a target's tags say.
+impl Target {
+    /// Its group, `group:2`: those of the first one take all requests as long as enough of them are well. Default 1.
+    #[must_use]
+    pub fn group(&self) -> u16 {
+        tag(self.tags.as_deref(), "group").and_then(group).unwrap_or(1)
+    }
+
+    /// Its zone, `zone:b`: a node of the same zone prefers it.
+    #[must_use]
+    pub fn zone(&self) -> Option<&str> {
+        tag(self.tags.as_deref(), "zone").filter(|zone| !zone.is_empty())
+    }
+}
+
+/// What an upstream's tags say.
+impl Upstream {
+    /// For how many seconds a target that is new or well again comes to its full share, `slow-start:30`.
+    #[must_use]
+    pub fn slow_start(&self) -> Option<f64> {
+        tag(self.tags.as_deref(), "slow-start").and_then(seconds)
+    }
+
+    /// How fast at first, `slow-start-aggression:2`. Default 1: in proportion to time.
+    #[must_use]
+    pub fn slow_start_aggression(&self) -> Option<f64> {
+        tag(self.tags.as_deref(), "slow-start-aggression").and_then(|value| between(value, 0.1, 100.0))
+    }
+
+    /// What it takes at least, in percent of its share, `slow-start-min:10`.
+    #[must_use]
+    pub fn slow_start_min(&self) -> Option<f64> {
+        tag(self.tags.as_deref(), "slow-start-min").and_then(|value| between(value, 0.0, 100.0))
+    }
+
+    /// Whether its hashes are laid out as Maglev does, `hash:maglev`, and not on Kong's ring.
+    #[must_use]
+    pub fn is_maglev(&self) -> bool {
+        tag(self.tags.as_deref(), "hash") == Some("maglev")
+    }
+
+    /// How much more than its share a target may have under way before requests go on to the next one, in percent of
+    /// its share: `hash-bound:125`, from 101 to 1000.
+    #[must_use]
+    pub fn hash_bound(&self) -> Option<u16> {
+        tag(self.tags.as_deref(), "hash-bound").and_then(percents)
+    }
+}
+
+/// The value of the first tag with this name.
+fn tag<'t>(tags: Option<&'t [String]>, name: &str) -> Option<&'t str> {
+    tags?.iter().find_map(|tag| tag.strip_prefix(name)?.strip_prefix(':'))
+}
+
+fn group(value: &str) -> Option<u16> {
+    value.parse().ok()
+}
+
+/// Up to an hour; the unit may be written.
+fn seconds(value: &str) -> Option<f64> {
+    between(value.strip_suffix('s').unwrap_or(value), 0.001, 3_600.0)
+}
+
+fn percents(value: &str) -> Option<u16> {
+    value.parse().ok().filter(|percent| (101..=1_000).contains(percent))
+}
+
+fn between(value: &str, least: f64, most: f64) -> Option<f64> {
+    value.parse().ok().filter(|number| (least..=most).contains(number))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Target, Upstream};
+
+    fn tags(all: &[&str]) -> Option<Vec<String>> {
+        Some(all.iter().map(|tag| (*tag).to_owned()).collect())
+    }
+
+    #[test]
+    fn tags_say_something_or_nothing() {
+        let mut upstream = Upstream::new("u");
+        let mut target = Target::new(&upstream, "10.0.0.1:80");
+        assert_eq!((target.group(), target.zone(), upstream.slow_start()), (1, None, None));
+        target.tags = tags(&["blue", "group:2", "zone:b", "group:3"]);
+        assert_eq!((target.group(), target.zone()), (2, Some("b")));
+        target.tags = tags(&["group:blue", "zone:"]);
+        assert_eq!((target.group(), target.zone()), (1, None));
+        upstream.tags = tags(&[
+            "slow-start:30s",
+            "slow-start-aggression:2",
+            "slow-start-min:5",
+            "hash:maglev",
+            "hash-bound:125",
+        ]);
+        let said = (upstream.slow_start(), upstream.slow_start_aggression(), upstream.slow_start_min());
+        assert_eq!(said, (Some(30.0), Some(2.0), Some(5.0)));
+        assert_eq!((upstream.is_maglev(), upstream.hash_bound()), (true, Some(125)));
+        upstream.tags = tags(&["slow-start:-1", "slow-start-aggression:nan", "hash-bound:100", "hash:ring"]);
+        let said = (upstream.slow_start(), upstream.slow_start_aggression(), upstream.hash_bound());
+        assert_eq!(said, (None, None, None));
+        assert!(!upstream.is_maglev());
+    }
+}
