@@ -173,7 +173,7 @@ impl TryFrom<String> for Network {
 }
 
 /// Keys that have an environment variable but no flag.
-const KEYS: [&str; 24] = [
+const KEYS: [&str; 25] = [
     "store_copy",
     "path_templates",
     "compat",
