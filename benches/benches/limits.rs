@@ -71,8 +71,9 @@ fn guest(engine: &Engine, times: u32) -> Arc<dyn Handler> {
     let encoded =
         |value: &dyn Fn() -> Vec<u8>| value().iter().map(|byte| format!("\\{byte:02x}")).collect::<String>();
     let spec = encoded(&|| plugin_contract::encode(&spec(&[Period::Minute]), Vec::new()).unwrap());
-    let check =
-        encoded(&|| plugin_contract::encode(&Check { limiter: 0, key: KEY.into(), cost: 1 }, Vec::new()).unwrap());
+    let check = encoded(&|| {
+        plugin_contract::encode(&Check { limiter: 0, key: KEY.into(), cost: 1 }, Vec::new()).unwrap()
+    });
     let (spec_size, check_size) = (spec.len() / 3, check.len() / 3);
     let text = format!(
         r#"(module

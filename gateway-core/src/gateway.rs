@@ -151,8 +151,8 @@ impl Gateway {
 
     /// The plugins that its configurations may name.
     #[must_use]
-    pub fn plugins(&self) -> &Registry {
-        &self.shared.environment.registry
+    pub fn plugins(&self) -> Arc<Registry> {
+        Arc::clone(self.snapshot().plugins())
     }
 
     /// The node's settings.
@@ -175,7 +175,7 @@ impl Gateway {
     /// # Errors
     /// Every problem of `config`; nothing has changed in any case.
     pub fn prepare_reload(&self, config: &Config) -> Result<Prepared<'_>, Problems> {
-        self.prepared(|previous| previous.apply(&previous.config().diff(config), self.plugins()))
+        self.prepared(|previous| previous.apply(&previous.config().diff(config), &self.plugins()))
     }
 
     /// As [`reload`](Self::reload), for a configuration that has been checked already, with this gateway's
@@ -186,7 +186,7 @@ impl Gateway {
     ///
     /// let gateway = Gateway::builder().build().unwrap();
     /// let text = "{_format_version: '3.0', routes: [{name: users, paths: [/users]}]}";
-    /// let change = gateway.reload_checked(Checked::parse(text, gateway.plugins()).unwrap()).unwrap();
+    /// let change = gateway.reload_checked(Checked::parse(text, &gateway.plugins()).unwrap()).unwrap();
     /// assert_eq!(change.routes.len(), 1);
     /// ```
     ///
@@ -228,7 +228,35 @@ impl Gateway {
     /// # Errors
     /// Every problem of the configuration as it would be; nothing has changed in any case.
     pub fn prepare(&self, change: &Change) -> Result<Prepared<'_>, Problems> {
-        self.prepared(|previous| previous.apply(change, self.plugins()))
+        self.prepared(|previous| previous.apply(change, &self.plugins()))
+    }
+
+    /// Has other plugins from now on. What those of `plugins` configured that it had before goes on undisturbed: a
+    /// registry made [`with_shared`](Registry::with_shared) has the same ones. What others configured is made anew by
+    /// the plugins of that name. Requests under way end with what they began with. Gives the plugins that were made
+    /// anew, and what else differs because other tables have other defaults.
+    ///
+    /// ```
+    /// use gateway_core::{Gateway, plugin::Registry, plugins};
+    ///
+    /// let gateway = Gateway::builder().plugins(Registry::empty()).build().unwrap();
+    /// assert!(gateway.plugins().get("cors").is_none());
+    /// gateway.replace_plugins(plugins::bundled()).unwrap();
+    /// assert!(gateway.plugins().get("cors").is_some());
+    /// ```
+    ///
+    /// # Errors
+    /// Every problem that the configuration has with them; then nothing has changed.
+    pub fn replace_plugins(&self, plugins: Registry) -> Result<Change, Problems> {
+        let retired = self.shared.retired.lock().unwrap_or_else(PoisonError::into_inner);
+        let (previous, plugins) = (self.snapshot(), Arc::new(plugins));
+        let checked = Checked::of(previous.config(), &plugins)?.sharing(previous.config());
+        let mut change = previous.config().diff(checked.config());
+        let others = checked.config().plugins.iter();
+        let others = others.filter(|(_, entity)| !plugins.has_that_of(previous.plugins(), &entity.name));
+        change.plugins.extend(others.map(|(id, entity)| (*id, Some(Arc::clone(entity)))));
+        let next = compile(checked, &change, &previous, &plugins, &self.shared.environment)?;
+        Ok(Prepared::new(&self.shared.snapshot, retired, previous, Some(next), change).commit())
     }
 
     /// Compiles what `next` makes of the configuration that is served by now.
@@ -241,7 +269,9 @@ impl Gateway {
         let (checked, change) = next(previous.checked())?;
         let next = match change.is_empty() {
             true => None,
-            false => Some(compile(checked, &change, &previous, &self.shared.environment)?),
+            false => {
+                Some(compile(checked, &change, &previous, previous.plugins(), &self.shared.environment)?)
+            }
         };
         Ok(Prepared::new(&self.shared.snapshot, retired, previous, next, change))
     }

@@ -24,7 +24,7 @@ use crate::{
     config::{Checked, Config},
     identity::Identities,
     observe::PolicyReading,
-    plugin::Reading,
+    plugin::{Reading, Registry},
     router::Router,
     upstream::{Backend, Upstream},
 };
@@ -35,6 +35,8 @@ use plugins::Families;
 
 /// A configuration, compiled. Immutable: a change makes the next one, which shares what did not change.
 pub struct Snapshot {
+    /// The plugins that it was compiled with.
+    plugins: Arc<Registry>,
     checked: Checked,
     router: Router<Arc<Entry>>,
     backends: Backends,
@@ -54,6 +56,12 @@ impl Snapshot {
     #[must_use]
     pub const fn checked(&self) -> &Checked {
         &self.checked
+    }
+
+    /// The plugins that it names.
+    #[must_use]
+    pub const fn plugins(&self) -> &Arc<Registry> {
+        &self.plugins
     }
 
     /// The router.

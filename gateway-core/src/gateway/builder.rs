@@ -87,14 +87,15 @@ impl Builder {
     /// Every problem of the configuration.
     pub fn build(self) -> Result<Gateway, Problems> {
         let Self { config, checked, registry, settings, resolver, access_log } = self;
-        let environment = environment(registry, resolver, &settings);
-        let nothing = Snapshot::empty(&environment)?;
+        let plugins = Arc::new(registry.unwrap_or_else(plugins::bundled));
+        let environment = environment(resolver, &settings);
+        let nothing = Snapshot::empty(Arc::clone(&plugins), &environment)?;
         let checked = match checked {
             Some(checked) => checked,
-            None => Checked::of(&config, environment.registry.as_ref())?,
+            None => Checked::of(&config, &plugins)?,
         };
         let whole = Config::default().diff(checked.config());
-        let snapshot = compile(checked, &whole, &nothing, &environment)?;
+        let snapshot = compile(checked, &whole, &nothing, &plugins, &environment)?;
         let server = Arc::new(ServerCounters::new(environment.shards));
         let mut observer = Observer::of(Arc::clone(&environment.metrics), server);
         if let Some(log) = access_log {
@@ -111,14 +112,9 @@ impl Builder {
     }
 }
 
-fn environment(
-    registry: Option<Registry>,
-    resolver: Option<Arc<dyn Resolve>>,
-    settings: &Settings,
-) -> Environment {
+fn environment(resolver: Option<Arc<dyn Resolve>>, settings: &Settings) -> Environment {
     let shards = settings.shards.max(1);
     Environment {
-        registry: Arc::new(registry.unwrap_or_else(plugins::bundled)),
         resolver: resolver.unwrap_or_else(|| Arc::new(Dns::system())),
         metrics: Arc::new(Metrics::new(shards)),
         outbound: Arc::new(Outbound {

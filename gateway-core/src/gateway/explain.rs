@@ -170,7 +170,7 @@ impl Inquiry<'_> {
 
     /// The chain of a route, in the order that [`Chain`](crate::plugin::Chain) runs it.
     fn plugins(&self, route: &Route) -> Vec<Step> {
-        let registry = &self.gateway.shared.environment.registry;
+        let registry = self.gateway.plugins();
         let mut families = BTreeMap::<&str, Vec<&Plugin>>::new();
         for plugin in self.snapshot.config().plugins.values().filter(|plugin| applies(plugin, route)) {
             families.entry(plugin.name.as_str()).or_default().push(plugin.as_ref());

@@ -104,6 +104,22 @@ impl Registry {
         self
     }
 
+    /// The same for a plugin that another registry has, too.
+    #[must_use]
+    pub fn with_shared(mut self, plugin: Arc<dyn Plugin>) -> Self {
+        self.plugins.insert(plugin.name().to_owned(), plugin);
+        self
+    }
+
+    /// Whether the plugin of this name is the very one that `other` has.
+    pub(crate) fn has_that_of(&self, other: &Self, name: &str) -> bool {
+        match (self.get(name), other.get(name)) {
+            (Some(own), Some(others)) => Arc::ptr_eq(own, others),
+            (None, None) => true,
+            _ => false,
+        }
+    }
+
     /// The plugin named `name`.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Arc<dyn Plugin>> {
@@ -113,6 +129,16 @@ impl Registry {
     /// All plugins by name.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<dyn Plugin>> {
         self.plugins.values()
+    }
+}
+
+impl config::schema::PluginSchemas for Arc<Registry> {
+    fn schema(&self, name: &str) -> Option<&Record> {
+        Registry::schema(self, name)
+    }
+
+    fn names(&self) -> Vec<String> {
+        Registry::names(self)
     }
 }
 

@@ -15,7 +15,7 @@ use crate::{
     config::{Change, Checked, Problem, Problems, Route, Service},
     forwarder::{Branch, Forwarder},
     identity::Identities,
-    plugin::{Bound, Chain, Configured, Destination, Link, Matched, Scoped},
+    plugin::{Bound, Chain, Configured, Destination, Link, Matched, Registry, Scoped},
     router::{Router, RuleError},
     upstream::Hashing,
 };
@@ -31,13 +31,14 @@ pub(crate) fn compile(
     checked: Checked,
     change: &Change,
     previous: &Snapshot,
+    plugins: &Arc<Registry>,
     environment: &Environment,
 ) -> Result<Snapshot, Problems> {
     let services = touched::services(change, &checked, previous);
     let mut maker = Maker::new(&checked, previous, environment);
     let mut backends = maker.backends(&services);
     let mut problems = Vec::new();
-    let families = previous.families.change(change, previous.config(), environment, &mut problems);
+    let families = previous.families.change(change, previous, plugins, &mut problems);
     let routes = touched::routes(change, &services, &backends, &checked, previous);
     let mut entries = Entries {
         checked: &checked,
@@ -61,7 +62,8 @@ pub(crate) fn compile(
                 groups.iter().for_each(|endpoints| endpoints.start_probes(runtime));
             }
             let identities = identities(&checked, change, previous);
-            Ok(Snapshot { checked, router, backends, families, detours, identities })
+            let plugins = Arc::clone(plugins);
+            Ok(Snapshot { plugins, checked, router, backends, families, detours, identities })
         }
         Ok(_) => Err(Problems::from(problems)),
         Err(found) => Err(Problems::from(problems.into_iter().chain(refused(found)).collect::<Vec<_>>())),
@@ -81,12 +83,12 @@ impl Snapshot {
     ///
     /// # Errors
     /// None that are known of.
-    pub(crate) fn empty(environment: &Environment) -> Result<Self, Problems> {
+    pub(crate) fn empty(plugins: Arc<Registry>, environment: &Environment) -> Result<Self, Problems> {
         let router = Router::with_flavor(environment.dialect, []);
         let router = router.map_err(|found| Problems::from(refused(found).collect::<Vec<_>>()))?;
         let (backends, families) = (Backends::default(), Families::default());
         let (detours, identities) = (Detours::default(), Arc::default());
-        Ok(Self { checked: Checked::default(), router, backends, families, detours, identities })
+        Ok(Self { plugins, checked: Checked::default(), router, backends, families, detours, identities })
     }
 }
 

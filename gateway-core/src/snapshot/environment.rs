@@ -8,7 +8,6 @@ use crate::{
     forwarder::Outbound,
     health::Recovery,
     observe::Metrics,
-    plugin::Registry,
     router::Dialect,
     upstream::{PoolLimits, Resolve},
 };
@@ -16,7 +15,6 @@ use crate::{
 /// The owners of what outlives a snapshot, and the node's settings that compiling asks for.
 #[derive(Clone, Debug)]
 pub(crate) struct Environment {
-    pub(crate) registry: Arc<Registry>,
     pub(crate) resolver: Arc<dyn Resolve>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) outbound: Arc<Outbound>,

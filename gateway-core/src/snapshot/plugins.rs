@@ -8,10 +8,10 @@ use std::{
 use imbl::OrdMap;
 use uuid::Uuid;
 
-use super::Environment;
+use super::Snapshot;
 use crate::{
-    config::{Change, Config, Plugin, Problem, Protocol, Route},
-    plugin::{ByConsumer, Configured, Destination, Handler, Link, Policy, Scope, Scoped},
+    config::{Change, Plugin, Problem, Protocol, Route},
+    plugin::{ByConsumer, Configured, Destination, Handler, Link, Policy, Registry, Scope, Scoped},
 };
 
 /// Every plugin that is switched on, by name. Clones share what did not change.
@@ -62,36 +62,39 @@ impl Families {
     pub(super) fn change(
         &self,
         change: &Change,
-        previous: &Config,
-        environment: &Environment,
+        previous: &Snapshot,
+        plugins: &Registry,
         problems: &mut Vec<Problem>,
     ) -> Self {
         let mut edits = BTreeMap::<(&str, Place), Edit>::new();
-        for before in change.plugins.keys().filter_map(|id| previous.plugins.get(id)) {
+        for before in change.plugins.keys().filter_map(|id| previous.config().plugins.get(id)) {
             edits.entry((&before.name, Place::of(before))).or_default().gone.insert(before.id);
         }
         for entity in change.plugins.values().flatten().filter(|plugin| plugin.enabled && speaks_http(plugin))
         {
-            let before = previous.plugins.get(&entity.id).filter(|before| before.name == entity.name);
+            let before =
+                previous.config().plugins.get(&entity.id).filter(|before| before.name == entity.name);
+            // What another plugin of that name made is none of this one's business.
+            let before = before.filter(|before| plugins.has_that_of(previous.plugins(), &before.name));
             let before = before.and_then(|before| self.configured(before));
-            if let Some(placing) = configure(entity, before, environment, problems) {
+            if let Some(placing) = configure(entity, before, plugins, problems) {
                 edits.entry((&entity.name, Place::of(entity))).or_default().new.push(placing);
             }
         }
         let mut families = self.clone();
         for ((name, place), edit) in edits {
-            families.edit(name, place, edit, environment);
+            families.edit(name, place, edit, plugins);
         }
         families
     }
 
-    fn edit(&mut self, name: &str, place: Place, edit: Edit, environment: &Environment) {
-        let Some(plugin) = environment.registry.get(name) else { return };
-        let mut family = self
-            .0
-            .get(name)
-            .cloned()
-            .unwrap_or_else(|| Family { priority: plugin.priority(), placed: OrdMap::new() });
+    fn edit(&mut self, name: &str, place: Place, edit: Edit, plugins: &Registry) {
+        let before = self.0.get(name);
+        // A plugin that is gone leaves nothing but what is taken away.
+        let priority =
+            plugins.get(name).map(|plugin| plugin.priority()).or(before.map(|family| family.priority));
+        let placed = before.map(|family| family.placed.clone()).unwrap_or_default();
+        let mut family = Family { priority: priority.unwrap_or_default(), placed };
         let placed = Placed::edited(family.placed.get(&place).map(AsRef::as_ref), edit);
         match placed.own.is_empty() {
             true => drop(family.placed.remove(&place)),
@@ -209,10 +212,10 @@ impl Family {
 fn configure(
     entity: &Plugin,
     before: Option<&Configured>,
-    environment: &Environment,
+    plugins: &Registry,
     problems: &mut Vec<Problem>,
 ) -> Option<Placing> {
-    let Some(plugin) = environment.registry.get(&entity.name) else {
+    let Some(plugin) = plugins.get(&entity.name) else {
         problems.push(not_enabled(entity));
         return None;
     };

@@ -73,14 +73,17 @@ impl Plugin for Notes {
     }
 }
 
-fn environment(log: &Log) -> Environment {
-    let settings = Settings::default();
+fn plugins(log: &Log) -> Arc<Registry> {
     let notes = |name| {
         let schema = Record::new(vec![Field::string("text")]);
         Notes { name, schema, log: Arc::clone(log) }
     };
+    Arc::new(Registry::empty().with(notes("note")).with(notes("remark")))
+}
+
+fn environment() -> Environment {
+    let settings = Settings::default();
     Environment {
-        registry: Arc::new(Registry::empty().with(notes("note")).with(notes("remark"))),
         resolver: Arc::new(Dns::system()),
         metrics: Arc::new(Metrics::new(1)),
         outbound: Arc::new(Outbound {
@@ -270,11 +273,11 @@ fn found(snapshot: &Snapshot) -> Vec<Option<Uuid>> {
     requests.map(find).collect()
 }
 
-fn from_nothing(config: &Config, environment: &Environment) -> Snapshot {
-    let nothing = Snapshot::empty(environment).unwrap();
-    let checked = Checked::of(config, environment.registry.as_ref()).unwrap();
+fn from_nothing(config: &Config, plugins: &Arc<Registry>, environment: &Environment) -> Snapshot {
+    let nothing = Snapshot::empty(Arc::clone(plugins), environment).unwrap();
+    let checked = Checked::of(config, plugins).unwrap();
     let whole = Config::default().diff(checked.config());
-    compile(checked, &whole, &nothing, environment).unwrap()
+    compile(checked, &whole, &nothing, plugins, environment).unwrap()
 }
 
 /// Whose endpoints a service has.
@@ -320,17 +323,17 @@ proptest! {
         changes in prop::collection::vec(prop::collection::vec(draws(), 1..4), 1..40),
     ) {
         let log = Log::default();
-        let environment = environment(&log);
-        let mut snapshot = Snapshot::empty(&environment).unwrap();
+        let (plugins, environment) = (plugins(&log), environment());
+        let mut snapshot = Snapshot::empty(Arc::clone(&plugins), &environment).unwrap();
         // Without these most others would be refused.
         let first = (0..4).flat_map(|number| [7, 8].map(|kind| Draw { kind, number, other: 0, shape: 0, gone: false }));
         for draws in std::iter::once(first.collect()).chain(changes) {
             let mut change = Change::default();
             draws.iter().for_each(|draw| draw.put(&mut change));
-            let Ok((checked, made)) = snapshot.checked().apply(&change, environment.registry.as_ref()) else { continue };
+            let Ok((checked, made)) = snapshot.checked().apply(&change, &plugins) else { continue };
             // A plugin may name a service that is not there.
-            let Ok(next) = compile(checked, &made, &snapshot, &environment) else { continue };
-            let whole = from_nothing(next.config(), &environment);
+            let Ok(next) = compile(checked, &made, &snapshot, &plugins, &environment) else { continue };
+            let whole = from_nothing(next.config(), &plugins, &environment);
             prop_assert_eq!(seen(&next, &log), seen(&whole, &log));
             prop_assert_eq!(found(&next), found(&whole));
             for upstream in next.config().upstreams.keys() {
@@ -347,20 +350,20 @@ proptest! {
 #[test]
 fn what_a_change_does_not_touch_is_the_same_afterwards() {
     let log = Log::default();
-    let environment = environment(&log);
+    let (plugins, environment) = (plugins(&log), environment());
     let mut config = Config::default();
     for number in 0..4 {
         let draw = Draw { kind: 0, number, other: number, shape: 9, gone: false };
         config =
             config.with(draw.service()).with(draw.route()).with(Draw { kind: 9, shape: 1, ..draw }.plugin());
     }
-    let before = from_nothing(&config, &environment);
+    let before = from_nothing(&config, &plugins, &environment);
     let mut route = config.routes.get(&id("routes", 2)).unwrap().as_ref().clone();
     route.paths = Some(vec!["/changed".into()]);
     let mut change = Change::default();
     change.routes.insert(route.id, Some(route.into()));
-    let (checked, made) = before.checked().apply(&change, environment.registry.as_ref()).unwrap();
-    let after = compile(checked, &made, &before, &environment).unwrap();
+    let (checked, made) = before.checked().apply(&change, &plugins).unwrap();
+    let after = compile(checked, &made, &before, &plugins, &environment).unwrap();
     for number in 0..4 {
         let entry = |snapshot: &Snapshot| Arc::clone(&entries(snapshot)[&id("routes", number)]);
         let backend =
@@ -373,5 +376,5 @@ fn what_a_change_does_not_touch_is_the_same_afterwards() {
         assert!(Arc::ptr_eq(entry(&after).chain.forwarder().backend().unwrap(), &backend(&after)));
         assert!(Arc::ptr_eq(&plugin(&before), &plugin(&after)));
     }
-    assert_eq!(found(&after), found(&from_nothing(after.config(), &environment)));
+    assert_eq!(found(&after), found(&from_nothing(after.config(), &plugins, &environment)));
 }
