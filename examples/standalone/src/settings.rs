@@ -26,6 +26,7 @@ pub(crate) struct Settings {
     pub(crate) config: Option<PathBuf>,
     pub(crate) store: Option<String>,
     pub(crate) store_copy: Option<PathBuf>,
+    pub(crate) store_ca: Option<PathBuf>,
     pub(crate) listen: Option<Vec<Address>>,
     pub(crate) listen_tls: Option<Vec<Address>>,
     pub(crate) tls_cert: Option<PathBuf>,
@@ -170,8 +171,9 @@ impl TryFrom<String> for Network {
 }
 
 /// Keys that have an environment variable but no flag.
-const KEYS: [&str; 24] = [
+const KEYS: [&str; 25] = [
     "store_copy",
+    "store_ca",
     "path_templates",
     "compat",
     "branding",
@@ -421,7 +423,7 @@ mod tests {
     fn every_key_of_the_environment_is_a_setting() {
         for key in KEYS {
             let value = match key {
-                "store_copy" => "/var/lib/gateway",
+                "store_copy" | "store_ca" => "/var/lib/gateway",
                 "compat" => "kong-3.9-strict",
                 "branding" => "neutral",
                 "trusted_ips" => "10.0.0.0/8, ::1",
