@@ -283,7 +283,11 @@ impl Control {
     fn reread(&self, store: &dyn Store) -> Result<(), Refusal> {
         let stored = store.read()?;
         let checked = Checked::of(&stored.config, self.keeping())?;
-        let prepared = self.gateway.prepare_reload(checked.config())?;
+        let prepared = match refers(checked.config()) {
+            true => self.gateway.prepare_reload(checked.config())?,
+            // Checked once for both, and one allocation for both.
+            false => self.gateway.prepare_checked(checked.clone())?,
+        };
         self.check_certificates(&prepared)?;
         self.go_on(prepared, State { revision: stored.revision, checked });
         Ok(())
@@ -337,6 +341,14 @@ impl Control {
 /// A revision as the digest of what is served: equal ones are of the same store.
 fn hash(revision: Revision) -> Hash {
     Hash::of(&format!("revision {revision}"))
+}
+
+/// Whether any entity refers to a secret. Only these kinds have fields that may.
+fn refers(config: &Config) -> bool {
+    let any = |text: serde_json::Result<String>| text.is_ok_and(|text| text.contains("{vault://"));
+    config.certificates.values().any(|entity| any(serde_json::to_string(entity)))
+        || config.keys.values().any(|entity| any(serde_json::to_string(entity)))
+        || config.plugins.values().any(|entity| any(serde_json::to_string(entity)))
 }
 
 fn names_servers(change: &Change) -> bool {

@@ -7,7 +7,11 @@ use std::{
     time::Duration,
 };
 
-use gateway_control::{Control, LogLevel, admin::Access, store::Memory};
+use gateway_control::{
+    Control, LogLevel,
+    admin::Access,
+    store::{Memory, Revision},
+};
 use gateway_core::Gateway;
 use serde_json::{Value, json};
 use tracing::Level;
@@ -68,7 +72,7 @@ fn what_is_only_tried_changes_nothing_and_says_all() {
     let all = node.post("/config?dry_run=1", "text/yaml", file).json();
     assert_eq!(all["differences"].as_array().unwrap().len(), 2);
     assert_eq!(node.get("/services/s").json()["port"], 80);
-    assert_eq!(node.control.revision().map(|revision| revision.get()), before.map(|before| before.get() + 1));
+    assert_eq!(node.control.revision().map(Revision::get), before.map(|before| before.get() + 1));
 }
 
 #[test]
@@ -307,6 +311,48 @@ fn the_document_describes_every_list_and_all_that_it_refers_to() {
             }
         }
     }
+}
+
+#[test]
+fn the_document_knows_every_status_that_is_answered() {
+    let node = Node::stored();
+    for (path, body) in [
+        ("/services", json!({ "name": "a", "host": "h" })),
+        ("/services/a/routes", json!({ "name": "a", "paths": ["/a"] })),
+        ("/upstreams", json!({ "name": "a" })),
+        ("/consumers", json!({ "username": "a" })),
+        ("/key-sets", json!({ "name": "a" })),
+        ("/consumer_groups", json!({ "name": "a" })),
+    ] {
+        node.made(201, "POST", path, &body);
+    }
+    let document = node.get("/openapi.json").json();
+    let mut asked = 0;
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let known = operation["responses"].as_object().unwrap();
+            if path == "/changes" {
+                continue;
+            }
+            for name in ["a", "none", "7"] {
+                let names = ["{key}", "{owner}", "{revision}"];
+                let path = names.iter().fold(path.clone(), |path, place| path.replace(place, name));
+                for (kind, body) in [
+                    ("application/json", "{}"),
+                    ("application/json", "{\"host\":\"h\",\"name\":\"b\",\"port\":\"x\"}"),
+                    ("application/json", "["),
+                    ("application/x-www-form-urlencoded", "name=a&host=h&paths[]=/b"),
+                    ("text/plain", "x"),
+                ] {
+                    let answer = node.ask(&method.to_uppercase(), &path, kind, body);
+                    let status = answer.status.to_string();
+                    assert!(known.contains_key(&status), "{method} {path} {body}: {status} {}", answer.text);
+                    asked += 1;
+                }
+            }
+        }
+    }
+    assert!(asked > 1_000, "{asked}");
 }
 
 #[test]
