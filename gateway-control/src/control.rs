@@ -5,7 +5,7 @@ mod kept;
 
 pub(crate) use draft::Draft;
 pub use kept::Changed;
-pub(crate) use kept::{Mode, State, Written};
+pub(crate) use kept::{Mode, State, Written, entities};
 
 use std::{
     fmt,

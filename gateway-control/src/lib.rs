@@ -3,14 +3,16 @@
 //! - [`Control`] owns the changes: it takes a declarative file as text, gives it to the
 //!   [`Gateway`](gateway_core::Gateway) and its certificates, and remembers how that went.
 //! - [`Watch`] follows a file and hands each new content to it.
-//! - [`admin`] answers Kong's Admin API as a node without a database does.
-//! - [`store`] keeps entities, with the log of their changes.
+//! - [`admin`] answers Kong's Admin API.
+//! - [`store`] keeps entities, with the log of their changes. [`Follow`] follows one that others write to, too.
 //!
-//! A change goes one way: text, checked entities, the next snapshot, one swap. What is refused leaves the node as
-//! it was, and is told in Kong's words, all of it ([`Refusal`]). [`Loads`] remembers how the last ones went, [`Hash`](struct@Hash)
-//! names the text that runs.
+//! A change goes one way: text or request, checked entities, the next snapshot, the store if there is one, one swap. What
+//! is refused leaves node and store as they were, and is told in Kong's words, all of it ([`Refusal`]). [`Loads`]
+//! remembers how the last ones went, [`Hash`](struct@Hash) names the text that runs, a [`Revision`](store::Revision)
+//! what is kept; [`Differences`] are what a change did, for people.
 //!
-//! Nothing here is on the path of a request. It knows no flags and no other node, and writes nothing to disk.
+//! Nothing here is on the path of a request. It knows no flags, and no other node but through a store; only a store
+//! writes to disk.
 //!
 //! ```
 //! use gateway_control::Control;

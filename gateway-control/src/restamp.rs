@@ -1,9 +1,6 @@
 //! The times of entities that come with a file, which mostly says none.
 
-use std::{
-    collections::{HashMap, HashSet},
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use gateway_core::config::{Change, Config};
 use serde_json::{Map, Value};
@@ -32,9 +29,6 @@ pub(crate) fn change(old: &Config, new: &Config) -> Change {
     else {
         return change;
     };
-    if let Some(credentials) = lists.get_mut("credentials").and_then(Value::as_object_mut) {
-        keep_ids(credentials, &before);
-    }
     let now = now();
     for (list, entities) in &mut lists {
         let Some(entities) = entities.as_object_mut() else { continue };
@@ -45,27 +39,6 @@ pub(crate) fn change(old: &Config, new: &Config) -> Change {
         });
     }
     serde_json::from_value(Value::Object(lists)).unwrap_or(change)
-}
-
-/// Leaves out the credentials that go and come again: those without an id in the file get another one each time it is
-/// read (compat A50).
-fn keep_ids(credentials: &mut Map<String, Value>, before: &Value) {
-    let content = |entity: &Value| {
-        let mut fields = entity.as_object()?.clone();
-        fields.retain(|name, _| !matches!(name.as_str(), "id" | "created_at"));
-        Some(Value::Object(fields).to_string())
-    };
-    let before = before.get("credentials").and_then(Value::as_object);
-    let gone = credentials.iter().filter(|(_, entity)| entity.is_null());
-    let gone = gone.filter_map(|(id, _)| Some((content(before?.get(id)?)?, id.clone())));
-    let gone: HashMap<_, _> = gone.collect();
-    let comes = |(id, entity): (&String, &Value)| {
-        let is_new = before.and_then(|before| before.get(id)).is_none_or(Value::is_null);
-        let twin = gone.get(&content(entity)?).filter(|_| is_new)?;
-        Some([id.clone(), twin.clone()])
-    };
-    let same: HashSet<_> = credentials.iter().filter_map(comes).flatten().collect();
-    credentials.retain(|id, _| !same.contains(id));
 }
 
 /// Whether an entity differs from the one before in more than its times; those it gets.

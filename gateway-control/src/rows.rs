@@ -1,23 +1,11 @@
-//! Entities of any kind as JSON, in and out of changes.
+//! Entities of any kind as a change.
 
 use gateway_core::config::{Change, CredentialKind};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-/// One entity that a change touches.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Row {
-    /// Its list in a declarative file.
-    pub(crate) collection: String,
-    pub(crate) id: String,
-    /// Nothing where there was none.
-    pub(crate) before: Option<Value>,
-    /// Nothing where it goes.
-    pub(crate) after: Option<Value>,
-}
-
 /// The list that holds the entities of a collection in a change: credentials of all kinds share one.
-pub(crate) fn list_of(collection: &str) -> &str {
+fn list_of(collection: &str) -> &str {
     if is_credential(collection) { "credentials" } else { collection }
 }
 
@@ -59,58 +47,12 @@ impl Rows {
     }
 }
 
-/// The entities that a change touches, with what was there before.
-pub(crate) fn of(change: &Change, before: &Change) -> Vec<Row> {
-    let (mut old, new) = (lists(before), lists(change));
-    let mut rows = Vec::new();
-    for (list, entities) in new {
-        let mut old = old.remove(&list).unwrap_or_default();
-        let Value::Object(entities) = entities else { continue };
-        for (id, after) in entities {
-            let before = old.get_mut(&id).map(Value::take);
-            rows.push(row(&list, id, before.filter(Value::is_object), Some(after).filter(Value::is_object)));
-        }
-    }
-    rows
-}
-
-fn lists(change: &Change) -> Map<String, Value> {
-    // Entities are structs of texts, numbers and lists: they always serialise.
-    match serde_json::to_value(change) {
-        Ok(Value::Object(lists)) => lists,
-        _ => Map::new(),
-    }
-}
-
-/// A credential says itself of which kind it is.
-fn row(list: &str, id: String, mut before: Option<Value>, mut after: Option<Value>) -> Row {
-    let kind = |entity: &mut Option<Value>| {
-        let kind = entity.as_mut().filter(|_| list == "credentials")?.as_object_mut()?.remove("kind")?;
-        kind.as_str().map(str::to_owned)
-    };
-    let (first, second) = (kind(&mut before), kind(&mut after));
-    let collection = first.or(second).unwrap_or_else(|| list.to_owned());
-    Row { collection, id, before, after }
-}
-
 #[cfg(test)]
 mod tests {
-    use gateway_core::config::{Config, Service};
     use serde_json::json;
     use uuid::Uuid;
 
-    use super::{Rows, of};
-
-    #[test]
-    fn rows_say_what_was_and_what_is() {
-        let (a, b) = (Service::new("a", "h"), Service::new("b", "h"));
-        let (old, new) = (Config::default().with(a.clone()), Config::default().with(b.clone()));
-        let rows = of(&old.diff(&new), &new.diff(&old));
-        let named = |id: Uuid| rows.iter().find(|row| row.id == id.to_string()).unwrap();
-        assert_eq!(named(a.id).before.as_ref().unwrap()["name"], "a");
-        assert_eq!((&named(a.id).after, &named(b.id).before), (&None, &None));
-        assert_eq!(named(b.id).collection, "services");
-    }
+    use super::Rows;
 
     #[test]
     fn a_credential_is_of_its_kind() {
@@ -120,8 +62,8 @@ mod tests {
         rows.put("keyauth_credentials", id, fields.as_object().unwrap().clone());
         let change = rows.into_change().unwrap();
         assert_eq!(change.credentials[&id].as_ref().unwrap().fields["key"], "k");
-        let rows = of(&change, &Default::default());
-        assert_eq!(rows[0].collection, "keyauth_credentials");
-        assert_eq!(rows[0].after, Some(fields));
+        let mut rows = Rows::default();
+        rows.take("keyauth_credentials", id);
+        assert_eq!(rows.into_change().unwrap().credentials[&id], None);
     }
 }

@@ -95,7 +95,7 @@ pub(crate) fn follow(control: &Arc<Control>) -> Result<Follow, Failure> {
     let report = |caught_up: Result<Revision, Refusal>| match caught_up {
         Ok(revision) => info!(%revision, "serving what another gateway has changed"),
         Err(problem) => {
-            error!(%problem, "a change of another gateway is refused here, what ran before goes on")
+            error!(%problem, "a change of another gateway is refused here, what ran before goes on");
         }
     };
     Ok(Follow::start(Arc::clone(control), report)?)

@@ -101,7 +101,7 @@ fn history_is_shown_and_gone_back_in() {
     let would = on(&gateway, &["rollback", "1", "--dry-run"]);
     assert!(would.contains("~ routes users ") && gateway.get("/two").status == 200, "{would}");
     let back = on(&gateway, &["rollback", "1"]);
-    assert!(back.ends_with("everything is as at revision 1\n"), "{back}");
+    assert!(back.ends_with("everything is as at revision 1, which makes revision 3\n"), "{back}");
     assert_eq!((gateway.get("/one").status, gateway.get("/two").status), (200, 404));
     assert_eq!(on(&gateway, &["history"]).lines().count(), 3, "the way back is a change, too");
 
@@ -110,6 +110,33 @@ fn history_is_shown_and_gone_back_in() {
         failure(&["rollback", "9", "--admin", &admin]).contains("Not found (404"),
         "a revision yet to come"
     );
+}
+
+#[test]
+fn a_token_is_asked_for_and_its_name_stands_in_the_history() {
+    let directory = Directory::new();
+    let file = directory.put("kong.yml", &kong(upstream(Duration::ZERO), "/one"));
+    let settings = directory.put("gateway.toml", "[admin_tokens]\ndeploys = 'sixteen characters!'\n");
+    let gateway = Gateway::start(&["--store", &directory.path("store"), "--settings", &settings]);
+    assert_eq!(send(&gateway, "GET", "/services", "").status, 401);
+    assert_eq!(send(&gateway, "GET", "/status/ready", "").status, 200);
+    let admin = gateway.admin().to_string();
+    assert!(failure(&["import", &file, "--admin", &admin]).contains("401"));
+    let token = ["--token", "sixteen characters!"];
+    on(&gateway, &[&["import", &file][..], &token].concat());
+    assert_eq!(gateway.get("/one").status, 200);
+    let history = on(&gateway, &[&["history"][..], &token].concat());
+    assert!(history.contains("  deploys  POST /config"), "{history}");
+}
+
+#[test]
+fn the_level_of_the_log_is_changed_while_it_runs() {
+    let gateway = Gateway::start(&["--store", &Directory::new().path("store"), "--log", "error"]);
+    assert!(send(&gateway, "GET", "/debug/node/log-level", "").text.contains("log level: error"));
+    assert_eq!(send(&gateway, "PUT", "/debug/node/log-level/info", "").status, 200);
+    assert!(send(&gateway, "GET", "/debug/node/log-level", "").text.contains("log level: info"));
+    assert_eq!(send(&gateway, "POST", "/services", r#"{"name":"a","host":"h"}"#).status, 201);
+    gateway.line(|line| line["message"] == "changed");
 }
 
 #[test]

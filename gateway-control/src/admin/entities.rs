@@ -10,22 +10,21 @@ use axum::{
 use gateway_core::config::Config;
 use http::{HeaderValue, Method, Uri, header};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::{
     kind::{KINDS, Kind, Parent, id_of, shown},
+    members,
     page::{Page, Query},
     paths::{Paths, endpoint},
     reply::{self, Failure},
-    write::{self, Side},
+    write,
 };
 use crate::Control;
 
 const LIST: &str = "GET, HEAD, OPTIONS, POST";
 const ONE: &str = "DELETE, GET, HEAD, OPTIONS, PATCH, PUT";
-const MEMBERS: &str = "DELETE, GET, HEAD, OPTIONS, POST";
-const MEMBER: &str = "DELETE, GET, HEAD, OPTIONS";
 
 /// Adds the paths of all kinds.
 pub(super) fn routes(mut paths: Paths) -> Paths {
@@ -46,32 +45,7 @@ pub(super) fn routes(mut paths: Paths) -> Paths {
             }
         }
     }
-    let members = |paths: Paths, path: &str, from| {
-        let paths = group(paths, path.to_owned(), from, MEMBERS);
-        group(paths, format!("{path}/{{second}}"), from, MEMBER)
-    };
-    let paths = members(paths, "/consumer_groups/{first}/consumers", Side::Group);
-    members(paths, "/consumers/{first}/consumer_groups", Side::Consumer)
-}
-
-/// Who is in which group, seen from one side.
-fn group(paths: Paths, path: String, from: Side, allow: &'static str) -> Paths {
-    let read = move |State(control): State<Arc<Control>>, Path(names): Path<Names>| async move {
-        let one = Some(names.second.as_str()).filter(|name| !name.is_empty());
-        let rows = write::members(&control.config(), from, &names.first, one)?;
-        match one.and(rows.first()) {
-            Some(row) => Ok(reply::ok(row)),
-            None => Ok::<_, Failure>(reply::ok(&json!({ "data": rows, "next": null }))),
-        }
-    };
-    let write = move |State(control): State<Arc<Control>>, request: Request| async move {
-        match control.store() {
-            Some(_) => write::entity(control, request).await,
-            None => Err(Failure::NoStore),
-        }
-    };
-    let methods = if allow == MEMBER { get(read).delete(write) } else { get(read).post(write).delete(write) };
-    paths.add(path, endpoint(methods, allow))
+    paths
 }
 
 /// A list of entities, of all or of those of one parent.
@@ -83,11 +57,11 @@ struct List {
 
 /// The ids or names in a path: of the entity, or of its parent and of the entity.
 #[derive(Deserialize)]
-struct Names {
+pub(super) struct Names {
     #[serde(default)]
-    first: String,
+    pub(super) first: String,
     #[serde(default)]
-    second: String,
+    pub(super) second: String,
 }
 
 fn list(paths: Paths, path: String, list: List) -> Paths {
@@ -187,7 +161,7 @@ impl List {
         let row = self.kind.find_among(config, self.key(names), belongs).ok_or(Failure::NotFound)?;
         let row = self.shown(control, config, row);
         match self.kind.collection {
-            "consumer_groups" => Ok(reply::ok(&with_members(config, row)?)),
+            "consumer_groups" => Ok(reply::ok(&members::with_members(config, row)?)),
             _ => Ok(one_reply(control, &row)),
         }
     }
@@ -230,20 +204,4 @@ impl List {
         };
         Failure::Write(format!("cannot {verb} '{collection}' entities{by} when not using a database"))
     }
-}
-
-/// A group as the clients of Kong's Enterprise edition read it: with its members and plugins beside it.
-fn with_members(config: &Config, mut group: Value) -> Result<Value, Failure> {
-    let id = id_of(&group).unwrap_or_default().to_owned();
-    let members = write::members(config, Side::Group, &id, None)?;
-    let of_group = |row: &Value| row.get("consumer_group").and_then(id_of) == Some(id.as_str());
-    let plugins =
-        Kind::of("plugins").map(|kind| (kind.rows)(config, None).filter(of_group).collect::<Vec<_>>());
-    let alone = group.clone();
-    if let Some(fields) = group.as_object_mut() {
-        fields.insert("consumers".to_owned(), members.into());
-        fields.insert("consumer_group".to_owned(), alone);
-        fields.insert("plugins".to_owned(), plugins.unwrap_or_default().into());
-    }
-    Ok(group)
 }

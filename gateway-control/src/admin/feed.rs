@@ -13,7 +13,7 @@ use futures_util::stream::{self, Stream};
 use http::HeaderMap;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-use super::{history, page::Query, reply::Failure, write};
+use super::{history, page::Query, reply::Failure};
 use crate::{
     Control,
     store::{Entry, Revision},
@@ -76,7 +76,7 @@ fn events(listener: Listener) -> impl Stream<Item = Result<Event, Infallible>> {
     stream::unfold(listener, |mut listener| async move {
         let entry = listener.next().await?;
         listener.at = entry.revision;
-        let data = history::note(&entry, &write::changes(&entry.change, &entry.before));
+        let data = history::with_differences(&entry);
         let event = Event::default().id(entry.revision.to_string()).event("change").data(data.to_string());
         Some((Ok(event), listener))
     })

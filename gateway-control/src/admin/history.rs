@@ -13,11 +13,11 @@ use tokio::task::spawn_blocking;
 use super::{
     page::{Page, Query},
     reply::{self, Failure},
-    write::{Answer, Asked, changes, lines, problems},
+    write::{Answer, Asked, problems},
 };
 use crate::{
-    Control, Refusal,
-    control::Draft,
+    Control, Differences, Refusal,
+    control::{Draft, entities},
     store::{Entry, Revision, Store, StoreError},
 };
 
@@ -25,22 +25,19 @@ use crate::{
 pub(super) async fn list(State(control): State<Arc<Control>>, uri: Uri) -> Result<Response, Failure> {
     let query = Query::of(uri.query());
     let size = Page::of(&query)?.size;
-    let before = match query.get("before") {
-        Some(text) => text.parse().map_err(|_| Failure::NotFound)?,
-        None => Revision::new(u64::MAX),
-    };
+    let before = query.get("before").map(|text| text.parse().map_err(|_| Failure::Offset(text.to_owned())));
+    let before = before.transpose()?.unwrap_or(Revision::new(u64::MAX));
     let mut entries = read(&control, |store| store.since(Revision::NONE, usize::MAX)).await?;
     entries.retain(|entry| entry.revision < before);
     let rest = entries.len().saturating_sub(size);
     let shown: Vec<_> = entries.iter().skip(rest).rev().collect();
     let last = shown.last().filter(|_| rest > 0).map(|entry| entry.revision);
     let next = last.map(|last| format!("/history?before={last}&size={size}"));
-    let data: Vec<_> =
-        shown.into_iter().map(|entry| note(entry, &lines(&entry.change, &entry.before))).collect();
+    let data: Vec<_> = shown.into_iter().map(line).collect();
     Ok(reply::ok(&json!({ "data": data, "next": next })))
 }
 
-/// One change with all that was in it.
+/// One change, and what it did.
 pub(super) async fn one(
     State(control): State<Arc<Control>>,
     Path(revision): Path<Revision>,
@@ -48,7 +45,7 @@ pub(super) async fn one(
     let before = Revision::new(revision.get().saturating_sub(1));
     let entries = read(&control, move |store| store.since(before, 1)).await?;
     let entry = entries.first().filter(|entry| entry.revision == revision).ok_or(Failure::NotFound)?;
-    Ok(reply::ok(&note(entry, &changes(&entry.change, &entry.before))))
+    Ok(reply::ok(&with_differences(entry)))
 }
 
 /// Makes everything as it was at a revision, in a revision of its own.
@@ -58,21 +55,13 @@ pub(super) async fn rollback(
     request: Request,
 ) -> Result<Response, Failure> {
     let asked = Asked::of(&request);
-    let then = read(&control, move |store| store.at(revision)).await?.ok_or(Failure::NotFound)?;
+    let then = read(&control, move |store| store.at(revision)).await?.ok_or(Failure::Forgotten(revision))?;
     let back = move |draft: &mut Draft<'_>| {
-        asked_for(draft, revision)?;
         let change = draft.config().diff(&then);
-        let before = then.diff(draft.config());
         draft.apply(&change).map_err(|found| problems(&found))?;
-        let body = json!({ "rolled_back_to": revision, "changes": lines(&change, &before) });
-        Ok(Answer::new(StatusCode::OK, body))
+        Ok(Answer::differences(StatusCode::OK))
     };
-    asked.run(control, back).await
-}
-
-/// What is yet to come is no past.
-fn asked_for(draft: &Draft<'_>, revision: Revision) -> Result<(), Failure> {
-    if revision > draft.revision() { Err(Failure::NotFound) } else { Ok(()) }
+    asked.run_whole(control, back).await
 }
 
 /// Asks the store on a thread that may wait.
@@ -85,13 +74,20 @@ pub(super) async fn read<T: Send + 'static>(
     read.map_err(|error| Failure::from(Refusal::Store(error)))
 }
 
-/// A change with who made it, when and how.
-pub(super) fn note(entry: &Entry, changes: &[Value]) -> Value {
+/// Who changed how much, when and how.
+fn line(entry: &Entry) -> Value {
     json!({
         "revision": entry.revision,
         "at": entry.at,
         "who": entry.note.who,
         "what": entry.note.what,
-        "changes": changes,
+        "entities": entities(&entry.change),
     })
+}
+
+/// The same with what was changed; no secret is in it.
+pub(super) fn with_differences(entry: &Entry) -> Value {
+    let mut line = line(entry);
+    line["differences"] = json!(Differences::of(&entry.change, &entry.before));
+    line
 }

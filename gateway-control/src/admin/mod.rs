@@ -1,18 +1,25 @@
-//! Kong's Admin API, as a node without a database answers it.
+//! Kong's Admin API: as a node without a database answers it, and over a [store](crate::store) as one with a database.
 //!
 //! [`Admin`] serves it on an address of its own, by a thread and runtime of its own: it answers while the
 //! workers are overloaded, and while they stop. [`router`] is the same as an axum router, to be mounted
-//! elsewhere. It has no login: bind it to loopback. A change is taken only by an address or by `localhost`, not
-//! by another name, and not from the page of another site (D37).
+//! elsewhere. Without tokens in its [`Access`] it has no login: bind it to loopback. A change is taken only by an address,
+//! by `localhost` or by a name that `Access` knows, and not from the page of another site (D37).
 //!
 //! | file | answers |
 //! |---|---|
+//! | `access` | 401 to those who bring no token, where there are any |
 //! | `browser` | 403 to what the page of another site sends |
 //! | `root` | `/`, `/plugins/enabled`, `/timers`, `/endpoints` |
 //! | `status` | `/status`, `/status/ready` |
 //! | `metrics` | `/metrics` |
 //! | `declare` | `/config` |
 //! | `entities` | `/services`, `/routes` and all other lists, by the table in `kind` |
+//! | `members` | who is in which group of consumers |
+//! | `write` | POST, PUT, PATCH and DELETE of all of them; `/batch` |
+//! | `history` | `/history`, `/rollback` |
+//! | `feed` | `/changes` |
+//! | `openapi` | `/openapi.json` |
+//! | `log_level` | `/debug/node/log-level` |
 //! | `explain` | `/explain` |
 //! | `tags` | `/tags` |
 //! | `health` | `/upstreams/{upstream}/health`, `.../targets/{target}/healthy` and `.../unhealthy` |
@@ -29,6 +36,7 @@ mod health;
 mod history;
 mod kind;
 mod log_level;
+mod members;
 mod metrics;
 mod openapi;
 mod page;

@@ -71,6 +71,8 @@ pub(super) enum Failure {
     Refused(StatusCode, Value),
     /// What takes a store, where there is none.
     NoStore,
+    /// A revision that the history does not reach back to.
+    Forgotten(Revision),
     /// The entity is not the one that its author has seen; the revision is the newest.
     Precondition(Revision),
     /// A batch that cannot be read.
@@ -130,6 +132,10 @@ impl Failure {
             Self::NoStore => {
                 let text = "cannot change single entities when not using a database";
                 refuse(StatusCode::METHOD_NOT_ALLOWED, 12, "operation unsupported", text)
+            }
+            Self::Forgotten(revision) => {
+                let text = format!("the history does not reach back to revision {revision}");
+                message(StatusCode::NOT_FOUND, &text)
             }
             Self::Precondition(newest) => {
                 let text = format!("it has changed meanwhile: the newest revision is {newest}");

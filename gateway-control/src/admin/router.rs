@@ -14,7 +14,7 @@ use tower::{ServiceExt, service_fn};
 
 use super::{
     access::Access,
-    declare, entities, explain, feed, health, history, log_level, metrics, openapi,
+    declare, entities, explain, feed, health, history, log_level, members, metrics, openapi,
     paths::{Paths, endpoint},
     reply::{Failure, REVISION},
     root, schemas, status, tags, write,
@@ -48,7 +48,7 @@ pub fn router(control: Arc<Control>) -> Router {
 /// The same for those whom `access` lets in.
 pub fn router_with(control: Arc<Control>, access: Access) -> Router {
     let (room, listeners) = (explain::Room::default(), feed::Room::default());
-    let paths = entities::routes(Paths::default())
+    let paths = members::routes(entities::routes(Paths::default()))
         .add("/", endpoint(get(root::node), READ))
         .add("/endpoints", endpoint(get(root::endpoints), READ))
         .add("/timers", endpoint(get(root::timers), READ))

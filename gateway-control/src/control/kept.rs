@@ -11,7 +11,7 @@ use tracing::info;
 
 use super::{Control, Draft, Loaded, Serving};
 use crate::{
-    Hash, Refusal, aligned, restamp,
+    Differences, Hash, Refusal, aligned, restamp,
     store::{Note, Revision, Store, StoreError},
 };
 
@@ -55,6 +55,14 @@ pub struct Changed {
     pub before: Change,
     /// The whole configuration with it, `{vault://...}` as written.
     pub config: Config,
+}
+
+impl Changed {
+    /// What differs, for people and tools; no secret is in it.
+    #[must_use]
+    pub fn differences(&self) -> Differences {
+        Differences::of(&self.change, &self.before)
+    }
 }
 
 /// Why a text is not taken: for what is in it, or because who asks does not want it now.
@@ -156,7 +164,8 @@ impl Control {
         let next = Checked::parse(text, self.keeping()).map_err(|problems| located(problems.into()))?;
         let replace = |draft: &mut Draft<'_>| {
             check(draft).map_err(Refused::ByCheck)?;
-            let change = restamp::change(draft.config(), &aligned(draft.config(), next.config().clone()));
+            let next = aligned(draft.config(), next.config().clone());
+            let change = restamp::change(draft.config(), &next);
             draft.apply(&change).map_err(|problems| Refused::AsText(problems.into()))
         };
         let written = self.write(note, mode, replace).map_err(|refused| match refused {
@@ -274,7 +283,11 @@ impl Control {
     fn reread(&self, store: &dyn Store) -> Result<(), Refusal> {
         let stored = store.read()?;
         let checked = Checked::of(&stored.config, self.keeping())?;
-        let prepared = self.gateway.prepare_reload(checked.config())?;
+        let prepared = match refers(checked.config()) {
+            true => self.gateway.prepare_reload(checked.config())?,
+            // Checked once for both, and one allocation for both.
+            false => self.gateway.prepare_checked(checked.clone())?,
+        };
         self.check_certificates(&prepared)?;
         self.go_on(prepared, State { revision: stored.revision, checked });
         Ok(())
@@ -330,6 +343,14 @@ fn hash(revision: Revision) -> Hash {
     Hash::of(&format!("revision {revision}"))
 }
 
+/// Whether any entity refers to a secret. Only these kinds have fields that may.
+fn refers(config: &Config) -> bool {
+    let any = |text: serde_json::Result<String>| text.is_ok_and(|text| text.contains("{vault://"));
+    config.certificates.values().any(|entity| any(serde_json::to_string(entity)))
+        || config.keys.values().any(|entity| any(serde_json::to_string(entity)))
+        || config.plugins.values().any(|entity| any(serde_json::to_string(entity)))
+}
+
 fn names_servers(change: &Change) -> bool {
     !(change.certificates.is_empty() && change.snis.is_empty())
 }
@@ -341,11 +362,12 @@ fn changed(state: &State, checked: &Checked) -> Changed {
 
 /// Who changed what, as a line of the log; no values, for they may be secrets.
 fn audit(note: &Note, revision: Revision, change: &Change) {
-    info!(target: "audit", who = note.who, what = note.what, %revision, entities = entities(change), "changed");
+    let entities = entities(change);
+    info!(target: "audit", who = note.who, what = note.what, %revision, entities, "changed");
 }
 
 /// How many entities a change touches.
-fn entities(change: &Change) -> usize {
+pub(crate) fn entities(change: &Change) -> usize {
     let Change {
         services,
         routes,

@@ -7,7 +7,11 @@ use std::{
     time::Duration,
 };
 
-use gateway_control::{Control, LogLevel, admin::Access, store::Memory};
+use gateway_control::{
+    Control, LogLevel,
+    admin::Access,
+    store::{Memory, Revision},
+};
 use gateway_core::Gateway;
 use serde_json::{Value, json};
 use tracing::Level;
@@ -54,12 +58,10 @@ fn what_is_only_tried_changes_nothing_and_says_all() {
         (&tried["dry_run"], &tried["status"], &tried["body"]["port"]),
         (&json!(true), &json!(200), &json!(81))
     );
-    let change = &tried["changes"][0];
-    assert_eq!(
-        (&change["action"], &change["collection"], &change["name"]),
-        (&json!("update"), &json!("services"), &json!("s"))
-    );
-    assert_eq!((&change["before"]["port"], &change["after"]["port"]), (&json!(80), &json!(81)));
+    let id = tried["body"]["id"].clone();
+    let port = json!({ "name": "port", "values": [80, 81] });
+    let change = json!({ "what": "changes", "kind": "services", "id": id, "name": "s", "fields": [port] });
+    assert_eq!(tried["differences"], json!([change]));
     let route = json!({ "paths": ["/a"], "hosts": ["a.t"] });
     node.made(201, "POST", "/services/s/routes", &route);
     let twin = node.made(200, "POST", "/services/s/routes?dry_run=1", &route);
@@ -68,9 +70,9 @@ fn what_is_only_tried_changes_nothing_and_says_all() {
     assert_eq!(refused.status, 400);
     let file = "_format_version: '3.0'\n";
     let all = node.post("/config?dry_run=1", "text/yaml", file).json();
-    assert_eq!(all["changes"].as_array().unwrap().len(), 2);
+    assert_eq!(all["differences"].as_array().unwrap().len(), 2);
     assert_eq!(node.get("/services/s").json()["port"], 80);
-    assert_eq!(node.control.revision().map(|revision| revision.get()), before.map(|before| before.get() + 1));
+    assert_eq!(node.control.revision().map(Revision::get), before.map(|before| before.get() + 1));
 }
 
 #[test]
@@ -124,29 +126,22 @@ fn every_change_is_remembered_and_can_be_undone() {
     let data = history["data"].as_array().unwrap();
     let told: Vec<_> = data
         .iter()
-        .map(|one| (one["revision"].clone(), one["what"].clone(), one["changes"][0]["action"].clone()))
+        .map(|one| (one["revision"].clone(), one["what"].clone(), one["entities"].clone()))
         .collect();
     assert_eq!(
         told,
         [
-            (json!(3), json!("DELETE /services/s"), json!("delete")),
-            (json!(2), json!("PATCH /services/s"), json!("update")),
-            (json!(1), json!("POST /services"), json!("create")),
+            (json!(3), json!("DELETE /services/s"), json!(1)),
+            (json!(2), json!("PATCH /services/s"), json!(1)),
+            (json!(1), json!("POST /services"), json!(1)),
         ]
     );
-    assert_eq!(
-        (&data[0]["who"], data[0]["changes"][0].get("before")),
-        (&json!("127.0.0.1"), None),
-        "no values"
-    );
+    assert_eq!(data[0]["who"], "127.0.0.1");
     let page = node.get("/history?size=2").json();
     assert_eq!(page["next"], "/history?before=2&size=2");
     assert_eq!(node.get("/history?before=2&size=2").json()["data"][0]["revision"], 1);
     let second = node.get("/history/2").json();
-    assert_eq!(
-        (&second["changes"][0]["before"]["port"], &second["changes"][0]["after"]["port"]),
-        (&json!(80), &json!(81))
-    );
+    assert_eq!(second["differences"][0]["fields"], json!([{ "name": "port", "values": [80, 81] }]));
     assert_eq!(node.get("/history/9").status, 404);
 
     let back = node.send("POST", "/rollback/2", &json!({}));
@@ -155,7 +150,7 @@ fn every_change_is_remembered_and_can_be_undone() {
     assert_eq!(node.control.gateway().snapshot().config().services.len(), 1);
     assert_eq!(node.send("POST", "/rollback/9", &json!({})).status, 404);
     let tried = node.made(200, "POST", "/rollback/0?dry_run=1", &json!({}));
-    assert_eq!(tried["changes"][0]["action"], "delete");
+    assert_eq!(tried["differences"][0]["what"], "goes");
     assert_eq!(node.get("/services/s").status, 200);
 }
 
@@ -214,7 +209,7 @@ fn changes_are_told_as_they_come() {
     node.made(201, "POST", "/services", &json!({ "name": "b", "host": "h" }));
     let past = events(&node, "?since=0", 2);
     assert_eq!(past.iter().map(|(id, _)| id.as_str()).collect::<Vec<_>>(), ["1", "2"]);
-    assert_eq!(past[1].1["changes"][0]["after"]["name"], "b");
+    assert_eq!(past[1].1["differences"][0]["name"], "b");
     std::thread::scope(|scope| {
         let listening = scope.spawn(|| events(&node, "?since=2", 1));
         node.made(201, "POST", "/services", &json!({ "name": "c", "host": "h" }));
@@ -316,6 +311,48 @@ fn the_document_describes_every_list_and_all_that_it_refers_to() {
             }
         }
     }
+}
+
+#[test]
+fn the_document_knows_every_status_that_is_answered() {
+    let node = Node::stored();
+    for (path, body) in [
+        ("/services", json!({ "name": "a", "host": "h" })),
+        ("/services/a/routes", json!({ "name": "a", "paths": ["/a"] })),
+        ("/upstreams", json!({ "name": "a" })),
+        ("/consumers", json!({ "username": "a" })),
+        ("/key-sets", json!({ "name": "a" })),
+        ("/consumer_groups", json!({ "name": "a" })),
+    ] {
+        node.made(201, "POST", path, &body);
+    }
+    let document = node.get("/openapi.json").json();
+    let mut asked = 0;
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let known = operation["responses"].as_object().unwrap();
+            if path == "/changes" {
+                continue;
+            }
+            for name in ["a", "none", "7"] {
+                let names = ["{key}", "{owner}", "{revision}"];
+                let path = names.iter().fold(path.clone(), |path, place| path.replace(place, name));
+                for (kind, body) in [
+                    ("application/json", "{}"),
+                    ("application/json", "{\"host\":\"h\",\"name\":\"b\",\"port\":\"x\"}"),
+                    ("application/json", "["),
+                    ("application/x-www-form-urlencoded", "name=a&host=h&paths[]=/b"),
+                    ("text/plain", "x"),
+                ] {
+                    let answer = node.ask(&method.to_uppercase(), &path, kind, body);
+                    let status = answer.status.to_string();
+                    assert!(known.contains_key(&status), "{method} {path} {body}: {status} {}", answer.text);
+                    asked += 1;
+                }
+            }
+        }
+    }
+    assert!(asked > 1_000, "{asked}");
 }
 
 #[test]

@@ -196,6 +196,56 @@ fn a_plugin_in_its_scopes_a9() {
 }
 
 #[test]
+fn bare_plugins_get_their_defaults_a10() {
+    let node = Node::stored();
+    let defaults = [
+        (
+            "correlation-id",
+            json!({}),
+            json!({ "header_name": "Kong-Request-ID", "generator": "uuid#counter", "echo_downstream": false }),
+        ),
+        (
+            "request-size-limiting",
+            json!({}),
+            json!({ "allowed_payload_size": 128, "size_unit": "megabytes", "require_content_length": false }),
+        ),
+        (
+            "proxy-cache",
+            json!({ "strategy": "memory" }),
+            json!({
+                "strategy": "memory", "cache_ttl": 300, "storage_ttl": null, "cache_control": false,
+                "request_method": ["GET", "HEAD"], "response_code": [200, 301, 404],
+                "content_type": ["text/plain", "application/json"],
+                "memory": { "dictionary_name": "kong_db_cache" }, "vary_headers": null,
+                "vary_query_params": null, "ignore_uri_case": false,
+                "response_headers": { "age": true, "X-Cache-Key": true, "X-Cache-Status": true },
+            }),
+        ),
+    ];
+    for (name, config, expected) in defaults {
+        let plugin = node.made(201, "POST", "/plugins", &json!({ "name": name, "config": config }));
+        assert_eq!(plugin["config"], expected, "{name}");
+    }
+    for name in ["proxy-cache", "http-log", "file-log"] {
+        assert_eq!(
+            node.send("POST", "/plugins", &json!({ "name": name })).status,
+            400,
+            "{name} needs a field"
+        );
+    }
+    let log = json!({ "name": "http-log", "config": { "http_endpoint": "http://127.0.0.1:1/" } });
+    let log = node.made(201, "POST", "/plugins", &log);
+    let config = &log["config"];
+    assert_eq!(
+        (&config["method"], &config["timeout"], &config["keepalive"]),
+        (&json!("POST"), &json!(10000), &json!(60000))
+    );
+    assert_eq!(config["queue"]["max_batch_size"], 1);
+    let metrics = node.made(201, "POST", "/plugins", &json!({ "name": "prometheus" }));
+    assert!(metrics["config"].as_object().unwrap().values().all(|value| *value == json!(false)), "{metrics}");
+}
+
+#[test]
 fn put_creates_and_replaces_a41() {
     let node = Node::stored();
     let made = node.made(200, "PUT", "/services/s1", &json!({ "host": "h", "port": 81, "tags": ["a"] }));

@@ -207,6 +207,36 @@ fn an_expression_that_is_none_is_refused_before_it_is_kept_a31_a39() {
 }
 
 #[test]
+fn expressions_a39() {
+    let mut settings = gateway_core::Settings::default();
+    settings.router_flavor = gateway_core::router::Flavor::Expressions;
+    let gateway = gateway_core::Gateway::builder().settings(settings).build().unwrap();
+    let store = std::sync::Arc::new(gateway_control::store::Memory::new());
+    let node = Node::of(gateway_control::Control::stored(gateway, store).unwrap());
+    let made =
+        node.made(201, "POST", "/routes", &json!({ "expression": "http.path == \"/\"", "priority": 5 }));
+    assert_eq!((&made["expression"], &made["priority"]), (&json!("http.path == \"/\""), &json!(5)));
+    assert_eq!(node.made(201, "POST", "/routes", &json!({ "paths": ["/"] }))["priority"], 0);
+    let refused = |body: &Value| {
+        let answer = node.send("POST", "/routes", body);
+        assert_eq!(answer.status, 400, "{}", answer.text);
+        answer.json()
+    };
+    let unknown = refused(&json!({ "expression": "foo == 1" }));
+    let message = unknown["fields"]["@entity"][0].as_str().unwrap();
+    assert!(message.starts_with("Router Expression failed validation: Unknown LHS field"), "{unknown}");
+    assert_eq!(unknown["message"], format!("schema violation ({message})"));
+    let both = refused(&json!({ "expression": "http.path == \"/\"", "paths": ["/"] }));
+    assert_eq!(
+        both["fields"]["@entity"][0],
+        "cannot set 'expression' with 'methods', 'hosts', 'paths', 'headers', 'snis', 'sources' or 'destinations' \
+         simultaneously"
+    );
+    let high = refused(&json!({ "expression": "http.path == \"/\"", "priority": 70_368_744_177_664_u64 }));
+    assert_eq!(high["fields"]["priority"], "value should be between 0 and 70368744177663");
+}
+
+#[test]
 fn values_that_are_taken_a20_a21() {
     let node = node();
     node.send("POST", "/services", &json!({ "name": "s1", "host": "h" })).is(

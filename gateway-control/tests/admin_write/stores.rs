@@ -140,7 +140,7 @@ fn what_others_write_is_served_here_too() {
     let nodes = [Node::over(store.clone()), Node::over(store)];
     let (heard, hears) = mpsc::channel();
     let follow = Follow::start(nodes[1].control.clone(), move |step| {
-        heard.send(step.map_err(|e| e.to_string())).unwrap()
+        heard.send(step.map_err(|e| e.to_string())).unwrap();
     })
     .unwrap();
     nodes[0].made(201, "POST", "/services", &json!({ "name": "s", "host": "h" }));

@@ -16,23 +16,38 @@ pub(in crate::admin) struct Answer {
     pub(super) status: StatusCode,
     /// Nothing after a DELETE.
     pub(super) body: Option<Value>,
-    /// Whether the body is one entity, which has a tag of its own.
-    pub(super) is_entity: bool,
+    pub(super) tells: Tells,
+}
+
+/// What the body of an answer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tells {
+    /// One entity, which has a tag of its own.
+    Entity,
+    /// What was done: that is known once it is kept.
+    Differences,
+    /// Anything else.
+    Other,
 }
 
 impl Answer {
     pub(in crate::admin) const fn new(status: StatusCode, body: Value) -> Self {
-        Self { status, body: Some(body), is_entity: false }
+        Self { status, body: Some(body), tells: Tells::Other }
+    }
+
+    /// What was done, and in which revision.
+    pub(in crate::admin) const fn differences(status: StatusCode) -> Self {
+        Self { status, body: None, tells: Tells::Differences }
     }
 
     /// Nothing is there any more (compat A26).
     pub(super) const fn gone() -> Self {
-        Self { status: StatusCode::NO_CONTENT, body: None, is_entity: false }
+        Self { status: StatusCode::NO_CONTENT, body: None, tells: Tells::Other }
     }
 
     /// An entity as it is now.
     pub(super) fn entity(draft: &Draft<'_>, kind: &Kind, id: Uuid, status: StatusCode) -> Self {
-        Self { status, body: entity(draft, draft.config(), kind, id), is_entity: true }
+        Self { status, body: entity(draft, draft.config(), kind, id), tells: Tells::Entity }
     }
 }
 

@@ -54,7 +54,7 @@ pub(in crate::admin) async fn batch(control: Arc<Control>, request: Request) -> 
         operation.ask().map_err(|failure| Failure::Operation { index, failure: Box::new(failure) })
     });
     let asks: Vec<Ask> = asks.collect::<Result<_, _>>()?;
-    asked.run(control, move |draft| all(draft, &asks)).await
+    asked.run_whole(control, move |draft| all(draft, &asks)).await
 }
 
 fn all(draft: &mut Draft<'_>, asks: &[Ask]) -> Result<Answer, Failure> {

@@ -9,10 +9,10 @@ use serde_json::json;
 use tokio::{task::spawn_blocking, time::timeout};
 
 use super::{
-    answer::Answer,
+    answer::{Answer, Tells},
     conditions::{Conditions, tag, tag_of},
-    diff,
     fields::Fields,
+    findings::findings,
     make::{Ask, make},
     place::Place,
 };
@@ -73,8 +73,22 @@ impl Asked {
         self.conditions.check(draft.revision(), || None)
     }
 
+    /// Makes a write that is about more than one entity.
+    pub(in crate::admin) async fn run_whole(
+        self,
+        control: Arc<Control>,
+        evaluate: impl Fn(&mut Draft<'_>) -> Result<Answer, Failure> + Send + 'static,
+    ) -> Result<Response, Failure> {
+        let conditions = self.conditions.clone();
+        let checked = move |draft: &mut Draft<'_>| {
+            conditions.check(draft.revision(), || None)?;
+            evaluate(draft)
+        };
+        self.run(control, checked).await
+    }
+
     /// Makes a write, when its turn has come, and answers.
-    pub(in crate::admin) async fn run(
+    async fn run(
         self,
         control: Arc<Control>,
         evaluate: impl Fn(&mut Draft<'_>) -> Result<Answer, Failure> + Send + 'static,
@@ -105,12 +119,16 @@ fn who(request: &Request) -> String {
 }
 
 fn answer(written: &Written<Answer>) -> Response {
-    let Answer { status, body, is_entity } = &written.outcome;
-    let mut response = match body {
-        Some(body) => reply::json(*status, body),
-        None => reply::empty(*status),
+    let Answer { status, body, tells } = &written.outcome;
+    let mut response = match (tells, body) {
+        (Tells::Differences, _) => {
+            let differences = written.changed.differences();
+            reply::json(*status, &json!({ "revision": written.revision, "differences": differences }))
+        }
+        (_, Some(body)) => reply::json(*status, body),
+        (_, None) => reply::empty(*status),
     };
-    let own = body.as_ref().filter(|_| *is_entity).map(tag);
+    let own = body.as_ref().filter(|_| *tells == Tells::Entity).map(tag);
     let headers = response.headers_mut();
     if let Ok(tag) = HeaderValue::try_from(own.unwrap_or_else(|| tag_of(written.revision))) {
         headers.insert(header::ETAG, tag);
@@ -130,8 +148,8 @@ pub(in crate::admin) fn tried(control: &Control, written: &Written<Answer>) -> R
             "revision": written.revision,
             "status": written.outcome.status.as_u16(),
             "body": written.outcome.body,
-            "changes": diff::changes(&changed.change, &changed.before),
-            "lint": diff::findings(control.gateway(), &old, &changed.config),
+            "differences": changed.differences(),
+            "lint": findings(control.gateway(), &old, &changed.config),
         }),
     )
 }

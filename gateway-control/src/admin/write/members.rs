@@ -1,14 +1,14 @@
 //! Who is in which group: `/consumer_groups/{group}/consumers`, `/consumers/{consumer}/consumer_groups`.
 
-use gateway_core::config::Config;
 use http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::{answer::Answer, entity, fields::Fields, lookup, place::Side, remove};
+use super::{answer::Answer, entity, fields::Fields, lookup, remove};
 use crate::{
     admin::{
         kind::{Kind, id_of},
+        members::Side,
         reply::Failure,
     },
     control::Draft,
@@ -102,42 +102,4 @@ fn both(draft: &Draft<'_>, group: Uuid, consumer: Uuid, from: Side) -> Value {
         Side::Group => json!({ "consumer_group": group, "consumers": [consumer] }),
         Side::Consumer => json!({ "consumer": consumer, "consumer_groups": [group] }),
     }
-}
-
-/// The members of a group, or the groups of a consumer; only `one` of them, where it is given.
-pub(in crate::admin) fn list(
-    config: &Config,
-    from: Side,
-    of: &str,
-    one: Option<&str>,
-) -> Result<Vec<Value>, Failure> {
-    let (above, below) = match from {
-        Side::Group => ("consumer_groups", "consumers"),
-        Side::Consumer => ("consumers", "consumer_groups"),
-    };
-    let (above, below) = Kind::of(above).zip(Kind::of(below)).ok_or(Failure::NotFound)?;
-    let owner = above.find(config, of).ok_or(Failure::NotFound)?;
-    let owner = id_of(&owner).and_then(|id| Uuid::parse_str(id).ok()).ok_or(Failure::NotFound)?;
-    let ids: Vec<Uuid> = match from {
-        Side::Group => {
-            let group = config.consumer_groups.get(&owner);
-            group.into_iter().flat_map(|group| &group.consumers).map(|member| member.id).collect()
-        }
-        Side::Consumer => {
-            let groups = config.consumer_groups.iter();
-            groups
-                .filter(|(_, group)| group.consumers.iter().any(|member| member.id == owner))
-                .map(|(id, _)| *id)
-                .collect()
-        }
-    };
-    let mut rows: Vec<_> = ids.into_iter().filter_map(|id| below.by_id(config, id)).collect();
-    if let Some(one) = one {
-        let wanted = below.find(config, one).ok_or(Failure::NotFound)?;
-        rows.retain(|row| id_of(row) == id_of(&wanted));
-        if rows.is_empty() {
-            return Err(Failure::NotFound);
-        }
-    }
-    Ok(rows)
 }

@@ -11,16 +11,16 @@
 //! | `place`, `lookup` | paths as entities |
 //! | `make`, `merge`, `entity`, `remove` | what each method makes of the draft |
 //! | `certificate`, `members` | names of servers within certificates; who is in which group |
-//! | `conditions`, `diff`, `batch` | `If-Match`, `dry_run`, all or nothing |
+//! | `conditions`, `findings`, `batch` | `If-Match`, `dry_run`, all or nothing |
 //! | `answer`, `refused` | what is said: Kong's bodies and errors |
 
 mod answer;
 mod batch;
 mod certificate;
 mod conditions;
-mod diff;
 mod entity;
 mod fields;
+mod findings;
 mod form;
 mod handle;
 mod lookup;
@@ -34,8 +34,5 @@ mod remove;
 pub(super) use answer::Answer;
 pub(super) use batch::batch;
 pub(super) use conditions::{tag, tag_of};
-pub(super) use diff::{changes, lines};
 pub(super) use handle::{Asked, entity, tried};
-pub(super) use members::list as members;
-pub(super) use place::Side;
 pub(super) use refused::problems;

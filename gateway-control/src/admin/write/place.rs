@@ -2,7 +2,10 @@
 
 use percent_encoding::percent_decode_str;
 
-use crate::admin::kind::{KINDS, Kind, Parent};
+use crate::admin::{
+    kind::{KINDS, Kind, Parent},
+    members::Side,
+};
 
 /// What a path means.
 #[derive(Clone, Debug)]
@@ -22,13 +25,6 @@ pub(super) enum Place {
 pub(super) struct Owner {
     pub(super) parent: &'static Parent,
     pub(super) key: String,
-}
-
-/// From which side a membership is looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::admin) enum Side {
-    Group,
-    Consumer,
 }
 
 impl Place {
