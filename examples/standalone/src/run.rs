@@ -123,8 +123,11 @@ impl Node {
         };
         banner.counts = banner::counts(&control.config());
         let running = bound.start(move |worker| gateway.serve(worker))?;
-        let control =
-            control.drain(running.drain().clone()).counters(running.counters().to_vec()).listeners(addresses);
+        let control = control
+            .log_level(level)
+            .drain(running.drain().clone())
+            .counters(running.counters().to_vec())
+            .listeners(addresses);
         let control = Arc::new(match &what.text {
             Some(text) => control.serving(text),
             None => control,

@@ -106,9 +106,10 @@ fn history_is_shown_and_gone_back_in() {
     assert_eq!(on(&gateway, &["history"]).lines().count(), 3, "the way back is a change, too");
 
     let admin = gateway.admin().to_string();
-    assert!(
-        failure(&["rollback", "9", "--admin", &admin]).contains("Not found (404"),
-        "a revision yet to come"
+    let told = failure(&["rollback", "9", "--admin", &admin]);
+    assert_eq!(
+        told, "gateway: the history does not reach back to revision 9 (404 Not Found)\n",
+        "yet to come"
     );
 }
 
@@ -131,12 +132,16 @@ fn a_token_is_asked_for_and_its_name_stands_in_the_history() {
 
 #[test]
 fn the_level_of_the_log_is_changed_while_it_runs() {
-    let gateway = Gateway::start(&["--store", &Directory::new().path("store"), "--log", "error"]);
+    let directory = Directory::new();
+    let gateway = Gateway::start(&["--store", &directory.path("store")]);
+    let level = |level: &str| send(&gateway, "PUT", &format!("/debug/node/log-level/{level}"), "").status;
+    let service =
+        |name: &str| send(&gateway, "POST", "/services", &format!(r#"{{"name":"{name}","host":"h"}}"#));
+    assert_eq!((level("error"), service("a").status), (200, 201));
     assert!(send(&gateway, "GET", "/debug/node/log-level", "").text.contains("log level: error"));
-    assert_eq!(send(&gateway, "PUT", "/debug/node/log-level/info", "").status, 200);
-    assert!(send(&gateway, "GET", "/debug/node/log-level", "").text.contains("log level: info"));
-    assert_eq!(send(&gateway, "POST", "/services", r#"{"name":"a","host":"h"}"#).status, 201);
-    gateway.line(|line| line["message"] == "changed");
+    assert_eq!((level("info"), service("b").status), (200, 201));
+    let line = gateway.line(|line| line["message"] == "changed");
+    assert_eq!(line["revision"], "2", "the first one was not worth a line: {line}");
 }
 
 #[test]
