@@ -25,7 +25,7 @@ struct Adjustable(reload::Handle<Targets, Registry>);
 impl LogLevel for Adjustable {
     fn level(&self) -> Level {
         let level = self.0.with_current(Targets::default_level).ok().flatten();
-        level.and_then(|level| level.into_level()).unwrap_or(Level::ERROR)
+        level.and_then(LevelFilter::into_level).unwrap_or(Level::ERROR)
     }
 
     /// Levels by module stay as they are.
