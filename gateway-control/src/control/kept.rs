@@ -9,7 +9,7 @@ use gateway_core::{
 };
 use tracing::info;
 
-use super::{Control, Draft, Loaded, Serving};
+use super::{Control, Draft, Loaded, Serving, View};
 use crate::{
     Differences, Hash, Refusal, aligned, restamp,
     store::{Note, Revision, Store, StoreError},
@@ -121,10 +121,9 @@ impl Control {
         self.serving.load().kept.as_ref().map(|state| state.revision)
     }
 
-    /// The configuration that is served by now and its revision, both of one moment.
-    pub(crate) fn view(&self) -> (Option<Revision>, Arc<Config>) {
-        let serving = self.serving.load();
-        (serving.kept.as_ref().map(|state| state.revision), Arc::clone(&serving.config))
+    /// What is served by now, all of one moment.
+    pub(crate) fn view(&self) -> View {
+        View(self.serving.load_full())
     }
 
     /// Makes one change on top of whatever is newest. It costs as much as it touches.
