@@ -99,7 +99,7 @@ fn up(paths: Paths, path: String, kind: &'static Kind, parent: &'static Parent) 
         let found = above.zip(id).and_then(|(above, id)| Some((above, above.find(&view, id)?)));
         let (above, row) = found.ok_or(Failure::NotFound)?;
         let row = List { kind: above, parent: None }.shown(&control, view.config(), row);
-        Ok::<_, Failure>(one_reply(&control, &row))
+        Ok::<_, Failure>(one_reply(&control, &row, &row))
     };
     let write = move |State(control): State<Arc<Control>>, request: Request| async move {
         match (control.store(), above) {
@@ -111,9 +111,9 @@ fn up(paths: Paths, path: String, kind: &'static Kind, parent: &'static Parent) 
     paths.add(path, endpoint(get(read).patch(write).put(write).delete(write), ONE))
 }
 
-/// One entity; where it can be changed, with the tag that a change may ask for.
-fn one_reply(control: &Control, row: &Value) -> Response {
-    let mut response = reply::ok(row);
+/// One entity as `body` shows it; where it can be changed, with the tag that a change may ask for.
+fn one_reply(control: &Control, row: &Value, body: &Value) -> Response {
+    let mut response = reply::ok(body);
     let tag = control.store().and_then(|_| HeaderValue::try_from(write::tag(row)).ok());
     if let Some(tag) = tag {
         response.headers_mut().insert(header::ETAG, tag);
@@ -163,8 +163,8 @@ impl List {
         let row = self.kind.find_among(&view, self.key(names), belongs).ok_or(Failure::NotFound)?;
         let row = self.shown(control, view.config(), row);
         match self.kind.collection {
-            "consumer_groups" => Ok(reply::ok(&members::with_members(&view, row)?)),
-            _ => Ok(one_reply(control, &row)),
+            "consumer_groups" => Ok(one_reply(control, &row, &members::with_members(&view, row.clone())?)),
+            _ => Ok(one_reply(control, &row, &row)),
         }
     }
 

@@ -106,6 +106,14 @@ fn with(mut responses: Map<String, Value>, status: &str, answer: Value) -> Value
     Value::Object(responses)
 }
 
+fn with_all<const N: usize>(
+    mut responses: Map<String, Value>,
+    more: [(&str, Value); N],
+) -> Map<String, Value> {
+    responses.extend(more.map(|(status, answer)| (status.to_owned(), answer)));
+    responses
+}
+
 fn named(names: &[&str], also: &[&str]) -> Vec<Value> {
     names.iter().chain(also).map(|name| parameter(name)).collect()
 }
@@ -241,7 +249,43 @@ fn others() -> Map<String, Value> {
             "503": response("Unavailable"),
         },
     } });
+    let config = json!({
+        "get": get("Everything as a declarative file.", &[])["get"],
+        "post": {
+            "summary": "Puts a declarative file in the place of everything.",
+            "parameters": named(&["dry_run", "check_hash", "flatten_errors", "If-Match"], &[]),
+            "requestBody": { "content": {
+                "text/yaml": { "schema": { "type": "string" } },
+                "application/json": { "schema": { "type": "object" } },
+            } },
+            "responses": with(
+                with_all(refusals(&[]), [("200", free.clone()), ("429", response("Unavailable"))]),
+                "201", free.clone()
+            ),
+        },
+    });
+    let members = |names: &[&str], add: bool| {
+        let mut item = get("Who is in which group.", names);
+        let gone =
+            with(refusals(&[("404", "NotFound")]), "204", json!({ "description": "No member any more." }));
+        item["delete"] = json!({ "parameters": named(names, &["dry_run"]), "responses": gone });
+        if add {
+            let added = with(refusals(&[("404", "NotFound")]), "201", free.clone());
+            let parameters = named(names, &["dry_run"]);
+            item["post"] =
+                json!({ "parameters": parameters, "requestBody": body("member"), "responses": added });
+        }
+        item
+    };
     let paths = [
+        ("/config", config),
+        ("/consumer_groups/{owner}/consumers", members(&[OWNER], true)),
+        ("/consumer_groups/{owner}/consumers/{key}", members(&[OWNER, KEY], false)),
+        ("/consumers/{owner}/consumer_groups", members(&[OWNER], true)),
+        ("/consumers/{owner}/consumer_groups/{key}", members(&[OWNER, KEY], false)),
+        ("/schemas/{key}", get("The table of an entity.", &[KEY])),
+        ("/schemas/plugins/{key}", get("The table of a plugin.", &[KEY])),
+        ("/upstreams/{key}/health", get("The health of its targets.", &[KEY])),
         ("/", get("The node.", &[])),
         ("/status", get("Connections, and how changes went.", &[])),
         ("/endpoints", get("All paths.", &[])),
@@ -276,6 +320,8 @@ fn parameters() -> Value {
         "tags": query("tags", json!({ "type": "string" })),
         "before": query("before", json!({ "type": "integer", "minimum": 0 })),
         "since": query("since", json!({ "type": "integer", "minimum": 0 })),
+        "check_hash": query("check_hash", json!({ "type": "integer", "enum": [0, 1] })),
+        "flatten_errors": query("flatten_errors", json!({ "type": "integer", "enum": [0, 1] })),
         "dry_run": query("dry_run", json!({ "type": "integer", "enum": [0, 1] })),
         "If-Match": header("If-Match", "The tag of the entity, or a revision: else 412."),
         "If-None-Match": header("If-None-Match", "`*`: only where nothing is there yet."),
@@ -315,6 +361,9 @@ fn schemas() -> Value {
     }
     schemas.insert("error".to_owned(), error());
     schemas.insert("batch".to_owned(), batch());
+    let name = json!({ "type": ["string", "object"], "description": "An id or a name." });
+    let member = json!({ "type": "object", "properties": { "consumer": name, "group": name } });
+    schemas.insert("member".to_owned(), member);
     Value::Object(schemas)
 }
 

@@ -217,11 +217,7 @@ impl Control {
                 }
                 Err(StoreError::Conflict { .. }) => {
                     drop(prepared);
-                    self.advance(store)?;
-                    if self.state()?.revision == state.revision {
-                        // A store that was restored knows less than this node.
-                        self.reread(store)?;
-                    }
+                    self.overtaken(store, state.revision)?;
                 }
                 Err(error) => return Err(Refusal::Store(error).into()),
             }
@@ -246,6 +242,20 @@ impl Control {
         Ok(moved.then_some(revision))
     }
 
+    /// Goes on to what somebody else has written since.
+    fn overtaken(&self, store: &dyn Store, since: Revision) -> Result<(), Refusal> {
+        let behind = |refusal| match refusal {
+            Refusal::Problems(_) | Refusal::Certificates(_) => Refusal::Behind(Box::new(refusal)),
+            other => other,
+        };
+        self.advance(store).map_err(behind)?;
+        if self.state()?.revision == since {
+            // A store that was restored knows less than this node.
+            self.reread(store).map_err(behind)?;
+        }
+        Ok(())
+    }
+
     /// Whether somebody else has written since.
     fn advances(&self, store: &dyn Store, since: Revision) -> bool {
         let advanced = self.advance(store).inspect_err(|refusal| self.loads.fail(refusal.to_string()));
@@ -265,11 +275,10 @@ impl Control {
             if first.revision != state.revision.next() {
                 return self.reread(store);
             }
-            let mut checked = state.checked.clone();
-            for entry in &entries {
-                checked = checked.apply(&entry.change, self.keeping())?.0;
-            }
-            let change = state.checked.config().diff(checked.config());
+            // All at once: what came and went meanwhile need not be understood here.
+            let config = state.checked.config();
+            let next = entries.iter().fold(config.clone(), |config, entry| config.apply(&entry.change));
+            let (checked, change) = state.checked.apply(&config.diff(&next), self.keeping())?;
             let prepared = self.prepare(&change, checked.config())?;
             self.go_on(prepared, State { revision: last.revision, checked });
             if entries.len() < PAGE {

@@ -331,7 +331,8 @@ fn the_document_knows_every_status_that_is_answered() {
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
             let known = operation["responses"].as_object().unwrap();
-            if path == "/changes" {
+            // The one never ends, the other takes away what is asked for.
+            if matches!((path.as_str(), method.as_str()), ("/changes", _) | ("/config", "post")) {
                 continue;
             }
             for name in ["a", "none", "7"] {

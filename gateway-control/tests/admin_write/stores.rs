@@ -135,6 +135,23 @@ fn a_node_that_has_not_heard_refuses_what_was_seen_there() {
 }
 
 #[test]
+fn a_node_that_cannot_serve_what_others_write_goes_on_and_writes_nothing() {
+    let store: Arc<dyn Store> = Arc::new(Memory::new());
+    let able = Node::over(store.clone());
+    let without = Gateway::builder().plugins(gateway_core::plugin::Registry::empty()).build().unwrap();
+    let unable = Node::of(Control::stored(without, store).unwrap());
+    unable.made(201, "POST", "/services", &json!({ "name": "s", "host": "h" }));
+    let cors = able.made(201, "POST", "/plugins", &json!({ "name": "cors" }));
+    assert!(matches!(unable.control.catch_up(), Err(Refusal::Problems(_))));
+    let refused = unable.send("POST", "/services", &json!({ "name": "t", "host": "h" }));
+    assert_eq!(refused.status, 503, "{}", refused.text);
+    assert!(refused.text.contains("another node has written what this one cannot serve"), "{}", refused.text);
+    assert_eq!(unable.control.revision(), Some(Revision::new(1)));
+    able.gone(&format!("/plugins/{}", cors["id"].as_str().unwrap()));
+    unable.made(201, "POST", "/services", &json!({ "name": "t", "host": "h" }));
+}
+
+#[test]
 fn what_others_write_is_served_here_too() {
     let store: Arc<dyn Store> = Arc::new(Memory::new());
     let nodes = [Node::over(store.clone()), Node::over(store)];
