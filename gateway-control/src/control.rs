@@ -2,6 +2,9 @@
 
 mod draft;
 mod kept;
+mod others;
+mod served;
+mod text;
 mod view;
 
 pub(crate) use draft::Draft;

@@ -1,0 +1,220 @@
+//! `/openapi.json`: the Admin API as an OpenAPI 3.1 document, made from the tables of fields. Not Kong's.
+
+mod components;
+mod others;
+
+use std::sync::{Arc, LazyLock};
+
+use axum::{extract::State, response::Response};
+use serde_json::{Map, Value, json};
+
+use super::{
+    kind::{KINDS, Kind, Parent},
+    reply,
+    version::KONG_VERSION,
+};
+use crate::Control;
+
+/// The same for all nodes.
+pub(super) async fn document(State(_): State<Arc<Control>>) -> Response {
+    static DOCUMENT: LazyLock<Value> = LazyLock::new(whole);
+    reply::ok(&DOCUMENT)
+}
+
+fn whole() -> Value {
+    let mut paths = Map::new();
+    for kind in &KINDS {
+        if let Some(path) = kind.path {
+            paths.insert(format!("/{path}"), list(kind, &[]));
+            paths.insert(format!("/{path}/{{key}}"), one(kind, &[KEY]));
+        }
+        for parent in kind.parents {
+            let Some(above) = Kind::of(parent.collection).and_then(|above| above.path) else { continue };
+            let path = format!("/{above}/{{owner}}/{}", parent.segment);
+            paths.insert(path.clone(), list(kind, &[OWNER]));
+            paths.insert(format!("{path}/{{key}}"), one(kind, &[OWNER, KEY]));
+            if let (Some(path), Some(above)) = (kind.path, Kind::of(parent.collection)) {
+                paths.insert(format!("/{path}/{{key}}/{}", parent.field), up(above, parent));
+            }
+        }
+    }
+    paths.extend(others::paths());
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Admin API",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": format!("Kong {KONG_VERSION}'s Admin API, and what goes beyond it."),
+        },
+        "paths": paths,
+        "components": {
+            "schemas": components::schemas(),
+            "parameters": components::parameters(),
+            "responses": components::responses(),
+            "securitySchemes": { "token": { "type": "http", "scheme": "bearer" } },
+        },
+        "security": [{}, { "token": [] }],
+    })
+}
+
+const KEY: &str = "key";
+const OWNER: &str = "owner";
+
+fn reference(section: &str, name: &str) -> Value {
+    json!({ "$ref": format!("#/components/{section}/{name}") })
+}
+
+fn parameter(name: &str) -> Value {
+    reference("parameters", name)
+}
+
+fn response(name: &str) -> Value {
+    reference("responses", name)
+}
+
+fn entity(description: &str, name: &str) -> Value {
+    let schema = reference("schemas", name);
+    json!({
+        "description": description,
+        "headers": { "ETag": { "schema": { "type": "string" } } },
+        "content": { "application/json": { "schema": schema } },
+    })
+}
+
+fn body(name: &str) -> Value {
+    let schema = reference("schemas", name);
+    let content = |kind: &str| (kind.to_owned(), json!({ "schema": schema }));
+    let kinds = ["application/json", "application/x-www-form-urlencoded", "multipart/form-data"];
+    json!({ "content": kinds.map(content).into_iter().collect::<Map<_, _>>() })
+}
+
+/// What every write may be refused with.
+fn refusals(own: &[(&str, &str)]) -> Map<String, Value> {
+    let all = [
+        ("400", "Refused"),
+        ("401", "Unauthorized"),
+        ("403", "Forbidden"),
+        ("405", "ReadOnly"),
+        ("412", "Precondition"),
+        ("413", "TooLarge"),
+        ("415", "MediaType"),
+        ("503", "Unavailable"),
+    ];
+    all.iter().chain(own).map(|(status, name)| ((*status).to_owned(), response(name))).collect()
+}
+
+fn with(mut responses: Map<String, Value>, status: &str, answer: Value) -> Value {
+    responses.insert(status.to_owned(), answer);
+    Value::Object(responses)
+}
+
+fn with_all<const N: usize>(
+    mut responses: Map<String, Value>,
+    more: [(&str, Value); N],
+) -> Map<String, Value> {
+    responses.extend(more.map(|(status, answer)| (status.to_owned(), answer)));
+    responses
+}
+
+fn named(names: &[&str], also: &[&str]) -> Vec<Value> {
+    names.iter().chain(also).map(|name| parameter(name)).collect()
+}
+
+/// An id of an operation that no other has.
+fn operation(verb: &str, kind: &Kind, names: &[&str]) -> String {
+    let nested = if names.contains(&OWNER) { "_below" } else { "" };
+    format!("{verb}_{}{nested}", kind.collection)
+}
+
+fn list(kind: &Kind, names: &[&str]) -> Value {
+    let name = kind.collection;
+    json!({
+        "get": {
+            "tags": [name],
+            "parameters": named(names, &["size", "offset", "tags"]),
+            "responses": {
+                "200": page(name), "400": response("Refused"), "401": response("Unauthorized"),
+                "404": response("NotFound"),
+            },
+        },
+        "post": {
+            "tags": [name],
+            "parameters": named(names, &["dry_run", "If-Match"]),
+            "requestBody": body(name),
+            "responses": with(
+                refusals(&[("404", "NotFound"), ("409", "Conflict")]), "201", entity("Created.", name)
+            ),
+        },
+    })
+}
+
+fn page(name: &str) -> Value {
+    let schema = json!({
+        "type": "object",
+        "required": ["data", "next"],
+        "properties": {
+            "data": { "type": "array", "items": reference("schemas", name) },
+            "next": { "type": ["string", "null"] },
+            "offset": { "type": "string" },
+        },
+    });
+    json!({ "description": "One page.", "content": { "application/json": { "schema": schema } } })
+}
+
+fn one(kind: &Kind, names: &[&str]) -> Value {
+    let name = kind.collection;
+    let writes = ["dry_run", "If-Match", "If-None-Match"];
+    let own = [("404", "NotFound"), ("409", "Conflict")];
+    json!({
+        "get": {
+            "tags": [name], "operationId": operation("get", kind, names), "parameters": named(names, &[]),
+            "responses": {
+                "200": entity("The entity.", name), "401": response("Unauthorized"), "404": response("NotFound"),
+            },
+        },
+        "put": {
+            "tags": [name], "operationId": operation("put", kind, names), "parameters": named(names, &writes),
+            "requestBody": body(name),
+            "responses": with(refusals(&own), "200", entity("Created or replaced.", name)),
+        },
+        "patch": {
+            "tags": [name], "operationId": operation("patch", kind, names), "parameters": named(names, &writes),
+            "requestBody": body(&patch(name)),
+            "responses": with(refusals(&own), "200", entity("Changed.", name)),
+        },
+        "delete": {
+            "tags": [name], "operationId": operation("delete", kind, names), "parameters": named(names, &writes),
+            "responses": with(
+                refusals(&[("404", "NotFound")]), "204", json!({ "description": "Not there any more." })
+            ),
+        },
+    })
+}
+
+/// The entity that another refers to.
+fn up(above: &Kind, parent: &Parent) -> Value {
+    let name = above.collection;
+    let summary = format!("The entity that `{}` refers to.", parent.field);
+    let own = [("404", "NotFound"), ("409", "Conflict")];
+    let write = |schema: &str| {
+        json!({
+            "tags": [name], "summary": summary, "parameters": named(&[KEY], &["dry_run"]),
+            "requestBody": body(schema),
+            "responses": with(refusals(&own), "200", entity("Changed.", name)),
+        })
+    };
+    json!({
+        "get": {
+            "tags": [name], "summary": summary, "parameters": named(&[KEY], &[]),
+            "responses": {
+                "200": entity("The entity.", name), "401": response("Unauthorized"), "404": response("NotFound"),
+            },
+        },
+        "put": write(name),
+        "patch": write(&patch(name)),
+    })
+}
+
+fn patch(name: &str) -> String {
+    format!("{name}_patch")
+}
