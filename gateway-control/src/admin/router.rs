@@ -11,9 +11,10 @@ use axum::{
 };
 use http::{HeaderName, HeaderValue, Method, Uri, header, uri::PathAndQuery};
 use tower::{ServiceExt, service_fn};
+use tracing::info;
 
 use super::{
-    access::Access,
+    access::{Access, caller},
     declare, entities, explain, feed, health, history, log_level, members, metrics, openapi,
     paths::{Paths, endpoint},
     reply::{Failure, REVISION},
@@ -114,7 +115,11 @@ async fn stamp(
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     let mut response = match access.admit(&mut request) {
         Ok(()) => next.run(request).await,
-        Err(failure) => failure.into_response(),
+        Err(failure) => {
+            let (who, method, path) = (caller(&request), request.method(), request.uri().path());
+            info!(target: "audit", who, %method, path, "not let in");
+            failure.into_response()
+        }
     };
     let branding = &control.gateway().settings().branding;
     let headers = response.headers_mut();

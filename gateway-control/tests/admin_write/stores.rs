@@ -121,6 +121,42 @@ fn writers_on_two_nodes_never_merge_in_silence() {
 }
 
 #[test]
+fn no_update_is_lost_among_those_who_say_what_they_saw() {
+    const WRITERS: u64 = 4;
+    const EACH: u64 = 8;
+    let store: Arc<dyn Store> = Arc::new(Memory::new());
+    let nodes = [Node::over(store.clone()), Node::over(store)];
+    nodes[0].made(201, "POST", "/services", &json!({ "name": "s", "host": "h", "port": 1 }));
+    let add_one = |node: &Node| {
+        // Far more often than anybody can be overtaken.
+        for _ in 0..1_000 {
+            let seen = node.get("/services/s");
+            if seen.status == 404 {
+                node.control.catch_up().unwrap();
+                continue;
+            }
+            let port = seen.json()["port"].as_u64().unwrap() + 1;
+            let tag = seen.header("etag").unwrap();
+            let fields = format!("Host: localhost\r\nContent-Type: application/json\r\nIf-Match: {tag}\r\n");
+            let body = json!({ "port": port }).to_string();
+            match node.ask_with("PATCH", "/services/s", &fields, &body).status {
+                200 => return,
+                status => assert_eq!(status, 412),
+            }
+        }
+        panic!("overtaken a thousand times");
+    };
+    thread::scope(|scope| {
+        for writer in 0..WRITERS {
+            let node = &nodes[usize::try_from(writer).unwrap() % 2];
+            scope.spawn(move || (0..EACH).for_each(|_| add_one(node)));
+        }
+    });
+    nodes[0].control.catch_up().unwrap();
+    assert_eq!(nodes[0].get("/services/s").json()["port"], 1 + WRITERS * EACH);
+}
+
+#[test]
 fn a_node_that_has_not_heard_refuses_what_was_seen_there() {
     let store: Arc<dyn Store> = Arc::new(Memory::new());
     let nodes = [Node::over(store.clone()), Node::over(store)];
