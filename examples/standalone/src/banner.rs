@@ -1,6 +1,6 @@
 //! What the start says.
 
-use std::{fmt::Write, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{fmt::Write, net::SocketAddr, time::Duration};
 
 use gateway_core::config::Config;
 use tracing::info;
@@ -9,7 +9,8 @@ use crate::{cli::LogFormat, demo};
 
 /// What there is to say.
 pub(crate) struct Banner {
-    pub(crate) file: Option<PathBuf>,
+    /// The file or the store; none in the demo.
+    pub(crate) what: Option<String>,
     pub(crate) clear: Vec<SocketAddr>,
     pub(crate) tls: Vec<SocketAddr>,
     pub(crate) admin: Option<SocketAddr>,
@@ -43,7 +44,7 @@ impl Banner {
     fn log(&self) {
         let [services, routes, plugins] = self.counts;
         info!(
-            config = self.file.as_ref().map(|file| file.display().to_string()),
+            config = self.what,
             listen = addresses("", &self.clear),
             listen_tls = (!self.tls.is_empty()).then(|| addresses("", &self.tls)),
             admin = self.admin.map(|admin| admin.to_string()),
@@ -65,10 +66,8 @@ impl Banner {
 
     fn write(&self, text: &mut String) -> std::fmt::Result {
         let [services, routes, plugins] = self.counts;
-        let what = match &self.file {
-            Some(file) => file.display().to_string(),
-            None => "a demo; `gateway kong.yml` serves a file of yours".to_owned(),
-        };
+        let demo = "a demo; `gateway kong.yml` serves a file of yours";
+        let what = self.what.as_deref().unwrap_or(demo);
         writeln!(text, "gateway {}: {what}", env!("CARGO_PKG_VERSION"))?;
         let urls = [addresses("http://", &self.clear), addresses("https://", &self.tls)];
         let urls = urls.into_iter().filter(|urls| !urls.is_empty()).collect::<Vec<_>>().join(" ");
@@ -84,7 +83,7 @@ impl Banner {
 
     /// What to try, in the demo.
     fn invitation(&self) -> String {
-        let (None, Some(address)) = (&self.file, self.clear.first()) else { return String::new() };
+        let (None, Some(address)) = (&self.what, self.clear.first()) else { return String::new() };
         let base = format!("http://{}", reachable(*address));
         let lines = demo::TRY
             .iter()

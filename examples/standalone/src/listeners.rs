@@ -5,7 +5,7 @@ use std::{net::SocketAddr, time::Duration};
 use gateway_core::server::{Bound, Certificates, Server};
 use tracing::warn;
 
-use crate::{address::Address, banner::Banner, failure::Failure, node, settings::Settings};
+use crate::{address::Address, banner::Banner, failure::Failure, node, settings::Settings, stored};
 
 /// Where the node listens.
 pub(crate) struct Listeners {
@@ -19,7 +19,7 @@ impl Listeners {
         let (mut clear, tls): (Vec<_>, Vec<_>) = (plain(&settings.listen), plain(&settings.listen_tls));
         if clear.is_empty() && tls.is_empty() {
             // A demo is nobody else's business.
-            let host = if settings.config.is_some() { [0, 0, 0, 0] } else { [127, 0, 0, 1] };
+            let host = if settings.is_demo() { [127, 0, 0, 1] } else { [0, 0, 0, 0] };
             clear.push((host, 8000).into());
         }
         Self { clear, tls }
@@ -42,9 +42,14 @@ impl Listeners {
 
     /// What the start says of them.
     pub(crate) fn banner(&self, settings: &Settings, bound: &Bound) -> Banner {
+        let file = settings.config.as_ref();
         let (clear, tls) = bound.addresses().split_at(self.clear.len().min(bound.addresses().len()));
         Banner {
-            file: settings.config.clone(),
+            what: settings
+                .store
+                .as_deref()
+                .map(stored::name)
+                .or_else(|| file.map(|file| file.display().to_string())),
             clear: clear.to_vec(),
             tls: tls.to_vec(),
             admin: None,

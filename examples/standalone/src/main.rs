@@ -20,6 +20,7 @@ mod run;
 mod settings;
 mod signals;
 mod starter;
+mod stored;
 mod units;
 mod variables;
 mod what;

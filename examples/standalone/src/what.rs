@@ -1,4 +1,4 @@
-//! What is to be served: a file, or the demo.
+//! What is to be served at first: a file, or the demo; nothing where a store says it.
 
 use std::path::Path;
 
@@ -9,11 +9,11 @@ use gateway_core::{
 
 use crate::{demo, failure::Failure, file, plugins::NodePlugins, settings::Settings};
 
-/// What is to be served.
+/// What is to be served at first.
 pub(crate) struct What {
     pub(crate) checked: Checked,
     pub(crate) certificates: Certificates,
-    /// The text it was read from; none in the demo.
+    /// The text it was read from; none in the demo, and with a store.
     pub(crate) text: Option<String>,
     /// The demo's upstream.
     pub(crate) upstream: Option<Bound>,
@@ -21,9 +21,10 @@ pub(crate) struct What {
 
 impl What {
     pub(crate) fn of(settings: &Settings, plugins: &NodePlugins) -> Result<Self, Failure> {
-        let what = match &settings.config {
-            Some(path) => Self::file(path, plugins)?,
-            None => Self::demo(plugins)?,
+        let what = match (&settings.store, &settings.config) {
+            (Some(_), _) => Self::nothing()?,
+            (None, Some(path)) => Self::file(path, plugins)?,
+            (None, None) => Self::demo(plugins)?,
         };
         if let (Some(cert), Some(key)) = (&settings.tls_cert, &settings.tls_key) {
             what.certificates.set_default(&file::read(cert)?, &file::read(key)?)?;
@@ -41,11 +42,16 @@ impl What {
         }
     }
 
+    /// For a store, which comes later.
+    fn nothing() -> Result<Self, Failure> {
+        let certificates = Certificates::new(&Config::default())
+            .map_err(|errors| Failure::new(errors.first().map_or_else(String::new, ToString::to_string)))?;
+        Ok(Self { checked: Checked::default(), certificates, text: None, upstream: None })
+    }
+
     fn demo(plugins: &NodePlugins) -> Result<Self, Failure> {
         let (address, upstream) = demo::bind()?;
         let checked = Checked::of(&demo::config(address), &plugins.registry)?;
-        let certificates = Certificates::new(&Config::default())
-            .map_err(|errors| Failure::new(errors.first().map_or_else(String::new, ToString::to_string)))?;
-        Ok(Self { checked, certificates, text: None, upstream: Some(upstream) })
+        Ok(Self { checked, upstream: Some(upstream), ..Self::nothing()? })
     }
 }

@@ -24,6 +24,7 @@
 //! ```
 
 mod copy;
+mod directory;
 mod embedded;
 mod entry;
 mod error;

@@ -86,7 +86,7 @@ fn take<S: Store>(
             );
         }
         Step::Same => {
-            prop_assert_eq!(store.write(newest, &Config::default().diff(&now), &note).unwrap(), newest)
+            prop_assert_eq!(store.write(newest, &Config::default().diff(&now), &note).unwrap(), newest);
         }
         Step::Again => return Ok(again(store)),
     }

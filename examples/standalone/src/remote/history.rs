@@ -104,12 +104,12 @@ pub(crate) fn rollback(args: &RollbackArgs) -> Result<(), Failure> {
         println!("{answer}");
         return Ok(());
     }
-    let differences: Differences =
-        serde_json::from_value(answer.get("differences").cloned().unwrap_or_default())?;
+    let differences = answer.get("differences").cloned().unwrap_or_default();
+    let differences: Differences = serde_json::from_value(differences)?;
     print!("{differences}");
     if !args.dry_run && !differences.is_empty() {
         let revision = answer.get("revision").map(Value::to_string).unwrap_or_default();
-        println!("as at revision {}, which is now revision {revision}", args.revision);
+        println!("everything is as at revision {}, which makes revision {revision}", args.revision);
     }
     Ok(())
 }

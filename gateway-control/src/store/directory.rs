@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::super::{
+use super::{
     StoreError,
     copy::{self, sync_directory},
     entry,
@@ -46,6 +46,12 @@ impl Directory {
 
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The copy of a database elsewhere.
+    #[cfg(feature = "postgres")]
+    pub(super) fn postgres(&self) -> PathBuf {
+        self.path.join("postgres.jsonl")
     }
 
     pub(super) fn store(&self) -> PathBuf {

@@ -1,0 +1,165 @@
+//! With a store: filled once, written by the Admin API, kept over a kill, rolled back.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod kit;
+
+use std::time::Duration;
+
+use kit::{Answer, Directory, Gateway, ask, failure, kong, output, upstream};
+use rustix::process::Signal;
+use serde_json::Value;
+
+fn send(gateway: &Gateway, method: &str, path: &str, body: &str) -> Answer {
+    ask(gateway.admin(), method, path, &[("Content-Type", "application/json")], body).unwrap()
+}
+
+#[track_caller]
+fn on(gateway: &Gateway, args: &[&str]) -> String {
+    let admin = gateway.admin().to_string();
+    let output = output(&[args, &["--admin", &admin]].concat());
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn what_was_acknowledged_is_served_after_a_kill() {
+    let directory = Directory::new();
+    let store = directory.path("store");
+    let upstream = upstream(Duration::ZERO);
+    let mut gateway = Gateway::start(&["--store", &store]);
+    assert_eq!(gateway.ready["config"], store.as_str());
+    assert_eq!(gateway.get("/one").status, 404);
+    let service = format!(r#"{{"name":"users","url":"http://{upstream}"}}"#);
+    assert_eq!(send(&gateway, "POST", "/services", &service).status, 201);
+    let route = r#"{"name":"users","paths":["/one"]}"#;
+    assert_eq!(send(&gateway, "POST", "/services/users/routes", route).status, 201);
+    assert_eq!(gateway.get("/one").text, "upstream");
+
+    gateway.signal(Signal::KILL);
+    gateway.ended();
+    let gateway = Gateway::start(&["--store", &store]);
+    assert_eq!(gateway.ready["routes"], 1);
+    assert_eq!(gateway.get("/one").text, "upstream");
+}
+
+#[test]
+fn a_file_fills_a_store_once() {
+    let directory = Directory::new();
+    let (store, upstream) = (directory.path("store"), upstream(Duration::ZERO));
+    let file = directory.put("kong.yml", &kong(upstream, "/one"));
+    let mut gateway = Gateway::start(&[&file, "--store", &store]);
+    assert_eq!((gateway.get("/one").status, &gateway.ready["services"]), (200, &1.into()));
+    gateway.signal(Signal::TERM);
+    gateway.ended();
+
+    directory.put("kong.yml", &kong(upstream, "/two"));
+    let gateway = Gateway::start(&[&file, "--store", &store]);
+    assert_eq!((gateway.get("/one").status, gateway.get("/two").status), (200, 404), "the store counts");
+    on(&gateway, &["import", &file]);
+    assert_eq!((gateway.get("/one").status, gateway.get("/two").status), (404, 200));
+}
+
+#[test]
+fn a_wrong_file_fills_nothing() {
+    let directory = Directory::new();
+    let store = directory.path("store");
+    let file = directory.put("kong.yml", "_format_version: '3.0'\nservice: []\n");
+    let told = failure(&[&file, "--store", &store, "--listen", "127.0.0.1:0"]);
+    assert!(told.contains("did you mean `services`?"), "{told}");
+    assert_eq!(Gateway::start(&["--store", &store]).ready["services"], 0);
+}
+
+#[test]
+fn a_store_in_use_is_told_with_the_process() {
+    let directory = Directory::new();
+    let store = directory.path("store");
+    let gateway = Gateway::start(&["--store", &store]);
+    let told = failure(&["--store", &store, "--listen", "127.0.0.1:0"]);
+    let root: Value = serde_json::from_str(&send(&gateway, "GET", "/", "").text).unwrap();
+    let told_who = format!("gateway: store: {store} is in use by process {}", root["pids"]["master"]);
+    assert_eq!(told.lines().last(), Some(told_who.as_str()));
+}
+
+#[test]
+fn history_is_shown_and_gone_back_in() {
+    let directory = Directory::new();
+    let (store, upstream) = (directory.path("store"), upstream(Duration::ZERO));
+    let [one, two] = ["/one", "/two"].map(|path| directory.put(&path[1..], &kong(upstream, path)));
+    let gateway = Gateway::start(&["--store", &store]);
+    assert_eq!(on(&gateway, &["history"]), "no change yet\n");
+    on(&gateway, &["import", &one]);
+    on(&gateway, &["import", &two]);
+    assert_eq!(gateway.get("/two").status, 200);
+
+    let history = on(&gateway, &["history"]);
+    let revisions: Vec<_> = history.lines().map(|line| line.split_whitespace().next().unwrap()).collect();
+    assert_eq!(revisions, ["2", "1"], "{history}");
+    assert!(history.contains("127.0.0.1  POST /config"), "{history}");
+    let change = on(&gateway, &["history", "2"]);
+    assert!(change.contains("~ routes users ") && change.contains("[\"/one\"] -> [\"/two\"]"), "{change}");
+
+    let would = on(&gateway, &["rollback", "1", "--dry-run"]);
+    assert!(would.contains("~ routes users ") && gateway.get("/two").status == 200, "{would}");
+    let back = on(&gateway, &["rollback", "1"]);
+    assert!(back.ends_with("everything is as at revision 1, which makes revision 3\n"), "{back}");
+    assert_eq!((gateway.get("/one").status, gateway.get("/two").status), (200, 404));
+    assert_eq!(on(&gateway, &["history"]).lines().count(), 3, "the way back is a change, too");
+
+    let admin = gateway.admin().to_string();
+    let told = failure(&["rollback", "9", "--admin", &admin]);
+    assert_eq!(
+        told, "gateway: the history does not reach back to revision 9 (404 Not Found)\n",
+        "yet to come"
+    );
+}
+
+#[test]
+fn a_token_is_asked_for_and_its_name_stands_in_the_history() {
+    let directory = Directory::new();
+    let file = directory.put("kong.yml", &kong(upstream(Duration::ZERO), "/one"));
+    let settings = directory.put("gateway.toml", "[admin_tokens]\ndeploys = 'sixteen characters!'\n");
+    let gateway = Gateway::start(&["--store", &directory.path("store"), "--settings", &settings]);
+    assert_eq!(send(&gateway, "GET", "/services", "").status, 401);
+    assert_eq!(send(&gateway, "GET", "/status/ready", "").status, 200);
+    let admin = gateway.admin().to_string();
+    assert!(failure(&["import", &file, "--admin", &admin]).contains("401"));
+    let token = ["--token", "sixteen characters!"];
+    on(&gateway, &[&["import", &file][..], &token].concat());
+    assert_eq!(gateway.get("/one").status, 200);
+    let history = on(&gateway, &[&["history"][..], &token].concat());
+    assert!(history.contains("  deploys  POST /config"), "{history}");
+}
+
+#[test]
+fn the_level_of_the_log_is_changed_while_it_runs() {
+    let directory = Directory::new();
+    let gateway = Gateway::start(&["--store", &directory.path("store")]);
+    let level = |level: &str| send(&gateway, "PUT", &format!("/debug/node/log-level/{level}"), "").status;
+    let service =
+        |name: &str| send(&gateway, "POST", "/services", &format!(r#"{{"name":"{name}","host":"h"}}"#));
+    assert_eq!((level("error"), service("a").status), (200, 201));
+    assert!(send(&gateway, "GET", "/debug/node/log-level", "").text.contains("log level: error"));
+    assert_eq!((level("info"), service("b").status), (200, 201));
+    let line = gateway.line(|line| line["message"] == "changed");
+    assert_eq!(line["revision"], "2", "the first one was not worth a line: {line}");
+}
+
+#[test]
+fn a_damaged_store_is_set_aside_and_served_from_its_copy() {
+    let directory = Directory::new();
+    let store = directory.path("store");
+    let file = directory.put("kong.yml", &kong(upstream(Duration::ZERO), "/one"));
+    let mut gateway = Gateway::start(&[&file, "--store", &store]);
+    gateway.signal(Signal::TERM);
+    gateway.ended();
+    std::fs::write(format!("{store}/store.redb"), "damaged").unwrap();
+    let gateway = Gateway::start(&["--store", &store]);
+    assert_eq!(gateway.get("/one").text, "upstream");
+}
+
+#[cfg(not(feature = "postgres"))]
+#[test]
+fn without_postgresql_a_database_is_refused() {
+    let told = failure(&["--store", "postgres://a:secret@b/c", "--listen", "127.0.0.1:0"]);
+    assert!(told.contains("built without PostgreSQL") && !told.contains("secret"), "{told}");
+}
