@@ -116,7 +116,8 @@ async fn stamp(
     let mut response = match access.admit(&mut request) {
         Ok(()) => next.run(request).await,
         Err(failure) => {
-            let (who, method, path) = (caller(&request), request.method(), request.uri().path());
+            let (who, method) = (caller(&request), request.method());
+            let path = write::discreet(request.uri().path());
             info!(target: "audit", who, %method, path, "not let in");
             failure.into_response()
         }

@@ -13,7 +13,7 @@ use super::{
     fields::Fields,
     findings::findings,
     make::{Ask, make},
-    place::Place,
+    place::{Place, discreet},
 };
 use crate::{
     Control,
@@ -55,7 +55,7 @@ impl Asked {
     pub(in crate::admin) fn of(request: &Request) -> Self {
         let query = Query::of(request.uri().query());
         let mode = if query.is_on("dry_run") { Mode::Try } else { Mode::Make };
-        let what = format!("{} {}", request.method(), request.uri().path());
+        let what = format!("{} {}", request.method(), discreet(request.uri().path()));
         Self { note: Note::new(caller(request), what), mode, conditions: Conditions::of(request.headers()) }
     }
 
