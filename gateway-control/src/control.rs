@@ -2,10 +2,15 @@
 
 mod draft;
 mod kept;
+mod others;
+mod served;
+mod text;
+mod view;
 
 pub(crate) use draft::Draft;
 pub use kept::Changed;
 pub(crate) use kept::{Mode, State, Written, entities};
+pub(crate) use view::View;
 
 use std::{
     fmt,

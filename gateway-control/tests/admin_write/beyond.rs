@@ -155,6 +155,24 @@ fn every_change_is_remembered_and_can_be_undone() {
 }
 
 #[test]
+fn history_feed_and_trial_tell_no_secret() {
+    let node = Node::stored();
+    node.made(201, "POST", "/consumers", &json!({ "username": "alice" }));
+    node.made(200, "PUT", "/consumers/alice/key-auth/s3cret-key", &json!({}));
+    let basic = json!({ "username": "al", "password": "s3cret-word" });
+    let basic = node.made(201, "POST", "/consumers/alice/basic-auth", &basic);
+    node.made(200, "PATCH", "/key-auths/s3cret-key", &json!({ "key": "s3cret-other" }));
+    let hash = basic["password"].as_str().unwrap();
+    let tried = node.made(200, "DELETE", "/key-auths/s3cret-other?dry_run=1", &json!({}));
+    let mut told = vec![tried.to_string(), node.get("/history").text];
+    told.extend((1..=4).map(|revision| node.get(&format!("/history/{revision}")).text));
+    told.extend(events(&node, "?since=0", 4).into_iter().map(|(_, event)| event.to_string()));
+    for text in told {
+        assert!(!text.contains("s3cret") && !text.contains(hash), "{text}");
+    }
+}
+
+#[test]
 fn a_file_takes_the_place_of_everything_in_one_revision() {
     let node = Node::stored();
     node.made(201, "POST", "/services", &json!({ "name": "old", "host": "h" }));
@@ -331,7 +349,8 @@ fn the_document_knows_every_status_that_is_answered() {
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
             let known = operation["responses"].as_object().unwrap();
-            if path == "/changes" {
+            // The one never ends, the other takes away what is asked for.
+            if matches!((path.as_str(), method.as_str()), ("/changes", _) | ("/config", "post")) {
                 continue;
             }
             for name in ["a", "none", "7"] {

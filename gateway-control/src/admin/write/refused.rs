@@ -138,8 +138,8 @@ impl From<Refusal> for Failure {
                 let message = format!("schema violation ({})", list.join("; "));
                 refuse(StatusCode::BAD_REQUEST, 2, "schema violation", &message, &json!({ "@entity": list }))
             }
-            Refusal::Store(error) => {
-                let body = json!({ "code": 8, "name": "database error", "message": error.to_string() });
+            Refusal::Store(_) | Refusal::Behind(_) => {
+                let body = json!({ "code": 8, "name": "database error", "message": refusal.to_string() });
                 Self::Refused(StatusCode::SERVICE_UNAVAILABLE, body)
             }
             Refusal::ReadOnly => Self::NoStore,
