@@ -107,9 +107,12 @@ impl Control {
         }
     }
 
-    /// The same, where the gateway was built from this text.
+    /// The same, where the gateway was built from this text. Over a store it is the store that says what is served.
     #[must_use]
     pub fn serving(self, text: &str) -> Self {
+        if self.store.is_some() {
+            return self;
+        }
         let config = self.shown(text, self.gateway.snapshot().config().clone());
         self.serving.store(Arc::new(Serving { hash: Hash::of(text), config, kept: None }));
         self

@@ -112,6 +112,9 @@ fn a_batch_is_made_as_a_whole_or_not_at_all() {
     {
         assert_eq!(node.send("POST", "/batch", &body).status, 400, "{body}");
     }
+    let many: Vec<_> = (0..=10_000).map(|_| operation("DELETE", "/services/none", json!({}))).collect();
+    node.send("POST", "/batch", &json!({ "operations": many }))
+        .is(400, &json!({ "message": "a batch has at most 10000 operations" }));
     let nowhere = json!({ "operations": [operation("POST", "/status", json!({}))] });
     assert_eq!(node.send("POST", "/batch", &nowhere).status, 404);
 }
@@ -234,6 +237,28 @@ fn changes_are_told_as_they_come() {
         assert_eq!(listening.join().unwrap()[0].0, "3");
     });
     assert_eq!(node.get("/changes?since=x").status, 400);
+}
+
+#[test]
+fn so_many_listen_at_once_and_who_leaves_makes_room() {
+    let node = Node::stored();
+    let listen = || {
+        let mut stream = TcpStream::connect(node.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        write!(stream, "GET /changes HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+        let mut line = String::new();
+        BufReader::new(&stream).read_line(&mut line).unwrap();
+        (line.split(' ').nth(1).unwrap().to_owned(), stream)
+    };
+    let mut listeners: Vec<_> = (0..32).map(|_| listen()).collect();
+    assert!(listeners.iter().all(|(status, _)| status == "200"));
+    assert_eq!(listen().0, "503");
+    listeners.pop();
+    let room = (0..400).any(|_| {
+        std::thread::sleep(Duration::from_millis(25));
+        listen().0 == "200"
+    });
+    assert!(room);
 }
 
 #[test]
