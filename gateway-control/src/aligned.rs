@@ -46,6 +46,10 @@ pub fn aligned(current: &Config, wanted: Config) -> Config {
         for (id, entity) in missing(&goes, &comes, kind) {
             free.entry(identity(entity, key, &HashMap::new())).or_insert_with(Vec::new).push(id);
         }
+        // The first content of a store, above all.
+        if free.is_empty() {
+            continue;
+        }
         for (id, entity) in missing(&comes, &goes, kind) {
             if let Some(old) = free.get_mut(&identity(entity, key, &ids)).and_then(Vec::pop) {
                 ids.insert(id.clone(), old.clone());

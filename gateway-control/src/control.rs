@@ -2,10 +2,15 @@
 
 mod draft;
 mod kept;
+mod others;
+mod served;
+mod text;
+mod view;
 
 pub(crate) use draft::Draft;
 pub use kept::Changed;
 pub(crate) use kept::{Mode, State, Written, entities};
+pub(crate) use view::View;
 
 use std::{
     fmt,
@@ -102,9 +107,12 @@ impl Control {
         }
     }
 
-    /// The same, where the gateway was built from this text.
+    /// The same, where the gateway was built from this text. Over a store it is the store that says what is served.
     #[must_use]
     pub fn serving(self, text: &str) -> Self {
+        if self.store.is_some() {
+            return self;
+        }
         let config = self.shown(text, self.gateway.snapshot().config().clone());
         self.serving.store(Arc::new(Serving { hash: Hash::of(text), config, kept: None }));
         self
@@ -178,7 +186,7 @@ impl Control {
     }
 
     fn change(&self, text: &str) -> Result<Loaded, Refusal> {
-        let checked = Checked::parse(text, self.gateway.plugins()).map_err(Refusal::Problems)?;
+        let checked = Checked::parse(text, &self.gateway.plugins()).map_err(Refusal::Problems)?;
         if self.certificates.is_some() {
             Certificates::new(checked.config()).map_err(Refusal::Certificates)?;
         }
@@ -199,7 +207,8 @@ impl Control {
         if !text.contains("{vault://") {
             return Arc::new(config);
         }
-        let options = Options::new(self.gateway.plugins()).keep_references();
+        let plugins = self.gateway.plugins();
+        let options = Options::new(&*plugins).keep_references();
         // It has been read once; an empty one is better than one with secrets.
         Arc::new(Config::parse(text, options).unwrap_or_default())
     }

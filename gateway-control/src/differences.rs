@@ -82,26 +82,6 @@ impl Differences {
         )
     }
 
-    /// The changes of the Admin API's answers: `/history`, `/rollback`, `?dry_run=1`. What is no change is left out.
-    #[must_use]
-    pub fn told(changes: &[Value]) -> Self {
-        let text = |line: &Value, name: &str| line.get(name).and_then(Value::as_str).map(str::to_owned);
-        let difference = |line: &Value| {
-            let what = match line.get("action")?.as_str()? {
-                "create" => What::Comes,
-                "update" => What::Changes,
-                "delete" => What::Goes,
-                _ => return None,
-            };
-            let (kind, id) = (text(line, "collection")?, text(line, "id")?);
-            let whole = line.get("before").zip(line.get("after"));
-            let whole = whole.and_then(|(before, after)| before.as_object().zip(after.as_object()));
-            let fields = whole.map(|(before, after)| fields(&kind, before, after)).unwrap_or_default();
-            Some(Difference { what, kind, id, name: text(line, "name"), fields })
-        };
-        Self(changes.iter().filter_map(difference).collect())
-    }
-
     /// Whether nothing does.
     #[must_use]
     pub fn is_empty(&self) -> bool {

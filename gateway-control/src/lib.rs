@@ -33,9 +33,9 @@ mod hash;
 mod loads;
 mod log_level;
 mod refusal;
-mod restamp;
 mod rows;
 pub mod store;
+mod times;
 mod watch;
 
 pub use aligned::aligned;

@@ -20,6 +20,8 @@ pub enum Refusal {
     Certificates(Vec<CertificateError>),
     /// The store did not keep it, or cannot be read.
     Store(StoreError),
+    /// Another node has written what this one cannot serve: until that is mended it can write nothing itself.
+    Behind(Box<Refusal>),
     /// Others changed the configuration all the while, each time it was about to be kept.
     Contended,
     /// There is no store: the file is the truth.
@@ -86,6 +88,9 @@ impl fmt::Display for Refusal {
                 f.write_str(&lines.join("\n"))
             }
             Self::Store(error) => error.fmt(f),
+            Self::Behind(refusal) => {
+                write!(f, "another node has written what this one cannot serve: {refusal}")
+            }
             Self::Contended => f.write_str("others change the configuration all the while, try again"),
             Self::ReadOnly => f.write_str("there is no store: the file is the truth"),
         }
@@ -98,6 +103,7 @@ impl Error for Refusal {
             Self::Problems(problems) => Some(problems),
             Self::Certificates(errors) => errors.first().map(|error| error as &(dyn Error + 'static)),
             Self::Store(error) => Some(error),
+            Self::Behind(refusal) => Some(refusal.as_ref()),
             Self::Contended | Self::ReadOnly => None,
         }
     }

@@ -18,6 +18,9 @@ use std::{
 use gateway_control::store::{Embedded, Note, Revision, Store};
 use store::{Directory, count, counted};
 
+/// Longer than a start takes.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// Set for the process that is killed.
 const DIRECTORY: &str = "GATEWAY_CRASH_DIRECTORY";
 
@@ -43,9 +46,10 @@ fn crash(rounds: u32) {
     let directory = Directory::new();
     let mut acknowledged = Revision::NONE;
     for round in 0..rounds {
-        // From before it is open to a while after, in an order that is the same each time.
-        let after = Duration::from_micros(u64::from(round) * 7_919 % 150_000);
-        acknowledged = killed(directory.path(), after).max(acknowledged);
+        // Every fourth time from the very start, else from the first change on; the same waits each time.
+        let from = if round % 4 == 0 { From::Start } else { From::FirstChange };
+        let after = Duration::from_micros(u64::from(round) * 7_919 % 40_000);
+        acknowledged = killed(directory.path(), from, after).max(acknowledged);
         let store = Embedded::open(directory.path()).unwrap();
         let stored = store.read().unwrap();
         let revision = stored.revision;
@@ -59,21 +63,36 @@ fn crash(rounds: u32) {
         assert!(log.windows(2).all(|pair| pair[0].revision.next() == pair[1].revision), "round {round}");
         acknowledged = revision;
     }
-    assert!(acknowledged > Revision::new(u64::from(rounds)), "hardly anything was written: {acknowledged}");
+    assert!(
+        acknowledged >= Revision::new(u64::from(rounds / 2)),
+        "hardly anything was written: {acknowledged}"
+    );
     println!("{rounds} crashes, {acknowledged} changes, none lost");
 }
 
+/// What the wait before a kill begins with.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum From {
+    Start,
+    FirstChange,
+}
+
 /// Starts a process that writes, kills it, and tells what it had acknowledged.
-fn killed(directory: &Path, after: Duration) -> Revision {
+fn killed(directory: &Path, from: From, after: Duration) -> Revision {
     let mut command = Command::new(env::current_exe().unwrap());
     command.env(DIRECTORY, directory).stdin(Stdio::null()).stdout(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || lines.map_while(Result::ok).for_each(|line| drop(sender.send(line))));
+    let first = match from {
+        From::Start => None,
+        From::FirstChange => Some(receiver.recv_timeout(PATIENCE).unwrap()),
+    };
     thread::sleep(after);
     child.kill().unwrap();
     child.wait().unwrap();
-    // The pipe ends with the process. A line that was cut is no number of its own, but may look like one.
-    receiver.iter().filter_map(|line| line.parse().ok()).max().unwrap_or_default()
+    // The pipe ends with the process.
+    let said = first.into_iter().chain(receiver.iter());
+    said.filter_map(|line| line.parse().ok()).max().unwrap_or_default()
 }

@@ -187,6 +187,28 @@ fn a_lost_copy_is_written_again() {
 }
 
 #[test]
+fn the_copy_does_not_grow_without_end() {
+    let directory = Directory::new();
+    let store = Embedded::open(directory.path()).unwrap();
+    let mut newest = Revision::NONE;
+    // 6 MiB of changes to one entity.
+    for _ in 0..60 {
+        let mut change = counted(Revision::new(1));
+        let service = change.services.values_mut().flatten().next().unwrap();
+        let service = std::sync::Arc::make_mut(service);
+        (service.tags, service.port) =
+            (Some(vec!["x".repeat(100_000)]), u16::try_from(newest.get()).unwrap());
+        newest = store.write(newest, &change, &Note::new("test", "long")).unwrap();
+    }
+    let length = fs::metadata(directory.path().join("copy.jsonl")).unwrap().len();
+    assert!(length < 2 << 20, "{length}");
+    let stored = store.read().unwrap();
+    drop(store);
+    fs::write(directory.path().join("store.redb"), "nothing").unwrap();
+    assert_eq!(Embedded::open(directory.path()).unwrap().read().unwrap(), stored);
+}
+
+#[test]
 fn a_directory_that_cannot_be_made_is_an_error() {
     let directory = Directory::new();
     let file = directory.path().join("file");

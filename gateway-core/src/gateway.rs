@@ -193,12 +193,19 @@ impl Gateway {
     /// # Errors
     /// What only compiling finds; then nothing has changed.
     pub fn reload_checked(&self, checked: Checked) -> Result<Change, Problems> {
-        let prepared = self.prepared(|previous| {
+        self.prepare_checked(checked).map(Prepared::commit)
+    }
+
+    /// As [`reload_checked`](Self::reload_checked), up to the moment from which it is served.
+    ///
+    /// # Errors
+    /// What only compiling finds; nothing has changed in any case.
+    pub fn prepare_checked(&self, checked: Checked) -> Result<Prepared<'_>, Problems> {
+        self.prepared(|previous| {
             let checked = checked.sharing(previous.config());
             let change = previous.config().diff(checked.config());
             Ok((checked, change))
-        });
-        prepared.map(Prepared::commit)
+        })
     }
 
     /// Makes one change. It costs as much as it touches, however large the configuration is.

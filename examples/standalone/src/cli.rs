@@ -211,7 +211,7 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "PATH", env = "GATEWAY_TLS_KEY", requires = "tls_cert")]
     pub(crate) tls_key: Option<PathBuf>,
 
-    /// Serve the Admin API; it has no login, so keep it on loopback [default: off]
+    /// Serve the Admin API; without a token keep it on loopback [default: off]
     #[arg(long, value_name = "ADDR", env = "GATEWAY_ADMIN")]
     pub(crate) admin: Option<Address>,
 

@@ -1,21 +1,47 @@
 //! The operator's log, and the access log.
 
-use std::io::{self, IsTerminal};
+use std::{
+    io::{self, IsTerminal},
+    sync::Arc,
+};
 
+use gateway_control::LogLevel;
 use gateway_core::observe::{AccessLog, Sink};
+use tracing::{Level, warn};
 use tracing_subscriber::{
+    Registry,
     filter::{LevelFilter, Targets},
     fmt,
     layer::SubscriberExt,
-    registry,
+    registry, reload,
     util::SubscriberInitExt,
 };
 
 use crate::{cli::LogFormat, failure::Failure, settings::Settings};
 
-/// Starts the operator's log on standard error. Gives the format it has.
-pub(crate) fn start(settings: &Settings) -> Result<LogFormat, Failure> {
-    let filter = filter(settings.log.as_deref().filter(|text| !text.is_empty()).unwrap_or("info"))?;
+/// How much is logged, which the Admin API may change.
+struct Adjustable(reload::Handle<Targets, Registry>);
+
+impl LogLevel for Adjustable {
+    fn level(&self) -> Level {
+        let level = self.0.with_current(Targets::default_level).ok().flatten();
+        level.and_then(LevelFilter::into_level).unwrap_or(Level::ERROR)
+    }
+
+    /// Levels by module stay as they are.
+    fn set_level(&self, level: Level) {
+        let changed = self.0.modify(|filter| *filter = filter.clone().with_default(level));
+        if let Err(error) = changed {
+            warn!(%error, "the level of the log stays as it was");
+        }
+    }
+}
+
+/// Starts the operator's log on standard error. Gives the format it has, and what changes its level.
+pub(crate) fn start(settings: &Settings) -> Result<(LogFormat, Arc<dyn LogLevel>), Failure> {
+    let (filter, handle) = reload::Layer::new(filter(
+        settings.log.as_deref().filter(|text| !text.is_empty()).unwrap_or("info"),
+    )?);
     let on_terminal = io::stderr().is_terminal();
     let format = settings.log_format.unwrap_or(if on_terminal { LogFormat::Text } else { LogFormat::Json });
     let log = fmt::layer().with_writer(io::stderr);
@@ -29,7 +55,7 @@ pub(crate) fn start(settings: &Settings) -> Result<LogFormat, Failure> {
         }
     };
     started.map_err(|error| Failure::new(format!("log: {error}")))?;
-    Ok(format)
+    Ok((format, Arc::new(Adjustable(handle))))
 }
 
 /// A level, or levels by module. Each part names its level: a mistyped level is no module.

@@ -1,13 +1,14 @@
 //! `gateway run`: everything put together, from the start to the end.
 
 use std::{
+    net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use gateway_control::{
-    Control, Follow, Loaded, Watch, WatchError,
-    admin::{Admin, AdminServer},
+    Control, Follow, Loaded, LogLevel, Watch, WatchError,
+    admin::{Access, Admin, AdminServer},
 };
 use gateway_core::{
     Gateway,
@@ -36,13 +37,13 @@ use crate::{
 pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
     let begun = Instant::now();
     let settings = Settings::of(args)?;
-    let format = log::start(&settings)?;
+    let (format, level) = log::start(&settings)?;
     tell_of_kong(&settings);
     raise_file_limit();
     // The workers and the Admin API have runtimes of their own; this one waits for signals.
     runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
         let signals = Signals::listen()?;
-        let (node, banner) = Node::start(&settings, format)?;
+        let (node, banner) = Node::start(&settings, format, level)?;
         Banner { took: begun.elapsed(), ..banner }.show(format, settings.log_format.is_some());
         node.serve(signals).await
     })
@@ -85,13 +86,17 @@ struct Node {
 
 impl Node {
     /// Opens all sockets first: a port in use ends the start before anything is served.
-    fn start(settings: &Settings, format: LogFormat) -> Result<(Self, Banner), Failure> {
+    fn start(
+        settings: &Settings,
+        format: LogFormat,
+        level: Arc<dyn LogLevel>,
+    ) -> Result<(Self, Banner), Failure> {
         let plugins = NodePlugins::of(settings)?;
         let store = stored::open(settings)?;
         let what = What::of(settings, &plugins)?;
         let listeners = Listeners::of(settings);
         let bound = listeners.bind(settings, &what.certificates)?;
-        let admin = settings.admin.map(|address| Admin::bind(address.0)).transpose()?;
+        let admin = settings.admin.map(|address| bind_admin(address.0, settings)).transpose()?;
         let mut banner = listeners.banner(settings, &bound);
 
         let gateway = node::gateway(settings);
@@ -118,8 +123,11 @@ impl Node {
         };
         banner.counts = banner::counts(&control.config());
         let running = bound.start(move |worker| gateway.serve(worker))?;
-        let control =
-            control.drain(running.drain().clone()).counters(running.counters().to_vec()).listeners(addresses);
+        let control = control
+            .log_level(level)
+            .drain(running.drain().clone())
+            .counters(running.counters().to_vec())
+            .listeners(addresses);
         let control = Arc::new(match &what.text {
             Some(text) => control.serving(text),
             None => control,
@@ -189,6 +197,20 @@ impl Node {
             drain.begin();
         });
     }
+}
+
+/// The Admin API for those whom the settings let in.
+fn bind_admin(address: SocketAddr, settings: &Settings) -> Result<Admin, Failure> {
+    let tokens = settings.admin_tokens.iter().map(|(name, token)| (name.as_str(), token.as_str()));
+    let tokens: Vec<_> =
+        settings.admin_token.iter().map(|token| ("admin", token.as_str())).chain(tokens).collect();
+    if tokens.is_empty() && !address.ip().is_loopback() {
+        warn!(%address, "the Admin API is open to everybody who reaches it: bind it to loopback, or set admin_token");
+    }
+    let access =
+        tokens.into_iter().fold(Access::default(), |access, (name, token)| access.token(name, token));
+    let access = settings.admin_hosts.iter().flatten().fold(access, |access, host| access.host(host));
+    Ok(Admin::bind(address)?.access(access))
 }
 
 /// What became of a new content of the file.

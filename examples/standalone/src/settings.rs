@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
+    fmt, fs,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -26,11 +26,16 @@ pub(crate) struct Settings {
     pub(crate) config: Option<PathBuf>,
     pub(crate) store: Option<String>,
     pub(crate) store_copy: Option<PathBuf>,
+    pub(crate) store_ca: Option<PathBuf>,
     pub(crate) listen: Option<Vec<Address>>,
     pub(crate) listen_tls: Option<Vec<Address>>,
     pub(crate) tls_cert: Option<PathBuf>,
     pub(crate) tls_key: Option<PathBuf>,
     pub(crate) admin: Option<Address>,
+    pub(crate) admin_token: Option<Token>,
+    /// More of them, by the name that stands in the history.
+    pub(crate) admin_tokens: BTreeMap<String, Token>,
+    pub(crate) admin_hosts: Option<Vec<String>>,
     #[serde(deserialize_with = "count::<_, _, 1, 1_024>")]
     pub(crate) workers: Option<u16>,
     pub(crate) router_flavor: Option<RouterFlavor>,
@@ -141,6 +146,37 @@ where
         .ok_or_else(|| D::Error::custom(format!("not within {least} to {}m", MAX / 60_000)))
 }
 
+/// What clients of the Admin API bring. It is not shown.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct Token(String);
+
+/// Shorter ones can be guessed, characters.
+const SHORTEST_TOKEN: usize = 16;
+
+impl Token {
+    pub(crate) const fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token")
+    }
+}
+
+impl TryFrom<String> for Token {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let plain = text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
+        let fits = plain && text.len() >= SHORTEST_TOKEN;
+        fits.then_some(Self(text))
+            .ok_or_else(|| format!("a token has {SHORTEST_TOKEN} characters or more, of ASCII"))
+    }
+}
+
 /// How close to Kong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 pub(crate) enum Compat {
@@ -173,8 +209,11 @@ impl TryFrom<String> for Network {
 }
 
 /// Keys that have an environment variable but no flag.
-const KEYS: [&str; 25] = [
+const KEYS: &[&str] = &[
+    "admin_token",
+    "admin_hosts",
     "store_copy",
+    "store_ca",
     "path_templates",
     "compat",
     "branding",
@@ -292,7 +331,9 @@ fn overlay(mut table: Table, lookup: impl Fn(&str) -> Option<String>) -> Result<
 
 fn put(mut table: Table, key: &str, text: &str) -> Table {
     let value = match (key, text.parse::<i64>(), text.parse::<bool>()) {
-        ("trusted_ips", ..) => text.split(',').map(str::trim).collect::<Vec<_>>().into(),
+        // A token of digits is none.
+        ("admin_token", ..) => text.into(),
+        ("trusted_ips" | "admin_hosts", ..) => text.split(',').map(str::trim).collect::<Vec<_>>().into(),
         (_, Ok(number), _) => number.into(),
         (_, _, Ok(switch)) => switch.into(),
         _ => text.into(),
@@ -424,8 +465,10 @@ mod tests {
     #[test]
     fn every_key_of_the_environment_is_a_setting() {
         for key in KEYS {
-            let value = match key {
-                "store_copy" => "/var/lib/gateway",
+            let value = match *key {
+                "admin_token" => "a long random text",
+                "admin_hosts" => "admin.internal, gateway",
+                "store_copy" | "store_ca" => "/var/lib/gateway",
                 "compat" => "kong-3.9-strict",
                 "branding" => "neutral",
                 "trusted_ips" => "10.0.0.0/8, ::1",

@@ -32,7 +32,8 @@ fn folder(place: &str) -> Result<Arc<dyn Store>, Failure> {
 #[cfg(feature = "postgres")]
 fn database(url: &str, settings: &Settings) -> Result<Arc<dyn Store>, Failure> {
     let copy = settings.store_copy.as_deref().unwrap_or(Path::new("/var/lib/gateway"));
-    Ok(Arc::new(gateway_control::store::Postgres::open(url, copy)?))
+    let anchors = settings.store_ca.as_deref().map(file::read).transpose()?;
+    Ok(Arc::new(gateway_control::store::Postgres::open_with(url, copy, anchors.as_deref())?))
 }
 
 #[cfg(not(feature = "postgres"))]
@@ -94,7 +95,7 @@ pub(crate) fn follow(control: &Arc<Control>) -> Result<Follow, Failure> {
     let report = |caught_up: Result<Revision, Refusal>| match caught_up {
         Ok(revision) => info!(%revision, "serving what another gateway has changed"),
         Err(problem) => {
-            error!(%problem, "a change of another gateway is refused here, what ran before goes on")
+            error!(%problem, "a change of another gateway is refused here, what ran before goes on");
         }
     };
     Ok(Follow::start(Arc::clone(control), report)?)

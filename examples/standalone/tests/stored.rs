@@ -101,15 +101,47 @@ fn history_is_shown_and_gone_back_in() {
     let would = on(&gateway, &["rollback", "1", "--dry-run"]);
     assert!(would.contains("~ routes users ") && gateway.get("/two").status == 200, "{would}");
     let back = on(&gateway, &["rollback", "1"]);
-    assert!(back.ends_with("everything is as at revision 1\n"), "{back}");
+    assert!(back.ends_with("everything is as at revision 1, which makes revision 3\n"), "{back}");
     assert_eq!((gateway.get("/one").status, gateway.get("/two").status), (200, 404));
     assert_eq!(on(&gateway, &["history"]).lines().count(), 3, "the way back is a change, too");
 
     let admin = gateway.admin().to_string();
-    assert!(
-        failure(&["rollback", "9", "--admin", &admin]).contains("Not found (404"),
-        "a revision yet to come"
+    let told = failure(&["rollback", "9", "--admin", &admin]);
+    assert_eq!(
+        told, "gateway: the history does not reach back to revision 9 (404 Not Found)\n",
+        "yet to come"
     );
+}
+
+#[test]
+fn a_token_is_asked_for_and_its_name_stands_in_the_history() {
+    let directory = Directory::new();
+    let file = directory.put("kong.yml", &kong(upstream(Duration::ZERO), "/one"));
+    let settings = directory.put("gateway.toml", "[admin_tokens]\ndeploys = 'sixteen characters!'\n");
+    let gateway = Gateway::start(&["--store", &directory.path("store"), "--settings", &settings]);
+    assert_eq!(send(&gateway, "GET", "/services", "").status, 401);
+    assert_eq!(send(&gateway, "GET", "/status/ready", "").status, 200);
+    let admin = gateway.admin().to_string();
+    assert!(failure(&["import", &file, "--admin", &admin]).contains("401"));
+    let token = ["--token", "sixteen characters!"];
+    on(&gateway, &[&["import", &file][..], &token].concat());
+    assert_eq!(gateway.get("/one").status, 200);
+    let history = on(&gateway, &[&["history"][..], &token].concat());
+    assert!(history.contains("  deploys  POST /config"), "{history}");
+}
+
+#[test]
+fn the_level_of_the_log_is_changed_while_it_runs() {
+    let directory = Directory::new();
+    let gateway = Gateway::start(&["--store", &directory.path("store")]);
+    let level = |level: &str| send(&gateway, "PUT", &format!("/debug/node/log-level/{level}"), "").status;
+    let service =
+        |name: &str| send(&gateway, "POST", "/services", &format!(r#"{{"name":"{name}","host":"h"}}"#));
+    assert_eq!((level("error"), service("a").status), (200, 201));
+    assert!(send(&gateway, "GET", "/debug/node/log-level", "").text.contains("log level: error"));
+    assert_eq!((level("info"), service("b").status), (200, 201));
+    let line = gateway.line(|line| line["message"] == "changed");
+    assert_eq!(line["revision"], "2", "the first one was not worth a line: {line}");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use aws_lc_rs::{
     digest::{Digest, SHA256, digest},
 };
 use axum::extract::Request;
+use gateway_core::ConnectInfo;
 use http::{HeaderMap, HeaderName, Method, header};
 
 use super::{browser, reply::Failure};
@@ -33,7 +34,7 @@ struct Token {
 
 /// The token that a request brought, by its name; it stands in the history of changes.
 #[derive(Clone, Debug)]
-pub(super) struct Caller(pub(super) Arc<str>);
+struct Caller(Arc<str>);
 
 /// The header that Kong's clients send their token in.
 const ADMIN_TOKEN: HeaderName = HeaderName::from_static("kong-admin-token");
@@ -75,6 +76,16 @@ impl Access {
         let is_it = |known: &&Token| verify_slices_are_equal(known.digest.as_ref(), digest.as_ref()).is_ok();
         self.tokens.iter().find(is_it).map(|token| Arc::clone(&token.name))
     }
+}
+
+/// Who asks: the name of a token, or else the address.
+pub(super) fn caller(request: &Request) -> String {
+    let extensions = request.extensions();
+    if let Some(Caller(name)) = extensions.get() {
+        return name.to_string();
+    }
+    let peer = extensions.get::<Arc<ConnectInfo>>().map(|connection| connection.peer().ip().to_string());
+    peer.unwrap_or_else(|| "unknown".to_owned())
 }
 
 fn brought(headers: &HeaderMap) -> Option<&str> {

@@ -21,7 +21,7 @@ use super::{
     reply::{self, Failure},
     write,
 };
-use crate::Control;
+use crate::{Control, control::View};
 
 const LIST: &str = "GET, HEAD, OPTIONS, POST";
 const ONE: &str = "DELETE, GET, HEAD, OPTIONS, PATCH, PUT";
@@ -93,15 +93,13 @@ fn one(paths: Paths, path: String, list: List) -> Paths {
 fn up(paths: Paths, path: String, kind: &'static Kind, parent: &'static Parent) -> Paths {
     let above = Kind::of(parent.collection);
     let read = move |State(control): State<Arc<Control>>, Path(names): Path<Names>| async move {
-        let config = control.config();
-        let child = kind.find(&config, &names.first);
+        let view = control.view();
+        let child = kind.find(&view, &names.first);
         let id = child.as_ref().and_then(|child| child.get(parent.field)).and_then(id_of);
-        let found = above.zip(id).and_then(|(above, id)| Some((above, above.find(&config, id)?)));
+        let found = above.zip(id).and_then(|(above, id)| Some((above, above.find(&view, id)?)));
         let (above, row) = found.ok_or(Failure::NotFound)?;
-        Ok::<_, Failure>(one_reply(
-            &control,
-            &List { kind: above, parent: None }.shown(&control, &config, row),
-        ))
+        let row = List { kind: above, parent: None }.shown(&control, view.config(), row);
+        Ok::<_, Failure>(one_reply(&control, &row, &row))
     };
     let write = move |State(control): State<Arc<Control>>, request: Request| async move {
         match (control.store(), above) {
@@ -113,9 +111,9 @@ fn up(paths: Paths, path: String, kind: &'static Kind, parent: &'static Parent) 
     paths.add(path, endpoint(get(read).patch(write).put(write).delete(write), ONE))
 }
 
-/// One entity; where it can be changed, with the tag that a change may ask for.
-fn one_reply(control: &Control, row: &Value) -> Response {
-    let mut response = reply::ok(row);
+/// One entity as `body` shows it; where it can be changed, with the tag that a change may ask for.
+fn one_reply(control: &Control, row: &Value, body: &Value) -> Response {
+    let mut response = reply::ok(body);
     let tag = control.store().and_then(|_| HeaderValue::try_from(write::tag(row)).ok());
     if let Some(tag) = tag {
         response.headers_mut().insert(header::ETAG, tag);
@@ -125,9 +123,9 @@ fn one_reply(control: &Control, row: &Value) -> Response {
 
 impl List {
     fn page(&self, control: &Control, names: &Names, uri: &Uri) -> Result<Response, Failure> {
-        let (revision, config) = control.view();
-        let config = &config;
-        let owner = self.owner(config, names)?;
+        let view = control.view();
+        let config = view.config();
+        let owner = self.owner(&view, names)?;
         let query = Query::of(uri.query());
         let mut page = Page::of(&query)?;
         if self.parent.is_some() {
@@ -140,7 +138,10 @@ impl List {
             }
             None => None,
         };
-        let rows = (self.kind.rows)(config, from).filter(|row| self.belongs(row, owner.as_deref()));
+        let rows = match self.parent.zip(owner) {
+            Some((parent, owner)) => self.kind.rows_below(&view, parent, owner, from),
+            None => (self.kind.rows)(config, from),
+        };
         // Kong finds one consumer by the id that it has elsewhere, too.
         let custom = query.get("custom_id").filter(|_| self.kind.collection == "consumers");
         let rows =
@@ -148,21 +149,22 @@ impl List {
         let rows = rows.map(|row| self.shown(control, config, row));
         let key = |row: &Value| row.get("id").cloned().unwrap_or_default();
         let mut response = reply::ok(&page.cut(uri.path(), rows, key));
-        if let Some(tag) = revision.and_then(|revision| HeaderValue::try_from(write::tag_of(revision)).ok()) {
+        let tag = view.revision().and_then(|revision| HeaderValue::try_from(write::tag_of(revision)).ok());
+        if let Some(tag) = tag {
             response.headers_mut().insert(header::ETAG, tag);
         }
         Ok(response)
     }
 
     fn one(&self, control: &Control, names: &Names) -> Result<Response, Failure> {
-        let config = &control.config();
-        let owner = self.owner(config, names)?;
-        let belongs = |row: &Value| self.belongs(row, owner.as_deref());
-        let row = self.kind.find_among(config, self.key(names), belongs).ok_or(Failure::NotFound)?;
-        let row = self.shown(control, config, row);
+        let view = control.view();
+        let owner = self.owner(&view, names)?;
+        let belongs = |row: &Value| self.belongs(row, owner);
+        let row = self.kind.find_among(&view, self.key(names), belongs).ok_or(Failure::NotFound)?;
+        let row = self.shown(control, view.config(), row);
         match self.kind.collection {
-            "consumer_groups" => Ok(reply::ok(&members::with_members(config, row)?)),
-            _ => Ok(one_reply(control, &row)),
+            "consumer_groups" => Ok(one_reply(control, &row, &members::with_members(&view, row.clone())?)),
+            _ => Ok(one_reply(control, &row, &row)),
         }
     }
 
@@ -176,16 +178,17 @@ impl List {
     }
 
     /// The id of the parent that the path names; none where it names none.
-    fn owner(&self, config: &Config, names: &Names) -> Result<Option<String>, Failure> {
+    fn owner(&self, view: &View, names: &Names) -> Result<Option<Uuid>, Failure> {
         let Some(parent) = self.parent else { return Ok(None) };
         let above = Kind::of(parent.collection).ok_or(Failure::NotFound)?;
-        let owner = above.find(config, &names.first);
-        owner.as_ref().and_then(id_of).map(|id| Some(id.to_owned())).ok_or(Failure::NotFound)
+        let owner = above.find(view, &names.first);
+        let id = owner.as_ref().and_then(id_of).and_then(|id| Uuid::parse_str(id).ok());
+        id.map(Some).ok_or(Failure::NotFound)
     }
 
-    fn belongs(&self, row: &Value, owner: Option<&str>) -> bool {
-        let field = self.parent.and_then(|parent| row.get(parent.field));
-        owner.is_none_or(|owner| field.and_then(id_of) == Some(owner))
+    fn belongs(&self, row: &Value, owner: Option<Uuid>) -> bool {
+        let Some((parent, owner)) = self.parent.zip(owner) else { return true };
+        row.get(parent.field).and_then(id_of).and_then(|id| Uuid::parse_str(id).ok()) == Some(owner)
     }
 
     /// Kong's words for a write without a database (compat A47).

@@ -115,13 +115,15 @@ fn find_upstream<'c>(config: &'c Config, wanted: &str) -> Result<&'c Arc<Upstrea
 }
 
 fn page(control: &Control, wanted: &str, uri: &Uri) -> Result<Value, Failure> {
-    let config = control.config();
+    let view = control.view();
     let find = |collection| Kind::of(collection).ok_or(Failure::NotFound);
-    let upstream = find("upstreams")?.find(&config, wanted).ok_or(Failure::NotFound)?;
+    let upstream = find("upstreams")?.find(&view, wanted).ok_or(Failure::NotFound)?;
     let page = Page::of(&Query::of(uri.query()))?.forgetful();
     let from = page.offset.as_ref().and_then(Value::as_str).and_then(|id| Uuid::parse_str(id).ok());
-    let rows = (find("targets")?.rows)(&config, from);
-    let rows = rows.filter(|row| row.get("upstream").and_then(id_of) == id_of(&upstream));
+    let targets = find("targets")?;
+    let id = id_of(&upstream).and_then(|id| Uuid::parse_str(id).ok());
+    let (parent, id) = targets.parents.first().zip(id).ok_or(Failure::NotFound)?;
+    let rows = targets.rows_below(&view, parent, id, from);
     Ok(page.cut(uri.path(), rows, |row| row.get("id").cloned().unwrap_or_default()))
 }
 

@@ -26,15 +26,23 @@ pub(super) async fn list(State(control): State<Arc<Control>>, uri: Uri) -> Resul
     let query = Query::of(uri.query());
     let size = Page::of(&query)?.size;
     let before = query.get("before").map(|text| text.parse().map_err(|_| Failure::Offset(text.to_owned())));
-    let before = before.transpose()?.unwrap_or(Revision::new(u64::MAX));
-    let mut entries = read(&control, |store| store.since(Revision::NONE, usize::MAX)).await?;
-    entries.retain(|entry| entry.revision < before);
-    let rest = entries.len().saturating_sub(size);
-    let shown: Vec<_> = entries.iter().skip(rest).rev().collect();
-    let last = shown.last().filter(|_| rest > 0).map(|entry| entry.revision);
-    let next = last.map(|last| format!("/history?before={last}&size={size}"));
-    let data: Vec<_> = shown.into_iter().map(line).collect();
+    let before: Option<Revision> = before.transpose()?;
+    let entries = read(&control, move |store| page(store, before, size)).await?;
+    let first = entries.first().map(|entry| entry.revision).filter(|first| first.get() > 1);
+    let next = first.map(|first| format!("/history?before={first}&size={size}"));
+    let data: Vec<_> = entries.iter().rev().map(line).collect();
     Ok(reply::ok(&json!({ "data": data, "next": next })))
+}
+
+/// The last `size` changes, or those before a revision, oldest first. Revisions have no gaps.
+fn page(store: &dyn Store, before: Option<Revision>, size: usize) -> Result<Vec<Entry>, StoreError> {
+    let newest = store.newest().borrow().get();
+    let last = before.map_or(newest, |before| before.get().saturating_sub(1).min(newest));
+    let start = last.saturating_sub(u64::try_from(size).unwrap_or(u64::MAX));
+    let mut entries = store.since(Revision::new(start), size)?;
+    // Where the log does not reach back so far, later ones come.
+    entries.retain(|entry| entry.revision.get() <= last);
+    Ok(entries)
 }
 
 /// One change, and what it did.

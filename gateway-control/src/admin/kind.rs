@@ -3,12 +3,14 @@
 use std::ops::Bound;
 
 use gateway_core::{
-    config::{Config, Credential, CredentialKind, Entities},
+    config::{Config, Credential, CredentialKind, Entities, schema},
     router::Flavor,
 };
 use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
+
+use crate::control::View;
 
 /// Entities as JSON, in the order of their ids.
 pub(super) type Rows<'a> = Box<dyn Iterator<Item = Value> + 'a>;
@@ -122,26 +124,75 @@ impl Kind {
     }
 
     /// The entity with this id, or with this key.
-    pub(super) fn find(&self, config: &Config, wanted: &str) -> Option<Value> {
-        self.find_among(config, wanted, |_| true)
+    pub(super) fn find(&self, view: &View, wanted: &str) -> Option<Value> {
+        self.find_among(view, wanted, |_| true)
     }
 
     /// The same of those that `belong`: two upstreams may have the same target.
     pub(super) fn find_among(
         &self,
-        config: &Config,
+        view: &View,
         wanted: &str,
         belong: impl Fn(&Value) -> bool,
     ) -> Option<Value> {
+        let config = view.config();
         if let Ok(id) = Uuid::parse_str(wanted) {
             return self.by_id(config, id).filter(belong);
         }
+        if self.collection == "certificates" {
+            return self.by_id(config, certificate_for(config, wanted)?).filter(belong);
+        }
         let key = self.key?;
+        if let Some(checked) = view.checked().filter(|_| self.is_unique(key)) {
+            return self.by_id(config, checked.find(self.collection, key, wanted)?).filter(belong);
+        }
         let is_it = |row: &Value| row.get(key).and_then(Value::as_str) == Some(wanted) && belong(row);
-        // Most ids are made from the name, which saves looking at all.
+        // Most ids of a file are made from the name, which saves looking at all.
         let derived = gateway_core::config::derived_id(self.collection, wanted);
         let direct = self.by_id(config, derived).filter(is_it);
         direct.or_else(|| (self.rows)(config, None).find(is_it))
+    }
+
+    /// Those that refer to the entity `owner` of the kind above, from an id on: in the order of their ids, but targets
+    /// newest first (compat A6).
+    pub(super) fn rows_below<'v>(
+        &'v self,
+        view: &'v View,
+        parent: &'v Parent,
+        owner: Uuid,
+        from: Option<Uuid>,
+    ) -> Rows<'v> {
+        if self.collection != "targets" {
+            return self.referring(view, parent, owner, from);
+        }
+        let made = |row: &Value| row.get("created_at").and_then(Value::as_f64).unwrap_or_default();
+        let mut rows: Vec<_> = self.referring(view, parent, owner, None).collect();
+        rows.sort_by(|a, b| made(b).total_cmp(&made(a)));
+        let from = from.map(|from| from.to_string());
+        let is_before = move |row: &Value| from.is_some() && id_of(row) != from.as_deref();
+        Box::new(rows.into_iter().skip_while(is_before))
+    }
+
+    fn referring<'v>(
+        &'v self,
+        view: &'v View,
+        parent: &'v Parent,
+        owner: Uuid,
+        from: Option<Uuid>,
+    ) -> Rows<'v> {
+        let id = owner.to_string();
+        let belongs = move |row: &Value| row.get(parent.field).and_then(id_of) == Some(id.as_str());
+        let Some(checked) = view.checked() else {
+            return Box::new((self.rows)(view.config(), from).filter(belongs));
+        };
+        let users = checked.users_of(parent.collection, owner);
+        let own = users.filter(move |(by, id)| *by == self.collection && from.is_none_or(|from| from <= *id));
+        Box::new(own.filter_map(|(_, id)| self.by_id(view.config(), id)).filter(belongs))
+    }
+
+    fn is_unique(&self, key: &str) -> bool {
+        let field = schema::entity(self.collection).and_then(|record| record.field(key));
+        field.is_some_and(|field| field.unique)
     }
 
     /// The entity with this id.
@@ -164,6 +215,11 @@ pub(super) fn shown(config: &Config, collection: &str, flavor: Flavor, mut row: 
         fields.entry("priority").or_insert(0.into());
     }
     row
+}
+
+/// The certificate for the server of this name.
+fn certificate_for(config: &Config, name: &str) -> Option<Uuid> {
+    config.snis.values().find(|sni| sni.name == name).map(|sni| sni.certificate.id)
 }
 
 /// The names that a certificate is for, in order.

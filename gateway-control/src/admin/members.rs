@@ -6,7 +6,6 @@ use axum::{
     extract::{Path, Request, State},
     routing::get,
 };
-use gateway_core::config::Config;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -17,7 +16,7 @@ use super::{
     reply::{self, Failure},
     write,
 };
-use crate::Control;
+use crate::{Control, control::View};
 
 const MEMBERS: &str = "DELETE, GET, HEAD, OPTIONS, POST";
 const MEMBER: &str = "DELETE, GET, HEAD, OPTIONS";
@@ -45,7 +44,7 @@ pub(super) fn routes(paths: Paths) -> Paths {
 fn group(paths: Paths, path: String, from: Side, allow: &'static str) -> Paths {
     let read = move |State(control): State<Arc<Control>>, Path(names): Path<Names>| async move {
         let one = Some(names.second.as_str()).filter(|name| !name.is_empty());
-        let rows = list(&control.config(), from, &names.first, one)?;
+        let rows = list(&control.view(), from, &names.first, one)?;
         match one.and(rows.first()) {
             Some(row) => Ok(reply::ok(row)),
             None => Ok::<_, Failure>(reply::ok(&json!({ "data": rows, "next": null }))),
@@ -62,13 +61,14 @@ fn group(paths: Paths, path: String, from: Side, allow: &'static str) -> Paths {
 }
 
 /// The members of a group, or the groups of a consumer; only `one` of them, where it is given.
-fn list(config: &Config, from: Side, of: &str, one: Option<&str>) -> Result<Vec<Value>, Failure> {
+fn list(view: &View, from: Side, of: &str, one: Option<&str>) -> Result<Vec<Value>, Failure> {
     let (above, below) = match from {
         Side::Group => ("consumer_groups", "consumers"),
         Side::Consumer => ("consumers", "consumer_groups"),
     };
     let (above, below) = Kind::of(above).zip(Kind::of(below)).ok_or(Failure::NotFound)?;
-    let owner = above.find(config, of).ok_or(Failure::NotFound)?;
+    let owner = above.find(view, of).ok_or(Failure::NotFound)?;
+    let config = view.config();
     let owner = id_of(&owner).and_then(|id| Uuid::parse_str(id).ok()).ok_or(Failure::NotFound)?;
     let ids: Vec<Uuid> = match from {
         Side::Group => {
@@ -85,7 +85,7 @@ fn list(config: &Config, from: Side, of: &str, one: Option<&str>) -> Result<Vec<
     };
     let mut rows: Vec<_> = ids.into_iter().filter_map(|id| below.by_id(config, id)).collect();
     if let Some(one) = one {
-        let wanted = below.find(config, one).ok_or(Failure::NotFound)?;
+        let wanted = below.find(view, one).ok_or(Failure::NotFound)?;
         rows.retain(|row| id_of(row) == id_of(&wanted));
         if rows.is_empty() {
             return Err(Failure::NotFound);
@@ -95,12 +95,12 @@ fn list(config: &Config, from: Side, of: &str, one: Option<&str>) -> Result<Vec<
 }
 
 /// A group as the clients of Kong's Enterprise edition read it: with its members and plugins beside it.
-pub(super) fn with_members(config: &Config, mut group: Value) -> Result<Value, Failure> {
+pub(super) fn with_members(view: &View, mut group: Value) -> Result<Value, Failure> {
     let id = id_of(&group).unwrap_or_default().to_owned();
-    let members = list(config, Side::Group, &id, None)?;
+    let members = list(view, Side::Group, &id, None)?;
     let of_group = |row: &Value| row.get("consumer_group").and_then(id_of) == Some(id.as_str());
     let plugins =
-        Kind::of("plugins").map(|kind| (kind.rows)(config, None).filter(of_group).collect::<Vec<_>>());
+        Kind::of("plugins").map(|kind| (kind.rows)(view.config(), None).filter(of_group).collect::<Vec<_>>());
     let alone = group.clone();
     if let Some(fields) = group.as_object_mut() {
         fields.insert("consumers".to_owned(), members.into());

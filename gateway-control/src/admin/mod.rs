@@ -7,6 +7,7 @@
 //!
 //! | file | answers |
 //! |---|---|
+//! | `absent` | `/cache`, `/clustering` |
 //! | `access` | 401 to those who bring no token, where there are any |
 //! | `browser` | 403 to what the page of another site sends |
 //! | `root` | `/`, `/plugins/enabled`, `/timers`, `/endpoints` |
@@ -25,6 +26,7 @@
 //! | `health` | `/upstreams/{upstream}/health`, `.../targets/{target}/healthy` and `.../unhealthy` |
 //! | `schemas` | `/schemas` |
 
+mod absent;
 mod access;
 mod body;
 mod browser;

@@ -22,7 +22,7 @@ pub(super) async fn node(State(control): State<Arc<Control>>) -> Response {
         "pids": { "master": pid, "workers": [pid] },
         "timers": timers_of_node(),
         "plugins": {
-            "available_on_server": available(control.gateway().plugins()),
+            "available_on_server": available(&control.gateway().plugins()),
             "enabled_in_cluster": in_use(&control),
         },
         "configuration": configuration(&control),
@@ -40,7 +40,8 @@ fn timers_of_node() -> Value {
 
 /// The plugins that configurations may name (compat A44).
 pub(super) async fn enabled_plugins(State(control): State<Arc<Control>>) -> Response {
-    let names: Vec<_> = control.gateway().plugins().iter().map(|plugin| plugin.name()).collect();
+    let plugins = control.gateway().plugins();
+    let names: Vec<_> = plugins.iter().map(|plugin| plugin.name()).collect();
     reply::ok(&json!({ "enabled_plugins": names }))
 }
 

@@ -7,13 +7,15 @@ use axum::{
     extract::{Request, State},
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
-    routing::{get, post, put},
+    routing::{delete, get, post, put},
 };
 use http::{HeaderName, HeaderValue, Method, Uri, header, uri::PathAndQuery};
 use tower::{ServiceExt, service_fn};
+use tracing::info;
 
 use super::{
-    access::Access,
+    absent,
+    access::{Access, caller},
     declare, entities, explain, feed, health, history, log_level, members, metrics, openapi,
     paths::{Paths, endpoint},
     reply::{Failure, REVISION},
@@ -25,6 +27,8 @@ const READ: &str = "GET, HEAD, OPTIONS";
 const READ_AND_WRITE: &str = "GET, HEAD, OPTIONS, POST";
 const WRITE: &str = "OPTIONS, POST";
 const SET: &str = "OPTIONS, PUT";
+const EMPTY: &str = "DELETE, OPTIONS";
+const READ_AND_EMPTY: &str = "DELETE, GET, HEAD, OPTIONS";
 
 /// The Admin API of `control` as an axum router.
 ///
@@ -66,6 +70,10 @@ pub fn router_with(control: Arc<Control>, access: Access) -> Router {
             endpoint(get(move |control, request| feed::changes(control, request, listeners)), READ),
         )
         .add("/openapi.json", endpoint(get(openapi::document), READ))
+        .add("/cache", endpoint(delete(absent::emptied), EMPTY))
+        .add("/cache/{key}", endpoint(get(absent::cached).delete(absent::emptied), READ_AND_EMPTY))
+        .add("/clustering/data-planes", endpoint(get(absent::cluster), READ))
+        .add("/clustering/status", endpoint(get(absent::cluster), READ))
         .add("/debug/node/log-level", endpoint(get(log_level::show), READ))
         .add("/debug/node/log-level/{level}", endpoint(put(log_level::set), SET))
         .add("/explain", endpoint(post(move |control, body| explain::explain(control, body, room)), WRITE))
@@ -114,7 +122,12 @@ async fn stamp(
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     let mut response = match access.admit(&mut request) {
         Ok(()) => next.run(request).await,
-        Err(failure) => failure.into_response(),
+        Err(failure) => {
+            let (who, method) = (caller(&request), request.method());
+            let path = write::discreet(request.uri().path());
+            info!(target: "audit", who, %method, path, "not let in");
+            failure.into_response()
+        }
     };
     let branding = &control.gateway().settings().branding;
     let headers = response.headers_mut();

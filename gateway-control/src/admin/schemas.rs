@@ -44,7 +44,8 @@ pub(super) async fn plugin(
     State(control): State<Arc<Control>>,
     Path(name): Path<String>,
 ) -> Result<Response, Failure> {
-    let Some(plugin) = control.gateway().plugins().get(&name) else {
+    let plugins = control.gateway().plugins();
+    let Some(plugin) = plugins.get(&name) else {
         return Ok(reply::message(StatusCode::NOT_FOUND, &format!("No plugin named '{name}'")));
     };
     let placement = &plugin.schema().placement;
@@ -84,7 +85,7 @@ fn check(control: &Control, collection: &str, body: &[u8]) -> Result<Response, F
     schema::entity(collection).ok_or(Failure::NotFound)?;
     let entity: Map<String, Value> = serde_json::from_slice(body).map_err(|_| Failure::Json)?;
     let document = json!({ "_format_version": "3.0", collection: [entity] });
-    match Config::parse(&document.to_string(), control.gateway().plugins()) {
+    match Config::parse(&document.to_string(), &control.gateway().plugins()) {
         Err(problems) if problems.iter().any(|problem| problem.matter != Matter::Reference) => {
             Ok(violations(collection, &problems))
         }
@@ -105,7 +106,7 @@ fn expression(control: &Control, collection: &str, mut document: Value) -> Optio
     }
     // What it leads to does not matter here, and need not be there.
     document.pointer_mut("/routes/0")?.as_object_mut()?.remove("service");
-    let config = Config::parse(&document.to_string(), control.gateway().plugins()).ok()?;
+    let config = Config::parse(&document.to_string(), &control.gateway().plugins()).ok()?;
     let routes = config.routes.values().map(|route| (Arc::clone(route), ()));
     let refused = Router::with_flavor(Flavor::Expressions, routes).err()?;
     refused.into_iter().next().map(|(_, error)| error.message)

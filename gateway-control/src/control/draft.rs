@@ -1,8 +1,11 @@
 //! A configuration as it would be.
 
+use std::sync::Arc;
+
 use gateway_core::{
     Gateway,
     config::{Change, Checked, Config, Options, Problems},
+    plugin::Registry,
 };
 
 use super::State;
@@ -12,13 +15,14 @@ use crate::store::Revision;
 /// counts only once it is kept.
 pub(crate) struct Draft<'c> {
     gateway: &'c Gateway,
+    plugins: Arc<Registry>,
     revision: Revision,
     checked: Checked,
 }
 
 impl<'c> Draft<'c> {
     pub(super) fn new(gateway: &'c Gateway, state: &State) -> Self {
-        Self { gateway, revision: state.revision, checked: state.checked.clone() }
+        Self { gateway, plugins: gateway.plugins(), revision: state.revision, checked: state.checked.clone() }
     }
 
     /// The revision that it began with.
@@ -29,6 +33,11 @@ impl<'c> Draft<'c> {
     /// The gateway that is to serve by it.
     pub(crate) const fn gateway(&self) -> &'c Gateway {
         self.gateway
+    }
+
+    /// The plugins that it may name.
+    pub(crate) fn plugins(&self) -> &Registry {
+        &self.plugins
     }
 
     /// The entities so far, with what is known of them.
@@ -42,8 +51,8 @@ impl<'c> Draft<'c> {
     }
 
     /// How its entities are read: `{vault://...}` stays as written.
-    pub(crate) fn options(&self) -> Options<'c> {
-        Options::new(self.gateway.plugins()).keep_references()
+    pub(crate) fn options(&self) -> Options<'_> {
+        keeping(&self.plugins)
     }
 
     /// Makes a change.
@@ -59,4 +68,9 @@ impl<'c> Draft<'c> {
     pub(super) fn into_checked(self) -> Checked {
         self.checked
     }
+}
+
+/// How what is kept is read: `{vault://...}` stays as written.
+pub(super) fn keeping(plugins: &Registry) -> Options<'_> {
+    Options::new(plugins).keep_references()
 }

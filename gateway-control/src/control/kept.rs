@@ -3,23 +3,19 @@
 use std::sync::{Arc, MutexGuard, PoisonError};
 
 use gateway_core::{
-    Gateway, Prepared,
-    config::{Change, Checked, Config, Options, Places},
-    server::Certificates,
+    Gateway,
+    config::{Change, Checked, Config},
 };
 use tracing::info;
 
-use super::{Control, Draft, Loaded, Serving};
+use super::{Control, Draft, View};
 use crate::{
-    Differences, Hash, Refusal, aligned, restamp,
+    Differences, Refusal,
     store::{Note, Revision, Store, StoreError},
 };
 
 /// How often a request is looked at again because somebody else was faster.
 const ATTEMPTS: usize = 32;
-
-/// How many changes of others are read at a time.
-const PAGE: usize = 1_000;
 
 /// What of the store is served: everything, as of a revision, with `{vault://...}` as written.
 #[derive(Debug)]
@@ -62,18 +58,6 @@ impl Changed {
     #[must_use]
     pub fn differences(&self) -> Differences {
         Differences::of(&self.change, &self.before)
-    }
-}
-
-/// Why a text is not taken: for what is in it, or because who asks does not want it now.
-enum Refused<E> {
-    AsText(Refusal),
-    ByCheck(E),
-}
-
-impl<E> From<Refusal> for Refused<E> {
-    fn from(refusal: Refusal) -> Self {
-        Self::AsText(refusal)
     }
 }
 
@@ -121,10 +105,9 @@ impl Control {
         self.serving.load().kept.as_ref().map(|state| state.revision)
     }
 
-    /// The configuration that is served by now and its revision, both of one moment.
-    pub(crate) fn view(&self) -> (Option<Revision>, Arc<Config>) {
-        let serving = self.serving.load();
-        (serving.kept.as_ref().map(|state| state.revision), Arc::clone(&serving.config))
+    /// What is served by now, all of one moment.
+    pub(crate) fn view(&self) -> View {
+        View(self.serving.load_full())
     }
 
     /// Makes one change on top of whatever is newest. It costs as much as it touches.
@@ -134,48 +117,6 @@ impl Control {
     pub fn make(&self, change: &Change, note: &Note) -> Result<Revision, Refusal> {
         let apply = |draft: &mut Draft<'_>| draft.apply(change).map_err(Refusal::from);
         self.write(note, Mode::Make, apply).map(|written| written.revision)
-    }
-
-    /// Puts the declarative file `text` in the place of everything.
-    ///
-    /// # Errors
-    /// Everything that is wrong with it, or what the store said; then nothing has changed.
-    pub fn replace(&self, text: &str, note: &Note) -> Result<Loaded, Refusal> {
-        let written = self.write_text(text, note, Mode::Make, |_| Ok::<_, Refusal>(()))?;
-        Ok(Loaded::of(hash(written.revision), Arc::new(written.changed.config)))
-    }
-
-    /// The same, or only tried, where `check` lets it.
-    pub(crate) fn write_text<E: From<Refusal>>(
-        &self,
-        text: &str,
-        note: &Note,
-        mode: Mode,
-        check: impl Fn(&Draft<'_>) -> Result<(), E>,
-    ) -> Result<Written<()>, E> {
-        let located = |refusal| {
-            let refusal = match refusal {
-                Refusal::Problems(problems) => Refusal::Problems(problems.located(&Places::of(text))),
-                other => other,
-            };
-            self.loads.fail(refusal.to_string());
-            E::from(refusal)
-        };
-        let next = Checked::parse(text, self.keeping()).map_err(|problems| located(problems.into()))?;
-        let replace = |draft: &mut Draft<'_>| {
-            check(draft).map_err(Refused::ByCheck)?;
-            let next = aligned(draft.config(), next.config().clone());
-            let change = restamp::change(draft.config(), &next);
-            draft.apply(&change).map_err(|problems| Refused::AsText(problems.into()))
-        };
-        let written = self.write(note, mode, replace).map_err(|refused| match refused {
-            Refused::ByCheck(error) => error,
-            Refused::AsText(refusal) => located(refusal),
-        })?;
-        if mode == Mode::Make {
-            self.loads.succeed();
-        }
-        Ok(written)
     }
 
     /// Makes the change that `evaluate` makes of a draft, on top of the newest revision. Where somebody else was
@@ -218,11 +159,7 @@ impl Control {
                 }
                 Err(StoreError::Conflict { .. }) => {
                     drop(prepared);
-                    self.advance(store)?;
-                    if self.state()?.revision == state.revision {
-                        // A store that was restored knows less than this node.
-                        self.reread(store)?;
-                    }
+                    self.overtaken(store, state.revision)?;
                 }
                 Err(error) => return Err(Refusal::Store(error).into()),
             }
@@ -230,117 +167,13 @@ impl Control {
         Err(Refusal::Contended.into())
     }
 
-    /// Goes on to the newest revision, where somebody else has written: to that one. Nothing where nobody has.
-    ///
-    /// # Errors
-    /// When the store cannot be read, and every problem of what it keeps; then what was served before goes on.
-    pub fn catch_up(&self) -> Result<Option<Revision>, Refusal> {
-        let store = self.store.as_deref().ok_or(Refusal::ReadOnly)?;
-        let _changing = self.changing();
-        let before = self.state()?.revision;
-        let advanced = self.advance(store).and_then(|()| self.state());
-        let revision = advanced.inspect_err(|refusal| self.loads.fail(refusal.to_string()))?.revision;
-        let moved = revision != before;
-        if moved {
-            self.loads.succeed();
-        }
-        Ok(moved.then_some(revision))
-    }
-
-    /// Whether somebody else has written since.
-    fn advances(&self, store: &dyn Store, since: Revision) -> bool {
-        let advanced = self.advance(store).inspect_err(|refusal| self.loads.fail(refusal.to_string()));
-        advanced.is_ok() && self.state().is_ok_and(|state| state.revision != since)
-    }
-
-    /// Makes the changes of others, whole pages at once.
-    fn advance(&self, store: &dyn Store) -> Result<(), Refusal> {
-        loop {
-            let state = self.state()?;
-            let entries = store.since(state.revision, PAGE)?;
-            let Some((first, last)) = entries.first().zip(entries.last()) else {
-                // A log that does not reach back so far.
-                let behind = *store.newest().borrow() > state.revision;
-                return if behind { self.reread(store) } else { Ok(()) };
-            };
-            if first.revision != state.revision.next() {
-                return self.reread(store);
-            }
-            let mut checked = state.checked.clone();
-            for entry in &entries {
-                checked = checked.apply(&entry.change, self.keeping())?.0;
-            }
-            let change = state.checked.config().diff(checked.config());
-            let prepared = self.prepare(&change, checked.config())?;
-            self.go_on(prepared, State { revision: last.revision, checked });
-            if entries.len() < PAGE {
-                return Ok(());
-            }
-        }
-    }
-
-    /// Serves by everything that the store keeps.
-    fn reread(&self, store: &dyn Store) -> Result<(), Refusal> {
-        let stored = store.read()?;
-        let checked = Checked::of(&stored.config, self.keeping())?;
-        let prepared = self.gateway.prepare_reload(checked.config())?;
-        self.check_certificates(&prepared)?;
-        self.go_on(prepared, State { revision: stored.revision, checked });
-        Ok(())
-    }
-
-    /// Compiles a change with the secrets that it refers to. `config` is the whole with it.
-    fn prepare(&self, change: &Change, config: &Config) -> Result<Prepared<'_>, Refusal> {
-        let prepared = match change.vaults.is_empty() {
-            true => self.gateway.prepare(change)?,
-            // What entities refer to may be found elsewhere now, also for those that are as before.
-            false => self.gateway.prepare_reload(config)?,
-        };
-        self.check_certificates(&prepared)?;
-        Ok(prepared)
-    }
-
-    fn check_certificates(&self, prepared: &Prepared<'_>) -> Result<(), Refusal> {
-        if self.certificates.is_some() && names_servers(prepared.change()) {
-            Certificates::new(prepared.config()).map_err(Refusal::Certificates)?;
-        }
-        Ok(())
-    }
-
-    /// Serves by what is prepared, and kept.
-    fn go_on(&self, prepared: Prepared<'_>, state: State) {
-        let change = prepared.commit();
-        if let Some(certificates) = self.certificates.as_ref().filter(|_| names_servers(&change)) {
-            // They were looked at before they were kept.
-            if let Err(errors) = certificates.replace(self.gateway.snapshot().config()) {
-                self.loads.fail(Refusal::Certificates(errors).to_string());
-            }
-        }
-        let config = Arc::new(state.checked.config().clone());
-        let hash = hash(state.revision);
-        self.serving.store(Arc::new(Serving { hash, config, kept: Some(Arc::new(state)) }));
-    }
-
-    fn changing(&self) -> MutexGuard<'_, ()> {
+    pub(super) fn changing(&self) -> MutexGuard<'_, ()> {
         self.changing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn state(&self) -> Result<Arc<State>, Refusal> {
+    pub(super) fn state(&self) -> Result<Arc<State>, Refusal> {
         self.serving.load().kept.clone().ok_or(Refusal::ReadOnly)
     }
-
-    fn keeping(&self) -> Options<'_> {
-        Options::new(self.gateway.plugins()).keep_references()
-    }
-}
-
-/// A revision as the digest of what is served: equal ones are of the same store.
-fn hash(revision: Revision) -> Hash {
-    Hash::of(&format!("revision {revision}"))
-}
-
-fn names_servers(change: &Change) -> bool {
-    !(change.certificates.is_empty() && change.snis.is_empty())
 }
 
 fn changed(state: &State, checked: &Checked) -> Changed {

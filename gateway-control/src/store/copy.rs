@@ -83,8 +83,8 @@ impl Copy {
             return Ok(None);
         }
         let file = options().append(true).open(path)?;
-        let length = text.len() as u64;
-        Ok(Some(Self { path: path.to_owned(), file, revision, start: length / 2, since: length / 2 }))
+        let start = start(&text);
+        Ok(Some(Self { path: path.to_owned(), file, revision, start, since: text.len() as u64 - start }))
     }
 
     /// What the copy at `path` has, as far as it can be used; nothing if there is none or nothing in it.
@@ -176,6 +176,15 @@ fn understood<C: for<'de> Deserialize<'de>>(line: &[u8]) -> Option<Line<C>> {
     (told == sum(json).as_bytes()).then(|| serde_json::from_slice(json).ok()).flatten()
 }
 
+/// The bytes of the start: its lines say the revision that the first one says.
+fn start(text: &[u8]) -> u64 {
+    let said = |line: &[u8]| {
+        line.get(DIGITS..).and_then(|json| json.split(|byte| *byte == b',').next()).map(<[u8]>::to_vec)
+    };
+    let first = lines(text).next().and_then(said);
+    lines(text).take_while(|line| said(line) == first).map(|line| line.len() as u64).sum()
+}
+
 /// The revision that the last line says.
 fn last(text: &[u8]) -> Option<Revision> {
     understood::<serde::de::IgnoredAny>(lines(text).next_back()?).map(|line| line.revision)
@@ -246,6 +255,23 @@ mod tests {
         assert_eq!(Copy::load(&path).unwrap(), None);
         fs::remove_file(&path).unwrap();
         assert_eq!(Copy::load(&path).unwrap(), None);
+    }
+
+    #[test]
+    fn changes_longer_than_the_start_make_it_long_also_for_the_next_process() {
+        let (path, _gone) = place();
+        let one = config(&["a"]);
+        let document = documents(&one).unwrap().remove(0);
+        let pieces = vec![document.clone(); 9];
+        let mut copy = Copy::start(&path, Revision::new(1), pieces).unwrap();
+        let mut revision = Revision::new(1);
+        while !copy.is_long() {
+            assert!(copy.since < SHORT + document.len() as u64 + 99);
+            revision = revision.next();
+            copy.append(revision, &document).unwrap();
+        }
+        let resumed = Copy::resume(&path, revision).unwrap().unwrap();
+        assert_eq!((resumed.start, resumed.since), (copy.start, copy.since));
     }
 
     #[test]

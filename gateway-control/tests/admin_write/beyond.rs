@@ -7,7 +7,11 @@ use std::{
     time::Duration,
 };
 
-use gateway_control::{Control, LogLevel, admin::Access, store::Memory};
+use gateway_control::{
+    Control, LogLevel,
+    admin::Access,
+    store::{Memory, Revision},
+};
 use gateway_core::Gateway;
 use serde_json::{Value, json};
 use tracing::Level;
@@ -68,7 +72,7 @@ fn what_is_only_tried_changes_nothing_and_says_all() {
     let all = node.post("/config?dry_run=1", "text/yaml", file).json();
     assert_eq!(all["differences"].as_array().unwrap().len(), 2);
     assert_eq!(node.get("/services/s").json()["port"], 80);
-    assert_eq!(node.control.revision().map(|revision| revision.get()), before.map(|before| before.get() + 1));
+    assert_eq!(node.control.revision().map(Revision::get), before.map(|before| before.get() + 1));
 }
 
 #[test]
@@ -108,6 +112,9 @@ fn a_batch_is_made_as_a_whole_or_not_at_all() {
     {
         assert_eq!(node.send("POST", "/batch", &body).status, 400, "{body}");
     }
+    let many: Vec<_> = (0..=10_000).map(|_| operation("DELETE", "/services/none", json!({}))).collect();
+    node.send("POST", "/batch", &json!({ "operations": many }))
+        .is(400, &json!({ "message": "a batch has at most 10000 operations" }));
     let nowhere = json!({ "operations": [operation("POST", "/status", json!({}))] });
     assert_eq!(node.send("POST", "/batch", &nowhere).status, 404);
 }
@@ -148,6 +155,24 @@ fn every_change_is_remembered_and_can_be_undone() {
     let tried = node.made(200, "POST", "/rollback/0?dry_run=1", &json!({}));
     assert_eq!(tried["differences"][0]["what"], "goes");
     assert_eq!(node.get("/services/s").status, 200);
+}
+
+#[test]
+fn history_feed_and_trial_tell_no_secret() {
+    let node = Node::stored();
+    node.made(201, "POST", "/consumers", &json!({ "username": "alice" }));
+    node.made(200, "PUT", "/consumers/alice/key-auth/s3cret-key", &json!({}));
+    let basic = json!({ "username": "al", "password": "s3cret-word" });
+    let basic = node.made(201, "POST", "/consumers/alice/basic-auth", &basic);
+    node.made(200, "PATCH", "/key-auths/s3cret-key", &json!({ "key": "s3cret-other" }));
+    let hash = basic["password"].as_str().unwrap();
+    let tried = node.made(200, "DELETE", "/key-auths/s3cret-other?dry_run=1", &json!({}));
+    let mut told = vec![tried.to_string(), node.get("/history").text];
+    told.extend((1..=4).map(|revision| node.get(&format!("/history/{revision}")).text));
+    told.extend(events(&node, "?since=0", 4).into_iter().map(|(_, event)| event.to_string()));
+    for text in told {
+        assert!(!text.contains("s3cret") && !text.contains(hash), "{text}");
+    }
 }
 
 #[test]
@@ -212,6 +237,28 @@ fn changes_are_told_as_they_come() {
         assert_eq!(listening.join().unwrap()[0].0, "3");
     });
     assert_eq!(node.get("/changes?since=x").status, 400);
+}
+
+#[test]
+fn so_many_listen_at_once_and_who_leaves_makes_room() {
+    let node = Node::stored();
+    let listen = || {
+        let mut stream = TcpStream::connect(node.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        write!(stream, "GET /changes HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+        let mut line = String::new();
+        BufReader::new(&stream).read_line(&mut line).unwrap();
+        (line.split(' ').nth(1).unwrap().to_owned(), stream)
+    };
+    let mut listeners: Vec<_> = (0..32).map(|_| listen()).collect();
+    assert!(listeners.iter().all(|(status, _)| status == "200"));
+    assert_eq!(listen().0, "503");
+    listeners.pop();
+    let room = (0..400).any(|_| {
+        std::thread::sleep(Duration::from_millis(25));
+        listen().0 == "200"
+    });
+    assert!(room);
 }
 
 #[test]
@@ -307,6 +354,49 @@ fn the_document_describes_every_list_and_all_that_it_refers_to() {
             }
         }
     }
+}
+
+#[test]
+fn the_document_knows_every_status_that_is_answered() {
+    let node = Node::stored();
+    for (path, body) in [
+        ("/services", json!({ "name": "a", "host": "h" })),
+        ("/services/a/routes", json!({ "name": "a", "paths": ["/a"] })),
+        ("/upstreams", json!({ "name": "a" })),
+        ("/consumers", json!({ "username": "a" })),
+        ("/key-sets", json!({ "name": "a" })),
+        ("/consumer_groups", json!({ "name": "a" })),
+    ] {
+        node.made(201, "POST", path, &body);
+    }
+    let document = node.get("/openapi.json").json();
+    let mut asked = 0;
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let known = operation["responses"].as_object().unwrap();
+            // The one never ends, the other takes away what is asked for.
+            if matches!((path.as_str(), method.as_str()), ("/changes", _) | ("/config", "post")) {
+                continue;
+            }
+            for name in ["a", "none", "7"] {
+                let names = ["{key}", "{owner}", "{revision}"];
+                let path = names.iter().fold(path.clone(), |path, place| path.replace(place, name));
+                for (kind, body) in [
+                    ("application/json", "{}"),
+                    ("application/json", "{\"host\":\"h\",\"name\":\"b\",\"port\":\"x\"}"),
+                    ("application/json", "["),
+                    ("application/x-www-form-urlencoded", "name=a&host=h&paths[]=/b"),
+                    ("text/plain", "x"),
+                ] {
+                    let answer = node.ask(&method.to_uppercase(), &path, kind, body);
+                    let status = answer.status.to_string();
+                    assert!(known.contains_key(&status), "{method} {path} {body}: {status} {}", answer.text);
+                    asked += 1;
+                }
+            }
+        }
+    }
+    assert!(asked > 1_000, "{asked}");
 }
 
 #[test]

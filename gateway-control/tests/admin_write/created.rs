@@ -103,8 +103,18 @@ fn an_upstream_and_its_targets_a5_a6() {
         "target": "127.0.0.1:9101", "weight": 100, "upstream": { "id": upstream["id"] }, "tags": null,
     });
     assert_eq!(timeless(target), expected);
+    // In another millisecond.
+    std::thread::sleep(std::time::Duration::from_millis(5));
     let target = node.made(201, "POST", "/upstreams/up1/targets", &json!({ "target": "a.t" }));
     assert_eq!(target["target"], "a.t:8000");
+    let named = |page: &Value| {
+        page["data"].as_array().unwrap().iter().map(|row| row["target"].clone()).collect::<Vec<_>>()
+    };
+    let first = node.get("/upstreams/up1/targets?size=1").json();
+    assert_eq!(named(&first), ["a.t:8000"], "newest first");
+    let second = node.get(first["next"].as_str().unwrap()).json();
+    assert_eq!((named(&second), &second["next"]), (vec![json!("127.0.0.1:9101")], &Value::Null));
+    assert_eq!(named(&node.get("/upstreams/up1/health").json()), ["a.t:8000", "127.0.0.1:9101"]);
     let twice = node.send("POST", "/upstreams/up1/targets", &json!({ "target": "a.t:8000" }));
     assert_eq!(twice.status, 409);
     let fields = json!({ "target": "a.t:8000", "upstream": { "id": upstream["id"] } });

@@ -117,3 +117,33 @@ fn clients_see_an_api_that_can_be_written_to_a42_a43_d29() {
     assert_eq!(status.get("configuration_hash"), None);
     assert_eq!(node.get("/status/ready").status, 200);
 }
+
+#[test]
+fn general_endpoints_m1() {
+    let node = Node::stored();
+    for path in [
+        "/",
+        "/status",
+        "/endpoints",
+        "/config",
+        "/tags",
+        "/tags/x",
+        "/schemas/services",
+        "/schemas/plugins/cors",
+        "/plugins",
+        "/plugins/enabled",
+        "/timers",
+    ] {
+        assert_eq!(node.get(path).status, 200, "{path}");
+    }
+    assert_eq!(node.send("POST", "/schemas/services/validate", &json!({ "host": "h" })).status, 200);
+    assert_eq!(node.send("POST", "/schemas/plugins/validate", &json!({ "name": "cors" })).status, 200);
+    assert_eq!(node.get("/cache/services:x").status, 404);
+    node.gone("/cache");
+    node.gone("/cache/services:x");
+    let message =
+        "this endpoint is only available when Kong is configured to run as Control Plane for the cluster";
+    for path in ["/clustering/data-planes", "/clustering/status"] {
+        node.get(path).is(400, &json!({ "message": message }));
+    }
+}

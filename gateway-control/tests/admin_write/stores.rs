@@ -121,6 +121,42 @@ fn writers_on_two_nodes_never_merge_in_silence() {
 }
 
 #[test]
+fn no_update_is_lost_among_those_who_say_what_they_saw() {
+    const WRITERS: u64 = 4;
+    const EACH: u64 = 8;
+    let store: Arc<dyn Store> = Arc::new(Memory::new());
+    let nodes = [Node::over(store.clone()), Node::over(store)];
+    nodes[0].made(201, "POST", "/services", &json!({ "name": "s", "host": "h", "port": 1 }));
+    let add_one = |node: &Node| {
+        // Far more often than anybody can be overtaken.
+        for _ in 0..1_000 {
+            let seen = node.get("/services/s");
+            if seen.status == 404 {
+                node.control.catch_up().unwrap();
+                continue;
+            }
+            let port = seen.json()["port"].as_u64().unwrap() + 1;
+            let tag = seen.header("etag").unwrap();
+            let fields = format!("Host: localhost\r\nContent-Type: application/json\r\nIf-Match: {tag}\r\n");
+            let body = json!({ "port": port }).to_string();
+            match node.ask_with("PATCH", "/services/s", &fields, &body).status {
+                200 => return,
+                status => assert_eq!(status, 412),
+            }
+        }
+        panic!("overtaken a thousand times");
+    };
+    thread::scope(|scope| {
+        for writer in 0..WRITERS {
+            let node = &nodes[usize::try_from(writer).unwrap() % 2];
+            scope.spawn(move || (0..EACH).for_each(|_| add_one(node)));
+        }
+    });
+    nodes[0].control.catch_up().unwrap();
+    assert_eq!(nodes[0].get("/services/s").json()["port"], 1 + WRITERS * EACH);
+}
+
+#[test]
 fn a_node_that_has_not_heard_refuses_what_was_seen_there() {
     let store: Arc<dyn Store> = Arc::new(Memory::new());
     let nodes = [Node::over(store.clone()), Node::over(store)];
@@ -135,12 +171,29 @@ fn a_node_that_has_not_heard_refuses_what_was_seen_there() {
 }
 
 #[test]
+fn a_node_that_cannot_serve_what_others_write_goes_on_and_writes_nothing() {
+    let store: Arc<dyn Store> = Arc::new(Memory::new());
+    let able = Node::over(store.clone());
+    let without = Gateway::builder().plugins(gateway_core::plugin::Registry::empty()).build().unwrap();
+    let unable = Node::of(Control::stored(without, store).unwrap());
+    unable.made(201, "POST", "/services", &json!({ "name": "s", "host": "h" }));
+    let cors = able.made(201, "POST", "/plugins", &json!({ "name": "cors" }));
+    assert!(matches!(unable.control.catch_up(), Err(Refusal::Problems(_))));
+    let refused = unable.send("POST", "/services", &json!({ "name": "t", "host": "h" }));
+    assert_eq!(refused.status, 503, "{}", refused.text);
+    assert!(refused.text.contains("another node has written what this one cannot serve"), "{}", refused.text);
+    assert_eq!(unable.control.revision(), Some(Revision::new(1)));
+    able.gone(&format!("/plugins/{}", cors["id"].as_str().unwrap()));
+    unable.made(201, "POST", "/services", &json!({ "name": "t", "host": "h" }));
+}
+
+#[test]
 fn what_others_write_is_served_here_too() {
     let store: Arc<dyn Store> = Arc::new(Memory::new());
     let nodes = [Node::over(store.clone()), Node::over(store)];
     let (heard, hears) = mpsc::channel();
     let follow = Follow::start(nodes[1].control.clone(), move |step| {
-        heard.send(step.map_err(|e| e.to_string())).unwrap()
+        heard.send(step.map_err(|e| e.to_string())).unwrap();
     })
     .unwrap();
     nodes[0].made(201, "POST", "/services", &json!({ "name": "s", "host": "h" }));

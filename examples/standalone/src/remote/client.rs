@@ -3,7 +3,7 @@
 use std::{convert::Infallible, net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
-use http::{Method, Request, StatusCode, header};
+use http::{HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, StreamBody};
 use hyper::{
     body::Frame,
@@ -27,6 +27,8 @@ const PIECE: usize = 64 << 10;
 /// A client of the Admin API.
 pub(super) struct Client {
     address: SocketAddr,
+    /// The field that carries the token.
+    authorization: Option<HeaderValue>,
     runtime: runtime::Runtime,
 }
 
@@ -38,8 +40,15 @@ pub(super) struct Answer {
 }
 
 impl Client {
-    pub(super) fn new(address: SocketAddr) -> Result<Self, Failure> {
-        Ok(Self { address, runtime: runtime::Builder::new_current_thread().enable_all().build()? })
+    pub(super) fn new(address: SocketAddr, token: Option<&str>) -> Result<Self, Failure> {
+        let bearer = |token| HeaderValue::try_from(format!("Bearer {token}"));
+        let mut authorization = token.map(bearer).transpose()?;
+        authorization.iter_mut().for_each(|value| value.set_sensitive(true));
+        Ok(Self {
+            address,
+            authorization,
+            runtime: runtime::Builder::new_current_thread().enable_all().build()?,
+        })
     }
 
     pub(super) const fn address(&self) -> SocketAddr {
@@ -73,6 +82,9 @@ impl Client {
             .header(header::CONTENT_LENGTH, length);
         if !media_type.is_empty() {
             request = request.header(header::CONTENT_TYPE, media_type);
+        }
+        if let Some(authorization) = &self.authorization {
+            request = request.header(header::AUTHORIZATION, authorization);
         }
         let request = request.body(pieces(body.into(), sent))?;
         let exchange = async {

@@ -55,7 +55,9 @@ struct Line {
     at: i64,
     who: String,
     what: String,
-    changes: Vec<Value>,
+    entities: usize,
+    #[serde(default)]
+    differences: Differences,
 }
 
 /// Shows who changed what, the newest first; or one change.
@@ -71,7 +73,7 @@ pub(crate) fn history(args: &HistoryArgs) -> Result<(), Failure> {
     }
     if args.revision.is_some() {
         let line: Line = serde_json::from_value(answer)?;
-        print!("{}\n{}", line.text(), Differences::told(&line.changes));
+        print!("{}\n{}", line.text(), line.differences);
         return Ok(());
     }
     let lines: Vec<Line> = serde_json::from_value(answer.get("data").cloned().unwrap_or_default())?;
@@ -84,8 +86,7 @@ pub(crate) fn history(args: &HistoryArgs) -> Result<(), Failure> {
 
 impl Line {
     fn text(&self) -> String {
-        let Self { revision, at, who, what, changes } = self;
-        let entities = changes.len();
+        let Self { revision, at, who, what, entities, .. } = self;
         let at = OffsetDateTime::from_unix_timestamp(*at).ok().and_then(|at| at.format(&Rfc3339).ok());
         let at = at.unwrap_or_default();
         // What clients send may have control characters in it, which a terminal would obey.
@@ -103,11 +104,12 @@ pub(crate) fn rollback(args: &RollbackArgs) -> Result<(), Failure> {
         println!("{answer}");
         return Ok(());
     }
-    let changes = answer.get("changes").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let differences = Differences::told(changes);
+    let differences = answer.get("differences").cloned().unwrap_or_default();
+    let differences: Differences = serde_json::from_value(differences)?;
     print!("{differences}");
     if !args.dry_run && !differences.is_empty() {
-        println!("everything is as at revision {}", args.revision);
+        let revision = answer.get("revision").map(Value::to_string).unwrap_or_default();
+        println!("everything is as at revision {}, which makes revision {revision}", args.revision);
     }
     Ok(())
 }

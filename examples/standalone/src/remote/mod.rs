@@ -23,6 +23,10 @@ pub(crate) struct AdminArgs {
     /// Where the running gateway has its Admin API [default: 127.0.0.1:8001]
     #[arg(long, value_name = "ADDR", env = "GATEWAY_ADMIN")]
     admin: Option<Address>,
+
+    /// The token that it asks for, if it does
+    #[arg(long, value_name = "TOKEN", env = "GATEWAY_ADMIN_TOKEN", hide_env_values = true)]
+    token: Option<String>,
 }
 
 impl AdminArgs {
@@ -39,6 +43,6 @@ impl AdminArgs {
     }
 
     fn client(&self) -> Result<Client, Failure> {
-        Client::new(self.address())
+        Client::new(self.address(), self.token.as_deref())
     }
 }

@@ -12,8 +12,8 @@ use super::{certificate, lookup, refused};
 use crate::{
     admin::{kind::Kind, reply::Failure},
     control::Draft,
-    restamp,
     rows::Rows,
+    times,
 };
 
 type Fields = Map<String, Value>;
@@ -56,7 +56,7 @@ fn stamp(draft: &Draft<'_>, kind: &Kind, id: Uuid, fields: &mut Fields) {
     if !id.is_nil() {
         fields.insert("id".to_owned(), id.to_string().into());
     }
-    let now = restamp::of(kind.collection, restamp::now());
+    let now = times::of(kind.collection, times::now());
     let has = |name: &str| schema::entity(kind.collection).is_some_and(|record| record.field(name).is_some());
     if has("created_at") && fields.get("created_at").is_none_or(Value::is_null) {
         let before = lookup::row(draft, kind, id).and_then(|mut row| row.remove("created_at"));

@@ -21,7 +21,7 @@ enum Tree {
 }
 
 /// A step of a name: into a field, or into a list, at a number or at its end.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 enum Step<'n> {
     Field(&'n str),
     Item(Option<usize>),
@@ -69,34 +69,19 @@ fn item(part: &str) -> Option<(&str, Option<usize>)> {
 }
 
 impl Tree {
+    /// The place that a step leads to; what stood there instead of fields or a list is forgotten.
     fn go(&mut self, step: Step<'_>) -> &mut Self {
-        match step {
-            Step::Field(name) => {
-                if !matches!(self, Self::Fields(_)) {
-                    *self = Self::Fields(IndexMap::new());
-                }
-                match self {
-                    Self::Fields(fields) => fields.entry(name.to_owned()).or_default(),
-                    other => other,
-                }
-            }
-            Step::Item(number) => {
-                if !matches!(self, Self::List(..)) {
-                    *self = Self::List(BTreeMap::new(), Vec::new());
-                }
-                match self {
-                    Self::List(numbered, rest) => match number {
-                        Some(number) => numbered.entry(number).or_default(),
-                        None => {
-                            rest.push(Self::Empty);
-                            let last = rest.len() - 1;
-                            // It was put there a line above.
-                            rest.get_mut(last).unwrap_or_else(|| numbered.entry(usize::MAX).or_default())
-                        }
-                    },
-                    other => other,
-                }
-            }
+        match (&step, &self) {
+            (Step::Field(_), Self::Fields(_)) | (Step::Item(_), Self::List(..)) => {}
+            (Step::Field(_), _) => *self = Self::Fields(IndexMap::new()),
+            (Step::Item(_), _) => *self = Self::List(BTreeMap::new(), Vec::new()),
+        }
+        match (step, self) {
+            (Step::Field(name), Self::Fields(fields)) => fields.entry(name.to_owned()).or_default(),
+            (Step::Item(Some(number)), Self::List(numbered, _)) => numbered.entry(number).or_default(),
+            (Step::Item(None), Self::List(_, rest)) => rest.push_mut(Self::Empty),
+            // There is no other: it was made so above.
+            (_, other) => other,
         }
     }
 

@@ -3,7 +3,6 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::{extract::Request, response::Response};
-use gateway_core::ConnectInfo;
 use http::{HeaderValue, StatusCode, header};
 use serde_json::json;
 use tokio::{task::spawn_blocking, time::timeout};
@@ -14,12 +13,12 @@ use super::{
     fields::Fields,
     findings::findings,
     make::{Ask, make},
-    place::Place,
+    place::{Place, discreet},
 };
 use crate::{
     Control,
     admin::{
-        access::Caller,
+        access::caller,
         body,
         page::Query,
         reply::{self, Failure, REVISION},
@@ -56,8 +55,8 @@ impl Asked {
     pub(in crate::admin) fn of(request: &Request) -> Self {
         let query = Query::of(request.uri().query());
         let mode = if query.is_on("dry_run") { Mode::Try } else { Mode::Make };
-        let what = format!("{} {}", request.method(), request.uri().path());
-        Self { note: Note::new(who(request), what), mode, conditions: Conditions::of(request.headers()) }
+        let what = format!("{} {}", request.method(), discreet(request.uri().path()));
+        Self { note: Note::new(caller(request), what), mode, conditions: Conditions::of(request.headers()) }
     }
 
     pub(in crate::admin) const fn note(&self) -> &Note {
@@ -106,16 +105,6 @@ impl Asked {
         });
         made.await.unwrap_or(Err(Failure::Unexpected))
     }
-}
-
-/// Who asks: the name of a token, or else the address.
-fn who(request: &Request) -> String {
-    let extensions = request.extensions();
-    if let Some(Caller(name)) = extensions.get() {
-        return name.to_string();
-    }
-    let peer = extensions.get::<Arc<ConnectInfo>>().map(|connection| connection.peer().ip().to_string());
-    peer.unwrap_or_else(|| "unknown".to_owned())
 }
 
 fn answer(written: &Written<Answer>) -> Response {

@@ -212,7 +212,7 @@ fn typed(
 
 /// The table of a plugin's `config`.
 fn config<'d>(
-    draft: &Draft<'d>,
+    draft: &'d Draft<'_>,
     kind: &Kind,
     given: &Map<String, Value>,
     before: Option<&Map<String, Value>>,
@@ -221,5 +221,5 @@ fn config<'d>(
         return None;
     }
     let name = given.get("name").or_else(|| before?.get("name"))?.as_str()?;
-    draft.gateway().plugins().schema(name)
+    draft.plugins().schema(name)
 }

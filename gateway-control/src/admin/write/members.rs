@@ -12,8 +12,8 @@ use crate::{
         reply::Failure,
     },
     control::Draft,
-    restamp,
     rows::Rows,
+    times,
 };
 
 /// Adds a member, or takes one or all out.
@@ -71,7 +71,7 @@ fn add(draft: &mut Draft<'_>, group: Uuid, consumer: Uuid) -> Result<(), Failure
         }
         members.push(json!({ "id": consumer }));
     }
-    row.insert("updated_at".to_owned(), restamp::of("consumer_groups", restamp::now()));
+    row.insert("updated_at".to_owned(), times::of("consumer_groups", times::now()));
     let mut rows = Rows::default();
     rows.put("consumer_groups", group, row);
     entity::apply(draft, rows)

@@ -35,4 +35,5 @@ pub(super) use answer::Answer;
 pub(super) use batch::batch;
 pub(super) use conditions::{tag, tag_of};
 pub(super) use handle::{Asked, entity, tried};
+pub(super) use place::discreet;
 pub(super) use refused::problems;

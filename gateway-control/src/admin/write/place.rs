@@ -1,6 +1,7 @@
 //! Which entity a path means.
 
 use percent_encoding::percent_decode_str;
+use uuid::Uuid;
 
 use crate::admin::{
     kind::{KINDS, Kind, Parent},
@@ -40,6 +41,17 @@ impl Place {
         }
         members(&names).or_else(|| entities(&names))
     }
+}
+
+/// A path for logs and history, where a key of a consumer is no name but a secret.
+pub(in crate::admin) fn discreet(path: &str) -> String {
+    let mut before = "";
+    let names = path.split('/').map(|name| {
+        let is_key = matches!(before, "key-auths" | "key-auth") && Uuid::parse_str(name).is_err();
+        before = name;
+        if is_key && !name.is_empty() { "***" } else { name }
+    });
+    names.collect::<Vec<_>>().join("/")
 }
 
 fn members(names: &[&str]) -> Option<Place> {
@@ -90,7 +102,21 @@ fn list_below(path: &str, key: &str, segment: &str) -> Option<Place> {
 
 #[cfg(test)]
 mod tests {
-    use super::Place;
+    use super::{Place, discreet};
+
+    #[test]
+    fn a_key_in_a_path_is_not_told() {
+        let id = "3b3a6e0d-8f7e-4f8a-9a55-3f6f0a8b0c01";
+        for (path, told) in [
+            ("/consumers/alice/key-auth/s3cret", "/consumers/alice/key-auth/***"),
+            ("/key-auths/s3cret/consumer", "/key-auths/***/consumer"),
+            ("/key-auths", "/key-auths"),
+            ("/services/key-auths", "/services/key-auths"),
+        ] {
+            assert_eq!(discreet(path), told);
+        }
+        assert_eq!(discreet(&format!("/key-auths/{id}")), format!("/key-auths/{id}"));
+    }
 
     #[test]
     fn paths_mean_places() {

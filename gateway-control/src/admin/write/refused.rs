@@ -12,7 +12,7 @@ use crate::{
     admin::{kind::Kind, reply::Failure},
 };
 
-fn refuse(status: StatusCode, code: u8, name: &str, message: &str, fields: Value) -> Failure {
+fn refuse(status: StatusCode, code: u8, name: &str, message: &str, fields: &Value) -> Failure {
     Failure::Refused(status, json!({ "code": code, "name": name, "message": message, "fields": fields }))
 }
 
@@ -24,7 +24,7 @@ pub(super) fn violation(problems: &Problems) -> Failure {
 /// One field that is wrong.
 pub(super) fn field(name: &str, message: &str) -> Failure {
     let text = format!("schema violation ({name}: {message})");
-    refuse(StatusCode::BAD_REQUEST, 2, "schema violation", &text, json!({ name: message }))
+    refuse(StatusCode::BAD_REQUEST, 2, "schema violation", &text, &json!({ name: message }))
 }
 
 /// A value that another entity has (compat A20, A21).
@@ -34,28 +34,28 @@ pub(super) fn unique(names: &[&str], row: &Map<String, Value>) -> Failure {
     let named = names.iter().filter(|name| **name != "consumer_group" || !value(name).is_null());
     let fields: Value = named.map(|name| ((*name).to_owned(), value(name))).collect::<Map<_, _>>().into();
     let message = format!("UNIQUE violation detected on '{}'", lua(&fields));
-    refuse(StatusCode::CONFLICT, 5, "unique constraint violation", &message, fields)
+    refuse(StatusCode::CONFLICT, 5, "unique constraint violation", &message, &fields)
 }
 
 /// An id that another entity has.
 pub(super) fn taken_id(id: Uuid) -> Failure {
     let fields = json!({ "id": id });
     let message = format!("primary key violation on key '{}'", lua(&fields));
-    refuse(StatusCode::BAD_REQUEST, 3, "primary key violation", &message, fields)
+    refuse(StatusCode::BAD_REQUEST, 3, "primary key violation", &message, &fields)
 }
 
 /// A path that names no id where only ids name.
 pub(super) fn bad_id() -> Failure {
     let fields = json!({ "id": "expected a valid UUID" });
     let message = format!("invalid primary key: '{}'", lua(&fields));
-    refuse(StatusCode::BAD_REQUEST, 1, "invalid primary key", &message, fields)
+    refuse(StatusCode::BAD_REQUEST, 1, "invalid primary key", &message, &fields)
 }
 
 /// A reference to what is not there (compat A22).
 pub(super) fn dangling(collection: &str, field: &str, reference: &Value) -> Failure {
     let lua = lua(reference);
     let message = format!("the foreign key '{lua}' does not reference an existing '{collection}' entity.");
-    refuse(StatusCode::BAD_REQUEST, 4, "foreign key violation", &message, json!({ field: reference }))
+    refuse(StatusCode::BAD_REQUEST, 4, "foreign key violation", &message, &json!({ field: reference }))
 }
 
 /// A reference by a name that nobody has.
@@ -66,14 +66,14 @@ pub(super) fn unresolved(collection: &str, field: &str, key: &str, name: &str) -
     );
     let message = format!("foreign key unresolved ({field}.{key}: {reason})");
     let fields = json!({ field: { key: reason } });
-    refuse(StatusCode::BAD_REQUEST, 13, "foreign keys unresolved", &message, fields)
+    refuse(StatusCode::BAD_REQUEST, 13, "foreign keys unresolved", &message, &fields)
 }
 
 /// An entity that others refer to (compat A23).
 pub(super) fn referenced(collection: &str, by: &str) -> Failure {
     let message = format!("an existing '{by}' entity references this '{collection}' entity");
     let fields = json!({ "@referenced_by": by });
-    refuse(StatusCode::BAD_REQUEST, 4, "foreign key violation", &message, fields)
+    refuse(StatusCode::BAD_REQUEST, 4, "foreign key violation", &message, &fields)
 }
 
 /// A trust anchor that services name.
@@ -92,13 +92,13 @@ pub(super) fn not_found(kind: &Kind, key: &str) -> Failure {
     };
     let fields = json!({ field: key });
     let message = format!("could not find the entity {how} '{}'", lua(&fields));
-    refuse(StatusCode::NOT_FOUND, 6, "not found", &message, fields)
+    refuse(StatusCode::NOT_FOUND, 6, "not found", &message, &fields)
 }
 
 /// What is only seen with all entities together, or by the gateway.
 pub(in crate::admin) fn problems(problems: &Problems) -> Failure {
     let is = |matter: Matter| !problems.is_empty() && problems.iter().all(|problem| problem.matter == matter);
-    let of = |status, code, name: &str| refuse(status, code, name, &problems.to_string(), problems.fields());
+    let of = |status, code, name: &str| refuse(status, code, name, &problems.to_string(), &problems.fields());
     if is(Matter::Unique) {
         return of(StatusCode::CONFLICT, 5, "unique constraint violation");
     }
@@ -136,10 +136,10 @@ impl From<Refusal> for Failure {
             Refusal::Certificates(errors) => {
                 let list = errors.iter().map(ToString::to_string).collect::<Vec<_>>();
                 let message = format!("schema violation ({})", list.join("; "));
-                refuse(StatusCode::BAD_REQUEST, 2, "schema violation", &message, json!({ "@entity": list }))
+                refuse(StatusCode::BAD_REQUEST, 2, "schema violation", &message, &json!({ "@entity": list }))
             }
-            Refusal::Store(error) => {
-                let body = json!({ "code": 8, "name": "database error", "message": error.to_string() });
+            Refusal::Store(_) | Refusal::Behind(_) => {
+                let body = json!({ "code": 8, "name": "database error", "message": refusal.to_string() });
                 Self::Refused(StatusCode::SERVICE_UNAVAILABLE, body)
             }
             Refusal::ReadOnly => Self::NoStore,

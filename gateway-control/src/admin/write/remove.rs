@@ -10,8 +10,8 @@ use crate::{
         reply::Failure,
     },
     control::Draft,
-    restamp,
     rows::Rows,
+    times,
 };
 
 /// What becomes of an entity when one that it refers to goes.
@@ -65,6 +65,6 @@ pub(super) fn without(mut group: Map<String, Value>, consumer: Uuid) -> Map<Stri
     if let Some(Value::Array(members)) = group.get_mut("consumers") {
         members.retain(|member| id_of(member) != Some(consumer.as_str()));
     }
-    group.insert("updated_at".to_owned(), restamp::of("consumer_groups", restamp::now()));
+    group.insert("updated_at".to_owned(), times::of("consumer_groups", times::now()));
     group
 }

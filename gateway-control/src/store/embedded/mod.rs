@@ -137,7 +137,7 @@ impl Store for Embedded {
             .copy
             .take()
             .and_then(|copy| follow(copy, revision, &document))
-            .or_else(|| copy(&self.directory, &database, revision));
+            .or_else(|| fresh_copy(&self.directory, &database));
         drop(kept);
         self.newest.send_replace(revision);
         Ok(revision)
@@ -230,16 +230,23 @@ fn seed(database: &Database, from: &Config, to: &Stored) -> Result<(), StoreErro
 
 /// The copy at this revision, written anew if it is at another one. Without one the store goes on.
 fn copy(directory: &Directory, database: &Database, revision: Revision) -> Option<Copy> {
-    let path = directory.copy();
-    let resumed = Copy::resume(&path, revision).map_err(StoreError::from);
-    let copy = resumed.and_then(|resumed| match resumed {
-        Some(copy) => Ok(copy),
-        None => {
-            let (revision, documents) = tables::documents(database).map_err(tables::trouble)?;
-            Ok(Copy::start(&path, revision, documents)?)
-        }
-    });
-    copy.map_err(|error| error!(%error, path = %path.display(), "there is no copy of the store")).ok()
+    match Copy::resume(&directory.copy(), revision) {
+        Ok(Some(copy)) => Some(copy),
+        Ok(None) => fresh_copy(directory, database),
+        Err(error) => lost(directory, &error.into()),
+    }
+}
+
+fn fresh_copy(directory: &Directory, database: &Database) -> Option<Copy> {
+    let documents = tables::documents(database).map_err(tables::trouble);
+    let copy =
+        documents.and_then(|(revision, documents)| Ok(Copy::start(&directory.copy(), revision, documents)?));
+    copy.map_or_else(|error| lost(directory, &error), Some)
+}
+
+fn lost(directory: &Directory, error: &StoreError) -> Option<Copy> {
+    error!(%error, path = %directory.copy().display(), "there is no copy of the store");
+    None
 }
 
 /// The copy with this change; nothing when it has to be written anew.

@@ -15,6 +15,7 @@ use super::{
     super::{History, Note, Revision, StoreError, Stored, copy::Copy, rows::Row},
     session::{Session, within},
     tables::{self, Outcome},
+    tls::Tls,
 };
 
 /// Where an answer goes.
@@ -39,6 +40,7 @@ const PAGE: usize = 1_000;
 /// What the thread does.
 pub(super) struct Follower {
     config: Config,
+    tls: Tls,
     history: History,
     path: PathBuf,
     copy: Option<Copy>,
@@ -60,14 +62,14 @@ enum End {
 
 impl Follower {
     pub(super) fn new(
-        config: Config,
-        history: History,
+        (config, tls): (Config, Tls),
         path: PathBuf,
         commands: mpsc::Receiver<Command>,
         newest: watch::Sender<Revision>,
         begun: Reply<()>,
     ) -> Self {
-        Self { config, history, path, copy: None, commands, newest, begun: Some(begun) }
+        let history = History::default();
+        Self { config, tls, history, path, copy: None, commands, newest, begun: Some(begun) }
     }
 
     pub(super) async fn run(mut self) {
@@ -122,7 +124,7 @@ impl Follower {
 
     /// From one connection to its end.
     async fn session(&mut self) -> End {
-        let mut session = match Session::open(&self.config).await {
+        let mut session = match Session::open(&self.config, &self.tls).await {
             Ok(session) => session,
             Err(error) => return End::Refused(error),
         };

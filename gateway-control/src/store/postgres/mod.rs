@@ -3,6 +3,7 @@
 mod follower;
 mod session;
 mod tables;
+mod tls;
 
 use std::{
     fmt,
@@ -19,10 +20,11 @@ use tokio::{
 };
 use tracing::warn;
 
-use self::follower::{Command, Follower};
-use super::{
-    Entry, History, Note, Revision, Store, StoreError, Stored, copy::Copy, directory::Directory, rows,
+use self::{
+    follower::{Command, Follower},
+    tls::Tls,
 };
+use super::{Entry, Note, Revision, Store, StoreError, Stored, copy::Copy, directory::Directory, rows};
 
 /// A store in PostgreSQL, which many gateways share.
 ///
@@ -48,10 +50,26 @@ const PATIENCE: Duration = Duration::from_secs(40);
 impl Postgres {
     /// Opens the store at `url`, `postgres://user:password@host/database`. What it has is kept in `directory` once more.
     ///
+    /// Where the database offers TLS it is used, and its certificate is verified; `?sslmode=require` refuses it without,
+    /// `?sslmode=disable` does without.
+    ///
     /// # Errors
     /// When `url` is none, when another process has `directory`, and when the database cannot be reached while
     /// `directory` has no copy of what it keeps.
     pub fn open(url: &str, directory: impl AsRef<Path>) -> Result<Self, StoreError> {
+        Self::open_with(url, directory, None)
+    }
+
+    /// The same with the anchors (PEM) that are trusted for its certificate, in place of those of the system.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), and when these are no certificates.
+    pub fn open_with(
+        url: &str,
+        directory: impl AsRef<Path>,
+        anchors: Option<&str>,
+    ) -> Result<Self, StoreError> {
+        let tls = Tls::new(anchors)?;
         let config = url.parse().map_err(|error: tokio_postgres::Error| {
             StoreError::Unavailable(format!("'postgres://...' is expected: {}", session::chain(&error)))
         })?;
@@ -61,7 +79,7 @@ impl Postgres {
         let (commands, received) = mpsc::channel(QUEUE);
         let (sender, newest) = watch::channel(known.unwrap_or_default());
         let (begun, first) = sync_channel(1);
-        let follower = Follower::new(config, History::default(), copy, received, sender, begun);
+        let follower = Follower::new((config, tls), copy, received, sender, begun);
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
         let work = move || runtime.block_on(follower.run());
         let thread = Some(thread::Builder::new().name("postgres".to_owned()).spawn(work)?);

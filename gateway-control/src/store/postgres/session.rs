@@ -3,9 +3,13 @@
 use std::{error::Error, future::poll_fn, time::Duration};
 
 use tokio::{sync::mpsc, time::timeout};
-use tokio_postgres::{AsyncMessage, Client, Config, Connection, NoTls, Socket, tls::NoTlsStream};
+use tokio_postgres::{AsyncMessage, Client, Config, Connection, Socket};
 
-use super::{super::StoreError, tables};
+use super::{
+    super::StoreError,
+    tables,
+    tls::{Stream, Tls},
+};
 
 /// How long a connection may take, the first words on it included.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -22,12 +26,12 @@ pub(super) struct Session {
 
 impl Session {
     /// Connects, makes the tables where they are not there, and listens.
-    pub(super) async fn open(config: &Config) -> Result<Self, StoreError> {
+    pub(super) async fn open(config: &Config, tls: &Tls) -> Result<Self, StoreError> {
         let mut config = config.clone();
         config.application_name("gateway").connect_timeout(CONNECT).keepalives_idle(Duration::from_secs(30));
         config.tcp_user_timeout(Duration::from_secs(20));
         let open = async {
-            let (mut client, connection) = config.connect(NoTls).await?;
+            let (mut client, connection) = config.connect(tls.clone()).await?;
             let (sender, notices) = mpsc::channel(1);
             tokio::spawn(drive(connection, sender));
             tables::prepare(&mut client).await?;
@@ -52,7 +56,7 @@ fn late() -> StoreError {
 }
 
 /// Moves the connection on until it ends. Notices that nobody has taken yet are one.
-async fn drive(mut connection: Connection<Socket, NoTlsStream>, notices: mpsc::Sender<()>) {
+async fn drive(mut connection: Connection<Socket, Stream>, notices: mpsc::Sender<()>) {
     while let Some(Ok(message)) = poll_fn(|context| connection.poll_message(context)).await {
         if matches!(message, AsyncMessage::Notification(_)) {
             let _ = notices.try_send(());

@@ -1,9 +1,11 @@
 //! `/openapi.json`: the Admin API as an OpenAPI 3.1 document, made from the tables of fields. Not Kong's.
 
+mod components;
+mod others;
+
 use std::sync::{Arc, LazyLock};
 
 use axum::{extract::State, response::Response};
-use gateway_core::config::schema;
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -36,7 +38,7 @@ fn whole() -> Value {
             }
         }
     }
-    paths.extend(others());
+    paths.extend(others::paths());
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -46,9 +48,9 @@ fn whole() -> Value {
         },
         "paths": paths,
         "components": {
-            "schemas": schemas(),
-            "parameters": parameters(),
-            "responses": responses(),
+            "schemas": components::schemas(),
+            "parameters": components::parameters(),
+            "responses": components::responses(),
             "securitySchemes": { "token": { "type": "http", "scheme": "bearer" } },
         },
         "security": [{}, { "token": [] }],
@@ -104,6 +106,14 @@ fn refusals(own: &[(&str, &str)]) -> Map<String, Value> {
 fn with(mut responses: Map<String, Value>, status: &str, answer: Value) -> Value {
     responses.insert(status.to_owned(), answer);
     Value::Object(responses)
+}
+
+fn with_all<const N: usize>(
+    mut responses: Map<String, Value>,
+    more: [(&str, Value); N],
+) -> Map<String, Value> {
+    responses.extend(more.map(|(status, answer)| (status.to_owned(), answer)));
+    responses
 }
 
 fn named(names: &[&str], also: &[&str]) -> Vec<Value> {
@@ -207,145 +217,4 @@ fn up(above: &Kind, parent: &Parent) -> Value {
 
 fn patch(name: &str) -> String {
     format!("{name}_patch")
-}
-
-/// What is not of entities.
-fn others() -> Map<String, Value> {
-    let free = json!({ "description": "Done.", "content": { "application/json": { "schema": { "type": "object" } } } });
-    let get = |summary: &str, names: &[&str]| {
-        json!({ "get": {
-            "summary": summary, "parameters": named(names, &[]),
-            "responses": {
-                "200": free, "400": response("Refused"), "401": response("Unauthorized"),
-                "404": response("NotFound"), "405": response("ReadOnly"), "503": response("Unavailable"),
-            },
-        } })
-    };
-    let batch = json!({ "post": {
-        "summary": "Many writes, all of them or none, in one revision.",
-        "parameters": named(&["dry_run"], &[]),
-        "requestBody": body("batch"),
-        "responses": with(refusals(&[("404", "NotFound"), ("409", "Conflict")]), "200", free.clone()),
-    } });
-    let rollback = json!({ "post": {
-        "summary": "Makes everything as it was at a revision.",
-        "parameters": named(&["revision", "dry_run"], &[]),
-        "responses": with(refusals(&[("404", "NotFound")]), "200", free.clone()),
-    } });
-    let feed = json!({ "get": {
-        "summary": "Each change as a server-sent event.",
-        "parameters": named(&["since"], &[]),
-        "responses": {
-            "200": { "description": "Events.", "content": { "text/event-stream": { "schema": { "type": "string" } } } },
-            "400": response("Refused"), "401": response("Unauthorized"), "405": response("ReadOnly"),
-            "503": response("Unavailable"),
-        },
-    } });
-    let paths = [
-        ("/", get("The node.", &[])),
-        ("/status", get("Connections, and how changes went.", &[])),
-        ("/endpoints", get("All paths.", &[])),
-        ("/plugins/enabled", get("The plugins there are.", &[])),
-        ("/tags", get("All tags.", &["size", "offset"])),
-        ("/history", get("Changes, newest first.", &["size", "before"])),
-        ("/history/{revision}", get("One change.", &["revision"])),
-        ("/batch", batch),
-        ("/rollback/{revision}", rollback),
-        ("/changes", feed),
-    ];
-    paths.map(|(path, item)| (path.to_owned(), item)).into_iter().collect()
-}
-
-fn parameters() -> Value {
-    let path = |name: &str, description: &str| {
-        json!({
-            "name": name, "in": "path", "required": true, "description": description,
-            "schema": { "type": "string", "minLength": 1 },
-        })
-    };
-    let query = |name: &str, schema: Value| json!({ "name": name, "in": "query", "schema": schema });
-    let header = |name: &str, description: &str| json!({ "name": name, "in": "header", "description": description, "schema": { "type": "string" } });
-    json!({
-        "key": path("key", "The id, or the name."),
-        "owner": path("owner", "The id or the name of the entity whose list it is."),
-        "revision": {
-            "name": "revision", "in": "path", "required": true, "schema": { "type": "integer", "minimum": 0 },
-        },
-        "size": query("size", json!({ "type": "integer", "minimum": 1, "maximum": 1000, "default": 100 })),
-        "offset": query("offset", json!({ "type": "string" })),
-        "tags": query("tags", json!({ "type": "string" })),
-        "before": query("before", json!({ "type": "integer", "minimum": 0 })),
-        "since": query("since", json!({ "type": "integer", "minimum": 0 })),
-        "dry_run": query("dry_run", json!({ "type": "integer", "enum": [0, 1] })),
-        "If-Match": header("If-Match", "The tag of the entity, or a revision: else 412."),
-        "If-None-Match": header("If-None-Match", "`*`: only where nothing is there yet."),
-    })
-}
-
-fn responses() -> Value {
-    let error = |description: &str| {
-        let schema = reference("schemas", "error");
-        json!({ "description": description, "content": { "application/json": { "schema": schema } } })
-    };
-    json!({
-        "Refused": error("Fields that are wrong, references to nothing, a body that cannot be read."),
-        "Unauthorized": error("No token that is known."),
-        "Forbidden": error("From the page of another site, or by a name that is not ours."),
-        "NotFound": error("Nothing is there."),
-        "ReadOnly": error("There is no store: the file is the truth."),
-        "Conflict": error("Another entity has that value."),
-        "Precondition": error("It has changed meanwhile."),
-        "TooLarge": error("The body is too long."),
-        "MediaType": error("A body of a kind that is not read."),
-        "Unavailable": error("The store cannot be reached, or others are writing. Try again."),
-    })
-}
-
-fn schemas() -> Value {
-    let mut schemas = Map::new();
-    for kind in &KINDS {
-        let Some(record) = schema::entity(kind.collection) else { continue };
-        let whole = record.json_schema();
-        let mut partial = whole.clone();
-        if let Some(partial) = partial.as_object_mut() {
-            partial.remove("required");
-        }
-        schemas.insert(kind.collection.to_owned(), whole);
-        schemas.insert(patch(kind.collection), partial);
-    }
-    schemas.insert("error".to_owned(), error());
-    schemas.insert("batch".to_owned(), batch());
-    Value::Object(schemas)
-}
-
-fn error() -> Value {
-    json!({
-        "type": "object",
-        "required": ["message"],
-        "properties": {
-            "message": { "type": "string" },
-            "name": { "type": "string" },
-            "code": { "type": "integer", "minimum": 1, "maximum": 21 },
-            "fields": { "type": "object" },
-        },
-    })
-}
-
-fn batch() -> Value {
-    json!({
-        "type": "object",
-        "required": ["operations"],
-        "additionalProperties": false,
-        "properties": { "operations": { "type": "array", "maxItems": 10_000, "items": {
-            "type": "object",
-            "required": ["method", "path"],
-            "additionalProperties": false,
-            "properties": {
-                "method": { "enum": ["POST", "PUT", "PATCH", "DELETE"] },
-                "path": { "type": "string" },
-                "body": { "type": "object" },
-                "if_match": { "type": "string" },
-            },
-        } } },
-    })
 }

@@ -1,0 +1,88 @@
+//! The paths that are not of one kind of entities.
+
+use serde_json::{Map, Value, json};
+
+use super::{KEY, OWNER, body, named, refusals, response, with, with_all};
+
+/// What is not of entities.
+pub(super) fn paths() -> Map<String, Value> {
+    let free = json!({ "description": "Done.", "content": { "application/json": { "schema": { "type": "object" } } } });
+    let get = |summary: &str, names: &[&str]| {
+        json!({ "get": {
+            "summary": summary, "parameters": named(names, &[]),
+            "responses": {
+                "200": free, "400": response("Refused"), "401": response("Unauthorized"),
+                "404": response("NotFound"), "405": response("ReadOnly"), "503": response("Unavailable"),
+            },
+        } })
+    };
+    let batch = json!({ "post": {
+        "summary": "Many writes, all of them or none, in one revision.",
+        "parameters": named(&["dry_run"], &[]),
+        "requestBody": body("batch"),
+        "responses": with(refusals(&[("404", "NotFound"), ("409", "Conflict")]), "200", free.clone()),
+    } });
+    let rollback = json!({ "post": {
+        "summary": "Makes everything as it was at a revision.",
+        "parameters": named(&["revision", "dry_run"], &[]),
+        "responses": with(refusals(&[("404", "NotFound")]), "200", free.clone()),
+    } });
+    let feed = json!({ "get": {
+        "summary": "Each change as a server-sent event.",
+        "parameters": named(&["since"], &[]),
+        "responses": {
+            "200": { "description": "Events.", "content": { "text/event-stream": { "schema": { "type": "string" } } } },
+            "400": response("Refused"), "401": response("Unauthorized"), "405": response("ReadOnly"),
+            "503": response("Unavailable"),
+        },
+    } });
+    let config = json!({
+        "get": get("Everything as a declarative file.", &[])["get"],
+        "post": {
+            "summary": "Puts a declarative file in the place of everything.",
+            "parameters": named(&["dry_run", "check_hash", "flatten_errors", "If-Match"], &[]),
+            "requestBody": { "content": {
+                "text/yaml": { "schema": { "type": "string" } },
+                "application/json": { "schema": { "type": "object" } },
+            } },
+            "responses": with(
+                with_all(refusals(&[]), [("200", free.clone()), ("429", response("Unavailable"))]),
+                "201", free.clone()
+            ),
+        },
+    });
+    let members = |names: &[&str], add: bool| {
+        let mut item = get("Who is in which group.", names);
+        let gone =
+            with(refusals(&[("404", "NotFound")]), "204", json!({ "description": "No member any more." }));
+        item["delete"] = json!({ "parameters": named(names, &["dry_run"]), "responses": gone });
+        if add {
+            let added = with(refusals(&[("404", "NotFound")]), "201", free.clone());
+            let parameters = named(names, &["dry_run"]);
+            item["post"] =
+                json!({ "parameters": parameters, "requestBody": body("member"), "responses": added });
+        }
+        item
+    };
+    let paths = [
+        ("/config", config),
+        ("/consumer_groups/{owner}/consumers", members(&[OWNER], true)),
+        ("/consumer_groups/{owner}/consumers/{key}", members(&[OWNER, KEY], false)),
+        ("/consumers/{owner}/consumer_groups", members(&[OWNER], true)),
+        ("/consumers/{owner}/consumer_groups/{key}", members(&[OWNER, KEY], false)),
+        ("/schemas/{key}", get("The table of an entity.", &[KEY])),
+        ("/schemas/plugins/{key}", get("The table of a plugin.", &[KEY])),
+        ("/upstreams/{key}/health", get("The health of its targets.", &[KEY])),
+        ("/", get("The node.", &[])),
+        ("/status", get("Connections, and how changes went.", &[])),
+        ("/endpoints", get("All paths.", &[])),
+        ("/plugins/enabled", get("The plugins there are.", &[])),
+        ("/tags", get("All tags.", &["size", "offset"])),
+        ("/history", get("Changes, newest first.", &["size", "before"])),
+        ("/history/{revision}", get("One change.", &["revision"])),
+        ("/batch", batch),
+        ("/rollback/{revision}", rollback),
+        ("/changes", feed),
+    ];
+    paths.map(|(path, item)| (path.to_owned(), item)).into_iter().collect()
+}
