@@ -1,16 +1,11 @@
 //! The plugins that come with the gateway, and what all plugins of a process share.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fs,
-    path::Path,
-    sync::Arc,
-};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
-use gateway_core::plugin::{Plugin as _, Registry};
+use gateway_core::plugin::Registry;
 
 use crate::{
-    Area, Builder, Engine, GatewayUpstreams, Limits, LoadError, Manifest, WasmPlugin, files,
+    Area, Builder, Engine, Folder, GatewayUpstreams, Limits, LoadError, Manifest, WasmPlugin, files,
     grants::ANY_ORIGIN,
 };
 
@@ -94,41 +89,25 @@ impl Plugins {
         builder.upstreams(Arc::clone(&self.upstreams) as _, [ANY_ORIGIN]).origins_in(ENDPOINTS)
     }
 
-    /// `registry` with the plugins in the files `*.wasm` of `folder`, by the names that they say themselves; those that
-    /// say nothing, as filters of other SDKs, by the names of their files. They may do what `allowed` says, beside
-    /// reading and writing messages. They are compiled when a configuration first names them.
+    /// `registry` with the plugins in the files `*.wasm` of `folder`, as they are now: [`Folder`] follows one.
     ///
     /// # Errors
-    /// A file that cannot be read or is no plugin, and an allowance that is none.
+    /// As [`Folder::open`].
     pub fn folder(
         &self,
         registry: Registry,
         folder: &Path,
         allowed: &BTreeMap<String, Vec<String>>,
     ) -> Result<Registry, LoadError> {
-        let failed = |source| LoadError::File { path: folder.to_owned(), source };
-        let mut paths = fs::read_dir(folder)
-            .map_err(failed)?
-            .map(|entry| entry.map(|entry| entry.path()))
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(failed)?;
-        paths.retain(|path| path.extension().is_some_and(|extension| extension == "wasm"));
-        paths.sort();
-        let mut names = BTreeSet::new();
-        paths.iter().try_fold(registry, |registry, path| {
-            let plugin = self.file(path, allowed)?;
-            if !names.insert(plugin.name().to_owned()) {
-                return Err(LoadError::Twice { name: plugin.name().to_owned(), path: path.clone() });
-            }
-            if registry.get(plugin.name()).is_some() {
-                tracing::warn!(plugin = plugin.name(), path = %path.display(), "takes the place of another plugin");
-            }
-            Ok(registry.with(plugin))
-        })
+        Ok(Folder::open(self, folder, allowed.clone())?.over(registry))
     }
 
     /// The plugin in a file.
-    fn file(&self, path: &Path, allowed: &BTreeMap<String, Vec<String>>) -> Result<WasmPlugin, LoadError> {
+    pub(crate) fn file(
+        &self,
+        path: &Path,
+        allowed: &BTreeMap<String, Vec<String>>,
+    ) -> Result<WasmPlugin, LoadError> {
         let within = |error| LoadError::In { path: path.to_owned(), source: Box::new(error) };
         let module = files::read(path, Limits::default().module)?;
         let builder = match Manifest::of(&module).map_err(within)? {

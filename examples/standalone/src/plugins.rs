@@ -1,12 +1,16 @@
 //! The plugins of this node: those of the gateway itself, those in WebAssembly that come with it, and the operator's.
 
 use std::{
-    env,
+    env, io,
     path::{Path, PathBuf},
+    sync::mpsc::{self, RecvTimeoutError},
+    thread::{self, JoinHandle},
+    time::Duration,
 };
 
 use gateway_core::{Gateway, plugin::Registry, plugins};
-use gateway_plugins::{Engine, LoadError, Plugins};
+use gateway_plugins::{Engine, Folder, LoadError, Plugins};
+use tracing::{error, info};
 
 use crate::{failure::Failure, inspect::chain, settings::Settings};
 
@@ -14,6 +18,9 @@ use crate::{failure::Failure, inspect::chain, settings::Settings};
 pub(crate) struct NodePlugins {
     pub(crate) registry: Registry,
     shared: Plugins,
+    /// Those that come with the gateway.
+    base: Registry,
+    folders: Vec<Folder>,
 }
 
 impl NodePlugins {
@@ -21,17 +28,85 @@ impl NodePlugins {
     pub(crate) fn of(settings: &Settings) -> Result<Self, Failure> {
         let failed = |error: LoadError| Failure::new(chain(&error));
         let shared = Plugins::on(engine(settings.plugins.cache.as_deref())?);
-        let mut registry = shared.bundled(plugins::bundled()).map_err(failed)?;
-        for folder in &settings.plugins.search_path {
-            registry = shared.folder(registry, folder, &settings.plugins.allow).map_err(failed)?;
-        }
-        Ok(Self { registry, shared })
+        let base = shared.bundled(plugins::bundled()).map_err(failed)?;
+        let folders = settings.plugins.search_path.iter();
+        let folders = folders.map(|path| Folder::open(&shared, path, settings.plugins.allow.clone()));
+        let folders = folders.collect::<Result<Vec<_>, _>>().map_err(failed)?;
+        Ok(Self { registry: over(&base, &folders), shared, base, folders })
     }
 
     /// Lets them call the services of `gateway`.
     pub(crate) fn connect(&self, gateway: &Gateway) {
         self.shared.upstreams().connect(gateway);
     }
+}
+
+/// `base` with what is in the folders; the last one counts.
+fn over(base: &Registry, folders: &[Folder]) -> Registry {
+    folders.iter().fold(base.clone(), |registry, folder| folder.over(registry))
+}
+
+/// Follows the folders with plugins on a thread of its own, until dropped: what comes is there by its name, what changes
+/// serves the requests that come then.
+pub(crate) struct FollowPlugins {
+    stop: Option<mpsc::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// How often the folders are looked at.
+const LOOK: Duration = Duration::from_secs(1);
+
+impl FollowPlugins {
+    /// Follows the folders of `plugins` for `gateway`, and calls `replaced` when others are there. Nothing where there
+    /// are no folders.
+    pub(crate) fn start(
+        plugins: NodePlugins,
+        gateway: Gateway,
+        replaced: impl Fn() + Send + 'static,
+    ) -> io::Result<Option<Self>> {
+        let NodePlugins { base, mut folders, .. } = plugins;
+        if folders.is_empty() {
+            return Ok(None);
+        }
+        let (stop, stopped) = mpsc::channel();
+        let follow = move || {
+            while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(LOOK) {
+                if look(&mut folders) && replace(&gateway, over(&base, &folders)) {
+                    replaced();
+                }
+            }
+        };
+        let thread = thread::Builder::new().name("plugins".to_owned()).spawn(follow)?;
+        Ok(Some(Self { stop: Some(stop), thread: Some(thread) }))
+    }
+}
+
+impl Drop for FollowPlugins {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        // A panic of that thread was logged when it happened.
+        self.thread.take().map(JoinHandle::join);
+    }
+}
+
+/// Whether there are other plugins than before.
+fn look(folders: &mut [Folder]) -> bool {
+    let mut others = false;
+    for folder in folders {
+        match folder.look() {
+            Ok(other) => others |= other,
+            Err(error) => error!(error = chain(&error), "a plugin is not taken, those of before stay"),
+        }
+    }
+    others
+}
+
+fn replace(gateway: &Gateway, registry: Registry) -> bool {
+    match gateway.replace_plugins(registry) {
+        Ok(change) => info!(configurations = change.plugins.len(), "serving with other plugins"),
+        Err(problems) => error!(%problems, "the changed plugins are refused, those of before stay"),
+    }
+    true
 }
 
 /// The engine, with what it compiles kept in the folder of the settings, or in that of the user's caches, if it can be:

@@ -1,6 +1,7 @@
 //! `gateway run`: everything put together, from the start to the end.
 
 use std::{
+    io,
     net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
@@ -26,7 +27,7 @@ use crate::{
     file,
     listeners::Listeners,
     log, node,
-    plugins::NodePlugins,
+    plugins::{FollowPlugins, NodePlugins},
     settings::Settings,
     signals::{Signals, Wish},
     stored,
@@ -74,7 +75,7 @@ struct Node {
     running: Running,
     control: Arc<Control>,
     /// Follows the file, if there is one.
-    watch: Option<Watch>,
+    watch: Option<Arc<Watch>>,
     /// From "not ready" to the end of accepting.
     ready_delay: Duration,
     _admin: Option<AdminServer>,
@@ -82,6 +83,8 @@ struct Node {
     _upstream: Option<Running>,
     /// Follows what others write into the store, if there is one.
     _others: Option<Follow>,
+    /// Follows the folders with plugins, if there are any.
+    _plugins: Option<FollowPlugins>,
 }
 
 impl Node {
@@ -137,7 +140,8 @@ impl Node {
         let follow = |path| Watch::start(path, Arc::clone(&control), move |result| report(result, format));
         // Standard input comes once, and a store is filled once.
         let watched = settings.config.clone().filter(|path| path.as_os_str() != "-" && !is_stored);
-        let watch = watched.map(follow).transpose()?;
+        let watch = watched.map(follow).transpose()?.map(Arc::new);
+        let plugins = follow_plugins(plugins, &control, watch.as_ref())?;
         let others = is_stored.then(|| stored::follow(&control)).transpose()?;
         let ready_delay = settings.timeouts.ready.map_or(Duration::ZERO, |time| time.0);
         let node = Self {
@@ -148,6 +152,7 @@ impl Node {
             _admin: admin,
             _upstream: upstream,
             _others: others,
+            _plugins: plugins,
         };
         Ok((node, banner))
     }
@@ -197,6 +202,20 @@ impl Node {
             drain.begin();
         });
     }
+}
+
+/// A file that was refused may name a plugin that has come meanwhile.
+fn follow_plugins(
+    plugins: NodePlugins,
+    control: &Arc<Control>,
+    watch: Option<&Arc<Watch>>,
+) -> io::Result<Option<FollowPlugins>> {
+    let (asked, watch) = (Arc::clone(control), watch.cloned());
+    FollowPlugins::start(plugins, control.gateway().clone(), move || {
+        if let Some(watch) = watch.as_ref().filter(|_| asked.loads().outcome().failure.is_some()) {
+            watch.reload();
+        }
+    })
 }
 
 /// The Admin API for those whom the settings let in.

@@ -7,9 +7,11 @@ use std::{
     fs,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
 };
 
-use kit::{Directory, command, failure};
+use kit::{Directory, Gateway, ask, command, failure};
 
 const FILE: &str =
     "_format_version: '3.0'\nservices: [{name: a, host: a.test, plugins: [{name: key-auth}]}]\n";
@@ -48,4 +50,62 @@ fn a_folder_that_others_may_write_to_is_refused() {
     let settings = directory.put("settings.toml", &format!("[plugins]\ncache = \"{open}\""));
     let said = failure(&["check", &file, "--settings", &settings]);
     assert!(said.contains(&open) && said.contains("others may write to it"), "{said}");
+}
+
+/// Asks until the answer has this status, or too long.
+#[track_caller]
+fn until(gateway: &Gateway, status: u16) {
+    let begun = Instant::now();
+    loop {
+        let answer = ask(gateway.address, "GET", "/a", &[], "");
+        if answer.as_ref().is_some_and(|answer| answer.status == status) {
+            return;
+        }
+        let last = answer.map(|answer| answer.status);
+        assert!(begun.elapsed() < Duration::from_secs(60), "{last:?} in place of {status}");
+        thread::sleep(Duration::from_millis(100));
+    }
+}
+
+#[test]
+fn a_plugin_that_comes_into_a_folder_is_there_by_its_name_and_one_that_changes_serves_what_comes_then() {
+    let bundled =
+        |name: &str| format!("{}/../../gateway-plugins/bundled/{name}.wasm", env!("CARGO_MANIFEST_DIR"));
+    let directory = Directory::new();
+    let folder = directory.path("plugins");
+    fs::create_dir(&folder).unwrap();
+    let own = Path::new(&folder).join("own.wasm");
+    // A module that says no name has that of its file.
+    let plain = |status: u16| {
+        let text = format!(
+            r#"(module (import "env" "proxy_send_local_response"
+                    (func $reply (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
+                (memory (export "memory") 1) (func (export "proxy_abi_version_0_2_1"))
+                (func (export "malloc") (param i32) (result i32) (i32.const 1024))
+                (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+                    (drop (call $reply (i32.const {status}) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
+                        (i32.const 0) (i32.const 0) (i32.const -1)))
+                    (i32.const 1)))"#
+        );
+        wat::parse_str(text).unwrap()
+    };
+    let route = |plugin: &str| {
+        format!("_format_version: '3.0'\nroutes: [{{name: a, paths: [/a], plugins: [{{name: {plugin}}}]}}]\n")
+    };
+    let file = directory.put("kong.yml", &route("request-termination"));
+    let gateway = Gateway::start(&[&file, "--plugins", &folder]);
+    until(&gateway, 503);
+    // The file names it before it is there: refused, and taken when it has come.
+    directory.put("kong.yml", &route("own"));
+    fs::write(&own, plain(418)).unwrap();
+    until(&gateway, 418);
+    fs::write(&own, plain(451)).unwrap();
+    until(&gateway, 451);
+    fs::write(&own, "no module").unwrap();
+    thread::sleep(Duration::from_secs(3));
+    until(&gateway, 451);
+    fs::copy(bundled("key-auth"), Path::new(&folder).join("key.wasm")).unwrap();
+    fs::write(&own, plain(410)).unwrap();
+    until(&gateway, 410);
+    drop(gateway);
 }

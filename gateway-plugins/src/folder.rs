@@ -1,0 +1,191 @@
+//! A folder with plugins, looked at again and again.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt, fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::SystemTime,
+};
+
+use gateway_core::plugin::{Plugin, Registry};
+
+use crate::{LoadError, Plugins};
+
+/// A folder whose files `*.wasm` are plugins: by the names that they say themselves; those that say nothing, as filters of
+/// other SDKs, by the names of their files. They are compiled when a configuration first names them.
+///
+/// ```no_run
+/// use std::{collections::BTreeMap, time::Duration};
+/// use gateway_core::{Gateway, plugins};
+/// use gateway_plugins::{Folder, Plugins};
+///
+/// let shared = Plugins::new()?;
+/// let base = shared.bundled(plugins::bundled())?;
+/// let mut folder = Folder::open(&shared, "/etc/gateway/plugins", BTreeMap::new())?;
+/// let gateway = Gateway::builder().plugins(folder.over(base.clone())).build()?;
+/// loop {
+///     std::thread::sleep(Duration::from_secs(1));
+///     if folder.look()? {
+///         gateway.replace_plugins(folder.over(base.clone()))?;
+///     }
+/// }
+/// # #[allow(unreachable_code)]
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+pub struct Folder {
+    plugins: Plugins,
+    path: PathBuf,
+    /// What each may do beside reading and writing messages, by its name.
+    allowed: BTreeMap<String, Vec<String>>,
+    /// What was read.
+    files: BTreeMap<PathBuf, File>,
+    /// What was there at the last look, and whether something was made of it.
+    seen: (Listing, bool),
+}
+
+struct File {
+    stamp: Stamp,
+    plugin: Arc<dyn Plugin>,
+}
+
+/// When a file was changed, and its length.
+type Stamp = (SystemTime, u64);
+type Listing = BTreeMap<PathBuf, Stamp>;
+
+impl Folder {
+    /// Reads the folder at `path`. Its plugins may do what `allowed` says by name, beside reading and writing messages
+    /// ([`Plugins::allow`]).
+    ///
+    /// # Errors
+    /// A file that cannot be read or is no plugin, two of one name, and an allowance that is none.
+    pub fn open(
+        plugins: &Plugins,
+        path: impl Into<PathBuf>,
+        allowed: BTreeMap<String, Vec<String>>,
+    ) -> Result<Self, LoadError> {
+        let (plugins, path) = (plugins.clone(), path.into());
+        let mut folder = Self { plugins, path, allowed, files: BTreeMap::new(), seen: Default::default() };
+        let listing = folder.listing()?;
+        folder.read(&listing)?;
+        folder.seen = (listing, true);
+        Ok(folder)
+    }
+
+    /// Looks at what is there now: whether there are other plugins than before. Files come in steps, so what differs
+    /// counts once it is the same at two looks. What did not change is the very plugin of before.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), once for what is wrong; then the plugins are those of before.
+    pub fn look(&mut self) -> Result<bool, LoadError> {
+        let listing = self.listing()?;
+        match &mut self.seen {
+            (seen, _) if *seen != listing => {
+                self.seen = (listing, false);
+                Ok(false)
+            }
+            (_, true) => Ok(false),
+            (_, made) => {
+                *made = true;
+                self.read(&listing)?;
+                Ok(true)
+            }
+        }
+    }
+
+    /// `registry` with its plugins.
+    #[must_use]
+    pub fn over(&self, registry: Registry) -> Registry {
+        self.files.iter().fold(registry, |registry, (path, File { plugin, .. })| {
+            if registry.get(plugin.name()).is_some() {
+                tracing::warn!(plugin = plugin.name(), path = %path.display(), "takes the place of another plugin");
+            }
+            registry.with_shared(Arc::clone(plugin))
+        })
+    }
+
+    fn listing(&self) -> Result<Listing, LoadError> {
+        let read = || -> io::Result<Listing> {
+            let mut listing = Listing::new();
+            for entry in fs::read_dir(&self.path)? {
+                let path = entry?.path();
+                if path.extension().is_some_and(|extension| extension == "wasm") {
+                    listing.insert(path.clone(), stamp(&path)?);
+                }
+            }
+            Ok(listing)
+        };
+        read().map_err(|source| LoadError::File { path: self.path.clone(), source })
+    }
+
+    /// All of them, or none where one is wrong.
+    fn read(&mut self, listing: &Listing) -> Result<(), LoadError> {
+        let (mut files, mut names) = (BTreeMap::new(), BTreeSet::new());
+        for (path, stamp) in listing {
+            let known = self.files.get(path).filter(|file| file.stamp == *stamp);
+            let plugin = match known {
+                Some(file) => Arc::clone(&file.plugin),
+                None => Arc::new(self.plugins.file(path, &self.allowed)?),
+            };
+            if !names.insert(plugin.name().to_owned()) {
+                return Err(LoadError::Twice { name: plugin.name().to_owned(), path: path.clone() });
+            }
+            files.insert(path.clone(), File { stamp: *stamp, plugin });
+        }
+        self.files = files;
+        Ok(())
+    }
+}
+
+fn stamp(path: &Path) -> io::Result<Stamp> {
+    let metadata = fs::metadata(path)?;
+    Ok((metadata.modified()?, metadata.len()))
+}
+
+impl fmt::Debug for Folder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.files.values().map(|file| file.plugin.name()).collect();
+        f.debug_struct("Folder").field("path", &self.path).field("plugins", &names).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, fs, sync::Arc};
+
+    use gateway_core::plugin::Registry;
+
+    use super::Folder;
+    use crate::Plugins;
+
+    #[test]
+    fn what_comes_changes_and_goes_is_noticed_and_the_rest_is_the_very_same() {
+        let path = std::env::temp_dir().join(format!("gateway-folder-{}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        fs::write(path.join("a.wasm"), wat::parse_str("(module)").unwrap()).unwrap();
+        let mut folder = Folder::open(&Plugins::new().unwrap(), &path, BTreeMap::new()).unwrap();
+        let mut changes = |put: &dyn Fn()| {
+            put();
+            let first = folder.look().unwrap();
+            (first, folder.look().map_err(|error| error.to_string()), folder.over(Registry::empty()))
+        };
+        let nothing = changes(&|| {});
+        assert_eq!((nothing.0, nothing.1), (false, Ok(false)));
+        let come = changes(&|| fs::write(path.join("b.wasm"), wat::parse_str("(module)").unwrap()).unwrap());
+        assert_eq!((come.0, come.1), (false, Ok(true)));
+        assert!(Arc::ptr_eq(nothing.2.get("a").unwrap(), come.2.get("a").unwrap()));
+        let wrong = changes(&|| fs::write(path.join("b.wasm"), "no module").unwrap());
+        assert!(wrong.1.unwrap_err().contains("b.wasm"));
+        assert!(Arc::ptr_eq(wrong.2.get("b").unwrap(), come.2.get("b").unwrap()), "it stays");
+        let again = changes(&|| {});
+        assert_eq!((again.0, again.1), (false, Ok(false)), "it is told once");
+        let gone = changes(&|| fs::remove_file(path.join("b.wasm")).unwrap());
+        assert_eq!((gone.1, gone.2.get("b").is_some()), (Ok(true), false));
+        let new = changes(&|| {
+            fs::write(path.join("a.wasm"), wat::parse_str("(module (memory 1))").unwrap()).unwrap();
+        });
+        assert_eq!(new.1, Ok(true));
+        assert!(!Arc::ptr_eq(new.2.get("a").unwrap(), gone.2.get("a").unwrap()));
+        fs::remove_dir_all(path).unwrap();
+    }
+}
