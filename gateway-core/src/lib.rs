@@ -64,6 +64,7 @@
 //! - [`balance`]: which of several endpoints is next. Pure; it knows no connections.
 //! - [`breaker`], [`retry`]: when to stop asking, and when to ask again. Pure; [`layers`] puts them around any
 //!   service, on the client side too.
+//! - [`split`]: who of several destinations takes a request, and whether a new one is worse. Pure.
 //! - [`health`]: whether an endpoint is well: a state machine fed with outcomes. Pure; time is passed in.
 //! - [`upstream`]: endpoints with pools, name resolution and retries, for any client.
 //! - [`server`]: an HTTP/1 and HTTP/2 server with deadlines and limits, for any service.

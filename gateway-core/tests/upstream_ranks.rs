@@ -234,3 +234,34 @@ async fn a_value_that_everybody_asks_for_is_shared_within_the_bound() {
         }
     }
 }
+
+#[tokio::test]
+async fn an_upstream_may_bound_its_ejections_and_have_a_panic_threshold_of_its_own() {
+    for (tags, all_answer) in [(vec!["panic-threshold:60"], true), (vec![], false)] {
+        let servers = servers::<2>().await;
+        let addresses = servers.each_ref().map(|server| (server.address, &[] as &[&str]));
+        let said = tags.iter().map(|tag| (*tag).to_owned()).collect();
+        let (config, upstream) = tagged(&addresses, |upstream| upstream.tags = Some(said));
+        let edge = edge(config, |_| {});
+        set_health(&edge, &upstream, &servers[0], false);
+        // Half is less than 60 %: then nobody looks.
+        let [ill, _] = shares(&edge, &servers, 10).await;
+        assert_eq!(ill, if all_answer { 5 } else { 0 });
+    }
+    // Two targets that refuse everything: traffic may eject one of them.
+    let [well] = servers::<1>().await;
+    for (tags, out) in [(vec!["max-ejection:50"], 1), (vec![], 2)] {
+        let dead = [common::nowhere(), common::nowhere()];
+        let addresses = [(well.address, &[] as &[&str]), (dead[0], &[]), (dead[1], &[])];
+        let (config, upstream) = tagged(&addresses, |upstream| {
+            upstream.tags = Some(tags.iter().map(|tag| (*tag).to_owned()).collect());
+            upstream.healthchecks.passive.unhealthy.tcp_failures = 1;
+        });
+        let edge = edge(config, |_| {});
+        for _ in 0..12 {
+            edge.get("/").await.assert_ok("ok");
+        }
+        let all = endpoints(&edge, &upstream).endpoints();
+        assert_eq!(all.iter().filter(|endpoint| !endpoint.health().is_available()).count(), out, "{tags:?}");
+    }
+}

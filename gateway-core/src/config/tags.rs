@@ -3,10 +3,13 @@
 use super::{Target, Upstream};
 
 /// Tags of an upstream that say something, with what their values are.
-pub(crate) const OF_UPSTREAMS: [(&str, Says); 5] = [
+pub(crate) const OF_UPSTREAMS: [(&str, Says); 8] = [
     ("slow-start", |value| seconds(value).is_some()),
     ("slow-start-aggression", |value| between(value, 0.1, 100.0).is_some()),
     ("slow-start-min", |value| between(value, 0.0, 100.0).is_some()),
+    ("ejection-time", |value| seconds(value).is_some()),
+    ("max-ejection", |value| share(value).is_some()),
+    ("panic-threshold", |value| share(value).is_some()),
     ("hash", |value| value == "maglev"),
     ("hash-bound", |value| percents(value).is_some()),
 ];
@@ -53,6 +56,24 @@ impl Upstream {
         tag(self.tags.as_deref(), "slow-start-min").and_then(|value| between(value, 0.0, 100.0))
     }
 
+    /// For how many seconds a target that traffic made unhealthy is out at first, `ejection-time:10`.
+    #[must_use]
+    pub fn ejection_time(&self) -> Option<f64> {
+        tag(self.tags.as_deref(), "ejection-time").and_then(seconds)
+    }
+
+    /// How many of its targets traffic may make unhealthy, in percent, `max-ejection:50`; one may always be.
+    #[must_use]
+    pub fn max_ejection(&self) -> Option<u8> {
+        tag(self.tags.as_deref(), "max-ejection").and_then(share)
+    }
+
+    /// Below which share of its weight, in percent, health is not looked at, `panic-threshold:50`; 0: never.
+    #[must_use]
+    pub fn panic_threshold(&self) -> Option<u8> {
+        tag(self.tags.as_deref(), "panic-threshold").and_then(share)
+    }
+
     /// Whether its hashes are laid out as Maglev does, `hash:maglev`, and not on Kong's ring.
     #[must_use]
     pub fn is_maglev(&self) -> bool {
@@ -83,6 +104,10 @@ fn seconds(value: &str) -> Option<f64> {
 
 fn percents(value: &str) -> Option<u16> {
     value.parse().ok().filter(|percent| (101..=1_000).contains(percent))
+}
+
+fn share(value: &str) -> Option<u8> {
+    value.parse().ok().filter(|percent| *percent <= 100)
 }
 
 fn between(value: &str, least: f64, most: f64) -> Option<f64> {
@@ -116,6 +141,12 @@ mod tests {
         let said = (upstream.slow_start(), upstream.slow_start_aggression(), upstream.slow_start_min());
         assert_eq!(said, (Some(30.0), Some(2.0), Some(5.0)));
         assert_eq!((upstream.is_maglev(), upstream.hash_bound()), (true, Some(125)));
+        upstream.tags = tags(&["ejection-time:2", "max-ejection:50", "panic-threshold:0"]);
+        let said = (upstream.ejection_time(), upstream.max_ejection(), upstream.panic_threshold());
+        assert_eq!(said, (Some(2.0), Some(50), Some(0)));
+        upstream.tags = tags(&["ejection-time:0", "max-ejection:101", "panic-threshold:x"]);
+        let said = (upstream.ejection_time(), upstream.max_ejection(), upstream.panic_threshold());
+        assert_eq!(said, (None, None, None));
         upstream.tags = tags(&["slow-start:-1", "slow-start-aggression:nan", "hash-bound:100", "hash:ring"]);
         let said = (upstream.slow_start(), upstream.slow_start_aggression(), upstream.hash_bound());
         assert_eq!(said, (None, None, None));

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeSet, HashMap},
     sync::Arc,
+    time::Duration,
 };
 
 use foldhash::fast::RandomState;
@@ -13,6 +14,7 @@ use super::{Environment, Snapshot};
 use crate::{
     BoxError,
     config::{Certificate, Checked, Problem, Protocol, Service, Target, Upstream},
+    health::Recovery,
     upstream::{Backend, Group, TlsSettings, Transport, Upstream as Endpoints},
 };
 
@@ -178,7 +180,10 @@ impl<'a> Maker<'a> {
         let group = if self.environment.tags { group } else { group.without_tags() };
         Group {
             zone: self.environment.zone.clone(),
-            recovery: self.environment.recovery,
+            recovery: self
+                .environment
+                .recovery
+                .map(|recovery| if self.environment.tags { tagged(recovery, upstream) } else { recovery }),
             client_certificate: certificate
                 .and_then(|certificate| certificates.get(&certificate.id).cloned()),
             ..group
@@ -235,4 +240,15 @@ impl<'a> Maker<'a> {
         };
         Transport::tls(settings).map_err(|error| self.problems.push(refused(error))).ok()
     }
+}
+
+/// The recovery of this node, as far as the tags of an upstream do not say otherwise.
+fn tagged(mut recovery: Recovery, upstream: &Upstream) -> Recovery {
+    if let Some(time) = upstream.ejection_time().and_then(|time| Duration::try_from_secs_f64(time).ok()) {
+        recovery.base_ejection = time;
+        recovery.max_ejection = recovery.max_ejection.max(time);
+    }
+    recovery.max_ejection_percent = upstream.max_ejection().unwrap_or(recovery.max_ejection_percent);
+    recovery.panic_threshold = upstream.panic_threshold().unwrap_or(recovery.panic_threshold);
+    recovery
 }
