@@ -188,21 +188,19 @@ impl Openid {
         if !back && !self.logouts.are_there() {
             return None;
         }
-        let (path, query) = (request.path(), request.query());
-        if self.logouts.path.as_deref().is_some_and(|own| path == own) && request.method() == "POST" {
+        let target = request.path_and_query();
+        let (path, query) = target.split_once('?').unwrap_or((&target, ""));
+        if self.logouts.path.as_deref() == Some(path) && request.method() == "POST" {
             return Some(Job::ProviderLogsOut);
         }
-        if self.keeps && self.logouts.is_one(request, &path, &query) {
+        if self.keeps && self.logouts.is_one(request, path, query) {
             return Some(Job::LogOut);
         }
-        if !back || request.method() != "GET" {
+        let is_here = self.logins.path.as_deref().map(|own| own == path);
+        if !back || is_here == Some(false) || request.method() != "GET" {
             return None;
         }
-        let is_here = self.logins.path.as_deref().map(|own| path == own);
-        if is_here == Some(false) {
-            return None;
-        }
-        let query = Query::parse(&*query);
+        let query = Query::parse(query);
         let mine = || query.get("state").and_then(|state| self.logins.cookie_of(state));
         let answers = query.contains("state") && (query.contains("code") || query.contains("error"));
         // Without a path of its own, only a login that this browser has under way comes back.

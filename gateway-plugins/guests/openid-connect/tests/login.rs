@@ -155,3 +155,26 @@ fn a_request_is_pushed_where_that_is_wanted() {
         "it is not sent without being pushed"
     );
 }
+
+#[test]
+fn without_a_redirect_uri_users_come_back_to_where_they_were() {
+    let (mut gateway, provider) = world(json!({ "redirect_uri": null }));
+    let mut browser = Browser::default();
+    let answer = browser.visit(&mut gateway, "/orders?page=2");
+    let asked = arguments(answer.header("location").unwrap());
+    assert_eq!(asked.get("redirect_uri"), Some("http://app.example/orders"));
+    provider.clock.set(kit::now(&gateway));
+    let (code, state) = (provider.code(&asked), asked.get("state").unwrap());
+    let back = format!("/orders?code={code}&state={state}&iss=https%3A%2F%2Fidp.example");
+    let answer = browser.visit(&mut gateway, &back);
+    assert_eq!(
+        (answer.status(), answer.header("location")),
+        (303, Some("/orders?page=2")),
+        "{}",
+        answer.text()
+    );
+    // Arguments of the same names that are the page's own.
+    let answer = browser.visit(&mut gateway, "/coupon?code=1&state=BY");
+    assert_eq!(answer.upstream().path_and_query(), "/coupon?code=1&state=BY");
+    assert_eq!(Browser::default().visit(&mut gateway, "/coupon?code=1&state=BY").status(), 303);
+}
