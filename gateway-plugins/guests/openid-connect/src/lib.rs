@@ -169,7 +169,7 @@ impl Openid {
             Token::Several => return Step::Done(self.refuse(request, &Refused::Request)),
             Token::One(token) => {
                 return match self.bearer_now(&token) {
-                    Some(judged) => Step::Done(self.admit_bearer(request, judged)),
+                    Some(judged) => Step::Done(self.admit_bearer(request, judged, jar)),
                     None => Step::Left(Job::Bearer(token)),
                 };
             }
@@ -255,21 +255,39 @@ impl Openid {
         if let Err(refused) = admitted {
             return self.refuse(request, &refused);
         }
-        // What logs in here is nothing for those behind.
-        match jar.without(|name| belongs(name, &self.sessions.cookie) || self.logins.is_own(name)) {
-            Some(left) => request.set_header("cookie", &left),
-            None => request.remove_header("cookie"),
-        }
+        self.keep_cookies(request, jar);
         if !cookies.is_empty() {
-            let fields: Vec<_> = cookies.iter().map(|cookie| ("set-cookie", cookie.as_str())).collect();
+            let fields = cookies.iter().map(|cookie| ("set-cookie", cookie.as_str()));
+            // Nobody on the way keeps a session for others, whatever the upstream says of its answer.
+            let fields: Vec<_> = fields.chain([("cache-control", "no-store")]).collect();
             request.set_response_headers(&fields);
         }
         Flow::Continue
     }
 
-    fn admit_bearer(&self, request: &mut Request, judged: Result<Rc<Identity>, Refused>) -> Flow {
+    /// Takes what logs in here off the request: it is nothing for those behind.
+    fn keep_cookies(&self, request: &mut Request, jar: Jar<'_>) {
+        let is_ours = |name: &str| {
+            belongs(name, &self.sessions.cookie) || self.logins.is_own(name) || self.bearer.hides_cookie(name)
+        };
+        if !jar.iter().any(|(name, _)| is_ours(name)) {
+            return;
+        }
+        match jar.without(is_ours) {
+            Some(left) => request.set_header("cookie", &left),
+            None => request.remove_header("cookie"),
+        }
+    }
+
+    fn admit_bearer(
+        &self,
+        request: &mut Request,
+        judged: Result<Rc<Identity>, Refused>,
+        jar: Jar<'_>,
+    ) -> Flow {
         match judged.and_then(|identity| self.rules.admit(request, &identity, None)) {
             Ok(()) => {
+                self.keep_cookies(request, jar);
                 self.bearer.hide(request);
                 Flow::Continue
             }
@@ -299,7 +317,7 @@ impl Openid {
             Job::BeginLogin => self.begin_login(&request, jar).await.into(),
             Job::Bearer(token) => {
                 let judged = self.bearer(&token).await;
-                self.admit_bearer(&mut request, judged)
+                self.admit_bearer(&mut request, judged, jar)
             }
             Job::Refresh(found) => match self.renew(&found, &mut request, jar).await {
                 Ok(flow) => flow,
