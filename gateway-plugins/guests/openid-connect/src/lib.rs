@@ -1,10 +1,11 @@
 //! Logs users in at an identity provider (OpenID Connect), and admits its tokens.
 //!
-//! `config` is what the operator says. `provider` is who is asked, `token` asks. `login` sends users there and takes them
-//! back (`id_token`), `session` keeps them, `refresh` renews what they have, `logout` ends it. `bearer` admits programs.
+//! `config` is what the operator says. `provider` is who is asked, `token` asks. `login` sends users there, `callback` takes
+//! them back (`id_token`), `session` keeps them, `refresh` renews what they have, `logout` ends it. `bearer` admits programs.
 //! `identity` is what all of it comes to; `cookies`, `sealed`, `claims`, `client`, `random` and `refusal` are the tools.
 
 mod bearer;
+mod callback;
 mod claims;
 mod client;
 mod config;
