@@ -61,7 +61,7 @@ pub enum Keys<'a> {
     /// A JWK set (RFC 7517), as JSON.
     Set(&'a str),
     /// The JWK set at an address. It is fetched when it is first needed, and again when it is old or a token names
-    /// a key that is not in it, but not more often than every 30 seconds; where that fails, the last one counts for a
+    /// a key that is not in it, but not more often than every 30 seconds (5 after a failure); where that fails, the last one counts for a
     /// day.
     Address {
         /// The upstream that it is fetched through, which the operator must grant.

@@ -44,9 +44,9 @@ async function journey(provider, name, newBrowser, log) {
   // The access token is over: several requests at a time make one new one.
   await new Promise((go) => setTimeout(go, provider.over));
   const issued = await provider.tokens();
-  const all = await page.evaluate((home) => Promise.all(
-    [...Array(8).keys()].map((at) => fetch(`${home}/many/${at}`).then((it) => it.status))), home);
-  assert.deepEqual(all, Array(8).fill(200));
+  const cookie = (await context.cookies(home)).map(({ name, value }) => `${name}=${value}`).join('; ');
+  const all = await Promise.all([...Array(200).keys()].map((at) => fetch(`${home}/many/${at}`, { headers: { cookie } })));
+  assert.deepEqual([...new Set(all.map((answer) => answer.status))], [200]);
   assert.equal(await provider.tokens(), issued + 1, 'one refresh for all');
   await page.goto(`${home}/third`);
   const renewed = await seen(page);

@@ -97,7 +97,12 @@ impl Bearer {
         token
     }
 
-    /// Takes the token off a request that goes upstream.
+    /// Whether a cookie has a token that is taken off.
+    pub(crate) fn hides_cookie(&self, name: &str) -> bool {
+        self.hide && self.cookie.as_deref() == Some(name)
+    }
+
+    /// Takes the token off a request that goes upstream, but for one in a cookie.
     pub(crate) fn hide(&self, request: &mut Request) {
         if !self.hide {
             return;

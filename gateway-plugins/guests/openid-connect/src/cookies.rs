@@ -100,9 +100,11 @@ impl<'c> Jar<'c> {
         self.0.split(';').filter_map(|pair| pair.trim().split_once('='))
     }
 
-    /// The first cookie of this name.
+    /// The cookie of this name. Of two that differ one may be from another host of the domain: then there is none.
     pub(crate) fn get(self, name: &str) -> Option<&'c str> {
-        self.iter().find(|(own, _)| *own == name).map(|(_, value)| value)
+        let mut found = self.iter().filter(|(own, _)| *own == name).map(|(_, value)| value);
+        let first = found.next()?;
+        found.all(|other| other == first).then_some(first)
     }
 
     /// A value that may be in pieces.
@@ -157,7 +159,9 @@ mod tests {
 
     #[test]
     fn pieces_that_are_missing_make_no_value() {
-        for line in ["s=3.a; s-1=b", "s=2.a", "s=9.a", "s=1.a", "s=x.a", "t=1"] {
+        for line in
+            ["s=3.a; s-1=b", "s=2.a", "s=9.a", "s=1.a", "s=x.a", "t=1", "s=a; s=b", "s=2.a; s-1=b; s-1=c"]
+        {
             assert_eq!(Jar(line).whole("s"), None, "{line}");
         }
     }

@@ -1,10 +1,11 @@
 //! Logs users in at an identity provider (OpenID Connect), and admits its tokens.
 //!
-//! `config` is what the operator says. `provider` is who is asked, `token` asks. `login` sends users there and takes them
-//! back (`id_token`), `session` keeps them, `refresh` renews what they have, `logout` ends it. `bearer` admits programs.
+//! `config` is what the operator says. `provider` is who is asked, `token` asks. `login` sends users there, `callback` takes
+//! them back (`id_token`), `session` keeps them, `refresh` renews what they have, `logout` ends it. `bearer` admits programs.
 //! `identity` is what all of it comes to; `cookies`, `sealed`, `claims`, `client`, `random` and `refusal` are the tools.
 
 mod bearer;
+mod callback;
 mod claims;
 mod client;
 mod config;
@@ -169,7 +170,7 @@ impl Openid {
             Token::Several => return Step::Done(self.refuse(request, &Refused::Request)),
             Token::One(token) => {
                 return match self.bearer_now(&token) {
-                    Some(judged) => Step::Done(self.admit_bearer(request, judged)),
+                    Some(judged) => Step::Done(self.admit_bearer(request, judged, jar)),
                     None => Step::Left(Job::Bearer(token)),
                 };
             }
@@ -188,21 +189,19 @@ impl Openid {
         if !back && !self.logouts.are_there() {
             return None;
         }
-        let (path, query) = (request.path(), request.query());
-        if self.logouts.path.as_deref().is_some_and(|own| path == own) && request.method() == "POST" {
+        let target = request.path_and_query();
+        let (path, query) = target.split_once('?').unwrap_or((&target, ""));
+        if self.logouts.path.as_deref() == Some(path) && request.method() == "POST" {
             return Some(Job::ProviderLogsOut);
         }
-        if self.keeps && self.logouts.is_one(request, &path, &query) {
+        if self.keeps && self.logouts.is_one(request, path, query) {
             return Some(Job::LogOut);
         }
-        if !back || request.method() != "GET" {
+        let is_here = self.logins.path.as_deref().map(|own| own == path);
+        if !back || is_here == Some(false) || request.method() != "GET" {
             return None;
         }
-        let is_here = self.logins.path.as_deref().map(|own| path == own);
-        if is_here == Some(false) {
-            return None;
-        }
-        let query = Query::parse(&*query);
+        let query = Query::parse(query);
         let mine = || query.get("state").and_then(|state| self.logins.cookie_of(state));
         let answers = query.contains("state") && (query.contains("code") || query.contains("error"));
         // Without a path of its own, only a login that this browser has under way comes back.
@@ -257,21 +256,39 @@ impl Openid {
         if let Err(refused) = admitted {
             return self.refuse(request, &refused);
         }
-        // What logs in here is nothing for those behind.
-        match jar.without(|name| belongs(name, &self.sessions.cookie) || self.logins.is_own(name)) {
-            Some(left) => request.set_header("cookie", &left),
-            None => request.remove_header("cookie"),
-        }
+        self.keep_cookies(request, jar);
         if !cookies.is_empty() {
-            let fields: Vec<_> = cookies.iter().map(|cookie| ("set-cookie", cookie.as_str())).collect();
+            let fields = cookies.iter().map(|cookie| ("set-cookie", cookie.as_str()));
+            // Nobody on the way keeps a session for others, whatever the upstream says of its answer.
+            let fields: Vec<_> = fields.chain([("cache-control", "no-store")]).collect();
             request.set_response_headers(&fields);
         }
         Flow::Continue
     }
 
-    fn admit_bearer(&self, request: &mut Request, judged: Result<Rc<Identity>, Refused>) -> Flow {
+    /// Takes what logs in here off the request: it is nothing for those behind.
+    fn keep_cookies(&self, request: &mut Request, jar: Jar<'_>) {
+        let is_ours = |name: &str| {
+            belongs(name, &self.sessions.cookie) || self.logins.is_own(name) || self.bearer.hides_cookie(name)
+        };
+        if !jar.iter().any(|(name, _)| is_ours(name)) {
+            return;
+        }
+        match jar.without(is_ours) {
+            Some(left) => request.set_header("cookie", &left),
+            None => request.remove_header("cookie"),
+        }
+    }
+
+    fn admit_bearer(
+        &self,
+        request: &mut Request,
+        judged: Result<Rc<Identity>, Refused>,
+        jar: Jar<'_>,
+    ) -> Flow {
         match judged.and_then(|identity| self.rules.admit(request, &identity, None)) {
             Ok(()) => {
+                self.keep_cookies(request, jar);
                 self.bearer.hide(request);
                 Flow::Continue
             }
@@ -301,7 +318,7 @@ impl Openid {
             Job::BeginLogin => self.begin_login(&request, jar).await.into(),
             Job::Bearer(token) => {
                 let judged = self.bearer(&token).await;
-                self.admit_bearer(&mut request, judged)
+                self.admit_bearer(&mut request, judged, jar)
             }
             Job::Refresh(found) => match self.renew(&found, &mut request, jar).await {
                 Ok(flow) => flow,

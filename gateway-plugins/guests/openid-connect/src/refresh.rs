@@ -11,10 +11,9 @@ use plugin_sdk::{
 use crate::{
     Openid,
     id_token::{self, Bad, Expected},
-    login::Begun,
     random,
     refusal::Refused,
-    session::Session,
+    session::{Begun, Session},
     token::{Client, Failed},
 };
 

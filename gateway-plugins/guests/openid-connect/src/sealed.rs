@@ -1,5 +1,7 @@
 //! Texts that only this gateway can read and write: what cookies hold.
 
+use std::cell::OnceCell;
+
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use plugin_sdk::{
     crypto::{self, Hash, Key},
@@ -16,25 +18,33 @@ pub(crate) struct Keys {
     client: String,
 }
 
-#[derive(Debug)]
-enum Secret {
+/// What keys are derived from.
+struct Secret {
+    from: Source,
+    /// What its texts begin with, once that is known.
+    id: OnceCell<Id>,
+}
+
+enum Source {
     Bytes(Vec<u8>),
-    /// One that does not enter the plugin.
+    /// A secret that does not enter the plugin.
     Reference(String),
     /// One of this process, made when it is first needed.
-    Process,
+    Process(OnceCell<Vec<u8>>),
 }
 
 /// A text's beginning says by which key it is sealed.
-const ID: usize = 3;
+type Id = [u8; 3];
 
 impl Keys {
     pub(crate) fn new(secret: Option<String>, previous: Vec<String>, client: String) -> Self {
-        let secret = secret.map_or(Secret::Process, Secret::of);
-        Self {
-            secrets: std::iter::once(secret).chain(previous.into_iter().map(Secret::of)).collect(),
-            client,
-        }
+        let of = |text: String| match text.starts_with('{') {
+            true => Source::Reference(text),
+            false => Source::Bytes(text.into_bytes()),
+        };
+        let secret = secret.map_or_else(|| Source::Process(OnceCell::new()), of);
+        let all = std::iter::once(secret).chain(previous.into_iter().map(of));
+        Self { secrets: all.map(|from| Secret { from, id: OnceCell::new() }).collect(), client }
     }
 
     /// The client that texts are of.
@@ -48,10 +58,8 @@ impl Keys {
     /// A secret that is not there, not granted, or too short.
     pub(crate) fn seal(&self, purpose: &str, plain: &[u8]) -> Result<String, Error> {
         let secret = self.secrets.first().ok_or(Error::Failed)?;
-        secret.with(|key| {
-            let sealed = crypto::seal(key, purpose, plain, self.client.as_bytes())?.ok_or(Error::Failed)?;
-            Ok(URL_SAFE_NO_PAD.encode([id(key)?, sealed].concat()))
-        })
+        let sealed = crypto::seal(secret.key()?, purpose, plain, self.client.as_bytes())?;
+        Ok(URL_SAFE_NO_PAD.encode([&secret.id()?, &*sealed.ok_or(Error::Failed)?].concat()))
     }
 
     /// Opens a text, and shows what is in it; none where it is no such text.
@@ -65,11 +73,11 @@ impl Keys {
         read: impl FnOnce(&[u8]) -> Option<R>,
     ) -> Result<Option<R>, Error> {
         let Ok(bytes) = URL_SAFE_NO_PAD.decode(text) else { return Ok(None) };
-        let Some((named, sealed)) = bytes.split_at_checked(ID) else { return Ok(None) };
+        let Some((id, sealed)) = bytes.split_first_chunk() else { return Ok(None) };
         for secret in &self.secrets {
-            if secret.with(|key| Ok(id(key)? == named))? {
+            if secret.id()? == *id {
                 let beside = self.client.as_bytes();
-                return secret.with(|key| crypto::open(key, purpose, sealed, beside, |plain| read(plain?)));
+                return crypto::open(secret.key()?, purpose, sealed, beside, |plain| read(plain?));
             }
         }
         Ok(None)
@@ -77,25 +85,36 @@ impl Keys {
 }
 
 impl Secret {
-    fn of(text: String) -> Self {
-        if text.starts_with('{') { Self::Reference(text) } else { Self::Bytes(text.into_bytes()) }
+    fn key(&self) -> Result<Key<'_>, Error> {
+        Ok(match &self.from {
+            Source::Bytes(bytes) => Key::Bytes(bytes),
+            Source::Reference(reference) => Key::Secret(reference),
+            Source::Process(known) => match known.get() {
+                Some(bytes) => Key::Bytes(bytes),
+                None => {
+                    let bytes = of_process()?;
+                    Key::Bytes(known.get_or_init(|| bytes))
+                }
+            },
+        })
     }
 
-    fn with<R>(&self, run: impl FnOnce(Key<'_>) -> Result<R, Error>) -> Result<R, Error> {
-        match self {
-            Self::Bytes(bytes) => run(Key::Bytes(bytes)),
-            Self::Reference(reference) => run(Key::Secret(reference)),
-            Self::Process => run(Key::Bytes(&of_process()?)),
+    /// The beginning of a code that the key makes: it tells keys apart, and nothing of them.
+    fn id(&self) -> Result<Id, Error> {
+        if let Some(id) = self.id.get() {
+            return Ok(*id);
         }
+        let code = crypto::mac(Hash::Sha256, self.key()?, b"openid-connect: the id of this key")?;
+        let id = *code.as_deref().and_then(<[u8]>::first_chunk).ok_or(Error::Failed)?;
+        Ok(*self.id.get_or_init(|| id))
     }
 }
 
-/// The beginning of a code that the key makes: it tells keys apart, and nothing of them.
-fn id(key: Key<'_>) -> Result<Vec<u8>, Error> {
-    let code = crypto::mac(Hash::Sha256, key, b"openid-connect: the id of this key")?;
-    let mut id = code.ok_or(Error::Failed)?;
-    id.truncate(ID);
-    Ok(id)
+/// A key is not shown, not even to whoever looks for a mistake.
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret")
+    }
 }
 
 /// The secret of this process, the same for all its workers.

@@ -4,15 +4,20 @@ use plugin_sdk::{
     contract,
     kv::{self, Only, Outcome},
     prelude::*,
+    serde_json::{Value, json},
 };
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    Openid,
     config::Config,
     cookies::{self, Jar, PIECES, Scope},
+    id_token,
     identity::Identity,
     random,
+    refusal::Refused,
     sealed::Keys,
+    token::Tokens,
 };
 
 /// A session, read where its bytes lie. Times are seconds since 1970.
@@ -68,6 +73,8 @@ pub(crate) struct Sessions {
     told: bool,
 }
 
+/// Seconds by which a refresh comes before the end, at most.
+const AHEAD: u64 = 10;
 const PURPOSE: &str = "openid-connect session 1";
 /// Namespaces of what is kept.
 const SESSIONS: &str = "sessions";
@@ -200,4 +207,65 @@ impl Sessions {
 /// Whose logout it is: users of one provider are not those of another one.
 fn logged_out(keys: &Keys, kind: &str, id: &str) -> String {
     format!("{} {kind} {id}", keys.client())
+}
+
+impl Openid {
+    /// The bytes of a session, if its user may have one. `before` is the refresh token so far.
+    pub(crate) fn session(
+        &self,
+        begun: &Begun<'_>,
+        tokens: &Tokens,
+        claims: &Value,
+        user: Option<&Value>,
+        before: &str,
+    ) -> Result<Vec<u8>, Refused> {
+        let identity = self.judge(&tokens.access_token, tokens.scope.as_deref(), claims, user)?;
+        let lifetime = tokens.lifetime();
+        let refresh_token = tokens.refresh_token.as_deref().unwrap_or(before);
+        // A little ahead, so that no token ends on its way; some providers end refresh tokens with access tokens.
+        let ahead = if refresh_token.is_empty() { 0 } else { (lifetime / 5).min(AHEAD) };
+        let user = user.map(ToString::to_string).unwrap_or_default();
+        let session = Session {
+            name: begun.name,
+            begun: begun.begun,
+            used: begun.used,
+            expires: if lifetime == 0 { 0 } else { begun.used + lifetime - ahead },
+            subject: begun.subject,
+            provider_session: claims.get("sid").and_then(Value::as_str).unwrap_or_default(),
+            id_token: begun.id_token,
+            access_token: &tokens.access_token,
+            refresh_token,
+            scope: tokens.scope.as_deref().unwrap_or_default(),
+            user_info: &user,
+            identity,
+        };
+        contract::encode(&session, Vec::new()).map_err(|_| Refused::Unexpected)
+    }
+
+    /// Judges the tokens of a login. Where an access token cannot be read, its scopes are those that came with it.
+    pub(crate) fn judge(
+        &self,
+        access_token: &str,
+        scope: Option<&str>,
+        claims: &Value,
+        user: Option<&Value>,
+    ) -> Result<Identity, Refused> {
+        let mut access = id_token::said(access_token);
+        if !access.is_object() {
+            access = json!({});
+        }
+        if let (Some(access), Some(scope)) = (access.as_object_mut(), scope) {
+            access.entry("scope").or_insert_with(|| scope.into());
+        }
+        self.rules.judge_login(&access, claims, user)
+    }
+}
+
+/// What a session begins with.
+pub(crate) struct Begun<'b> {
+    pub(crate) name: &'b str,
+    pub(crate) begun: u64,
+    pub(crate) used: u64,
+    pub(crate) subject: &'b str,
+    pub(crate) id_token: &'b str,
 }

@@ -21,14 +21,12 @@ use crate::{
 };
 
 /// The client, and how it shows that it is.
-#[derive(Debug)]
 pub(crate) struct Client {
     pub(crate) id: String,
     auth: Auth,
     timeout: Duration,
 }
 
-#[derive(Debug)]
 enum Auth {
     None,
     Basic(String),
@@ -37,7 +35,7 @@ enum Auth {
 }
 
 /// What the provider gives for a code or a refresh token.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 pub(crate) struct Tokens {
     pub(crate) access_token: String,
     token_type: String,

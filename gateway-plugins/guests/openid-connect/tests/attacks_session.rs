@@ -64,6 +64,22 @@ fn a_changed_session_is_none() {
 }
 
 #[test]
+fn a_cookie_that_another_host_of_the_domain_has_put_beside_it_is_none() {
+    let (mut gateway, provider, browser) = logged_in(json!({}));
+    let mut attacker = Browser::default();
+    attacker.log_in(&mut gateway, &provider, "/");
+    for line in [
+        format!("{SESSION}={}; {}", attacker.session().unwrap(), browser.line()),
+        format!("{}; {SESSION}={}", browser.line(), attacker.session().unwrap()),
+    ] {
+        let request = Browser::default().request("GET", "/").header("accept", "text/html");
+        assert_eq!(gateway.send(request.header("cookie", &line)).status(), 303);
+    }
+    let twice = format!("{}; {}", browser.line(), browser.line());
+    assert_eq!(gateway.send(Browser::default().request("GET", "/").header("cookie", &twice)).status(), 200);
+}
+
+#[test]
 fn a_session_in_pieces_is_whole_or_none() {
     let (mut gateway, provider) = world(json!({}));
     provider.set(&provider.claims, |claims| claims["groups"] = json!("g".repeat(4000)));

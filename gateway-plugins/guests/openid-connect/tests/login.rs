@@ -79,7 +79,11 @@ fn only_a_browser_that_goes_to_a_page_is_sent_to_the_provider() {
 
 #[test]
 fn an_access_token_that_is_over_is_made_anew() {
-    let (mut gateway, provider) = world(json!({}));
+    let (gateway, provider) = world(json!({}));
+    let own = |_: &_| {
+        plugin_sdk::testing::Response::new(200).header("set-cookie", "own=1").header("set-cookie", "b=2")
+    };
+    let mut gateway = gateway.upstream(own);
     provider.lifetime.set(1);
     let mut browser = Browser::default();
     browser.log_in(&mut gateway, &provider, "/");
@@ -87,8 +91,12 @@ fn an_access_token_that_is_over_is_made_anew() {
     provider.lifetime.set(300);
     let before = browser.clone();
     let answer = browser.visit(&mut gateway, "/");
+    let mut set: Vec<_> = cookies(&answer).into_iter().map(|(name, ..)| name).collect();
+    set.sort();
+    assert_eq!(set, [SESSION, "b", "own"], "beside those of the upstream");
     assert_eq!((answer.status(), provider.count("/token")), (200, 2));
     assert_ne!(browser.session(), before.session());
+    assert_eq!(answer.header("cache-control"), Some("no-store"), "nobody keeps a session for others");
     let renewed = answer.upstream().header("authorization").unwrap().to_owned();
     // Other requests of the page that were on their way still have the cookie from before.
     for _ in 0..3 {
@@ -154,4 +162,27 @@ fn a_request_is_pushed_where_that_is_wanted() {
         503,
         "it is not sent without being pushed"
     );
+}
+
+#[test]
+fn without_a_redirect_uri_users_come_back_to_where_they_were() {
+    let (mut gateway, provider) = world(json!({ "redirect_uri": null }));
+    let mut browser = Browser::default();
+    let answer = browser.visit(&mut gateway, "/orders?page=2");
+    let asked = arguments(answer.header("location").unwrap());
+    assert_eq!(asked.get("redirect_uri"), Some("http://app.example/orders"));
+    provider.clock.set(kit::now(&gateway));
+    let (code, state) = (provider.code(&asked), asked.get("state").unwrap());
+    let back = format!("/orders?code={code}&state={state}&iss=https%3A%2F%2Fidp.example");
+    let answer = browser.visit(&mut gateway, &back);
+    assert_eq!(
+        (answer.status(), answer.header("location")),
+        (303, Some("/orders?page=2")),
+        "{}",
+        answer.text()
+    );
+    // Arguments of the same names that are the page's own.
+    let answer = browser.visit(&mut gateway, "/coupon?code=1&state=BY");
+    assert_eq!(answer.upstream().path_and_query(), "/coupon?code=1&state=BY");
+    assert_eq!(Browser::default().visit(&mut gateway, "/coupon?code=1&state=BY").status(), 303);
 }

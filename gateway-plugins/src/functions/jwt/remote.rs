@@ -52,6 +52,8 @@ pub(super) enum Look {
 
 /// No address is asked more often, whatever tokens name.
 const PAUSE: Duration = Duration::from_secs(30);
+/// Nor one that did not answer: it may be there again.
+const RETRY: Duration = Duration::from_secs(5);
 /// Keys that cannot be fetched again count for so long.
 const OLDEST: Duration = Duration::from_secs(24 * 60 * 60);
 /// A fetch takes no longer.
@@ -155,6 +157,8 @@ impl Known {
     }
 
     fn may_try(&self) -> bool {
-        self.tried.is_none_or(|at| at.elapsed() >= PAUSE)
+        // What came after the last attempt began came of it.
+        let failed = self.tried > self.fetched;
+        self.tried.is_none_or(|at| at.elapsed() >= if failed { RETRY } else { PAUSE })
     }
 }

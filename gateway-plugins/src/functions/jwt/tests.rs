@@ -389,6 +389,12 @@ async fn keys_are_fetched_when_they_are_needed_and_not_more_often() {
     pass(31).await;
     say(200, "x".repeat(300_000));
     assert!(judged(&plugin, verifier, &token("a", &old)).await.is_ok(), "nor takes anything so large");
+    let before = asked();
+    for (seconds, more) in [(4, 0), (2, 1), (1, 1)] {
+        pass(seconds).await;
+        assert!(judged(&plugin, verifier, &token("a", &old)).await.is_ok());
+        assert_eq!(asked(), before + more, "what failed is tried again soon, and not at once");
+    }
     pass(31).await;
     say(200, jwks(&[("b", &new)]));
     assert_eq!(

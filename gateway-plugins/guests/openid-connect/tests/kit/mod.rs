@@ -125,7 +125,7 @@ pub const SESSION: &str = "__Host-session";
 pub fn cookies(answer: &Answer) -> Vec<(String, String, bool)> {
     let set = answer.headers().filter(|(name, _)| *name == "set-cookie");
     set.map(|(_, value)| {
-        let (pair, attributes) = value.split_once(';').unwrap();
+        let (pair, attributes) = value.split_once(';').unwrap_or((value, ""));
         let (name, value) = pair.split_once('=').unwrap();
         (name.to_owned(), value.to_owned(), attributes.contains("Max-Age=0"))
     })
