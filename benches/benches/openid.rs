@@ -119,6 +119,7 @@ fn begin(
     mut request: Request<Body>,
 ) -> (Option<Response<Body>>, Request<Body>) {
     let mut exchange = Exchange::new(Arc::clone(connection));
+    exchange.uri = request.uri().clone();
     let mut flow = handler.on_request(&mut request, &mut exchange);
     loop {
         flow = match flow {
