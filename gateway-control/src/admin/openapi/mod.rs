@@ -81,11 +81,28 @@ fn entity(description: &str, name: &str) -> Value {
     })
 }
 
+/// An entity, or what would become of it.
+fn entity_or_tried(description: &str, name: &str) -> Value {
+    let mut answer = entity(description, name);
+    let schemas = [reference("schemas", name), reference("schemas", "tried")];
+    answer["content"]["application/json"]["schema"] = json!({ "anyOf": schemas });
+    answer
+}
+
+fn tried() -> Value {
+    let schema = reference("schemas", "tried");
+    json!({ "description": "Only tried.", "content": { "application/json": { "schema": schema } } })
+}
+
 fn body(name: &str) -> Value {
     let schema = reference("schemas", name);
     let content = |kind: &str| (kind.to_owned(), json!({ "schema": schema }));
     let kinds = ["application/json", "application/x-www-form-urlencoded", "multipart/form-data"];
     json!({ "content": kinds.map(content).into_iter().collect::<Map<_, _>>() })
+}
+
+fn json_body(name: &str) -> Value {
+    json!({ "required": true, "content": { "application/json": { "schema": reference("schemas", name) } } })
 }
 
 /// What every write may be refused with.
@@ -108,12 +125,15 @@ fn with(mut responses: Map<String, Value>, status: &str, answer: Value) -> Value
     Value::Object(responses)
 }
 
-fn with_all<const N: usize>(
-    mut responses: Map<String, Value>,
-    more: [(&str, Value); N],
-) -> Map<String, Value> {
+fn with_all<const N: usize>(mut responses: Map<String, Value>, more: [(&str, Value); N]) -> Value {
     responses.extend(more.map(|(status, answer)| (status.to_owned(), answer)));
-    responses
+    Value::Object(responses)
+}
+
+/// What a DELETE answers.
+fn gone(description: &str) -> Value {
+    let more = [("200", tried()), ("204", json!({ "description": description }))];
+    with_all(refusals(&[("404", "NotFound")]), more)
 }
 
 fn named(names: &[&str], also: &[&str]) -> Vec<Value> {
@@ -141,8 +161,9 @@ fn list(kind: &Kind, names: &[&str]) -> Value {
             "tags": [name],
             "parameters": named(names, &["dry_run", "If-Match"]),
             "requestBody": body(name),
-            "responses": with(
-                refusals(&[("404", "NotFound"), ("409", "Conflict")]), "201", entity("Created.", name)
+            "responses": with_all(
+                refusals(&[("404", "NotFound"), ("409", "Conflict")]),
+                [("200", tried()), ("201", entity("Created.", name))]
             ),
         },
     })
@@ -163,30 +184,30 @@ fn page(name: &str) -> Value {
 
 fn one(kind: &Kind, names: &[&str]) -> Value {
     let name = kind.collection;
+    let shown =
+        if name == "consumer_groups" && !names.contains(&OWNER) { "group_with_members" } else { name };
     let writes = ["dry_run", "If-Match", "If-None-Match"];
     let own = [("404", "NotFound"), ("409", "Conflict")];
     json!({
         "get": {
             "tags": [name], "operationId": operation("get", kind, names), "parameters": named(names, &[]),
             "responses": {
-                "200": entity("The entity.", name), "401": response("Unauthorized"), "404": response("NotFound"),
+                "200": entity("The entity.", shown), "401": response("Unauthorized"), "404": response("NotFound"),
             },
         },
         "put": {
             "tags": [name], "operationId": operation("put", kind, names), "parameters": named(names, &writes),
             "requestBody": body(name),
-            "responses": with(refusals(&own), "200", entity("Created or replaced.", name)),
+            "responses": with(refusals(&own), "200", entity_or_tried("Created or replaced.", name)),
         },
         "patch": {
             "tags": [name], "operationId": operation("patch", kind, names), "parameters": named(names, &writes),
             "requestBody": body(&patch(name)),
-            "responses": with(refusals(&own), "200", entity("Changed.", name)),
+            "responses": with(refusals(&own), "200", entity_or_tried("Changed.", name)),
         },
         "delete": {
             "tags": [name], "operationId": operation("delete", kind, names), "parameters": named(names, &writes),
-            "responses": with(
-                refusals(&[("404", "NotFound")]), "204", json!({ "description": "Not there any more." })
-            ),
+            "responses": gone("Not there any more."),
         },
     })
 }
@@ -200,7 +221,7 @@ fn up(above: &Kind, parent: &Parent) -> Value {
         json!({
             "tags": [name], "summary": summary, "parameters": named(&[KEY], &["dry_run"]),
             "requestBody": body(schema),
-            "responses": with(refusals(&own), "200", entity("Changed.", name)),
+            "responses": with(refusals(&own), "200", entity_or_tried("Changed.", name)),
         })
     };
     json!({

@@ -35,8 +35,10 @@ pub(super) struct Ask {
 /// Makes it.
 pub(super) fn make(draft: &mut Draft<'_>, ask: &Ask) -> Result<Answer, Failure> {
     let Ask { method, place, fields, conditions } = ask;
-    conditions.check(draft.revision(), || current(draft, place))?;
-    match (method.as_str(), place) {
+    // What would be refused without conditions is refused for what it is (RFC 9110 13.2.1); they are about what was
+    // there before.
+    let verdict = conditions.check(draft.revision(), || current(draft, place));
+    let answer = match (method.as_str(), place) {
         ("POST", Place::List { kind, owner }) => create(draft, kind, owner.as_ref(), fields),
         ("PUT", Place::One { kind, owner, key }) => replace(draft, kind, owner.as_ref(), key, fields),
         ("PATCH", Place::One { kind, owner, key }) => update(draft, kind, owner.as_ref(), key, fields),
@@ -48,7 +50,8 @@ pub(super) fn make(draft: &mut Draft<'_>, ask: &Ask) -> Result<Answer, Failure> 
             members::write(draft, method, *from, (group.as_deref(), consumer.as_deref()), fields)
         }
         _ => Err(Failure::MethodNotAllowed),
-    }
+    }?;
+    verdict.map(|()| answer)
 }
 
 /// What stands at a place before anything is made, as it is shown.
