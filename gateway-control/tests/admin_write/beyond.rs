@@ -122,6 +122,26 @@ fn what_is_wrong_is_told_before_what_has_changed() {
 }
 
 #[test]
+fn what_takes_no_effect_has_to_be_right_all_the_same() {
+    let node = Node::stored();
+    let id = node.made(201, "POST", "/services", &json!({ "name": "s", "host": "h" }))["id"].clone();
+    for fields in [json!({ "updated_at": "" }), json!({ "updated_at": -1 }), json!({ "id": "x" })] {
+        let mut whole = fields.clone();
+        whole["host"] = "h".into();
+        assert_eq!(node.send("PATCH", "/services/s", &fields).status, 400, "{fields}");
+        assert_eq!(node.send("PUT", "/services/s", &whole).status, 400, "{fields}");
+        assert_eq!(node.send("POST", "/services", &whole).status, 400, "{fields}");
+    }
+    let other = json!({ "id": "0c5e7d2e-5d36-4a4c-9a5e-0d8a3c1b2f4d", "updated_at": 1, "created_at": 5 });
+    let changed = node.made(200, "PATCH", "/services/s", &other);
+    assert_eq!((&changed["id"], &changed["created_at"]), (&id, &json!(5)));
+    assert!(changed["updated_at"].as_u64().unwrap() > 1);
+    let tags = json!({ "tags": ["a", "b", "a"], "created_at": null });
+    let changed = node.made(200, "PATCH", "/services/s", &tags);
+    assert_eq!((&changed["tags"], &changed["created_at"]), (&json!(["a", "b"]), &json!(5)));
+}
+
+#[test]
 fn every_refusal_is_json() {
     let node = Node::stored();
     let is_json = |answer: &Answer, status: u16, of: &str| {

@@ -64,6 +64,7 @@ pub(super) fn schemas() -> Value {
     for kind in &KINDS {
         let Some(record) = schema::entity(kind.collection) else { continue };
         let mut whole = record.json_schema();
+        take_twice(&mut whole);
         if kind.collection == "certificates" {
             whole["properties"]["snis"] = names_of_servers();
         }
@@ -84,6 +85,18 @@ pub(super) fn schemas() -> Value {
     Value::Object(schemas)
 }
 
+/// A value that comes twice in a set is taken once, and not refused.
+fn take_twice(schema: &mut Value) {
+    match schema {
+        Value::Object(words) => {
+            words.remove("uniqueItems");
+            words.values_mut().for_each(take_twice);
+        }
+        Value::Array(schemas) => schemas.iter_mut().for_each(take_twice),
+        _ => {}
+    }
+}
+
 /// The names that a certificate is for, which are entities of their own.
 fn names_of_servers() -> Value {
     json!({ "type": ["array", "null"], "items": { "type": "string", "minLength": 1 } })
@@ -92,6 +105,7 @@ fn names_of_servers() -> Value {
 /// A group alone, which shows its members and plugins, too.
 fn group() -> Value {
     let mut group = schema::entity("consumer_groups").map(Record::json_schema).unwrap_or_default();
+    take_twice(&mut group);
     let list = |name: &str| json!({ "type": "array", "items": reference("schemas", name) });
     group["properties"]["consumers"] = list("consumers");
     group["properties"]["plugins"] = list("plugins");
