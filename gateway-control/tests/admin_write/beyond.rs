@@ -136,6 +136,20 @@ fn what_takes_no_effect_has_to_be_right_all_the_same() {
     let changed = node.made(200, "PATCH", "/services/s", &other);
     assert_eq!((&changed["id"], &changed["created_at"]), (&id, &json!(5)));
     assert!(changed["updated_at"].as_u64().unwrap() > 1);
+    node.made(201, "POST", "/consumers", &json!({ "username": "c" }));
+    for (method, path, fields) in [
+        ("POST", "/consumers/c/acls", json!({ "group": "g", "consumer": 5 })),
+        ("POST", "/consumers/c/acls", json!({ "group": "g", "consumer": {} })),
+        ("PUT", "/consumers/c/acls/g", json!({ "group": ["g"] })),
+        ("PUT", "/services/s", json!({ "name": 5, "host": "h" })),
+        ("PUT", "/services/s", json!({ "name": "a b", "host": "h" })),
+    ] {
+        let refused = node.send(method, path, &fields);
+        assert_eq!((refused.status, &refused.json()["code"]), (400, &json!(2)), "{method} {path} {fields}");
+    }
+    let fields = json!({ "group": "other", "consumer": "nobody" });
+    let group = node.made(200, "PUT", "/consumers/c/acls/g", &fields);
+    assert_eq!(group["group"], "g", "the path says it");
     let tags = json!({ "tags": ["a", "b", "a"], "created_at": null });
     let changed = node.made(200, "PATCH", "/services/s", &tags);
     assert_eq!((&changed["tags"], &changed["created_at"]), (&json!(["a", "b"]), &json!(5)));
@@ -448,6 +462,15 @@ fn the_document_describes_every_list_and_all_that_it_refers_to() {
     {
         assert!(table(kind)[field]["pattern"].is_string(), "{kind}.{field}");
     }
+    let asked = |method: &str, path: &str| {
+        document["paths"][path][method]["requestBody"]["content"]["application/json"]["schema"].to_string()
+    };
+    assert!(asked("post", "/services").contains("schemas/services\""));
+    assert!(asked("put", "/services/{key}").contains("schemas/services\""), "the key is no host");
+    let credential = asked("post", "/consumers/{owner}/basic-auth");
+    assert!(credential.contains("password") && !credential.contains("consumer"), "the path says whose it is");
+    let credential = asked("put", "/consumers/{owner}/basic-auth/{key}");
+    assert!(credential.contains("password") && !credential.contains("username"), "and which");
     let batch = &document["paths"]["/batch"]["post"]["requestBody"]["content"];
     assert_eq!(batch.as_object().unwrap().keys().collect::<Vec<_>>(), ["application/json"]);
     let text = document.to_string();

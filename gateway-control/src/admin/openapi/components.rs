@@ -76,6 +76,7 @@ pub(super) fn schemas() -> Value {
         schemas.insert(patch(kind.collection), partial);
     }
     schemas.insert("group_with_members".to_owned(), group());
+    schemas.insert("form".to_owned(), form());
     schemas.insert("tried".to_owned(), tried());
     schemas.insert("error".to_owned(), error());
     schemas.insert("batch".to_owned(), batch());
@@ -111,6 +112,11 @@ fn group() -> Value {
     group["properties"]["plugins"] = list("plugins");
     group["properties"]["consumer_group"] = reference("schemas", "consumer_groups");
     group
+}
+
+fn form() -> Value {
+    let meaning = "The fields of the JSON form as texts: `config.minute=5` for one within another, `tags[]=a` for one of a list.";
+    json!({ "type": "object", "description": meaning })
 }
 
 /// What would be done.

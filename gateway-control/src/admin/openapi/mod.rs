@@ -6,6 +6,7 @@ mod others;
 use std::sync::{Arc, LazyLock};
 
 use axum::{extract::State, response::Response};
+use gateway_core::config::schema;
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -25,14 +26,14 @@ fn whole() -> Value {
     let mut paths = Map::new();
     for kind in &KINDS {
         if let Some(path) = kind.path {
-            paths.insert(format!("/{path}"), list(kind, &[]));
-            paths.insert(format!("/{path}/{{key}}"), one(kind, &[KEY]));
+            paths.insert(format!("/{path}"), list(kind, None));
+            paths.insert(format!("/{path}/{{key}}"), one(kind, None));
         }
         for parent in kind.parents {
             let Some(above) = Kind::of(parent.collection).and_then(|above| above.path) else { continue };
             let path = format!("/{above}/{{owner}}/{}", parent.segment);
-            paths.insert(path.clone(), list(kind, &[OWNER]));
-            paths.insert(format!("{path}/{{key}}"), one(kind, &[OWNER, KEY]));
+            paths.insert(path.clone(), list(kind, Some(parent)));
+            paths.insert(format!("{path}/{{key}}"), one(kind, Some(parent)));
             if let (Some(path), Some(above)) = (kind.path, Kind::of(parent.collection)) {
                 paths.insert(format!("/{path}/{{key}}/{}", parent.field), up(above, parent));
             }
@@ -95,10 +96,33 @@ fn tried() -> Value {
 }
 
 fn body(name: &str) -> Value {
-    let schema = reference("schemas", name);
-    let content = |kind: &str| (kind.to_owned(), json!({ "schema": schema }));
-    let kinds = ["application/json", "application/x-www-form-urlencoded", "multipart/form-data"];
-    json!({ "content": kinds.map(content).into_iter().collect::<Map<_, _>>() })
+    forms(&reference("schemas", name))
+}
+
+/// An entity, of which the path gives some fields: these need not be said again.
+fn body_but(kind: &Kind, given: &[&str]) -> Value {
+    let required = schema::entity(kind.collection).map(|record| record.json_schema()["required"].take());
+    let Some(Value::Array(mut required)) = required else { return body(kind.collection) };
+    let before = required.len();
+    required.retain(|field| !given.iter().any(|given| field == given));
+    if required.len() == before {
+        return body(kind.collection);
+    }
+    let fields = reference("schemas", &patch(kind.collection));
+    forms(&match required.is_empty() {
+        true => fields,
+        false => json!({ "allOf": [fields, { "required": required }] }),
+    })
+}
+
+/// JSON by its schema, or a form, which has no types and flat names.
+fn forms(schema: &Value) -> Value {
+    let form = json!({ "schema": reference("schemas", "form") });
+    json!({ "content": {
+        "application/json": { "schema": schema },
+        "application/x-www-form-urlencoded": form,
+        "multipart/form-data": form,
+    } })
 }
 
 fn json_body(name: &str) -> Value {
@@ -146,8 +170,10 @@ fn operation(verb: &str, kind: &Kind, names: &[&str]) -> String {
     format!("{verb}_{}{nested}", kind.collection)
 }
 
-fn list(kind: &Kind, names: &[&str]) -> Value {
+fn list(kind: &Kind, parent: Option<&Parent>) -> Value {
     let name = kind.collection;
+    let names: &[&str] = if parent.is_some() { &[OWNER] } else { &[] };
+    let given: Vec<_> = parent.map(|parent| parent.field).into_iter().collect();
     json!({
         "get": {
             "tags": [name],
@@ -160,7 +186,7 @@ fn list(kind: &Kind, names: &[&str]) -> Value {
         "post": {
             "tags": [name],
             "parameters": named(names, &["dry_run", "If-Match"]),
-            "requestBody": body(name),
+            "requestBody": body_but(kind, &given),
             "responses": with_all(
                 refusals(&[("404", "NotFound"), ("409", "Conflict")]),
                 [("200", tried()), ("201", entity("Created.", name))]
@@ -182,8 +208,10 @@ fn page(name: &str) -> Value {
     json!({ "description": "One page.", "content": { "application/json": { "schema": schema } } })
 }
 
-fn one(kind: &Kind, names: &[&str]) -> Value {
+fn one(kind: &Kind, parent: Option<&Parent>) -> Value {
     let name = kind.collection;
+    let names: &[&str] = if parent.is_some() { &[OWNER, KEY] } else { &[KEY] };
+    let given: Vec<_> = parent.map(|parent| parent.field).into_iter().chain(kind.key).collect();
     let shown =
         if name == "consumer_groups" && !names.contains(&OWNER) { "group_with_members" } else { name };
     let writes = ["dry_run", "If-Match", "If-None-Match"];
@@ -197,7 +225,7 @@ fn one(kind: &Kind, names: &[&str]) -> Value {
         },
         "put": {
             "tags": [name], "operationId": operation("put", kind, names), "parameters": named(names, &writes),
-            "requestBody": body(name),
+            "requestBody": body_but(kind, &given),
             "responses": with(refusals(&own), "200", entity_or_tried("Created or replaced.", name)),
         },
         "patch": {

@@ -2,7 +2,7 @@
 
 use aws_lc_rs::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY};
 use gateway_core::config::{
-    Config,
+    Config, Problem, Problems,
     schema::{self, Kind as FieldKind},
 };
 use serde_json::{Map, Value, json};
@@ -78,6 +78,17 @@ fn keep_members(draft: &Draft<'_>, kind: &Kind, id: Uuid, fields: &mut Fields) {
 fn check(draft: &Draft<'_>, kind: &Kind, fields: Fields) -> Result<Fields, Failure> {
     let checked = Config::check_entity(kind.collection, &Value::Object(fields), draft.options());
     checked.ok_or(Failure::NotFound)?.map_err(|problems| refused::violation(&problems))
+}
+
+/// Whether one field alone is right.
+pub(super) fn check_field(draft: &Draft<'_>, kind: &Kind, name: &str, value: Value) -> Result<(), Failure> {
+    let alone = Fields::from_iter([(name.to_owned(), value)]);
+    let checked = Config::check_entity(kind.collection, &Value::Object(alone), draft.options());
+    let Err(problems) = checked.ok_or(Failure::NotFound)? else { return Ok(()) };
+    // What else it says is of fields that are not there.
+    let is_its = |problem: &&Problem| problem.path.dotted().split('.').next() == Some(name);
+    let own: Vec<_> = problems.iter().filter(is_its).cloned().collect();
+    if own.is_empty() { Ok(()) } else { Err(refused::violation(&Problems::from(own))) }
 }
 
 /// Turns references into ids that are there.

@@ -177,8 +177,8 @@ impl Kind {
             }
             Self::Record(record) => record.json_schema(),
             Self::Foreign(_) => json!({ "anyOf": [
-                { "type": "string", "minLength": 1 },
-                { "type": "object", "minProperties": 1, "properties": { "id": { "type": "string", "format": "uuid" }, "name": { "type": "string" } } },
+                { "type": "string" },
+                { "type": "object", "minProperties": 1, "properties": { "id": { "type": "string" }, "name": { "type": "string" } } },
             ] }),
             Self::Any => json!({}),
         }
