@@ -37,7 +37,10 @@ pub(super) async fn show(State(control): State<Arc<Control>>) -> Response {
 /// A new configuration in place of the one that runs. Over a store it is one change, in one revision.
 pub(super) async fn load(State(control): State<Arc<Control>>, request: Request) -> Response {
     let query = Query::of(request.uri().query());
-    let asked = Asked::of(&request);
+    let asked = match Asked::of(&request) {
+        Ok(asked) => asked,
+        Err(failure) => return failure.into_response(),
+    };
     // Before the turn is taken: a client that sends slowly holds up nobody else.
     let posted = match body::in_time(Posted::read(request)).await {
         Ok(posted) => posted,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{
-    extract::{Path, Request, State},
+    extract::{Request, State},
     response::Response,
     routing::get,
 };
@@ -14,6 +14,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{
+    extract::Path,
     kind::{KINDS, Kind, Parent, id_of, shown},
     members,
     page::{Page, Query},

@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
-use axum::{body::Bytes, extract::State, response::Response};
+use axum::{extract::State, response::Response};
 use gateway_core::explain::{Question, Report};
 use http::{HeaderValue, StatusCode, header::RETRY_AFTER};
 use serde_json::Value;
 use tokio::{sync::Semaphore, task::spawn_blocking};
 
-use super::reply::{self, Failure};
+use super::{
+    extract::Short,
+    reply::{self, Failure},
+};
 use crate::Control;
 
 /// How many questions are answered at once. Each looks at every route: more would take the processors from the
@@ -29,7 +32,7 @@ impl Default for Room {
 /// being answered it does not wait: 503.
 pub(super) async fn explain(
     State(control): State<Arc<Control>>,
-    body: Bytes,
+    Short(body): Short,
     Room(room): Room,
 ) -> Result<Response, Failure> {
     let body: Value = serde_json::from_slice(&body).map_err(|_| Failure::Json)?;
@@ -71,7 +74,7 @@ mod tests {
     use super::*;
 
     async fn ask(control: &Arc<Control>, room: &Room) -> Response {
-        let body = Bytes::from_static(br#"{"url": "http://a.t/"}"#);
+        let body = Short(br#"{"url": "http://a.t/"}"#.as_slice().into());
         explain(State(Arc::clone(control)), body, room.clone()).await.unwrap()
     }
 

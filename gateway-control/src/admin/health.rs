@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::{
-    extract::{Path, State},
-    response::Response,
-};
+use axum::{extract::State, response::Response};
 use gateway_core::{
     Gateway,
     config::{Config, Target, Upstream},
@@ -18,6 +15,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
+    extract::Path,
     kind::{Kind, id_of},
     page::{Page, Query},
     reply::{self, Failure},

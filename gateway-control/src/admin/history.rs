@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{
-    extract::{Path, Request, State},
+    extract::{Request, State},
     response::Response,
 };
 use http::{StatusCode, Uri};
@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use tokio::task::spawn_blocking;
 
 use super::{
+    extract::Path,
     page::{Page, Query},
     reply::{self, Failure},
     write::{Answer, Asked, problems},
@@ -62,7 +63,7 @@ pub(super) async fn rollback(
     Path(revision): Path<Revision>,
     request: Request,
 ) -> Result<Response, Failure> {
-    let asked = Asked::of(&request);
+    let asked = Asked::of(&request)?;
     let then = read(&control, move |store| store.at(revision)).await?.ok_or(Failure::Forgotten(revision))?;
     let back = move |draft: &mut Draft<'_>| {
         let change = draft.config().diff(&then);

@@ -2,15 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use axum::{
-    extract::{Path, State},
-    response::Response,
-};
+use axum::{extract::State, response::Response};
 use http::{StatusCode, Uri};
 use tokio::time::sleep;
 use tracing::Level;
 
 use super::{
+    extract::Path,
     page::Query,
     reply::{self, Failure},
 };

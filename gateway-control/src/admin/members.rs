@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{
-    extract::{Path, Request, State},
+    extract::{Request, State},
     routing::get,
 };
 use serde_json::{Value, json};
@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::{
     entities::Names,
+    extract::Path,
     kind::{Kind, id_of},
     paths::{Paths, endpoint},
     reply::{self, Failure},

@@ -33,6 +33,7 @@ mod browser;
 mod declare;
 mod entities;
 mod explain;
+mod extract;
 mod feed;
 mod health;
 mod history;

@@ -39,7 +39,17 @@ impl Query {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// Whether a switch is on: `?check_hash=1`.
+    /// Whether a change is only to be tried. What is neither yes nor no is refused: a typing mistake must not
+    /// make it.
+    pub(super) fn is_dry(&self) -> Result<bool, Failure> {
+        match self.get("dry_run") {
+            None | Some("0" | "false") => Ok(false),
+            Some("1" | "true") => Ok(true),
+            Some(_) => Err(Failure::Switch("dry_run")),
+        }
+    }
+
+    /// Whether a switch of Kong's is on: `?check_hash=1`. Anything else is off.
     pub(super) fn is_on(&self, name: &str) -> bool {
         self.get(name) == Some("1")
     }

@@ -45,6 +45,8 @@ pub(super) enum Failure {
     NotFound,
     /// A path that does not know the method (compat A27).
     MethodNotAllowed,
+    /// A switch that is neither on nor off.
+    Switch(&'static str),
     /// A `size` that is none (compat A13).
     Size(&'static str),
     /// An `offset` that is none (compat A14).
@@ -106,6 +108,9 @@ impl Failure {
         match self {
             Self::NotFound => message(StatusCode::NOT_FOUND, "Not found"),
             Self::MethodNotAllowed => message(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed"),
+            Self::Switch(name) => {
+                message(StatusCode::BAD_REQUEST, &format!("{name} must be one of: 0, 1, false, true"))
+            }
             Self::Size(text) => refuse(StatusCode::BAD_REQUEST, 9, "invalid size", text),
             Self::Offset(offset) => {
                 let text = format!("'{offset}' is not a valid offset: bad json encoding");

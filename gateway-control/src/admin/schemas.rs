@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use axum::{
-    body::Bytes,
-    extract::{Path, State},
+    extract::State,
     response::{IntoResponse, Response},
 };
 use gateway_core::{
@@ -17,7 +16,10 @@ use gateway_core::{
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
-use super::reply::{self, Failure};
+use super::{
+    extract::{Path, Short},
+    reply::{self, Failure},
+};
 use crate::Control;
 
 /// The table of an entity.
@@ -68,7 +70,7 @@ pub(super) async fn plugin(
 pub(super) async fn validate(
     State(control): State<Arc<Control>>,
     Path(collection): Path<String>,
-    body: Bytes,
+    Short(body): Short,
 ) -> Result<Response, Failure> {
     check(&control, &collection, &body)
 }
@@ -76,7 +78,7 @@ pub(super) async fn validate(
 /// The same for a plugin.
 pub(super) async fn validate_plugin(
     State(control): State<Arc<Control>>,
-    body: Bytes,
+    Short(body): Short,
 ) -> Result<Response, Failure> {
     check(&control, "plugins", &body)
 }

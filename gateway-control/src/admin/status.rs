@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::{
-    body::Bytes,
     extract::State,
     response::{IntoResponse, Response},
 };
@@ -12,6 +11,7 @@ use http::StatusCode;
 use serde_json::json;
 
 use super::{
+    extract::Short,
     history,
     reply::{self, message},
 };
@@ -43,7 +43,7 @@ pub(super) async fn ready(State(control): State<Arc<Control>>) -> Response {
 }
 
 /// `status=draining` sends load balancers away before a stop.
-pub(super) async fn set_ready(State(control): State<Arc<Control>>, body: Bytes) -> Response {
+pub(super) async fn set_ready(State(control): State<Arc<Control>>, Short(body): Short) -> Response {
     let form = form_urlencoded::parse(&body).any(|(name, value)| name == "status" && value == "draining");
     let json = serde_json::from_slice::<serde_json::Value>(&body);
     if form || json.is_ok_and(|body| body.get("status").is_some_and(|status| status == "draining")) {

@@ -2,15 +2,13 @@
 
 use std::sync::Arc;
 
-use axum::{
-    extract::{Path, State},
-    response::Response,
-};
+use axum::{extract::State, response::Response};
 use gateway_core::config::Config;
 use http::Uri;
 use serde_json::{Value, json};
 
 use super::{
+    extract::Path,
     kind::KINDS,
     page::{Page, Query},
     reply::{self, Failure},

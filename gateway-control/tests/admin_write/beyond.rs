@@ -76,6 +76,123 @@ fn what_is_only_tried_changes_nothing_and_says_all() {
 }
 
 #[test]
+fn a_change_whose_dry_run_is_mistyped_is_not_made() {
+    let node = Node::stored();
+    node.made(201, "POST", "/services", &json!({ "name": "s", "host": "h" }));
+    let before = node.control.revision();
+    let batch = json!({ "operations": [{ "method": "DELETE", "path": "/services/s" }] });
+    for value in ["", "2", "-58800", "yes", "TRUE"] {
+        for (method, path, body) in [
+            ("POST", "/services", json!({ "host": "h" })),
+            ("PATCH", "/services/s", json!({ "port": 81 })),
+            ("DELETE", "/services/s", json!({})),
+            ("POST", "/batch", batch.clone()),
+            ("POST", "/rollback/0", json!({})),
+            ("POST", "/config", json!({ "_format_version": "3.0" })),
+        ] {
+            let answer = node.send(method, &format!("{path}?dry_run={value}"), &body);
+            let message = "dry_run must be one of: 0, 1, false, true";
+            assert_eq!((answer.status, &answer.json()["message"]), (400, &json!(message)), "{method} {path}");
+        }
+    }
+    for value in ["1", "true"] {
+        let tried = node.made(200, "DELETE", &format!("/services/s?dry_run={value}"), &json!({}));
+        assert_eq!((&tried["dry_run"], &tried["status"]), (&json!(true), &json!(204)));
+    }
+    assert_eq!(node.control.revision(), before);
+    node.made(200, "PATCH", "/services/s?dry_run=0", &json!({ "port": 81 }));
+    assert_eq!(node.send("DELETE", "/services/s?dry_run=false", &json!({})).status, 204);
+}
+
+#[test]
+fn what_is_wrong_is_told_before_what_has_changed() {
+    let node = Node::stored();
+    node.made(201, "POST", "/services", &json!({ "name": "s", "host": "h" }));
+    let stale = |method: &str, path: &str, body: &Value| {
+        matching(&node, method, path, "If-Match: \"0\"", body).status
+    };
+    assert_eq!(stale("PATCH", "/services/s", &json!({ "port": "x" })), 400, "RFC 9110 13.2.1");
+    assert_eq!(stale("PATCH", "/services/none", &json!({ "port": 81 })), 404);
+    assert_eq!(stale("PATCH", "/services/s", &json!({ "port": 81 })), 412);
+    assert_eq!(stale("POST", "/batch", &json!({ "operations": [{ "method": "GET", "path": "/" }] })), 404);
+    assert_eq!(stale("POST", "/batch", &json!({ "operations": [] })), 412);
+    assert_eq!(stale("DELETE", "/services/s", &json!({})), 412);
+    let service = node.get("/services/s").json();
+    assert_eq!((&service["port"], node.control.revision().map(Revision::get)), (&json!(80), Some(1)));
+}
+
+#[test]
+fn what_takes_no_effect_has_to_be_right_all_the_same() {
+    let node = Node::stored();
+    let id = node.made(201, "POST", "/services", &json!({ "name": "s", "host": "h" }))["id"].clone();
+    for fields in [json!({ "updated_at": "" }), json!({ "updated_at": -1 }), json!({ "id": "x" })] {
+        let mut whole = fields.clone();
+        whole["host"] = "h".into();
+        assert_eq!(node.send("PATCH", "/services/s", &fields).status, 400, "{fields}");
+        assert_eq!(node.send("PUT", "/services/s", &whole).status, 400, "{fields}");
+        assert_eq!(node.send("POST", "/services", &whole).status, 400, "{fields}");
+    }
+    let other = json!({ "id": "0c5e7d2e-5d36-4a4c-9a5e-0d8a3c1b2f4d", "updated_at": 1, "created_at": 5 });
+    let changed = node.made(200, "PATCH", "/services/s", &other);
+    assert_eq!((&changed["id"], &changed["created_at"]), (&id, &json!(5)));
+    assert!(changed["updated_at"].as_u64().unwrap() > 1);
+    node.made(201, "POST", "/consumers", &json!({ "username": "c" }));
+    for (method, path, fields) in [
+        ("POST", "/consumers/c/acls", json!({ "group": "g", "consumer": 5 })),
+        ("POST", "/consumers/c/acls", json!({ "group": "g", "consumer": {} })),
+        ("PUT", "/consumers/c/acls/g", json!({ "group": ["g"] })),
+        ("PUT", "/services/s", json!({ "name": 5, "host": "h" })),
+        ("PUT", "/services/s", json!({ "name": "a b", "host": "h" })),
+    ] {
+        let refused = node.send(method, path, &fields);
+        assert_eq!((refused.status, &refused.json()["code"]), (400, &json!(2)), "{method} {path} {fields}");
+    }
+    let fields = json!({ "group": "other", "consumer": "nobody" });
+    let group = node.made(200, "PUT", "/consumers/c/acls/g", &fields);
+    assert_eq!(group["group"], "g", "the path says it");
+    let tags = json!({ "tags": ["a", "b", "a"], "created_at": null });
+    let changed = node.made(200, "PATCH", "/services/s", &tags);
+    assert_eq!((&changed["tags"], &changed["created_at"]), (&json!(["a", "b"]), &json!(5)));
+}
+
+#[test]
+fn every_refusal_is_json() {
+    let node = Node::stored();
+    let is_json = |answer: &Answer, status: u16, of: &str| {
+        let kind = answer.header("content-type").map(str::to_owned);
+        assert_eq!(
+            (answer.status, kind.as_deref()),
+            (status, Some("application/json; charset=utf-8")),
+            "{of}"
+        );
+        assert!(answer.json()["message"].is_string(), "{of}");
+    };
+    for (method, path) in [
+        ("GET", "/history/-1"),
+        ("GET", "/history/x"),
+        ("GET", "/history/99999999999999999999"),
+        ("POST", "/rollback/-1"),
+        ("POST", "/rollback/1.5"),
+        ("GET", "/services/%ff"),
+        ("GET", "/services/%ff/routes"),
+        ("GET", "/consumers/%ff/consumer_groups"),
+        ("GET", "/tags/%ff"),
+        ("GET", "/schemas/%ff"),
+        ("GET", "/schemas/plugins/%ff"),
+        ("GET", "/upstreams/%ff/health"),
+        ("PUT", "/upstreams/%ff/targets/a/healthy"),
+        ("PUT", "/debug/node/log-level/%ff"),
+        ("DELETE", "/services/%ff"),
+    ] {
+        is_json(&node.ask(method, path, "application/json", ""), 404, path);
+    }
+    let long = format!("{{\"a\": \"{}\"}}", "x".repeat(3 << 20));
+    for path in ["/explain", "/schemas/services/validate", "/schemas/plugins/validate", "/status/ready"] {
+        is_json(&node.ask("POST", path, "application/json", &long), 413, path);
+    }
+}
+
+#[test]
 fn a_batch_is_made_as_a_whole_or_not_at_all() {
     let node = Node::stored();
     let operation =
@@ -337,6 +454,25 @@ fn the_document_describes_every_list_and_all_that_it_refers_to() {
         assert!(document["paths"][path].is_object(), "{path}");
     }
     assert_eq!(document["components"]["schemas"]["services"]["properties"]["port"]["maximum"], 65535);
+    let table = |name: &str| &document["components"]["schemas"][name]["properties"];
+    assert_eq!(table("services")["path"]["type"], json!(["string", "null"]), "null is absence");
+    assert_eq!(table("services")["port"]["type"], "integer", "but not where something must be");
+    for (kind, field) in
+        [("services", "host"), ("routes", "name"), ("upstreams", "name"), ("targets", "target")]
+    {
+        assert!(table(kind)[field]["pattern"].is_string(), "{kind}.{field}");
+    }
+    let asked = |method: &str, path: &str| {
+        document["paths"][path][method]["requestBody"]["content"]["application/json"]["schema"].to_string()
+    };
+    assert!(asked("post", "/services").contains("schemas/services\""));
+    assert!(asked("put", "/services/{key}").contains("schemas/services\""), "the key is no host");
+    let credential = asked("post", "/consumers/{owner}/basic-auth");
+    assert!(credential.contains("password") && !credential.contains("consumer"), "the path says whose it is");
+    let credential = asked("put", "/consumers/{owner}/basic-auth/{key}");
+    assert!(credential.contains("password") && !credential.contains("username"), "and which");
+    let batch = &document["paths"]["/batch"]["post"]["requestBody"]["content"];
+    assert_eq!(batch.as_object().unwrap().keys().collect::<Vec<_>>(), ["application/json"]);
     let text = document.to_string();
     let mut references = 0;
     for reference in text.split("\"$ref\":\"#").skip(1) {
@@ -388,10 +524,16 @@ fn the_document_knows_every_status_that_is_answered() {
                     ("application/x-www-form-urlencoded", "name=a&host=h&paths[]=/b"),
                     ("text/plain", "x"),
                 ] {
-                    let answer = node.ask(&method.to_uppercase(), &path, kind, body);
-                    let status = answer.status.to_string();
-                    assert!(known.contains_key(&status), "{method} {path} {body}: {status} {}", answer.text);
-                    asked += 1;
+                    for query in ["", "?dry_run=1"] {
+                        let answer = node.ask(&method.to_uppercase(), &format!("{path}{query}"), kind, body);
+                        let status = answer.status.to_string();
+                        assert!(
+                            known.contains_key(&status),
+                            "{method} {path} {body}: {status} {}",
+                            answer.text
+                        );
+                        asked += 1;
+                    }
                 }
             }
         }

@@ -248,6 +248,9 @@ fn tables_are_there_for_every_list_and_every_field_has_a_doc() {
     let service = schema::entity("services").expect("there").json_schema();
     assert_eq!(service["properties"]["port"]["maximum"], 65535);
     assert_eq!(service["required"], json!(["host"]));
+    assert_eq!(service["properties"]["protocol"]["enum"][0], "grpc");
+    assert_eq!(service["properties"]["tags"]["type"], json!(["array", "null"]));
+    assert!(service["properties"]["tags"]["items"]["pattern"].is_string());
     assert!(schema::entity("nothing").is_none());
     let kong = schema::entity("upstreams").expect("there").kong_schema();
     let slots =

@@ -1,6 +1,6 @@
 //! What the paths refer to: parameters, responses, the tables of fields.
 
-use gateway_core::config::schema;
+use gateway_core::config::schema::{self, Record};
 use serde_json::{Map, Value, json};
 
 use super::{patch, reference};
@@ -14,6 +14,11 @@ pub(super) fn parameters() -> Value {
         })
     };
     let query = |name: &str, schema: Value| json!({ "name": name, "in": "query", "schema": schema });
+    // As in Kong, anything but `1` is off.
+    let switch = |name: &str| {
+        let schema = json!({ "type": "string" });
+        json!({ "name": name, "in": "query", "schema": schema, "description": "On where it is `1`." })
+    };
     let header = |name: &str, description: &str| json!({ "name": name, "in": "header", "description": description, "schema": { "type": "string" } });
     json!({
         "key": path("key", "The id, or the name."),
@@ -26,9 +31,10 @@ pub(super) fn parameters() -> Value {
         "tags": query("tags", json!({ "type": "string" })),
         "before": query("before", json!({ "type": "integer", "minimum": 0 })),
         "since": query("since", json!({ "type": "integer", "minimum": 0 })),
-        "check_hash": query("check_hash", json!({ "type": "integer", "enum": [0, 1] })),
-        "flatten_errors": query("flatten_errors", json!({ "type": "integer", "enum": [0, 1] })),
-        "dry_run": query("dry_run", json!({ "type": "integer", "enum": [0, 1] })),
+        "check_hash": switch("check_hash"),
+        "flatten_errors": switch("flatten_errors"),
+        "balancer_health": switch("balancer_health"),
+        "dry_run": query("dry_run", json!({ "type": "string", "enum": ["0", "1", "false", "true"] })),
         "If-Match": header("If-Match", "The tag of the entity, or a revision: else 412."),
         "If-None-Match": header("If-None-Match", "`*`: only where nothing is there yet."),
     })
@@ -57,7 +63,11 @@ pub(super) fn schemas() -> Value {
     let mut schemas = Map::new();
     for kind in &KINDS {
         let Some(record) = schema::entity(kind.collection) else { continue };
-        let whole = record.json_schema();
+        let mut whole = record.json_schema();
+        take_twice(&mut whole);
+        if kind.collection == "certificates" {
+            whole["properties"]["snis"] = names_of_servers();
+        }
         let mut partial = whole.clone();
         if let Some(partial) = partial.as_object_mut() {
             partial.remove("required");
@@ -65,12 +75,64 @@ pub(super) fn schemas() -> Value {
         schemas.insert(kind.collection.to_owned(), whole);
         schemas.insert(patch(kind.collection), partial);
     }
+    schemas.insert("group_with_members".to_owned(), group());
+    schemas.insert("form".to_owned(), form());
+    schemas.insert("tried".to_owned(), tried());
     schemas.insert("error".to_owned(), error());
     schemas.insert("batch".to_owned(), batch());
     let name = json!({ "type": ["string", "object"], "description": "An id or a name." });
     let member = json!({ "type": "object", "properties": { "consumer": name, "group": name } });
     schemas.insert("member".to_owned(), member);
     Value::Object(schemas)
+}
+
+/// A value that comes twice in a set is taken once, and not refused.
+fn take_twice(schema: &mut Value) {
+    match schema {
+        Value::Object(words) => {
+            words.remove("uniqueItems");
+            words.values_mut().for_each(take_twice);
+        }
+        Value::Array(schemas) => schemas.iter_mut().for_each(take_twice),
+        _ => {}
+    }
+}
+
+/// The names that a certificate is for, which are entities of their own.
+fn names_of_servers() -> Value {
+    json!({ "type": ["array", "null"], "items": { "type": "string", "minLength": 1 } })
+}
+
+/// A group alone, which shows its members and plugins, too.
+fn group() -> Value {
+    let mut group = schema::entity("consumer_groups").map(Record::json_schema).unwrap_or_default();
+    take_twice(&mut group);
+    let list = |name: &str| json!({ "type": "array", "items": reference("schemas", name) });
+    group["properties"]["consumers"] = list("consumers");
+    group["properties"]["plugins"] = list("plugins");
+    group["properties"]["consumer_group"] = reference("schemas", "consumer_groups");
+    group
+}
+
+fn form() -> Value {
+    let meaning = "The fields of the JSON form as texts: `config.minute=5` for one within another, `tags[]=a` for one of a list.";
+    json!({ "type": "object", "description": meaning })
+}
+
+/// What would be done.
+fn tried() -> Value {
+    json!({
+        "type": "object",
+        "required": ["dry_run", "revision", "status", "body", "differences", "lint"],
+        "properties": {
+            "dry_run": { "const": true },
+            "revision": { "type": "integer", "minimum": 0 },
+            "status": { "type": "integer", "description": "What would be answered." },
+            "body": { "type": ["object", "null"] },
+            "differences": { "type": "array", "items": { "type": "object" } },
+            "lint": { "type": "array", "items": { "type": "object" } },
+        },
+    })
 }
 
 fn error() -> Value {

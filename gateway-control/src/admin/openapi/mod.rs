@@ -6,6 +6,7 @@ mod others;
 use std::sync::{Arc, LazyLock};
 
 use axum::{extract::State, response::Response};
+use gateway_core::config::schema;
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -25,14 +26,14 @@ fn whole() -> Value {
     let mut paths = Map::new();
     for kind in &KINDS {
         if let Some(path) = kind.path {
-            paths.insert(format!("/{path}"), list(kind, &[]));
-            paths.insert(format!("/{path}/{{key}}"), one(kind, &[KEY]));
+            paths.insert(format!("/{path}"), list(kind, None));
+            paths.insert(format!("/{path}/{{key}}"), one(kind, None));
         }
         for parent in kind.parents {
             let Some(above) = Kind::of(parent.collection).and_then(|above| above.path) else { continue };
             let path = format!("/{above}/{{owner}}/{}", parent.segment);
-            paths.insert(path.clone(), list(kind, &[OWNER]));
-            paths.insert(format!("{path}/{{key}}"), one(kind, &[OWNER, KEY]));
+            paths.insert(path.clone(), list(kind, Some(parent)));
+            paths.insert(format!("{path}/{{key}}"), one(kind, Some(parent)));
             if let (Some(path), Some(above)) = (kind.path, Kind::of(parent.collection)) {
                 paths.insert(format!("/{path}/{{key}}/{}", parent.field), up(above, parent));
             }
@@ -81,11 +82,51 @@ fn entity(description: &str, name: &str) -> Value {
     })
 }
 
+/// An entity, or what would become of it.
+fn entity_or_tried(description: &str, name: &str) -> Value {
+    let mut answer = entity(description, name);
+    let schemas = [reference("schemas", name), reference("schemas", "tried")];
+    answer["content"]["application/json"]["schema"] = json!({ "anyOf": schemas });
+    answer
+}
+
+fn tried() -> Value {
+    let schema = reference("schemas", "tried");
+    json!({ "description": "Only tried.", "content": { "application/json": { "schema": schema } } })
+}
+
 fn body(name: &str) -> Value {
-    let schema = reference("schemas", name);
-    let content = |kind: &str| (kind.to_owned(), json!({ "schema": schema }));
-    let kinds = ["application/json", "application/x-www-form-urlencoded", "multipart/form-data"];
-    json!({ "content": kinds.map(content).into_iter().collect::<Map<_, _>>() })
+    forms(&reference("schemas", name))
+}
+
+/// An entity, of which the path gives some fields: these need not be said again.
+fn body_but(kind: &Kind, given: &[&str]) -> Value {
+    let required = schema::entity(kind.collection).map(|record| record.json_schema()["required"].take());
+    let Some(Value::Array(mut required)) = required else { return body(kind.collection) };
+    let before = required.len();
+    required.retain(|field| !given.iter().any(|given| field == given));
+    if required.len() == before {
+        return body(kind.collection);
+    }
+    let fields = reference("schemas", &patch(kind.collection));
+    forms(&match required.is_empty() {
+        true => fields,
+        false => json!({ "allOf": [fields, { "required": required }] }),
+    })
+}
+
+/// JSON by its schema, or a form, which has no types and flat names.
+fn forms(schema: &Value) -> Value {
+    let form = json!({ "schema": reference("schemas", "form") });
+    json!({ "content": {
+        "application/json": { "schema": schema },
+        "application/x-www-form-urlencoded": form,
+        "multipart/form-data": form,
+    } })
+}
+
+fn json_body(name: &str) -> Value {
+    json!({ "required": true, "content": { "application/json": { "schema": reference("schemas", name) } } })
 }
 
 /// What every write may be refused with.
@@ -108,12 +149,15 @@ fn with(mut responses: Map<String, Value>, status: &str, answer: Value) -> Value
     Value::Object(responses)
 }
 
-fn with_all<const N: usize>(
-    mut responses: Map<String, Value>,
-    more: [(&str, Value); N],
-) -> Map<String, Value> {
+fn with_all<const N: usize>(mut responses: Map<String, Value>, more: [(&str, Value); N]) -> Value {
     responses.extend(more.map(|(status, answer)| (status.to_owned(), answer)));
-    responses
+    Value::Object(responses)
+}
+
+/// What a DELETE answers.
+fn gone(description: &str) -> Value {
+    let more = [("200", tried()), ("204", json!({ "description": description }))];
+    with_all(refusals(&[("404", "NotFound")]), more)
 }
 
 fn named(names: &[&str], also: &[&str]) -> Vec<Value> {
@@ -126,8 +170,10 @@ fn operation(verb: &str, kind: &Kind, names: &[&str]) -> String {
     format!("{verb}_{}{nested}", kind.collection)
 }
 
-fn list(kind: &Kind, names: &[&str]) -> Value {
+fn list(kind: &Kind, parent: Option<&Parent>) -> Value {
     let name = kind.collection;
+    let names: &[&str] = if parent.is_some() { &[OWNER] } else { &[] };
+    let given: Vec<_> = parent.map(|parent| parent.field).into_iter().collect();
     json!({
         "get": {
             "tags": [name],
@@ -140,9 +186,10 @@ fn list(kind: &Kind, names: &[&str]) -> Value {
         "post": {
             "tags": [name],
             "parameters": named(names, &["dry_run", "If-Match"]),
-            "requestBody": body(name),
-            "responses": with(
-                refusals(&[("404", "NotFound"), ("409", "Conflict")]), "201", entity("Created.", name)
+            "requestBody": body_but(kind, &given),
+            "responses": with_all(
+                refusals(&[("404", "NotFound"), ("409", "Conflict")]),
+                [("200", tried()), ("201", entity("Created.", name))]
             ),
         },
     })
@@ -161,32 +208,34 @@ fn page(name: &str) -> Value {
     json!({ "description": "One page.", "content": { "application/json": { "schema": schema } } })
 }
 
-fn one(kind: &Kind, names: &[&str]) -> Value {
+fn one(kind: &Kind, parent: Option<&Parent>) -> Value {
     let name = kind.collection;
+    let names: &[&str] = if parent.is_some() { &[OWNER, KEY] } else { &[KEY] };
+    let given: Vec<_> = parent.map(|parent| parent.field).into_iter().chain(kind.key).collect();
+    let shown =
+        if name == "consumer_groups" && !names.contains(&OWNER) { "group_with_members" } else { name };
     let writes = ["dry_run", "If-Match", "If-None-Match"];
     let own = [("404", "NotFound"), ("409", "Conflict")];
     json!({
         "get": {
             "tags": [name], "operationId": operation("get", kind, names), "parameters": named(names, &[]),
             "responses": {
-                "200": entity("The entity.", name), "401": response("Unauthorized"), "404": response("NotFound"),
+                "200": entity("The entity.", shown), "401": response("Unauthorized"), "404": response("NotFound"),
             },
         },
         "put": {
             "tags": [name], "operationId": operation("put", kind, names), "parameters": named(names, &writes),
-            "requestBody": body(name),
-            "responses": with(refusals(&own), "200", entity("Created or replaced.", name)),
+            "requestBody": body_but(kind, &given),
+            "responses": with(refusals(&own), "200", entity_or_tried("Created or replaced.", name)),
         },
         "patch": {
             "tags": [name], "operationId": operation("patch", kind, names), "parameters": named(names, &writes),
             "requestBody": body(&patch(name)),
-            "responses": with(refusals(&own), "200", entity("Changed.", name)),
+            "responses": with(refusals(&own), "200", entity_or_tried("Changed.", name)),
         },
         "delete": {
             "tags": [name], "operationId": operation("delete", kind, names), "parameters": named(names, &writes),
-            "responses": with(
-                refusals(&[("404", "NotFound")]), "204", json!({ "description": "Not there any more." })
-            ),
+            "responses": gone("Not there any more."),
         },
     })
 }
@@ -200,7 +249,7 @@ fn up(above: &Kind, parent: &Parent) -> Value {
         json!({
             "tags": [name], "summary": summary, "parameters": named(&[KEY], &["dry_run"]),
             "requestBody": body(schema),
-            "responses": with(refusals(&own), "200", entity("Changed.", name)),
+            "responses": with(refusals(&own), "200", entity_or_tried("Changed.", name)),
         })
     };
     json!({
@@ -212,6 +261,11 @@ fn up(above: &Kind, parent: &Parent) -> Value {
         },
         "put": write(name),
         "patch": write(&patch(name)),
+        // Kong says that it may be asked for, and refuses it.
+        "delete": {
+            "tags": [name], "summary": "Always refused: an entity goes by its own path.",
+            "parameters": named(&[KEY], &["dry_run"]), "responses": refusals(&own),
+        },
     })
 }
 

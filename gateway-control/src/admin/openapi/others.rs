@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{KEY, OWNER, body, named, refusals, response, with, with_all};
+use super::{KEY, OWNER, body, gone, json_body, named, refusals, response, tried, with, with_all};
 
 /// What is not of entities.
 pub(super) fn paths() -> Map<String, Value> {
@@ -19,7 +19,7 @@ pub(super) fn paths() -> Map<String, Value> {
     let batch = json!({ "post": {
         "summary": "Many writes, all of them or none, in one revision.",
         "parameters": named(&["dry_run"], &[]),
-        "requestBody": body("batch"),
+        "requestBody": json_body("batch"),
         "responses": with(refusals(&[("404", "NotFound"), ("409", "Conflict")]), "200", free.clone()),
     } });
     let rollback = json!({ "post": {
@@ -45,19 +45,18 @@ pub(super) fn paths() -> Map<String, Value> {
                 "text/yaml": { "schema": { "type": "string" } },
                 "application/json": { "schema": { "type": "object" } },
             } },
-            "responses": with(
-                with_all(refusals(&[]), [("200", free.clone()), ("429", response("Unavailable"))]),
-                "201", free.clone()
+            "responses": with_all(
+                refusals(&[]),
+                [("200", free.clone()), ("201", free.clone()), ("429", response("Unavailable"))]
             ),
         },
     });
     let members = |names: &[&str], add: bool| {
         let mut item = get("Who is in which group.", names);
-        let gone =
-            with(refusals(&[("404", "NotFound")]), "204", json!({ "description": "No member any more." }));
+        let gone = gone("No member any more.");
         item["delete"] = json!({ "parameters": named(names, &["dry_run"]), "responses": gone });
         if add {
-            let added = with(refusals(&[("404", "NotFound")]), "201", free.clone());
+            let added = with_all(refusals(&[("404", "NotFound")]), [("200", tried()), ("201", free.clone())]);
             let parameters = named(names, &["dry_run"]);
             item["post"] =
                 json!({ "parameters": parameters, "requestBody": body("member"), "responses": added });
@@ -72,7 +71,10 @@ pub(super) fn paths() -> Map<String, Value> {
         ("/consumers/{owner}/consumer_groups/{key}", members(&[OWNER, KEY], false)),
         ("/schemas/{key}", get("The table of an entity.", &[KEY])),
         ("/schemas/plugins/{key}", get("The table of a plugin.", &[KEY])),
-        ("/upstreams/{key}/health", get("The health of its targets.", &[KEY])),
+        (
+            "/upstreams/{key}/health",
+            get("The health of its targets.", &[KEY, "size", "offset", "tags", "balancer_health"]),
+        ),
         ("/", get("The node.", &[])),
         ("/status", get("Connections, and how changes went.", &[])),
         ("/endpoints", get("All paths.", &[])),

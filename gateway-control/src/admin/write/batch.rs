@@ -44,7 +44,7 @@ struct Operation {
 
 /// Makes all writes of a batch, each on top of those before it, in one revision.
 pub(in crate::admin) async fn batch(control: Arc<Control>, request: Request) -> Result<Response, Failure> {
-    let asked = Asked::of(&request);
+    let asked = Asked::of(&request)?;
     let body = body::in_time(body::whole(request, LONGEST)).await?;
     let batch: Batch = serde_json::from_slice(&body).map_err(|error| Failure::Batch(error.to_string()))?;
     if batch.operations.len() > MOST {

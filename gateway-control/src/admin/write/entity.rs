@@ -2,7 +2,7 @@
 
 use aws_lc_rs::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY};
 use gateway_core::config::{
-    Config,
+    Config, Problem, Problems,
     schema::{self, Kind as FieldKind},
 };
 use serde_json::{Map, Value, json};
@@ -28,10 +28,12 @@ pub(super) fn put(
     given: &Fields,
     mut fields: Fields,
 ) -> Result<(), Failure> {
-    stamp(draft, kind, id, &mut fields);
     keep_members(draft, kind, id, &mut fields);
     let names = certificate::take_names(kind, &mut fields)?;
+    let made = fields.get("created_at").is_some_and(|at| !at.is_null());
+    // Before the id and the times take the place of what was given: that has to be right all the same.
     let mut row = check(draft, kind, fields)?;
+    stamp(draft, kind, id, made, &mut row);
     refer(draft, kind, given, &mut row)?;
     hide_password(kind, given, &mut row);
     if let Some(names) = draft.checked().taken(kind.collection, id, &row) {
@@ -50,15 +52,12 @@ pub(super) fn apply(draft: &mut Draft<'_>, rows: Rows) -> Result<(), Failure> {
     draft.apply(&change).map_err(|problems| refused::problems(&problems))
 }
 
-/// The id, and when it was made and changed.
-fn stamp(draft: &Draft<'_>, kind: &Kind, id: Uuid, fields: &mut Fields) {
-    // An id that is none stays, for the check to refuse.
-    if !id.is_nil() {
-        fields.insert("id".to_owned(), id.to_string().into());
-    }
+/// The id, and when it was made, unless that was given, and changed.
+fn stamp(draft: &Draft<'_>, kind: &Kind, id: Uuid, is_given: bool, fields: &mut Fields) {
+    fields.insert("id".to_owned(), id.to_string().into());
     let now = times::of(kind.collection, times::now());
     let has = |name: &str| schema::entity(kind.collection).is_some_and(|record| record.field(name).is_some());
-    if has("created_at") && fields.get("created_at").is_none_or(Value::is_null) {
+    if has("created_at") && !is_given {
         let before = lookup::row(draft, kind, id).and_then(|mut row| row.remove("created_at"));
         fields.insert("created_at".to_owned(), before.unwrap_or_else(|| now.clone()));
     }
@@ -79,6 +78,17 @@ fn keep_members(draft: &Draft<'_>, kind: &Kind, id: Uuid, fields: &mut Fields) {
 fn check(draft: &Draft<'_>, kind: &Kind, fields: Fields) -> Result<Fields, Failure> {
     let checked = Config::check_entity(kind.collection, &Value::Object(fields), draft.options());
     checked.ok_or(Failure::NotFound)?.map_err(|problems| refused::violation(&problems))
+}
+
+/// Whether one field alone is right.
+pub(super) fn check_field(draft: &Draft<'_>, kind: &Kind, name: &str, value: Value) -> Result<(), Failure> {
+    let alone = Fields::from_iter([(name.to_owned(), value)]);
+    let checked = Config::check_entity(kind.collection, &Value::Object(alone), draft.options());
+    let Err(problems) = checked.ok_or(Failure::NotFound)? else { return Ok(()) };
+    // What else it says is of fields that are not there.
+    let is_its = |problem: &&Problem| problem.path.dotted().split('.').next() == Some(name);
+    let own: Vec<_> = problems.iter().filter(is_its).cloned().collect();
+    if own.is_empty() { Ok(()) } else { Err(refused::violation(&Problems::from(own))) }
 }
 
 /// Turns references into ids that are there.

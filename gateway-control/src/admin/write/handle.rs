@@ -41,7 +41,7 @@ pub(in crate::admin) struct Asked {
 /// POST, PUT, PATCH and DELETE of entities.
 pub(in crate::admin) async fn entity(control: Arc<Control>, request: Request) -> Result<Response, Failure> {
     let place = Place::of(request.uri().path()).ok_or(Failure::NotFound)?;
-    let asked = Asked::of(&request);
+    let asked = Asked::of(&request)?;
     let method = request.method().clone();
     let fields = match method.as_str() {
         "DELETE" => Fields::none(),
@@ -52,11 +52,12 @@ pub(in crate::admin) async fn entity(control: Arc<Control>, request: Request) ->
 }
 
 impl Asked {
-    pub(in crate::admin) fn of(request: &Request) -> Self {
-        let query = Query::of(request.uri().query());
-        let mode = if query.is_on("dry_run") { Mode::Try } else { Mode::Make };
+    pub(in crate::admin) fn of(request: &Request) -> Result<Self, Failure> {
+        let is_dry = Query::of(request.uri().query()).is_dry()?;
+        let mode = if is_dry { Mode::Try } else { Mode::Make };
         let what = format!("{} {}", request.method(), discreet(request.uri().path()));
-        Self { note: Note::new(caller(request), what), mode, conditions: Conditions::of(request.headers()) }
+        let conditions = Conditions::of(request.headers());
+        Ok(Self { note: Note::new(caller(request), what), mode, conditions })
     }
 
     pub(in crate::admin) const fn note(&self) -> &Note {
@@ -80,8 +81,9 @@ impl Asked {
     ) -> Result<Response, Failure> {
         let conditions = self.conditions.clone();
         let checked = move |draft: &mut Draft<'_>| {
-            conditions.check(draft.revision(), || None)?;
-            evaluate(draft)
+            let verdict = conditions.check(draft.revision(), || None);
+            let answer = evaluate(draft)?;
+            verdict.map(|()| answer)
         };
         self.run(control, checked).await
     }

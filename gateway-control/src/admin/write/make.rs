@@ -35,8 +35,10 @@ pub(super) struct Ask {
 /// Makes it.
 pub(super) fn make(draft: &mut Draft<'_>, ask: &Ask) -> Result<Answer, Failure> {
     let Ask { method, place, fields, conditions } = ask;
-    conditions.check(draft.revision(), || current(draft, place))?;
-    match (method.as_str(), place) {
+    // What would be refused without conditions is refused for what it is (RFC 9110 13.2.1); they are about what was
+    // there before.
+    let verdict = conditions.check(draft.revision(), || current(draft, place));
+    let answer = match (method.as_str(), place) {
         ("POST", Place::List { kind, owner }) => create(draft, kind, owner.as_ref(), fields),
         ("PUT", Place::One { kind, owner, key }) => replace(draft, kind, owner.as_ref(), key, fields),
         ("PATCH", Place::One { kind, owner, key }) => update(draft, kind, owner.as_ref(), key, fields),
@@ -48,7 +50,8 @@ pub(super) fn make(draft: &mut Draft<'_>, ask: &Ask) -> Result<Answer, Failure> 
             members::write(draft, method, *from, (group.as_deref(), consumer.as_deref()), fields)
         }
         _ => Err(Failure::MethodNotAllowed),
-    }
+    }?;
+    verdict.map(|()| answer)
 }
 
 /// What stands at a place before anything is made, as it is shown.
@@ -67,7 +70,7 @@ fn create(
     fields: &Fields,
 ) -> Result<Answer, Failure> {
     let mut given = typed(draft, kind, fields, None)?;
-    own(draft, owner, &mut given)?;
+    own(draft, kind, owner, &mut given)?;
     let id = match given.get("id") {
         None | Some(Value::Null) => Uuid::new_v4(),
         // One that is none is refused with the other fields.
@@ -97,9 +100,9 @@ fn replace(
         (Err(_), None, None) => return Err(refused::bad_id()),
     };
     let mut given = typed(draft, kind, fields, None)?;
-    own(draft, owner, &mut given)?;
+    own(draft, kind, owner, &mut given)?;
     if let Some(field) = kind.key.filter(|_| Uuid::parse_str(key).is_err()) {
-        given.insert(field.to_owned(), key.into());
+        overrule(draft, kind, &mut given, (field, key.into()))?;
     }
     entity::put(draft, kind, id, &given, given.clone())?;
     Ok(Answer::entity(draft, kind, id, StatusCode::OK))
@@ -190,12 +193,28 @@ fn belonging(draft: &Draft<'_>, kind: &Kind, owner: &Owner, key: &str) -> Result
 }
 
 /// Sets the reference to the entity whose list it is.
-fn own(draft: &Draft<'_>, owner: Option<&Owner>, given: &mut Map<String, Value>) -> Result<(), Failure> {
-    if let Some(owner) = owner {
-        let id = lookup::owner(draft, owner)?;
-        given.insert(owner.parent.field.to_owned(), json!({ "id": id }));
+fn own(
+    draft: &Draft<'_>,
+    kind: &Kind,
+    owner: Option<&Owner>,
+    given: &mut Map<String, Value>,
+) -> Result<(), Failure> {
+    let Some(owner) = owner else { return Ok(()) };
+    let id = lookup::owner(draft, owner)?;
+    overrule(draft, kind, given, (owner.parent.field, json!({ "id": id })))
+}
+
+/// Puts what the path says in the place of what the request says, which has to be right all the same.
+fn overrule(
+    draft: &Draft<'_>,
+    kind: &Kind,
+    given: &mut Map<String, Value>,
+    (field, value): (&str, Value),
+) -> Result<(), Failure> {
+    match given.insert(field.to_owned(), value) {
+        Some(said) if !said.is_null() => entity::check_field(draft, kind, field, said),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 fn typed(

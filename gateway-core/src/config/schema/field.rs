@@ -26,6 +26,8 @@ pub struct Field {
     pub longest: usize,
     /// What the value must fulfil besides.
     pub checks: Vec<Check>,
+    /// A regular expression (ECMA 262) that all texts match which pass the checks: for JSON Schema, it refuses nothing.
+    pub pattern: Option<&'static str>,
     /// Whether no two entities may have the same value.
     pub unique: bool,
     /// Whether `{vault://...}` is looked up.
@@ -91,6 +93,7 @@ impl Field {
             auto: None,
             longest: usize::MAX,
             checks: Vec::new(),
+            pattern: None,
             unique: false,
             referenceable: false,
             deprecated: None,
@@ -252,6 +255,14 @@ impl Field {
     #[must_use]
     pub fn check(mut self, check: fn(&Value) -> Result<(), String>) -> Self {
         self.checks.push(Check::With(check));
+        self
+    }
+
+    /// The same, with a regular expression (ECMA 262) that all texts match which pass its checks. Only JSON Schema
+    /// shows it; it refuses nothing.
+    #[must_use]
+    pub const fn pattern(mut self, pattern: &'static str) -> Self {
+        self.pattern = Some(pattern);
         self
     }
 

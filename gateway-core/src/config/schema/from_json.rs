@@ -119,8 +119,16 @@ fn kind(schema: &Map<String, Value>, path: &str, deeper: usize) -> Result<Kind, 
         let deeper = deeper.checked_sub(1).ok_or_else(|| format!("{path}: too deep"))?;
         field("", schema.get(word).unwrap_or(&none), &format!("{path}.{word}"), deeper).map(Box::new)
     };
-    match schema.get("type") {
-        None | Some(Value::Array(_)) => Ok(Kind::Any),
+    let word = match schema.get("type") {
+        // Null is absence, which `required` speaks of.
+        Some(Value::Array(words)) => match words.as_slice() {
+            [word, null] if null == "null" => Some(word),
+            _ => None,
+        },
+        word => word,
+    };
+    match word {
+        None => Ok(Kind::Any),
         Some(Value::String(word)) => match word.as_str() {
             "boolean" => Ok(Kind::Boolean),
             "string" => Ok(Kind::String),

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{EntityKind, Field, Kind, Record};
+use super::{Check, EntityKind, Field, Kind, Record};
 
 /// A JSON Schema (draft 2020-12) of declarative files, for editors: completion and docs for every
 /// field of every entity, nested or not. Plugins' own `config` is open in it.
@@ -46,7 +46,7 @@ fn definition(kind: EntityKind) -> Value {
 }
 
 impl Record {
-    /// The table as a JSON Schema (draft 2020-12): types, ranges, defaults and docs. The rules
+    /// The table as a JSON Schema (draft 2020-12): types, ranges, patterns, defaults and docs; null where it stands for absence. The rules
     /// between fields are not in it.
     #[must_use]
     pub fn json_schema(&self) -> Value {
@@ -55,7 +55,7 @@ impl Record {
             .fields
             .iter()
             .chain(shorthands)
-            .map(|field| (field.name.to_string(), field.json_schema()))
+            .map(|field| (field.name.to_string(), field.property()))
             .collect();
         let required: Vec<&str> = self
             .fields
@@ -82,9 +82,26 @@ impl Field {
             && !matches!(self.kind, Kind::Record(_))
     }
 
+    /// The schema of the field within a record, where null may stand for absence.
+    fn property(&self) -> Value {
+        let mut schema = self.json_schema();
+        let has_fields = matches!(self.kind, Kind::Record(_)) && self.default.is_none();
+        if !self.required || has_fields {
+            allow_null(&mut schema);
+        }
+        schema
+    }
+
     fn json_schema(&self) -> Value {
         let mut schema = self.kind.json_schema();
         let Some(properties) = schema.as_object_mut() else { return schema };
+        for check in &self.checks {
+            properties.extend(check.keyword());
+        }
+        // A reference into a vault may stand there, too.
+        if let Some(pattern) = self.pattern.filter(|_| !self.referenceable) {
+            properties.insert("pattern".to_owned(), pattern.into());
+        }
         let length = match self.kind {
             Kind::String => Some(("minLength", "maxLength")),
             Kind::Array(_) | Kind::Set(_) => Some(("minItems", "maxItems")),
@@ -111,6 +128,31 @@ impl Field {
     }
 }
 
+impl Check {
+    /// What JSON Schema has for it.
+    fn keyword(&self) -> Option<(String, Value)> {
+        match self {
+            Self::GreaterThan(bound) => Some(("exclusiveMinimum".to_owned(), json!(bound))),
+            Self::NotOneOf(texts) => Some(("not".to_owned(), json!({ "enum": texts }))),
+            Self::StartsWith(start) => {
+                Some(("pattern".to_owned(), format!("^{}", regex::escape(start)).into()))
+            }
+            Self::With(_) => None,
+        }
+    }
+}
+
+fn allow_null(schema: &mut Value) {
+    let Some(schema) = schema.as_object_mut() else { return };
+    if let Some(kind) = schema.get_mut("type") {
+        *kind = json!([kind, "null"]);
+    } else if let Some(texts) = schema.get_mut("enum").and_then(Value::as_array_mut) {
+        texts.push(Value::Null);
+    } else if let Some(choices) = schema.get_mut("anyOf").and_then(Value::as_array_mut) {
+        choices.push(json!({ "type": "null" }));
+    }
+}
+
 impl Kind {
     fn json_schema(&self) -> Value {
         match self {
@@ -127,13 +169,16 @@ impl Kind {
             Self::Set(element) => {
                 json!({ "type": "array", "items": element.json_schema(), "uniqueItems": true })
             }
-            Self::Map { values, .. } => {
-                json!({ "type": "object", "additionalProperties": values.json_schema() })
+            Self::Map { keys, values } => {
+                json!({
+                    "type": "object", "propertyNames": keys.json_schema(),
+                    "additionalProperties": values.json_schema(),
+                })
             }
             Self::Record(record) => record.json_schema(),
             Self::Foreign(_) => json!({ "anyOf": [
                 { "type": "string" },
-                { "type": "object", "properties": { "id": { "type": "string", "format": "uuid" }, "name": { "type": "string" } } },
+                { "type": "object", "minProperties": 1, "properties": { "id": { "type": "string" }, "name": { "type": "string" } } },
             ] }),
             Self::Any => json!({}),
         }

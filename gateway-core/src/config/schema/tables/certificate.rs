@@ -27,6 +27,7 @@ pub(super) fn sni() -> Record {
         Field::string("name")
             .required()
             .check(check::wildcard_sni)
+            .pattern(check::WILDCARD_SNI)
             .unique()
             .doc("A host name, with at most one `*` as its first or last label."),
         Field::foreign("certificate", "certificates").required().doc("The certificate."),

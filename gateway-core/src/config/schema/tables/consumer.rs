@@ -17,7 +17,7 @@ pub(super) fn consumer() -> Record {
 
 pub(super) fn consumer_group() -> Record {
     table(vec![
-        Field::string("name").required().check(check::name).unique().doc("Unique name."),
+        Field::string("name").required().check(check::name).pattern(check::NAME).unique().doc("Unique name."),
         Field::array("consumers", Field::foreign("", "consumers")).doc("Members."),
     ])
 }

@@ -8,7 +8,7 @@ use super::{
 /// The fields of every credential, and those of this kind between them.
 fn credential(fields: Vec<Field>) -> Record {
     let mut all = vec![
-        Field::string("id").check(check::uuid).doc("Identity; random where absent."),
+        Field::string("id").check(check::uuid).pattern(check::UUID).doc("Identity; random where absent."),
         Field::foreign("consumer", "consumers").required().doc("Whose it is."),
     ];
     all.extend(fields);
@@ -66,7 +66,8 @@ pub(super) fn oauth2() -> Record {
         Field::string("client_id").unique().auto(Auto::Secret).doc("Id of the client; random where absent."),
         Field::string("client_secret").auto(Auto::Secret).doc("Secret of the client; random where absent."),
         Field::boolean("hash_secret").required().default(false).doc("Whether the secret is kept hashed."),
-        Field::array("redirect_uris", Field::string("").check(check::url)).doc("Where answers may go."),
+        Field::array("redirect_uris", Field::string("").check(check::url).pattern(check::URL))
+            .doc("Where answers may go."),
         Field::one_of("client_type", &["confidential", "public"])
             .required()
             .default("confidential")

@@ -130,8 +130,12 @@ impl EntityKind {
 
 /// The fields that stand in every table, and those of this one between them.
 fn table(fields: Vec<Field>) -> Record {
-    let mut all =
-        vec![Field::string("id").check(check::uuid).doc("Identity; made from the name where absent.")];
+    let mut all = vec![
+        Field::string("id")
+            .check(check::uuid)
+            .pattern(check::UUID)
+            .doc("Identity; made from the name where absent."),
+    ];
     all.extend(fields);
     all.push(tags());
     all.push(seconds("created_at", "When it was made, Unix seconds; 0: not known."));
@@ -140,7 +144,8 @@ fn table(fields: Vec<Field>) -> Record {
 }
 
 fn tags() -> Field {
-    Field::set("tags", Field::string("").check(check::tag)).doc("Free labels, for filtering.")
+    Field::set("tags", Field::string("").check(check::tag).pattern(check::TAG))
+        .doc("Free labels, for filtering.")
 }
 
 fn seconds(name: &'static str, doc: &'static str) -> Field {
@@ -148,7 +153,7 @@ fn seconds(name: &'static str, doc: &'static str) -> Field {
 }
 
 fn unique_name() -> Field {
-    Field::string("name").check(check::name).unique().doc("Unique name.")
+    Field::string("name").check(check::name).pattern(check::NAME).unique().doc("Unique name.")
 }
 
 /// A map from header names to values.

@@ -8,9 +8,13 @@ use super::{
 pub(super) fn plugin() -> Record {
     table(vec![
         Field::string("name").required().doc("Which plugin."),
-        Field::string("instance_name").check(check::name).unique().doc("Unique label of this configuration."),
+        Field::string("instance_name")
+            .check(check::name)
+            .pattern(check::NAME)
+            .unique()
+            .doc("Unique label of this configuration."),
         Field::boolean("enabled").required().default(true).doc("Off: as if it were not there."),
-        Field::set("protocols", Field::string(""))
+        Field::set("protocols", Field::string("").pattern(check::PROTOCOL))
             .doc("Protocols it applies to; unset: all that the plugin serves."),
         Field::any("config").doc("The plugin's own fields."),
         Field::foreign("service", "services").doc("Only for this service."),

@@ -10,20 +10,20 @@ use super::{
 pub(super) fn route() -> Record {
     table(vec![
         unique_name(),
-        Field::set("protocols", Field::string(""))
+        Field::set("protocols", Field::string("").pattern(check::PROTOCOL))
             .required()
             .shortest(1)
             .default(list(["http", "https"]))
             .check(protocols)
             .doc("Protocols it serves; requests over others are told to use these."),
-        Field::set("methods", Field::string("").check(check::method)).doc("Upper-case methods; unset: all."),
-        Field::array("hosts", Field::string("").check(check::route_host))
+        Field::set("methods", Field::string("").check(check::method).pattern(check::METHOD)).doc("Upper-case methods; unset: all."),
+        Field::array("hosts", Field::string("").check(check::route_host).pattern(check::ROUTE_HOST))
             .doc("Host names, each with at most one `*` at either end, a port if wanted."),
-        Field::array("paths", Field::string("").check(check::route_path))
+        Field::array("paths", Field::string("").check(check::route_path).pattern(check::ROUTE_PATH))
             .doc("Byte prefixes (`/a`), or regular expressions anchored at the start (`~/a/\\d+`)."),
-        headers("headers", Field::string("").check(check::header_of_route))
+        headers("headers", Field::string("").check(check::header_of_route).pattern(check::HEADER))
             .doc("Header names with the values that match; a value `~*...` is a regular expression."),
-        Field::set("snis", Field::string("").check(check::wildcard_sni)).doc("TLS server names."),
+        Field::set("snis", Field::string("").check(check::wildcard_sni).pattern(check::WILDCARD_SNI)).doc("TLS server names."),
         Field::set("sources", address()).doc("Stream sources."),
         Field::set("destinations", address()).doc("Stream destinations."),
         Field::integer("https_redirect_status_code")
@@ -58,7 +58,10 @@ pub(super) fn route() -> Record {
 
 fn address() -> Field {
     let fields = vec![
-        Field::string("ip").check(check::ip_or_cidr).doc("An address or a range in CIDR notation."),
+        Field::string("ip")
+            .check(check::ip_or_cidr)
+            .pattern(check::IP_OR_CIDR)
+            .doc("An address or a range in CIDR notation."),
         Field::integer("port").between(0, 65535).doc("A port."),
     ];
     Field::record("", Record::new(fields).rule(Rule::at_least_one_of(["ip", "port"])))

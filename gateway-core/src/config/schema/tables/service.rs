@@ -28,20 +28,24 @@ pub(super) fn service() -> Record {
         Field::string("host")
             .required()
             .check(check::host)
+            .pattern(check::HOST)
             .doc("Host name, IP address, or the name of an upstream."),
         Field::integer("port")
             .between(0, 65535)
             .required()
             .default(80)
             .doc("Port; not used where `host` names an upstream."),
-        Field::string("path").check(check::path).doc("Prefix put before the (stripped) request path."),
+        Field::string("path")
+            .check(check::path)
+            .pattern(check::PATH)
+            .doc("Prefix put before the (stripped) request path."),
         timeout("connect_timeout").doc("Milliseconds to make a connection."),
         timeout("write_timeout").doc("Milliseconds between two writes to it."),
         timeout("read_timeout").doc("Milliseconds between two reads from it."),
         Field::foreign("client_certificate", "certificates").doc("Certificate shown to it."),
         Field::boolean("tls_verify").doc("Whether its certificate is verified; unset: the node's setting."),
         Field::integer("tls_verify_depth").between(0, 64).doc("Longest chain accepted."),
-        Field::array("ca_certificates", Field::string("").check(check::uuid))
+        Field::array("ca_certificates", Field::string("").check(check::uuid).pattern(check::UUID))
             .doc("Ids of trust anchors in place of the node's."),
         Field::boolean("enabled").required().default(true).doc("Off: its routes do not match."),
     ])

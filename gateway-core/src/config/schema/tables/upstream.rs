@@ -15,6 +15,7 @@ pub(super) fn upstream() -> Record {
             .required()
             .unique()
             .check(check::upstream_name)
+            .pattern(check::SERVER_NAME)
             .doc("Unique host-like name; a service whose `host` is this name uses the upstream."),
         Field::one_of("algorithm", &["consistent-hashing", "least-connections", "round-robin", "latency"])
             .default("round-robin")
@@ -23,12 +24,23 @@ pub(super) fn upstream() -> Record {
         Field::one_of("hash_fallback", SOURCES)
             .default("none")
             .doc("What is hashed where `hash_on` finds nothing."),
-        Field::string("hash_on_header").check(check::header).doc("Header for `hash_on: header`."),
-        Field::string("hash_fallback_header").check(check::header).doc("Header for `hash_fallback: header`."),
+        Field::string("hash_on_header")
+            .check(check::header)
+            .pattern(check::HEADER)
+            .doc("Header for `hash_on: header`."),
+        Field::string("hash_fallback_header")
+            .check(check::header)
+            .pattern(check::HEADER)
+            .doc("Header for `hash_fallback: header`."),
         Field::string("hash_on_cookie")
             .check(check::cookie)
+            .pattern(check::COOKIE)
             .doc("Cookie for `hash_on: cookie`, issued where missing."),
-        Field::string("hash_on_cookie_path").check(check::path).default("/").doc("Path of that cookie."),
+        Field::string("hash_on_cookie_path")
+            .check(check::path)
+            .pattern(check::PATH)
+            .default("/")
+            .doc("Path of that cookie."),
         Field::string("hash_on_query_arg").doc("Query argument for `hash_on: query_arg`."),
         Field::string("hash_fallback_query_arg").doc("Query argument for `hash_fallback: query_arg`."),
         Field::string("hash_on_uri_capture").doc("Capture for `hash_on: uri_capture`."),
@@ -37,6 +49,7 @@ pub(super) fn upstream() -> Record {
         Field::record("healthchecks", healthchecks()).required().doc("Active and passive health checks."),
         Field::string("host_header")
             .check(check::host_header)
+            .pattern(check::HOST_AND_PORT)
             .doc("`Host` sent to the targets in place of their own."),
         Field::foreign("client_certificate", "certificates").doc("Certificate shown to the targets."),
         Field::boolean("use_srv_name")
@@ -52,8 +65,15 @@ pub(super) fn upstream() -> Record {
 
 pub(super) fn target() -> Record {
     let mut record = Record::new(vec![
-        Field::string("id").check(check::uuid).doc("Identity; made from upstream and target where absent."),
-        Field::string("target").required().check(check::target).doc("Host and port; a missing port is 8000."),
+        Field::string("id")
+            .check(check::uuid)
+            .pattern(check::UUID)
+            .doc("Identity; made from upstream and target where absent."),
+        Field::string("target")
+            .required()
+            .check(check::target)
+            .pattern(check::HOST_AND_PORT)
+            .doc("Host and port; a missing port is 8000."),
         Field::integer("weight").between(0, 65535).default(100).doc("Share of the traffic; 0: none."),
         Field::foreign("upstream", "upstreams").required().doc("The upstream it belongs to."),
         tags(),
@@ -108,13 +128,21 @@ fn active() -> Record {
         check_type(),
         seconds("timeout", 1).doc("Seconds a probe may take."),
         Field::integer("concurrency").between(1, 1 << 31).default(10).doc("Probes at a time."),
-        Field::string("http_path").check(check::path).default("/").doc("Path asked for."),
-        Field::string("https_sni").check(check::sni).doc("Server name of TLS probes."),
+        Field::string("http_path")
+            .check(check::path)
+            .pattern(check::PATH)
+            .default("/")
+            .doc("Path asked for."),
+        Field::string("https_sni")
+            .check(check::sni)
+            .pattern(check::SERVER_NAME)
+            .doc("Server name of TLS probes."),
         Field::boolean("https_verify_certificate")
             .required()
             .default(true)
             .doc("Whether the certificate is verified."),
-        headers("headers", Field::string("").check(check::header)).doc("Extra headers of a probe."),
+        headers("headers", Field::string("").check(check::header).pattern(check::HEADER))
+            .doc("Extra headers of a probe."),
         Field::record(
             "healthy",
             Record::new(vec![

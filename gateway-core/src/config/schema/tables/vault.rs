@@ -17,6 +17,7 @@ pub(super) fn vault() -> Record {
             .required()
             .unique()
             .check(check::vault_prefix)
+            .pattern(check::VAULT_PREFIX)
             .not_one_of(&["env"])
             .doc("Unique word in references."),
         Field::string("name").required().check(kind).doc("Its kind: `env`, the process environment."),
