@@ -77,7 +77,7 @@ fn request(object: &mut Object<'_>, exchange: &Exchange, recorded: &Recorded) {
     let port = exchange.connection.local().port();
     object.text("url", &format!("{scheme}://{}:{port}{target}", exchange.host.name()));
     object.nested("querystring", |query| {
-        arguments(query, target.split_once('?').map_or("", |(_, query)| query))
+        arguments(query, target.split_once('?').map_or("", |(_, query)| query));
     });
     object.nested("headers", |fields| headers(fields, &recorded.request));
     object.number("size", exchange.request_bytes);
