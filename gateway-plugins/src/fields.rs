@@ -4,7 +4,7 @@ use bytes::Bytes;
 use gateway_core::{Body, plugin::Exchange};
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri,
-    header::{CONNECTION, CONTENT_LENGTH, HOST, TE, TRAILER, TRANSFER_ENCODING, UPGRADE},
+    header::{CONTENT_LENGTH, HOST},
     uri::PathAndQuery,
 };
 use smallvec::SmallVec;
@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 use crate::{
     abi::{Answer, MapKind, Side, Status},
     host::{Host, with_exchange},
-    names::Name,
+    names::{FRAMING, Name, frames},
 };
 
 /// A pseudo-header.
@@ -202,22 +202,6 @@ pub(crate) fn write_all(host: &mut Host, map: MapKind, pairs: &[(&[u8], &[u8])])
         write_pseudo(host, map, pseudo, value)?;
     }
     Ok(())
-}
-
-const FRAMING: [HeaderName; 8] = [
-    CONTENT_LENGTH,
-    TRANSFER_ENCODING,
-    CONNECTION,
-    UPGRADE,
-    TE,
-    TRAILER,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-];
-
-/// Whether a field frames the message or belongs to the connection (RFC 9110 section 7.6.1).
-pub(crate) fn frames(name: &HeaderName) -> bool {
-    FRAMING.contains(name)
 }
 
 /// The fields of a map that may be changed now.

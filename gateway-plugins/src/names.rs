@@ -3,9 +3,12 @@
 use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
-use http::HeaderName;
+use http::{
+    HeaderName,
+    header::{CONNECTION, CONTENT_LENGTH, TE, TRAILER, TRANSFER_ENCODING, UPGRADE},
+};
 
-use crate::{abi::Status, fields::frames};
+use crate::abi::Status;
 
 /// A name that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +39,22 @@ impl Names {
         }
         Ok(name)
     }
+}
+
+pub(crate) const FRAMING: [HeaderName; 8] = [
+    CONTENT_LENGTH,
+    TRANSFER_ENCODING,
+    CONNECTION,
+    UPGRADE,
+    TE,
+    TRAILER,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+];
+
+/// Whether a field frames the message or belongs to the connection (RFC 9110 section 7.6.1).
+pub(crate) fn frames(name: &HeaderName) -> bool {
+    FRAMING.contains(name)
 }
 
 #[cfg(test)]

@@ -9,8 +9,9 @@ use super::{
     Switched, Transport, Upstream,
     attempt::Answered,
     download::download,
-    governed::{Rules, hold},
     hashing::Hashed,
+    held::hold,
+    rules::Rules,
     tries::Tries,
     upload::{Upload, Watched},
 };

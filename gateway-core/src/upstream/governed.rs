@@ -1,63 +1,28 @@
 //! The tries of a request where policies have a say: who lets it in, what is tried again, and when.
 
 use std::{
-    pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
-use http::{Request, Response};
-use http_body::{Body as HttpBody, Frame, SizeHint};
+use http::Request;
 use smallvec::SmallVec;
 use tokio::time::sleep;
 
 use super::{
-    Endpoint, Switched,
+    Endpoint,
     attempt::{Answered, Attempt, Failure, Reuse},
     download::download,
     hedged::Met,
     http1::Rewrite,
+    rules::{Permits, Rules, settle},
     tries::{Tries, is_idempotent},
 };
 use crate::{
     Body,
-    error::{BoxError, Error, Reason},
-    plugin::{Admission, Bound, Exchange, Guard, Hedging, Outcome, Permit, Retrying},
+    error::{Error, Reason},
+    plugin::{Admission, Exchange, Outcome, Retrying},
 };
-
-/// The policies that apply to one request.
-#[derive(Default)]
-pub(crate) struct Rules<'a> {
-    pub(super) guards: SmallVec<[&'a dyn Guard; 2]>,
-    retry: Option<&'a Retrying>,
-    pub(super) hedge: Option<&'a Hedging>,
-}
-
-impl<'a> Rules<'a> {
-    /// Adds one; those of higher priority first.
-    pub(crate) fn push(&mut self, bound: &'a Bound) {
-        match bound {
-            Bound::Guard(guard) => self.guards.push(guard.as_ref()),
-            Bound::Retry(retry) => self.retry = self.retry.or(Some(retry)),
-            Bound::Hedge(hedge) => self.hedge = self.hedge.or(Some(hedge)),
-        }
-    }
-
-    /// Whether the budget has one more try; it is taken.
-    fn afford_one(&self) -> bool {
-        self.retry.is_none_or(Retrying::take_one)
-    }
-
-    /// A body up to so many bytes is kept to be sent again.
-    pub(crate) fn replay(&self) -> usize {
-        self.retry.map_or(0, |retry| retry.replay)
-    }
-}
-
-/// Permits of one request or try.
-pub(crate) type Permits = SmallVec<[Permit; 2]>;
 
 /// So many endpoints may refuse a request before it is over.
 const MOST_REFUSALS: usize = 16;
@@ -333,52 +298,4 @@ fn outcome(answered: &Result<Answered, Error>, begun: Instant) -> Outcome {
         Err(error) => Err(error.reason()),
     };
     Outcome { result, took: begun.elapsed() }
-}
-
-/// Tells all, and keeps those that want to be kept.
-fn settle(permits: &mut Permits, outcome: &Outcome) {
-    permits.retain(|permit| permit.settle(outcome));
-}
-
-/// Holds `permits` until the answer is over: its body, or the connection that it became.
-pub(super) fn hold(response: &mut Response<Body>, permits: Permits) {
-    if permits.is_empty() {
-        return;
-    }
-    if let Some(switched) = response.extensions_mut().get_mut::<Switched>() {
-        switched.hold(permits);
-    } else if response.body().as_bytes().is_none() && !response.body().is_end_stream() {
-        let body = std::mem::take(response.body_mut());
-        *response.body_mut() = Body::new(Held { body, permits });
-    }
-}
-
-/// A body, and what is given back at its end.
-struct Held {
-    body: Body,
-    permits: Permits,
-}
-
-impl HttpBody for Held {
-    type Data = Bytes;
-    type Error = BoxError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(cx);
-        if matches!(polled, Poll::Ready(None | Some(Err(_)))) || self.body.is_end_stream() {
-            self.permits.clear();
-        }
-        polled
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
 }

@@ -15,7 +15,7 @@ use tokio::time::sleep;
 use super::{
     Endpoint,
     attempt::{Answered, Failure},
-    governed::{Permits, Rules},
+    rules::{Permits, Rules},
     tries::Tries,
 };
 use crate::{

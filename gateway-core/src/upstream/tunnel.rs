@@ -21,7 +21,7 @@ use tokio::{
 
 use super::{
     download::Lease,
-    governed::Permits,
+    rules::Permits,
     websocket::{Frames, goodbye, masked_goodbye},
 };
 use crate::Closing;

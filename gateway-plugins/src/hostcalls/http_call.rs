@@ -17,9 +17,10 @@ use super::within;
 use crate::{
     abi::{Status, pairs},
     buffer::Buffer,
-    fields::{Pseudo, frames},
+    fields::Pseudo,
     host::{Answered, Event, Host},
     memory::{Called, Caller, bytes, put_u32, view},
+    names::frames,
     sources::Calling,
 };
 

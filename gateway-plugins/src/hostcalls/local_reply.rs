@@ -8,9 +8,10 @@ use wasmtime::Linker;
 use super::within;
 use crate::{
     abi::{Status, pairs},
-    fields::{Pseudo, final_status, frames},
+    fields::{Pseudo, final_status},
     host::Host,
     memory::{Called, Caller, bytes, view},
+    names::frames,
 };
 
 pub(super) fn define(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
