@@ -291,16 +291,20 @@ fn enabled_plugins_a44() {
     // A feature of the core, which other members of the workspace switch on.
     names.retain(|name| name != "compression");
     let all = [
+        "canary",
         "circuit-breaker",
         "concurrency-limit",
         "correlation-id",
         "cors",
         "file-log",
+        "hedge",
         "http-log",
+        "mirror",
         "prometheus",
         "proxy-cache",
         "request-size-limiting",
         "retry",
+        "traffic-split",
     ];
     assert_eq!(*names, all);
 }

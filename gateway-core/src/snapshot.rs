@@ -35,14 +35,15 @@ use plugins::Families;
 
 /// A configuration, compiled. Immutable: a change makes the next one, which shares what did not change.
 pub struct Snapshot {
-    /// The plugins that it was compiled with.
-    plugins: Arc<Registry>,
     checked: Checked,
     router: Router<Arc<Entry>>,
     backends: Backends,
     families: Families,
     detours: Detours,
     identities: Arc<Identities>,
+    /// The plugins that it was compiled with. The last field, so that they end after what they configured: a plugin may
+    /// have to bring away what that leaves.
+    plugins: Arc<Registry>,
 }
 
 impl Snapshot {

@@ -61,6 +61,7 @@ const EXPORT_EXAMPLES: &str = "\
 Examples:
   gateway export > kong.yml
   gateway export --output kong.yml --admin 127.0.0.1:9001
+  gateway export --store /var/lib/gateway  while no gateway has it open
 
 Keys and passwords stand in it in clear; references to vaults stay references.";
 

@@ -1,6 +1,7 @@
 //! The standalone gateway: `kong.yml` in, requests through.
 
 mod address;
+mod admin;
 mod banner;
 mod check;
 mod cli;

@@ -2,15 +2,11 @@
 
 use std::{
     io,
-    net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use gateway_control::{
-    Control, Follow, Loaded, LogLevel, Watch, WatchError,
-    admin::{Access, Admin, AdminServer},
-};
+use gateway_control::{Control, Follow, Loaded, LogLevel, Watch, WatchError, admin::AdminServer};
 use gateway_core::{
     Gateway,
     server::{Phase, Running},
@@ -20,6 +16,7 @@ use tokio::{runtime, time::sleep};
 use tracing::{error, info, warn};
 
 use crate::{
+    admin,
     banner::{self, Banner},
     cli::{LogFormat, RunArgs},
     demo,
@@ -99,7 +96,7 @@ impl Node {
         let what = What::of(settings, &plugins)?;
         let listeners = Listeners::of(settings);
         let bound = listeners.bind(settings, &what.certificates)?;
-        let admin = settings.admin.map(|address| bind_admin(address.0, settings)).transpose()?;
+        let admin = settings.admin.map(|address| admin::bind(address.0, settings)).transpose()?;
         let mut banner = listeners.banner(settings, &bound);
 
         let gateway = node::gateway(settings);
@@ -216,20 +213,6 @@ fn follow_plugins(
             watch.reload();
         }
     })
-}
-
-/// The Admin API for those whom the settings let in.
-fn bind_admin(address: SocketAddr, settings: &Settings) -> Result<Admin, Failure> {
-    let tokens = settings.admin_tokens.iter().map(|(name, token)| (name.as_str(), token.as_str()));
-    let tokens: Vec<_> =
-        settings.admin_token.iter().map(|token| ("admin", token.as_str())).chain(tokens).collect();
-    if tokens.is_empty() && !address.ip().is_loopback() {
-        warn!(%address, "the Admin API is open to everybody who reaches it: bind it to loopback, or set admin_token");
-    }
-    let access =
-        tokens.into_iter().fold(Access::default(), |access, (name, token)| access.token(name, token));
-    let access = settings.admin_hosts.iter().flatten().fold(access, |access, host| access.host(host));
-    Ok(Admin::bind(address)?.access(access))
 }
 
 /// What became of a new content of the file.

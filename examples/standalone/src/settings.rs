@@ -36,6 +36,10 @@ pub(crate) struct Settings {
     /// More of them, by the name that stands in the history.
     pub(crate) admin_tokens: BTreeMap<String, Token>,
     pub(crate) admin_hosts: Option<Vec<String>>,
+    pub(crate) admin_tls_cert: Option<PathBuf>,
+    pub(crate) admin_tls_key: Option<PathBuf>,
+    /// Anchors of those who may ask, PEM.
+    pub(crate) admin_client_ca: Option<PathBuf>,
     #[serde(deserialize_with = "count::<_, _, 1, 1_024>")]
     pub(crate) workers: Option<u16>,
     pub(crate) router_flavor: Option<RouterFlavor>,
@@ -212,6 +216,9 @@ impl TryFrom<String> for Network {
 const KEYS: &[&str] = &[
     "admin_token",
     "admin_hosts",
+    "admin_tls_cert",
+    "admin_tls_key",
+    "admin_client_ca",
     "store_copy",
     "store_ca",
     "path_templates",
@@ -468,6 +475,7 @@ mod tests {
             let value = match *key {
                 "admin_token" => "a long random text",
                 "admin_hosts" => "admin.internal, gateway",
+                "admin_tls_cert" | "admin_tls_key" | "admin_client_ca" => "/etc/gateway/admin.pem",
                 "store_copy" | "store_ca" => "/var/lib/gateway",
                 "compat" => "kong-3.9-strict",
                 "branding" => "neutral",

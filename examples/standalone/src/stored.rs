@@ -70,7 +70,16 @@ pub(crate) fn control(
 }
 
 fn refused(refusal: &Refusal) -> Failure {
-    Failure::new(format!("what the store keeps is refused:\n{refusal}"))
+    let way_out =
+        "`gateway export --store` writes it as a file, which can be put right and fill another store";
+    Failure::new(format!("what the store keeps is refused:\n{refusal}\n{way_out}"))
+}
+
+/// What a store keeps that no gateway has open, as a declarative file. It need not be right.
+pub(crate) fn text(place: &str) -> Result<String, Failure> {
+    let settings = Settings { store: Some(place.to_owned()), ..Settings::default() };
+    let store = open(&settings)?.ok_or_else(|| Failure::new("there is no store"))?;
+    Ok(store.read()?.config.to_yaml())
 }
 
 fn fill(control: &Control, path: &Path) -> Result<(), Failure> {

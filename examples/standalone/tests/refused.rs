@@ -43,6 +43,18 @@ fn a_file_that_cannot_be_read_is_named() {
 }
 
 #[test]
+fn certificates_of_the_admin_api_belong_together() {
+    let directory = Directory::new();
+    let settings = directory.put("settings.toml", "admin = \"127.0.0.1:0\"\nadmin_client_ca = \"ca.pem\"\n");
+    one_line(&["--settings", &settings], &["admin_tls_cert and admin_tls_key belong together"]);
+    let missing = directory.path("cert.pem");
+    let both =
+        format!("admin = \"127.0.0.1:0\"\nadmin_tls_cert = \"{missing}\"\nadmin_tls_key = \"{missing}\"\n");
+    let settings = directory.put("settings.toml", &both);
+    one_line(&["--settings", &settings], &["cannot read", &missing]);
+}
+
+#[test]
 fn wrong_settings_are_named_with_file_line_and_field() {
     let directory = Directory::new();
     let settings = directory.put("settings.toml", "workers = 1\n[limits]\nhaed = 1\n");

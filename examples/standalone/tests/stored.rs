@@ -114,6 +114,31 @@ fn history_is_shown_and_gone_back_in() {
 }
 
 #[test]
+fn what_cannot_be_served_any_more_is_named_and_can_be_had_as_a_file() {
+    let directory = Directory::new();
+    let store = directory.path("store");
+    let secret = kong(upstream(Duration::ZERO), "/one")
+        + "plugins: [{name: http-log, config: {http_endpoint: '{vault://env/LOG_URL}'}}]\n";
+    let file = directory.put("kong.yml", &secret);
+    let mut command =
+        kit::command(&[&file, "--store", &store, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
+    command.env("LOG_URL", "http://sesame.internal/");
+    let mut gateway = Gateway::spawn(command);
+    assert_eq!(gateway.get("/one").status, 200);
+    let used = failure(&["export", "--store", &store]);
+    assert!(used.contains("is in use by process"), "{used}");
+    gateway.signal(Signal::TERM);
+    gateway.ended();
+
+    // The secret is not set here.
+    let told = failure(&["--store", &store, "--listen", "127.0.0.1:0"]);
+    assert!(told.contains("LOG_URL is not set") && told.contains("`gateway export --store`"), "{told}");
+    let exported = output(&["export", "--store", &store]);
+    let text = String::from_utf8(exported.stdout).unwrap();
+    assert!(text.contains("{vault://env/LOG_URL}") && !text.contains("sesame"), "{text}");
+}
+
+#[test]
 fn a_token_is_asked_for_and_its_name_stands_in_the_history() {
     let directory = Directory::new();
     let file = directory.put("kong.yml", &kong(upstream(Duration::ZERO), "/one"));

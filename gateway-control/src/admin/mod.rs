@@ -57,7 +57,7 @@ use std::{io, net::SocketAddr, sync::Arc};
 
 use gateway_core::{
     Body,
-    server::{BindError, Bound, Running, Server, Settings, TowerServe},
+    server::{BindError, Bound, Certificates, Running, Server, Settings, TowerServe},
 };
 use http::Request;
 use tower::ServiceExt;
@@ -88,10 +88,20 @@ impl Admin {
     /// # Errors
     /// When it cannot be listened on.
     pub fn bind(address: SocketAddr) -> Result<Self, BindError> {
-        let mut settings = Settings::default();
-        settings.workers = 1;
-        settings.max_connections = 1024;
-        Ok(Self { bound: Server::new(settings).listen(address).bind()?, access: Access::default() })
+        Self::on(server().listen(address))
+    }
+
+    /// The same over TLS. With certificates [`for_clients_of`](Certificates::for_clients_of) an anchor only its clients
+    /// are answered.
+    ///
+    /// # Errors
+    /// As [`bind`](Self::bind).
+    pub fn bind_tls(address: SocketAddr, certificates: &Certificates) -> Result<Self, BindError> {
+        Self::on(server().listen_tls(address, certificates))
+    }
+
+    fn on(server: Server) -> Result<Self, BindError> {
+        Ok(Self { bound: server.bind()?, access: Access::default() })
     }
 
     /// The same for those whom `access` lets in.
@@ -113,6 +123,14 @@ impl Admin {
         let running = self.bound.start(move |_| TowerServe(router.clone()))?;
         Ok(AdminServer { addresses, _running: running })
     }
+}
+
+/// One worker, and not more connections than an operator needs.
+fn server() -> Server {
+    let mut settings = Settings::default();
+    settings.workers = 1;
+    settings.max_connections = 1024;
+    Server::new(settings)
 }
 
 impl AdminServer {

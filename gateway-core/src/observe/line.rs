@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::{
     json::{push_number, push_string},
     latencies::Latencies,
+    redacted::redacted,
 };
 use crate::plugin::Exchange;
 
@@ -59,7 +60,7 @@ fn push_request(out: &mut Vec<u8>, exchange: &Exchange) {
     out.extend_from_slice(&exchange.request_id.digits());
     out.push(b'"');
     push_field(out, "method", exchange.method.as_str().as_bytes());
-    push_field(out, "uri", target(exchange).as_bytes());
+    push_field(out, "uri", redacted(target(exchange)).as_bytes());
     if !exchange.host.name().is_empty() {
         push_field(out, "host", exchange.host.value().as_bytes());
     }

@@ -26,6 +26,7 @@ mod metrics;
 mod node;
 mod observer;
 mod record;
+mod redacted;
 mod route;
 mod server;
 mod sink;

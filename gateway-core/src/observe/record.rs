@@ -14,6 +14,7 @@ use serde_json::Value;
 use super::{
     json::{push_number, push_string},
     latencies::Latencies,
+    redacted::redacted,
 };
 use crate::plugin::{Exchange, Recorded, Try};
 
@@ -46,7 +47,7 @@ pub fn push_record(out: &mut Vec<u8>, exchange: &Exchange, now: SystemTime) {
     let mut record = Object::begin(out);
     record.nested("request", |object| request(object, exchange, recorded));
     let upstream_uri = recorded.upstream_uri.as_ref().and_then(|uri| uri.path_and_query());
-    record.text("upstream_uri", upstream_uri.map_or("", |uri| uri.as_str()));
+    record.text("upstream_uri", &redacted(upstream_uri.map_or("", |uri| uri.as_str())));
     record.text("upstream_status", &upstream_status(&recorded.tries));
     record.nested("response", |object| {
         object.number("status", u64::from(exchange.status.as_u16()));
@@ -68,14 +69,16 @@ pub fn push_record(out: &mut Vec<u8>, exchange: &Exchange, now: SystemTime) {
 }
 
 fn request(object: &mut Object<'_>, exchange: &Exchange, recorded: &Recorded) {
-    let target = exchange.uri.path_and_query().map_or("", |target| target.as_str());
+    let target = redacted(exchange.uri.path_and_query().map_or("", |target| target.as_str()));
     object.text("id", &exchange.request_id.to_string());
     object.text("method", exchange.method.as_str());
-    object.text("uri", target);
+    object.text("uri", &target);
     let scheme = if exchange.client.scheme.is_tls() { "https" } else { "http" };
     let port = exchange.connection.local().port();
     object.text("url", &format!("{scheme}://{}:{port}{target}", exchange.host.name()));
-    object.nested("querystring", |query| arguments(query, exchange.uri.query().unwrap_or_default()));
+    object.nested("querystring", |query| {
+        arguments(query, target.split_once('?').map_or("", |(_, query)| query));
+    });
     object.nested("headers", |fields| headers(fields, &recorded.request));
     object.number("size", exchange.request_bytes);
     if let Some(tls) = exchange.connection.tls() {

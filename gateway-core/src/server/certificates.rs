@@ -11,10 +11,10 @@ use std::{
 
 use arc_swap::ArcSwap;
 use rustls::{
-    SignatureAlgorithm,
+    RootCertStore, SignatureAlgorithm,
     crypto::CryptoProvider,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
-    server::{ClientHello, ResolvesServerCert},
+    server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier},
     sign::CertifiedKey,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -81,7 +81,7 @@ impl Certificates {
             names: ArcSwap::from_pointee(Names::read(config, None)?),
             warned: AtomicBool::new(false),
         });
-        let acceptor = server_config(resolver.clone())
+        let acceptor = server_config(resolver.clone(), WebPkiClientVerifier::no_client_auth())
             .map_err(|error| vec![CertificateError { entity: "tls".into(), problem: error.to_string() }])?;
         Ok(Self { resolver, acceptor: TlsAcceptor::from(Arc::new(acceptor)) })
     }
@@ -106,6 +106,25 @@ impl Certificates {
         let by_name = self.resolver.names.load().by_name.clone();
         self.put(Names { by_name, default: Some(Arc::new(vec![Arc::new(chain)])) });
         Ok(())
+    }
+
+    /// The same certificates for a listener that only those reach who show a certificate from one of these anchors (PEM).
+    /// Others fail in the handshake.
+    ///
+    /// # Errors
+    /// What is wrong with the anchors.
+    pub fn for_clients_of(&self, anchors: &str) -> Result<Self, CertificateError> {
+        let wrong = |problem: String| CertificateError { entity: "client anchors".into(), problem };
+        let mut roots = RootCertStore::empty();
+        for anchor in CertificateDer::pem_slice_iter(anchors.as_bytes()) {
+            let anchor = anchor.map_err(|error| wrong(error.to_string()))?;
+            roots.add(anchor).map_err(|error| wrong(error.to_string()))?;
+        }
+        let clients = WebPkiClientVerifier::builder_with_provider(roots.into(), provider().into()).build();
+        let clients = clients.map_err(|error| wrong(error.to_string()))?;
+        let acceptor =
+            server_config(self.resolver.clone(), clients).map_err(|error| wrong(error.to_string()))?;
+        Ok(Self { resolver: Arc::clone(&self.resolver), acceptor: TlsAcceptor::from(Arc::new(acceptor)) })
     }
 
     /// Whether every handshake would be refused.

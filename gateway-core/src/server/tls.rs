@@ -5,7 +5,7 @@ use std::{io, sync::Arc};
 use rustls::{
     ProtocolVersion, ServerConfig, ServerConnection,
     crypto::{CryptoProvider, aws_lc_rs},
-    server::ResolvesServerCert,
+    server::{ResolvesServerCert, danger::ClientCertVerifier},
     version::{TLS12, TLS13},
 };
 
@@ -16,10 +16,13 @@ pub(super) fn provider() -> CryptoProvider {
     aws_lc_rs::default_provider()
 }
 
-pub(super) fn server_config(resolver: Arc<dyn ResolvesServerCert>) -> Result<ServerConfig, rustls::Error> {
+pub(super) fn server_config(
+    resolver: Arc<dyn ResolvesServerCert>,
+    clients: Arc<dyn ClientCertVerifier>,
+) -> Result<ServerConfig, rustls::Error> {
     let mut config = ServerConfig::builder_with_provider(Arc::new(provider()))
         .with_protocol_versions(&[&TLS13, &TLS12])?
-        .with_no_client_auth()
+        .with_client_cert_verifier(clients)
         .with_cert_resolver(resolver);
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     config.max_early_data_size = 0;

@@ -32,7 +32,7 @@ pub(super) struct World {
     pub(super) functions: RefCell<BTreeMap<&'static str, Scripted>>,
     pub(super) limiters: RefCell<Limiters>,
     /// Lists of header fields.
-    pub(super) lists: RefCell<Vec<Vec<(String, Option<String>)>>>,
+    pub(super) lists: RefCell<Vec<List>>,
     pub(super) store: RefCell<Store>,
     pub(super) properties: RefCell<BTreeMap<String, Vec<u8>>>,
     pub(super) lines: RefCell<Vec<(Level, String)>>,
@@ -44,6 +44,9 @@ pub(super) struct World {
     pub(super) effective: Cell<u32>,
     pub(super) hand: RefCell<Hand>,
 }
+
+/// Header fields: names, and the values that are always the same.
+type List = Vec<(String, Option<String>)>;
 
 /// What is at hand in some callbacks only.
 #[derive(Default)]

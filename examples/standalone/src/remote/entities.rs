@@ -16,6 +16,7 @@ use crate::{
     file,
     plugins::NodePlugins,
     settings::Settings,
+    stored,
 };
 
 /// Where the entities go.
@@ -24,6 +25,10 @@ pub(crate) struct ExportArgs {
     /// The file that is written [default: standard output]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+
+    /// A store that no gateway has open, in place of a running gateway's
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["admin", "token"])]
+    store: Option<String>,
 
     #[command(flatten)]
     admin: AdminArgs,
@@ -45,7 +50,10 @@ pub(crate) struct ImportArgs {
 
 /// Writes all entities as a declarative file; secrets of the vaults stay where they are.
 pub(crate) fn export(args: &ExportArgs) -> Result<(), Failure> {
-    let text = text(&args.admin.client()?)?;
+    let text = match &args.store {
+        Some(place) => stored::text(place)?,
+        None => text(&args.admin.client()?)?,
+    };
     match &args.output {
         None => Ok(std::io::stdout().write_all(text.as_bytes())?),
         Some(path) => private(path, &text)

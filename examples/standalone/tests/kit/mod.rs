@@ -49,9 +49,18 @@ pub(crate) fn command(args: &[&str]) -> Command {
     command
 }
 
-/// Runs it to its end.
+/// Runs it to its end; one that goes on instead is ended.
+#[track_caller]
 pub(crate) fn output(args: &[&str]) -> Output {
-    command(args).output().unwrap()
+    let child = command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let pid = Pid::from_child(&child);
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || sender.send(child.wait_with_output()));
+    let Ok(output) = receiver.recv_timeout(PATIENCE * 2) else {
+        kill_process(pid, Signal::KILL).ok();
+        panic!("{args:?} does not end");
+    };
+    output.unwrap()
 }
 
 /// What it said on standard error, and that it failed.
