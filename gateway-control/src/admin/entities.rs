@@ -26,6 +26,8 @@ use crate::{Control, control::View};
 
 const LIST: &str = "GET, HEAD, OPTIONS, POST";
 const ONE: &str = "DELETE, GET, HEAD, OPTIONS, PATCH, PUT";
+/// DELETE is answered there, too, but always refused: `Allow` has what is supported (RFC 9110 10.2.1).
+const ABOVE: &str = "GET, HEAD, OPTIONS, PATCH, PUT";
 
 /// Adds the paths of all kinds.
 pub(super) fn routes(mut paths: Paths) -> Paths {
@@ -109,7 +111,7 @@ fn up(paths: Paths, path: String, kind: &'static Kind, parent: &'static Parent) 
             (None, None) => Err(Failure::NotFound),
         }
     };
-    paths.add(path, endpoint(get(read).patch(write).put(write).delete(write), ONE))
+    paths.add(path, endpoint(get(read).patch(write).put(write).delete(write), ABOVE))
 }
 
 /// One entity as `body` shows it; where it can be changed, with the tag that a change may ask for.

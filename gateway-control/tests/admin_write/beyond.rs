@@ -156,6 +156,21 @@ fn what_takes_no_effect_has_to_be_right_all_the_same() {
 }
 
 #[test]
+fn the_methods_that_are_allowed_are_those_of_the_document() {
+    let node = Node::stored();
+    let document = node.get("/openapi.json").json();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        let asked =
+            ["{key}", "{owner}", "{revision}"].iter().fold(path.clone(), |path, at| path.replace(at, "1"));
+        let allow = node.ask("OPTIONS", &asked, "", "").header("allow").unwrap().to_lowercase();
+        let allowed = allow.split(", ").filter(|method| !matches!(*method, "head" | "options"));
+        let mut known: Vec<_> = item.as_object().unwrap().keys().map(String::as_str).collect();
+        known.sort_unstable();
+        assert_eq!(allowed.collect::<Vec<_>>(), known, "{path}");
+    }
+}
+
+#[test]
 fn every_refusal_is_json() {
     let node = Node::stored();
     let is_json = |answer: &Answer, status: u16, of: &str| {

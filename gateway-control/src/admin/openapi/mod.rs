@@ -261,11 +261,6 @@ fn up(above: &Kind, parent: &Parent) -> Value {
         },
         "put": write(name),
         "patch": write(&patch(name)),
-        // Kong says that it may be asked for, and refuses it.
-        "delete": {
-            "tags": [name], "summary": "Always refused: an entity goes by its own path.",
-            "parameters": named(&[KEY], &["dry_run"]), "responses": refusals(&own),
-        },
     })
 }
 
