@@ -161,6 +161,41 @@ fn a_flipped_bit_loses_nothing_wherever_it_is() {
 }
 
 #[test]
+fn a_store_that_is_gone_or_cut_to_nothing_goes_on_with_its_copy() {
+    for empty in [false, true] {
+        let directory = Directory::new();
+        drop(filled(&directory, 3));
+        let file = directory.path().join("store.redb");
+        fs::remove_file(&file).unwrap();
+        if empty {
+            fs::write(&file, "").unwrap();
+        }
+        let store = Embedded::open(directory.path()).unwrap();
+        assert_eq!(store.read().unwrap().config, count(Revision::new(3)));
+        write(&store, 1);
+        drop(store);
+        let store = Embedded::open(directory.path()).unwrap();
+        assert_eq!(store.read().unwrap().config, count(Revision::new(4)));
+    }
+}
+
+#[test]
+fn a_copy_that_nobody_understands_is_not_written_over_by_an_empty_store() {
+    let directory = Directory::new();
+    fs::write(directory.path().join("copy.jsonl"), "of another version\n").unwrap();
+    drop(Embedded::open(directory.path()).unwrap());
+    assert!(names(&directory).iter().any(|name| name.starts_with("copy.jsonl.damaged-")));
+}
+
+#[test]
+fn a_folder_that_others_may_write_to_is_refused() {
+    let directory = Directory::new();
+    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o777)).unwrap();
+    let refused = Embedded::open(directory.path()).unwrap_err().to_string();
+    assert!(refused.contains("others may write to"), "{refused}");
+}
+
+#[test]
 fn without_a_copy_a_damaged_store_begins_empty() {
     let directory = Directory::new();
     drop(filled(&directory, 3));

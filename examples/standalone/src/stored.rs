@@ -17,7 +17,13 @@ const DATABASE: [&str; 2] = ["postgres://", "postgresql://"];
 /// The store that the settings name, if they name one.
 pub(crate) fn open(settings: &Settings) -> Result<Option<Arc<dyn Store>>, Failure> {
     let Some(place) = &settings.store else { return Ok(None) };
-    let opened = if is_database(place) { database(place, settings) } else { folder(place) };
+    let opened = match place.split_once("://") {
+        _ if is_database(place) => database(place, settings),
+        Some((scheme, _)) => Err(Failure::new(format!(
+            "'{scheme}://' is no store that there is: a folder, or postgres://USER@HOST/DATABASE"
+        ))),
+        None => folder(place),
+    };
     opened.map(Some).map_err(|failure| Failure::new(format!("store: {failure}")))
 }
 
@@ -77,6 +83,10 @@ fn refused(refusal: &Refusal) -> Failure {
 
 /// What a store keeps that no gateway has open, as a declarative file. It need not be right.
 pub(crate) fn text(place: &str) -> Result<String, Failure> {
+    let folder = Path::new(place);
+    if !is_database(place) && !["store.redb", "copy.jsonl"].iter().any(|file| folder.join(file).exists()) {
+        return Err(Failure::new(format!("there is no store in {place}")));
+    }
     let settings = Settings { store: Some(place.to_owned()), ..Settings::default() };
     let store = open(&settings)?.ok_or_else(|| Failure::new("there is no store"))?;
     Ok(store.read()?.config.to_yaml())

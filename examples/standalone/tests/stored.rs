@@ -70,6 +70,17 @@ fn a_wrong_file_fills_nothing() {
 }
 
 #[test]
+fn a_store_that_is_not_there_and_one_of_another_kind_are_refused() {
+    let directory = Directory::new();
+    let none = directory.path("none");
+    let told = failure(&["export", "--store", &none]);
+    assert!(told.contains(&format!("there is no store in {none}")), "{told}");
+    assert!(!std::path::Path::new(&none).exists(), "nothing is made");
+    let told = failure(&["--store", "mysql://me:s3cret@db/kong", "--listen", "127.0.0.1:0"]);
+    assert!(told.contains("'mysql://' is no store that there is") && !told.contains("s3cret"), "{told}");
+}
+
+#[test]
 fn a_store_in_use_is_told_with_the_process() {
     let directory = Directory::new();
     let store = directory.path("store");

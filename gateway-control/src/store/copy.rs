@@ -3,7 +3,7 @@
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},
     io::{self, BufWriter, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
@@ -129,9 +129,15 @@ impl Copy {
     }
 }
 
-/// Makes a directory if it is not there, for the owner only.
+/// Makes a directory if it is not there, for the owner only. One that others may write to is refused: what stands in it is
+/// served.
 pub(super) fn directory(path: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path)
+    DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+    if fs::metadata(path)?.mode() & 0o022 != 0 {
+        let name = path.display();
+        return Err(io::Error::other(format!("others may write to {name} (chmod 700)")));
+    }
+    Ok(())
 }
 
 /// For the owner only: secrets stand in it.

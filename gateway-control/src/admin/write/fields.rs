@@ -31,11 +31,11 @@ impl Fields {
             "application/x-www-form-urlencoded" => {
                 let body = body::whole(request, LONGEST).await?;
                 let pairs = form_urlencoded::parse(&body).into_owned();
-                Ok(Self::form(pairs.map(|(name, value)| (name, Value::from(value)))))
+                Self::form(pairs.map(|(name, value)| (name, Value::from(value))))
             }
             "multipart/form-data" => {
                 let parts = body::parts(request, LONGEST).await?;
-                Ok(Self::form(parts.into_iter().filter_map(|part| Some((part.name.clone(), meant(&part)?)))))
+                Self::form(parts.into_iter().filter_map(|part| Some((part.name.clone(), meant(&part)?))))
             }
             "" if is_empty(request.headers()) => Ok(Self::none()),
             _ => Err(Failure::MediaType),
@@ -51,8 +51,12 @@ impl Fields {
         serde_json::from_slice(body).map(Self::Json).map_err(|_| Failure::Json)
     }
 
-    fn form(pairs: impl Iterator<Item = (String, Value)>) -> Self {
-        Self::Form(form::decode(pairs.take(MOST)))
+    fn form(pairs: impl Iterator<Item = (String, Value)>) -> Result<Self, Failure> {
+        let pairs: Vec<_> = pairs.take(MOST + 1).collect();
+        if pairs.len() > MOST {
+            return Err(Failure::TooLarge);
+        }
+        Ok(Self::Form(form::decode(pairs)))
     }
 
     /// A field that is a text in either form.

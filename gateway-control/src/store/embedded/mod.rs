@@ -3,7 +3,7 @@
 mod tables;
 
 use std::{
-    fmt,
+    fmt, fs,
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -74,6 +74,9 @@ impl Embedded {
     pub fn open_with(directory: impl AsRef<Path>, history: History) -> Result<Self, StoreError> {
         let directory = Directory::lock(directory.as_ref())?;
         let (database, stored) = match open(&directory) {
+            Ok((database, stored, Intact::Yes)) if stored.revision == Revision::NONE => {
+                begin(&directory, database, stored)?
+            }
             Ok((database, stored, Intact::Yes)) => (database, stored),
             Ok((database, stored, Intact::Repaired)) => catch_up(&directory, database, stored)?,
             Err(Fault::Damaged(reason)) => recover(&directory, &reason)?,
@@ -187,6 +190,29 @@ fn engine(directory: &Directory) -> Result<(Database, Intact), redb::Error> {
     // A file that is something else altogether may be more than the engine is ready for.
     let opened = catch_unwind(AssertUnwindSafe(|| tables::open(&directory.store())));
     opened.unwrap_or_else(|_| Err(redb::Error::Corrupted("the engine gave up on it".to_owned())))
+}
+
+/// A database with nothing in it may stand in the place of one that is gone, or was cut to nothing: the copy knows, and
+/// is not written over before it was asked.
+fn begin(
+    directory: &Directory,
+    database: Database,
+    stored: Stored,
+) -> Result<(Database, Stored), StoreError> {
+    let Some(copy) = Copy::load(&directory.copy())? else {
+        if fs::metadata(directory.copy()).is_ok_and(|copy| copy.len() > 0) {
+            let aside = directory.set_aside(&directory.copy())?;
+            error!(aside = %aside.display(), "the store is empty, and its copy cannot be read");
+        }
+        return Ok((database, stored));
+    };
+    if copy.stored.revision == Revision::NONE {
+        return Ok((database, stored));
+    }
+    seed(&database, &Config::default(), &copy.stored)?;
+    let (revision, lost) = (copy.stored.revision, copy.lost);
+    error!(%revision, lost, "the store is gone: it goes on with its copy, and with a new log");
+    Ok((database, copy.stored))
 }
 
 /// A new database in place of the damaged one, with what the copy has.
