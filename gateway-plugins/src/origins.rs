@@ -145,6 +145,10 @@ mod tests {
     use super::{Origins, Reach, is_public, made, origin};
     use gateway_core::Body;
     use http::Request;
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
 
     #[test]
     fn an_origin_is_written_in_one_way() {
@@ -202,5 +206,31 @@ mod tests {
             named.extensions_mut().insert(Reach::Named);
             assert!(origins.call(&format!("https://{host}"), named).is_some(), "{host}");
         }
+    }
+
+    /// Answers one request.
+    async fn server() -> u16 {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut head = vec![0; 4096];
+            let read = stream.read(&mut head).await.unwrap();
+            assert!(String::from_utf8_lossy(&head[..read]).contains(&format!("ost: localhost:{port}\r\n")));
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await.unwrap();
+        });
+        port
+    }
+
+    #[tokio::test]
+    async fn a_name_leads_to_addresses_that_may_be_reached() {
+        let (origins, port) = (Origins::default(), server().await);
+        let call = |reach| {
+            let mut request = Request::new(Body::empty());
+            request.extensions_mut().insert(reach);
+            origins.call(&format!("http://localhost:{port}"), request).unwrap()
+        };
+        assert!(call(Reach::Public).await.is_err(), "the address is this machine's");
+        assert_eq!(call(Reach::Named).await.unwrap().status(), 200);
     }
 }
