@@ -160,6 +160,7 @@ impl Remote {
         {
             panic!("the configuration was fine before consumers and functions came: {refused:?}");
         }
+        *self.world.client.borrow_mut() = Some(request.client_ip.clone());
         self.say(&Ask::Send(wire::Request {
             method: request.method,
             target: request.target,

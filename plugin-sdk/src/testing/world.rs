@@ -31,6 +31,8 @@ pub(super) struct World {
     pub(super) services: RefCell<BTreeMap<String, Service>>,
     pub(super) functions: RefCell<BTreeMap<&'static str, Scripted>>,
     pub(super) limiters: RefCell<Limiters>,
+    /// The address of the client whose request a testbed has.
+    pub(super) client: RefCell<Option<String>>,
     /// Lists of header fields.
     pub(super) lists: RefCell<Vec<List>>,
     pub(super) store: RefCell<Store>,
