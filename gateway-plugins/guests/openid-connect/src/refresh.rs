@@ -41,11 +41,15 @@ impl Openid {
         let key = random::digest(&format!("{} {}", self.keys.client(), session.refresh_token))?;
         let end = time::now() + self.timeout * 2;
         loop {
-            if let Some((done, _)) = kv::get(DONE, &key)? {
-                return Ok(Refreshed::read(&done));
+            if let Some(done) = Refreshed::of(&key)? {
+                return Ok(done);
             }
             let (_lock, asks) = Lock::take(&key, self.timeout)?;
             if asks {
+                // Another worker may have come to an end between the two looks.
+                if let Some(done) = Refreshed::of(&key)? {
+                    return Ok(done);
+                }
                 let refreshed = self.ask(client, session).await?;
                 let pause = if refreshed == Refreshed::Kept { PAUSE } else { LATE };
                 kv::set(DONE, &key, &refreshed.written(), Some(pause), Only::Always)?;
@@ -105,6 +109,11 @@ impl Openid {
 }
 
 impl Refreshed {
+    /// What came of it for whoever asked before.
+    fn of(key: &str) -> Result<Option<Self>, Error> {
+        Ok(kv::get(DONE, key)?.map(|(done, _)| Self::read(&done)))
+    }
+
     fn written(&self) -> Vec<u8> {
         match self {
             Self::Renewed(bytes) => [&[1], &bytes[..]].concat(),
