@@ -1,5 +1,9 @@
 //! The one body type of the crate.
 
+mod passing;
+
+pub(crate) use passing::{Passing, Watch};
+
 use std::{
     any::Any,
     fmt,

@@ -3,7 +3,7 @@
 use std::{
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
     time::Duration,
 };
 
@@ -12,11 +12,12 @@ use http::{
     HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version,
     header::{CONTENT_LENGTH, SERVER},
 };
-use http_body::{Body as HttpBody, Frame, SizeHint};
+use http_body::{Body as HttpBody, Frame};
 
 use super::{Gateway, Shared};
 use crate::{
     Body, ConnectInfo,
+    body::{Passing, Watch},
     error::{BoxError, Error, Reason},
     plugin::{Exchange, Source},
     sanitize::append_via,
@@ -35,13 +36,13 @@ impl Gateway {
         ending.exchange.record_response(response.headers());
         if let Some(bytes) = in_memory(response.body()) {
             ending.exchange.response_bytes = bytes;
-            ending.end();
+            ending.conclude();
             if bytes == 0 && tells_length_of_absent(&response, ending.exchange.version) {
                 *response.body_mut() = Body::new(Absent);
             }
             return response;
         }
-        response.map(|body| Body::new(Counted { body, ending }))
+        response.map(|body| Body::new(Passing::new(body, ending)))
     }
 
     /// The gateway's own fields (compat P31, B 3.1). The forwarder has put `Via` on the upstream's answers; an
@@ -158,7 +159,7 @@ impl Ending {
         Self { shared: Arc::clone(shared), exchange, entry: None, ended: false }
     }
 
-    fn end(&mut self) {
+    fn conclude(&mut self) {
         if std::mem::replace(&mut self.ended, true) {
             return;
         }
@@ -176,7 +177,7 @@ impl Ending {
     fn fail(&mut self, error: &BoxError) {
         let reason = error.downcast_ref::<Error>().map_or(Reason::ResponseTruncated, Error::reason);
         self.exchange.reason.get_or_insert(reason);
-        self.end();
+        self.conclude();
     }
 }
 
@@ -185,45 +186,22 @@ impl Drop for Ending {
     fn drop(&mut self) {
         if !self.ended {
             self.exchange.reason.get_or_insert(Reason::ClientClosed);
-            self.end();
+            self.conclude();
         }
     }
 }
 
-/// A body that is counted to its end.
-struct Counted {
-    body: Body,
-    ending: Ending,
-}
+/// An exchange is counted to the end of its answer's body.
+impl Watch for Ending {
+    fn pass(&mut self, frame: &mut Frame<Bytes>) {
+        self.exchange.response_bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
+    }
 
-impl HttpBody for Counted {
-    type Data = Bytes;
-    type Error = BoxError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
-        match &frame {
-            Some(Ok(frame)) => {
-                self.ending.exchange.response_bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
-                if self.body.is_end_stream() {
-                    self.ending.end();
-                }
-            }
-            Some(Err(error)) => self.ending.fail(error),
-            None => self.ending.end(),
+    fn end(&mut self, end: Result<(), &BoxError>) {
+        match end {
+            Ok(()) => self.conclude(),
+            Err(error) => self.fail(error),
         }
-        Poll::Ready(frame)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }
 

@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::{
     Body,
+    body::Passing,
     config::schema::{Field, Record, Rule},
     plugin::{Configured, Destination, Exchange, Flow, Handler, Plugin, Reading},
     split::Share,
@@ -169,7 +170,7 @@ impl MirrorHandler {
             parcel.send(bytes::Bytes::new());
             body
         } else {
-            Body::new(Copied::new(body, parcel, self.longest))
+            Body::new(Passing::new(body, Copied::new(parcel, self.longest)))
         };
     }
 

@@ -33,6 +33,7 @@ use store::{Answer, Arriving, Store};
 
 use crate::{
     Body,
+    body::Passing,
     config::schema::{Field, Record},
     plugin::{Configured, Exchange, Flow, Handler, Plugin, Source},
 };
@@ -438,7 +439,7 @@ impl Keeper {
             store(Bytes::new());
             body
         } else {
-            Body::new(Fill::new(body, Arriving::new(Arc::clone(&self.store)), store))
+            Body::new(Passing::new(body, Fill::new(Arriving::new(Arc::clone(&self.store)), store)))
         };
         Response::from_parts(parts, body)
     }

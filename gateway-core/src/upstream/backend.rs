@@ -6,14 +6,8 @@ use http::{HeaderValue, Request, Response, StatusCode, header::SET_COOKIE};
 use http_body::Body as _;
 
 use super::{
-    Switched, Transport, Upstream,
-    attempt::Answered,
-    download::download,
-    hashing::Hashed,
-    held::hold,
-    rules::Rules,
-    tries::Tries,
-    upload::{Upload, Watched},
+    Switched, Transport, Upstream, attempt::Answered, download::download, hashing::Hashed, held::hold,
+    rules::Rules, tries::Tries, upload::Upload,
 };
 use crate::{Body, config::Service, error::Error, plugin::Exchange, sanitize::Lines};
 
@@ -160,7 +154,7 @@ fn watch(request: &mut Request<Body>) -> Option<Arc<Upload>> {
     if request.body().is_end_stream() || request.body().as_bytes().is_some() {
         return None;
     }
-    let (watched, upload) = Watched::new(std::mem::take(request.body_mut()));
+    let (watched, upload) = Upload::watching(std::mem::take(request.body_mut()));
     *request.body_mut() = Body::new(watched);
     Some(upload)
 }

@@ -1,19 +1,22 @@
 //! The request's body on its way up: counted, and watched for who holds it up.
 
 use std::{
-    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicU8, AtomicU64, Ordering},
     },
-    task::{Context, Poll, ready},
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
-use http_body::{Body as HttpBody, Frame, SizeHint};
+use http_body::Frame;
 
-use crate::{Body, error::BoxError, sanitize::clean_trailers};
+use crate::{
+    Body,
+    body::{Passing, Watch},
+    error::BoxError,
+    sanitize::clean_trailers,
+};
 
 /// How far a body that is sent while it arrives has come.
 #[derive(Debug)]
@@ -76,56 +79,35 @@ impl Upload {
     }
 }
 
-/// A body that keeps its [`Upload`] up to date.
-pub(crate) struct Watched {
-    body: Body,
-    upload: Arc<Upload>,
-}
-
-impl Watched {
-    pub(crate) fn new(body: Body) -> (Self, Arc<Upload>) {
-        let upload = Arc::new(Upload {
+impl Upload {
+    /// `body`, which keeps an upload up to date from now on.
+    pub(crate) fn watching(body: Body) -> (Passing<Arc<Self>>, Arc<Self>) {
+        let upload = Arc::new(Self {
             began: Instant::now(),
             state: AtomicU8::new(Progress::Upstream as u8),
             bytes: AtomicU64::new(0),
             progress: AtomicU64::new(0),
         });
-        (Self { body, upload: Arc::clone(&upload) }, upload)
+        (Passing::new(body, Arc::clone(&upload)), upload)
     }
 }
 
-impl HttpBody for Watched {
-    type Data = Bytes;
-    type Error = BoxError;
+impl Watch for Arc<Upload> {
+    fn asked(&mut self) {
+        self.set(Progress::Client);
+    }
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        self.upload.set(Progress::Client);
-        let mut frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
-        match &mut frame {
-            Some(Ok(frame)) => {
-                frame.trailers_mut().map(clean_trailers);
-                self.upload.took(frame.data_ref().map_or(0, Bytes::len));
-                let done = self.body.is_end_stream();
-                self.upload.set(if done { Progress::Done } else { Progress::Upstream });
-            }
-            Some(Err(_)) => self.upload.set(Progress::Broken),
-            None => {
-                self.upload.took(0);
-                self.upload.set(Progress::Done);
-            }
+    fn pass(&mut self, frame: &mut Frame<Bytes>) {
+        frame.trailers_mut().map(clean_trailers);
+        self.took(frame.data_ref().map_or(0, Bytes::len));
+        self.set(Progress::Upstream);
+    }
+
+    fn end(&mut self, end: Result<(), &BoxError>) {
+        if end.is_ok() {
+            self.took(0);
         }
-        Poll::Ready(frame)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        self.set(if end.is_ok() { Progress::Done } else { Progress::Broken });
     }
 }
 
@@ -133,12 +115,12 @@ impl HttpBody for Watched {
 mod tests {
     use http_body_util::BodyExt;
 
-    use super::{Progress, Watched};
+    use super::{Progress, Upload};
     use crate::Body;
 
     #[tokio::test]
     async fn a_body_is_counted_to_its_end() {
-        let (watched, upload) = Watched::new(Body::from("hello"));
+        let (watched, upload) = Upload::watching(Body::from("hello"));
         assert_eq!(upload.progress(), Progress::Upstream);
         watched.collect().await.unwrap();
         assert_eq!((upload.bytes(), upload.progress()), (5, Progress::Done));

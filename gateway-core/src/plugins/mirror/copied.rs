@@ -1,20 +1,13 @@
-//! A request's body that leaves a copy of itself behind.
-
-use std::{
-    pin::Pin,
-    task::{Context, Poll, ready},
-};
+//! A copy of a request's body, made as that goes to the service.
 
 use bytes::{Bytes, BytesMut};
-use http_body::{Body as HttpBody, Frame, SizeHint};
+use http_body::Frame;
 
 use super::sender::Parcel;
-use crate::{Body, error::BoxError};
+use crate::{body::Watch, error::BoxError};
 
-/// A body on its way to the service. Its copy is sent once the last byte has passed; it never holds the body up. A body
-/// that breaks off, or is longer than the copy may be, leaves none.
+/// The copy is sent once the last byte has passed. A body that breaks off, or is longer than the copy may be, leaves none.
 pub(super) struct Copied {
-    body: Body,
     copy: Option<Copy>,
     longest: usize,
 }
@@ -25,12 +18,14 @@ struct Copy {
 }
 
 impl Copied {
-    pub(super) fn new(body: Body, parcel: Parcel, longest: usize) -> Self {
-        Self { body, copy: Some(Copy { bytes: BytesMut::new(), parcel }), longest }
+    pub(super) fn new(parcel: Parcel, longest: usize) -> Self {
+        Self { copy: Some(Copy { bytes: BytesMut::new(), parcel }), longest }
     }
+}
 
-    fn pass(&mut self, data: &Bytes) {
-        let Some(copy) = &mut self.copy else { return };
+impl Watch for Copied {
+    fn pass(&mut self, frame: &mut Frame<Bytes>) {
+        let Some((copy, data)) = self.copy.as_mut().zip(frame.data_ref()) else { return };
         if copy.bytes.len() + data.len() <= self.longest {
             copy.bytes.extend_from_slice(data);
         } else if let Some(copy) = self.copy.take() {
@@ -38,42 +33,9 @@ impl Copied {
         }
     }
 
-    fn end(&mut self) {
-        if let Some(Copy { bytes, parcel }) = self.copy.take() {
+    fn end(&mut self, end: Result<(), &BoxError>) {
+        if let (Some(Copy { bytes, parcel }), Ok(())) = (self.copy.take(), end) {
             parcel.send(bytes.freeze());
         }
-    }
-}
-
-impl HttpBody for Copied {
-    type Data = Bytes;
-    type Error = BoxError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
-        match &frame {
-            Some(Ok(frame)) => {
-                if let Some(data) = frame.data_ref() {
-                    self.pass(data);
-                }
-                if self.body.is_end_stream() {
-                    self.end();
-                }
-            }
-            Some(Err(_)) => self.copy = None,
-            None => self.end(),
-        }
-        Poll::Ready(frame)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }

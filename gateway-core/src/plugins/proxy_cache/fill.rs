@@ -1,71 +1,33 @@
 //! An answer on its way to the client that is stored once it is complete.
 
-use std::{
-    pin::Pin,
-    task::{Context, Poll, ready},
-};
-
 use bytes::Bytes;
-use http_body::{Body as HttpBody, Frame, SizeHint};
+use http_body::Frame;
 
 use super::store::Arriving;
-use crate::{Body, BoxError};
+use crate::{BoxError, body::Watch};
 
-/// A body that is copied as it passes. What fails, is cut, has trailers or is too large is not stored.
-pub(super) struct Fill<F> {
-    body: Body,
-    copy: Option<(Arriving, F)>,
-}
+/// A copy of a body that passes. What fails, is cut, has trailers or is too large is not stored.
+pub(super) struct Fill<F>(Option<(Arriving, F)>);
 
 impl<F: FnOnce(Bytes)> Fill<F> {
     /// `store` gets the whole of it.
-    pub(super) const fn new(body: Body, arriving: Arriving, store: F) -> Self {
-        Self { body, copy: Some((arriving, store)) }
-    }
-
-    fn see(&mut self, frame: Option<&Result<Frame<Bytes>, BoxError>>) {
-        let complete = match frame {
-            None => true,
-            Some(Ok(frame)) => {
-                let copied = frame
-                    .data_ref()
-                    .zip(self.copy.as_mut())
-                    .is_some_and(|(data, (arriving, _))| arriving.add(data));
-                if !copied {
-                    self.copy = None;
-                }
-                self.body.is_end_stream()
-            }
-            Some(Err(_)) => {
-                self.copy = None;
-                false
-            }
-        };
-        if complete && let Some((mut arriving, store)) = self.copy.take() {
-            store(arriving.finish());
-        }
+    pub(super) const fn new(arriving: Arriving, store: F) -> Self {
+        Self(Some((arriving, store)))
     }
 }
 
-impl<F: FnOnce(Bytes) + Unpin> HttpBody for Fill<F> {
-    type Data = Bytes;
-    type Error = BoxError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
-        self.see(frame.as_ref());
-        Poll::Ready(frame)
+impl<F: FnOnce(Bytes)> Watch for Fill<F> {
+    fn pass(&mut self, frame: &mut Frame<Bytes>) {
+        let copied = frame.data_ref().zip(self.0.as_mut());
+        if !copied.is_some_and(|(data, (arriving, _))| arriving.add(data)) {
+            self.0 = None;
+        }
     }
 
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+    fn end(&mut self, end: Result<(), &BoxError>) {
+        if let (Some((mut arriving, store)), Ok(())) = (self.0.take(), end) {
+            store(arriving.finish());
+        }
     }
 }
 
@@ -83,7 +45,7 @@ mod tests {
         super::store::{Arriving, Store},
         Fill,
     };
-    use crate::{Body, BoxError};
+    use crate::{Body, BoxError, body::Passing};
 
     type Frames = Vec<Result<Frame<Bytes>, BoxError>>;
 
@@ -93,8 +55,8 @@ mod tests {
         let kept = Arc::new(Mutex::new(None));
         let keep = Arc::clone(&kept);
         let body = Body::new(StreamBody::new(stream::iter(frames)));
-        let mut fill =
-            Fill::new(body, Arriving::new(store), move |bytes| *keep.lock().unwrap() = Some(bytes));
+        let fill = Fill::new(Arriving::new(store), move |bytes| *keep.lock().unwrap() = Some(bytes));
+        let mut fill = Passing::new(body, fill);
         for _ in 0..read {
             if !matches!(fill.frame().await, Some(Ok(_))) {
                 break;
