@@ -1,11 +1,10 @@
 //! How changes of the configuration went.
 
-use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
+
+use crate::times;
 
 /// The longest failure that is kept, bytes: `/status` is asked often.
 const LONGEST: usize = 4 << 10;
@@ -41,7 +40,7 @@ impl Loads {
     /// Nothing was changed yet; what runs was taken now.
     #[must_use]
     pub fn new() -> Self {
-        Self(Mutex::new(Outcome { last_success: now(), ..Outcome::default() }))
+        Self(Mutex::new(Outcome { last_success: times::unix(), ..Outcome::default() }))
     }
 
     /// What became of all changes so far.
@@ -53,7 +52,7 @@ impl Loads {
     pub(crate) fn succeed(&self) {
         let mut outcome = self.lock();
         outcome.succeeded += 1;
-        outcome.last_success = now();
+        outcome.last_success = times::unix();
         outcome.failure = None;
     }
 
@@ -61,7 +60,7 @@ impl Loads {
         message.truncate(message.floor_char_boundary(LONGEST));
         let mut outcome = self.lock();
         outcome.failed += 1;
-        outcome.failure = Some(Failure { at: now(), message });
+        outcome.failure = Some(Failure { at: times::unix(), message });
     }
 
     fn lock(&self) -> MutexGuard<'_, Outcome> {
@@ -73,10 +72,6 @@ impl Default for Loads {
     fn default() -> Self {
         Self::new()
     }
-}
-
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 #[cfg(test)]

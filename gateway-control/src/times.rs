@@ -1,4 +1,4 @@
-//! The times of entities that come with a file, which mostly says none.
+//! The time, and the times of entities that come with a file, which mostly says none.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -11,6 +11,11 @@ pub(crate) fn now() -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "exact for the next 285,000 years")]
     let milliseconds = since.as_millis() as f64;
     milliseconds / 1000.0
+}
+
+/// Whole seconds since 1970.
+pub(crate) fn unix() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 /// The time as the entities of a collection have it: whole seconds, but milliseconds for targets.

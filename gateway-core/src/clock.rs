@@ -3,6 +3,8 @@
 //! Deadlines of connections are seconds apart, so a tick of 1-10 ms is enough, and no jump of the
 //! wall clock can move them.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use rustix::time::{ClockId, clock_gettime};
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -16,6 +18,11 @@ pub(crate) fn now() -> u64 {
     let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
     let nanos = u64::try_from(time.tv_nsec).unwrap_or_default();
     (seconds.saturating_mul(1000) + nanos / 1_000_000).max(1)
+}
+
+/// Seconds since 1970, by the wall clock.
+pub(crate) fn unix_seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 /// A duration in the clock's unit; what does not fit is for ever.

@@ -176,8 +176,8 @@ pub(crate) fn remove(host: &mut Host, map: MapKind, key: &[u8]) -> Answer {
     Ok(())
 }
 
-/// Writes a whole map: nothing of it where anything is wrong.
-pub(crate) fn write_all(host: &mut Host, map: MapKind, pairs: &[(&[u8], &[u8])]) -> Answer {
+/// The fields among pairs, but for those that frame the message.
+pub(crate) fn plain(pairs: &[(&[u8], &[u8])]) -> Result<HeaderMap, Status> {
     let mut fields = HeaderMap::with_capacity(pairs.len());
     for (key, value) in pairs.iter().filter(|(key, _)| Pseudo::of(key).is_none()) {
         let name = HeaderName::from_bytes(key).map_err(|_| Status::BadArgument)?;
@@ -186,6 +186,12 @@ pub(crate) fn write_all(host: &mut Host, map: MapKind, pairs: &[(&[u8], &[u8])])
             fields.try_append(name, value).map_err(|_| Status::BadArgument)?;
         }
     }
+    Ok(fields)
+}
+
+/// Writes a whole map: nothing of it where anything is wrong.
+pub(crate) fn write_all(host: &mut Host, map: MapKind, pairs: &[(&[u8], &[u8])]) -> Answer {
+    let mut fields = plain(pairs)?;
     let live = writable(host, map)?;
     for name in FRAMING {
         if let Some(value) = live.remove(&name) {

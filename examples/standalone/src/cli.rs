@@ -89,7 +89,7 @@ pub(crate) struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
+pub(crate) enum Command {
     /// Serve a file, or a demo. What `gateway` alone does.
     #[command(after_help = EXAMPLES)]
     Run(RunArgs),
@@ -134,55 +134,16 @@ enum Command {
 }
 
 #[derive(Debug, Subcommand)]
-enum PluginCommand {
+pub(crate) enum PluginCommand {
     /// Say what a module is, what it takes and what it asks for; it is not run.
     #[command(after_help = INSPECT_EXAMPLES)]
     Inspect(InspectArgs),
 }
 
-/// What is to be done.
-pub(crate) enum Task {
-    Run(RunArgs),
-    Check(FileArgs),
-    Explain(ExplainArgs),
-    Lint(FileArgs),
-    Inspect(InspectArgs),
-    Init(InitArgs),
-    Export(ExportArgs),
-    Import(ImportArgs),
-    Diff(DiffArgs),
-    History(HistoryArgs),
-    Rollback(RollbackArgs),
-    Health(AdminArgs),
-    Drain(AdminArgs),
-    Reload(AdminArgs),
-    Quit(QuitArgs),
-    Schema,
-    Completions(CompletionsArgs),
-}
-
 impl Cli {
-    pub(crate) fn task(self) -> Task {
-        match self.command {
-            Some(Command::Run(args)) => Task::Run(args),
-            Some(Command::Check(args)) => Task::Check(args),
-            Some(Command::Explain(args)) => Task::Explain(args),
-            Some(Command::Lint(args)) => Task::Lint(args),
-            Some(Command::Plugin(PluginCommand::Inspect(args))) => Task::Inspect(args),
-            Some(Command::Init(args)) => Task::Init(args),
-            Some(Command::Export(args)) => Task::Export(args),
-            Some(Command::Import(args)) => Task::Import(args),
-            Some(Command::Diff(args)) => Task::Diff(args),
-            Some(Command::History(args)) => Task::History(args),
-            Some(Command::Rollback(args)) => Task::Rollback(args),
-            Some(Command::Health(args)) => Task::Health(args),
-            Some(Command::Drain(args)) => Task::Drain(args),
-            Some(Command::Reload(args)) => Task::Reload(args),
-            Some(Command::Quit(args)) => Task::Quit(args),
-            Some(Command::Schema) => Task::Schema,
-            Some(Command::Completions(args)) => Task::Completions(args),
-            None => Task::Run(self.run),
-        }
+    /// What is to be done.
+    pub(crate) fn task(self) -> Command {
+        self.command.unwrap_or(Command::Run(self.run))
     }
 }
 
@@ -407,7 +368,7 @@ pub(crate) enum OutputFormat {
 mod tests {
     use clap::{CommandFactory, Parser};
 
-    use super::{Cli, Task};
+    use super::{Cli, Command};
 
     #[test]
     fn the_command_line_is_consistent() {
@@ -417,10 +378,10 @@ mod tests {
     #[test]
     fn run_is_what_happens_without_a_command() {
         for line in [vec!["gateway", "kong.yml"], vec!["gateway", "run", "kong.yml"]] {
-            let Task::Run(args) = Cli::parse_from(line).task() else { panic!("run") };
+            let Command::Run(args) = Cli::parse_from(line).task() else { panic!("run") };
             assert_eq!(args.config.unwrap().to_str(), Some("kong.yml"));
         }
-        assert!(matches!(Cli::parse_from(["gateway", "check", "kong.yml"]).task(), Task::Check(_)));
+        assert!(matches!(Cli::parse_from(["gateway", "check", "kong.yml"]).task(), Command::Check(_)));
         assert!(Cli::try_parse_from(["gateway", "--listen", "nowhere"]).is_err());
         assert!(Cli::try_parse_from(["gateway", "--router-flavor", "alphabetical"]).is_err());
     }
@@ -428,7 +389,7 @@ mod tests {
     #[test]
     fn lists_are_repeated_or_separated_by_commas() {
         let line = ["gateway", "--listen", ":1,:2", "--listen", ":3", "--allow-debug-header"];
-        let Task::Run(args) = Cli::parse_from(line).task() else { panic!("run") };
+        let Command::Run(args) = Cli::parse_from(line).task() else { panic!("run") };
         assert_eq!(args.listen.len(), 3);
         assert_eq!(args.allow_debug_header, Some(true));
     }

@@ -28,7 +28,7 @@ mod what;
 
 use std::process::ExitCode;
 
-use cli::Task;
+use cli::{Command, PluginCommand};
 use failure::Failure;
 
 /// Faster than the system's for many small values, which heads are made of. Only here: a library leaves
@@ -46,26 +46,26 @@ fn main() -> ExitCode {
     }
 }
 
-fn done(task: Task) -> Result<ExitCode, Failure> {
+fn done(task: Command) -> Result<ExitCode, Failure> {
     match task {
         // These say something by their exit code.
-        Task::Explain(args) => return explain::explain(&args),
-        Task::Lint(args) => return lint::lint(&args),
-        Task::Diff(args) => return remote::diff(&args.file, &args.admin),
-        Task::Import(args) => return remote::import(&args),
-        Task::Run(args) => run::run(&args),
-        Task::Check(args) => check::check(&args),
-        Task::Inspect(args) => inspect::inspect(&args),
-        Task::Init(args) => starter::init(&args),
-        Task::Export(args) => remote::export(&args),
-        Task::History(args) => remote::history(&args),
-        Task::Rollback(args) => remote::rollback(&args),
-        Task::Health(args) => remote::health(&args),
-        Task::Drain(args) => remote::drain(&args),
-        Task::Reload(args) => remote::reload(&args),
-        Task::Quit(args) => remote::quit(&args),
-        Task::Schema => starter::schema(),
-        Task::Completions(args) => starter::completions(&args),
+        Command::Explain(args) => return explain::explain(&args),
+        Command::Lint(args) => return lint::lint(&args),
+        Command::Diff(args) => return remote::diff(&args.file, &args.admin),
+        Command::Import(args) => return remote::import(&args),
+        Command::Run(args) => run::run(&args),
+        Command::Check(args) => check::check(&args),
+        Command::Plugin(PluginCommand::Inspect(args)) => inspect::inspect(&args),
+        Command::Init(args) => starter::init(&args),
+        Command::Export(args) => remote::export(&args),
+        Command::History(args) => remote::history(&args),
+        Command::Rollback(args) => remote::rollback(&args),
+        Command::Health(args) => remote::health(&args),
+        Command::Drain(args) => remote::drain(&args),
+        Command::Reload(args) => remote::reload(&args),
+        Command::Quit(args) => remote::quit(&args),
+        Command::Schema => starter::schema(),
+        Command::Completions(args) => starter::completions(&args),
     }
     .map(|()| ExitCode::SUCCESS)
 }

@@ -101,12 +101,14 @@ fn look(folders: &mut [Folder]) -> bool {
     others
 }
 
+/// Whether they serve from now on.
 fn replace(gateway: &Gateway, registry: Registry) -> bool {
-    match gateway.replace_plugins(registry) {
+    let replaced = gateway.replace_plugins(registry);
+    match &replaced {
         Ok(change) => info!(configurations = change.plugins.len(), "serving with other plugins"),
         Err(problems) => error!(%problems, "the changed plugins are refused, those of before stay"),
     }
-    true
+    replaced.is_ok()
 }
 
 /// The engine, with what it compiles kept in the folder of the settings, or in that of the user's caches, if it can be:

@@ -10,8 +10,8 @@ use std::{
 use super::{
     StoreError,
     copy::{self, sync_directory},
-    entry,
 };
+use crate::times;
 
 /// The directory of a store, which is this process's until dropped.
 pub(super) struct Directory {
@@ -65,7 +65,7 @@ impl Directory {
     /// Renames a file, and tells to what: it may still be of use to somebody.
     pub(super) fn set_aside(&self, file: &Path) -> io::Result<PathBuf> {
         let name = file.file_name().unwrap_or_default().to_string_lossy();
-        let now = entry::now();
+        let now = times::unix();
         let names = (0..u32::MAX).map(|number| match number {
             0 => self.path.join(format!("{name}.damaged-{now}")),
             number => self.path.join(format!("{name}.damaged-{now}-{number}")),

@@ -1,7 +1,5 @@
 //! One change as the log has it.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use gateway_core::config::Change;
 use serde::{Deserialize, Serialize};
 
@@ -56,11 +54,6 @@ const LONGEST: usize = 1 << 10;
 fn cut(mut text: String) -> String {
     text.truncate(text.floor_char_boundary(LONGEST));
     text
-}
-
-/// Unix seconds.
-pub(super) fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 #[cfg(test)]

@@ -9,7 +9,8 @@ use std::{
 use gateway_core::config::{Change, Config};
 use tokio::sync::watch;
 
-use super::{Entry, History, Note, Revision, Store, StoreError, Stored, entry};
+use super::{Entry, History, Note, Revision, Store, StoreError, Stored};
+use crate::times;
 
 /// A store that ends with its process. Its log has the last thousand changes.
 pub struct Memory {
@@ -59,7 +60,7 @@ impl Store for Memory {
             return Ok(base);
         }
         let revision = base.next();
-        kept.log.push_back(Entry { revision, at: entry::now(), note: note.clone(), change, before });
+        kept.log.push_back(Entry { revision, at: times::unix(), note: note.clone(), change, before });
         if History::default().is_over(kept.log.len() as u64, 0) {
             kept.log.pop_front();
         }

@@ -4,7 +4,8 @@ use gateway_core::config::Change;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Note, Revision, entry};
+use super::{Note, Revision};
+use crate::times;
 
 /// One entity of a change: its kind as in a declarative file, its id, and its JSON, or nothing where it goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,7 +65,7 @@ pub(super) fn same(one: Option<&str>, other: Option<&str>) -> bool {
 /// The JSON of an [`Entry`](super::Entry), made of JSON.
 pub(super) fn record(revision: Revision, note: &Note, change: &str, before: &str) -> String {
     let (who, what) = (Value::from(note.who.as_str()), Value::from(note.what.as_str()));
-    let at = entry::now();
+    let at = times::unix();
     format!(
         "{{\"revision\":{revision},\"at\":{at},\"note\":{{\"who\":{who},\"what\":{what}}},\"change\":{change},\"before\":{before}}}"
     )

@@ -1,17 +1,15 @@
 //! All who may call.
 
-use std::{
-    collections::BTreeSet,
-    fmt,
-    sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::{collections::BTreeSet, fmt, sync::Arc};
 
 use imbl::{HashMap, OrdMap};
 use uuid::Uuid;
 
 use super::{Identity, keys::Keys};
-use crate::config::{Change, Checked, Config, Consumer, CredentialKind};
+use crate::{
+    clock::unix_seconds,
+    config::{Change, Checked, Config, Consumer, CredentialKind},
+};
 
 /// All consumers of a configuration and their credentials, by what requests show of them. Clones share what did not
 /// change.
@@ -34,13 +32,13 @@ impl Identities {
     /// time to live is over is not found.
     #[must_use]
     pub fn by_key(&self, kind: CredentialKind, key: &str) -> Option<&Arc<Identity>> {
-        self.keys.get(kind, key).filter(|identity| !identity.expired(now))
+        self.keys.get(kind, key).filter(|identity| !identity.expired(unix_seconds))
     }
 
     /// The owner of the credential with this id.
     #[must_use]
     pub fn by_credential(&self, id: Uuid) -> Option<&Arc<Identity>> {
-        self.credentials.get(&id).filter(|identity| !identity.expired(now))
+        self.credentials.get(&id).filter(|identity| !identity.expired(unix_seconds))
     }
 
     /// The consumer with this id.
@@ -128,10 +126,6 @@ fn callers(change: &Change, previous: &Config) -> BTreeSet<Uuid> {
     groups.map(|group| group.consumer.id).chain(change.consumers.keys().copied()).collect()
 }
 
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -140,7 +134,7 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
-    use super::Identities;
+    use super::{Identities, unix_seconds};
     use crate::{
         Gateway,
         config::{
@@ -264,7 +258,7 @@ mod tests {
         let credential =
             |made: u64, ttl: u64| json!({ "key": format!("{made}-{ttl}"), "created_at": made, "ttl": ttl });
         let all =
-            [credential(1_000_000_000, 60), credential(1_000_000_000, 0), credential(super::now(), 600)];
+            [credential(1_000_000_000, 60), credential(1_000_000_000, 0), credential(unix_seconds(), 600)];
         let identities = of(json!({ "consumers": [{ "username": "a", "keyauth_credentials": all }] }));
         let found = |credential: &Value| {
             identities.by_key(KeyauthCredentials, credential["key"].as_str().unwrap()).is_some()

@@ -2,10 +2,7 @@
 
 mod handler;
 
-use std::{
-    sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::sync::Arc;
 
 use http::uri::PathAndQuery;
 use serde::Deserialize;
@@ -13,6 +10,7 @@ use serde_json::Value;
 
 use super::told_apart::{ToldApart, header_name};
 use crate::{
+    clock::unix_seconds,
     config::{
         self,
         schema::{Field, Must, Record, Rule},
@@ -206,8 +204,4 @@ impl Plugin for Canary {
         let made = if entity.created_at > 0 { entity.created_at } else { unix_seconds() };
         Ok(Configured::handler(config.handler(made)?))
     }
-}
-
-fn unix_seconds() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use gateway_core::{Body, BoxError};
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Request, Uri,
+    HeaderMap, HeaderValue, Method, Request, Uri,
     header::HOST,
     uri::{Authority, PathAndQuery},
 };
@@ -17,10 +17,9 @@ use super::within;
 use crate::{
     abi::{Status, pairs},
     buffer::Buffer,
-    fields::Pseudo,
+    fields::{Pseudo, plain},
     host::{Answered, Event, Host},
     memory::{Called, Caller, bytes, put_u32, view},
-    names::frames,
     sources::Calling,
 };
 
@@ -115,17 +114,4 @@ fn request(pairs: &[pairs::Pair<'_>], body: Bytes, trailers: HeaderMap) -> Resul
     *request.uri_mut() = Uri::from(path);
     *request.headers_mut() = headers;
     Ok(request)
-}
-
-/// The fields among the pairs, but for those that frame the message.
-fn plain(pairs: &[pairs::Pair<'_>]) -> Result<HeaderMap, Status> {
-    let mut fields = HeaderMap::with_capacity(pairs.len());
-    for (key, value) in pairs.iter().filter(|(key, _)| Pseudo::of(key).is_none()) {
-        let name = HeaderName::from_bytes(key).map_err(|_| Status::BadArgument)?;
-        let value = HeaderValue::from_bytes(value).map_err(|_| Status::BadArgument)?;
-        if !frames(&name) {
-            fields.try_append(name, value).map_err(|_| Status::BadArgument)?;
-        }
-    }
-    Ok(fields)
 }

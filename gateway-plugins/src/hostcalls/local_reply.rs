@@ -2,16 +2,15 @@
 
 use bytes::Bytes;
 use gateway_core::Body;
-use http::{HeaderMap, HeaderName, HeaderValue, Response, header::CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Response, header::CONTENT_TYPE};
 use wasmtime::Linker;
 
 use super::within;
 use crate::{
     abi::{Status, pairs},
-    fields::{Pseudo, final_status},
+    fields::{final_status, plain},
     host::Host,
     memory::{Called, Caller, bytes, view},
-    names::frames,
 };
 
 pub(super) fn define(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
@@ -54,14 +53,7 @@ fn send(
 
 /// A text has a type, as in Envoy, but for one that is said to have none: an empty `content-type`.
 fn fields(pairs: &[pairs::Pair<'_>], has_body: bool) -> Result<HeaderMap, Status> {
-    let mut fields = HeaderMap::with_capacity(pairs.len() + 1);
-    for (key, value) in pairs.iter().filter(|(key, _)| Pseudo::of(key).is_none()) {
-        let name = HeaderName::from_bytes(key).map_err(|_| Status::BadArgument)?;
-        let value = HeaderValue::from_bytes(value).map_err(|_| Status::BadArgument)?;
-        if !frames(&name) {
-            fields.try_append(name, value).map_err(|_| Status::BadArgument)?;
-        }
-    }
+    let mut fields = plain(pairs)?;
     if has_body && !fields.contains_key(CONTENT_TYPE) {
         fields.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
     }

@@ -10,9 +10,10 @@ use std::{
 
 use http::{HeaderName, HeaderValue, Request, Uri, uri::PathAndQuery};
 
-use super::{super::told_apart::ToldApart, unix_seconds};
+use super::super::told_apart::ToldApart;
 use crate::{
-    Body, clock,
+    Body,
+    clock::{self, unix_seconds},
     plugin::{Destination, Exchange, Flow, Handler, Reading, Source},
     split::{Comparison, Limits, Outcome, Plan, Regression, Side},
     upstream::cookie,
