@@ -35,7 +35,7 @@ pub const X_CREDENTIAL_IDENTIFIER: HeaderName = HeaderName::from_static("x-crede
 pub const X_ANONYMOUS_CONSUMER: HeaderName = HeaderName::from_static("x-anonymous-consumer");
 
 /// What plugins tell the upstream about the caller. A client may not say it (compat D14), and
-/// neither any other name that begins with `x-consumer-`.
+/// neither any other name that begins with `x-consumer-`, nor one of these with `_` for `-`.
 pub const IDENTITY: [HeaderName; 7] = [
     X_CONSUMER_ID,
     X_CONSUMER_CUSTOM_ID,
@@ -100,11 +100,20 @@ impl Marks {
             "expect" => Self::EXPECT,
             "cookie" => Self::COOKIE,
             "keep-alive" | "proxy-connection" | "http2-settings" | "proxy" => Self::HOP,
-            "x-credential-identifier" | "x-anonymous-consumer" | "x-authenticated-groups" => Self::IDENTITY,
-            other if other.starts_with("x-consumer-") => Self::IDENTITY,
+            other if says_who(other) => Self::IDENTITY,
             _ => Self::NONE,
         }
     }
+}
+
+/// Whether a field says who calls, also as CGI and its heirs read it, who take `_` and `-` for the same (CVE-2025-64484).
+fn says_who(name: &str) -> bool {
+    const WHOLE: [&str; 3] = ["x-credential-identifier", "x-anonymous-consumer", "x-authenticated-groups"];
+    let begins = |known: &str| {
+        let same = |(own, known): (u8, u8)| own == known || (own == b'_' && known == b'-');
+        name.len() >= known.len() && name.bytes().zip(known.bytes()).all(same)
+    };
+    begins("x-consumer-") || WHOLE.iter().any(|known| name.len() == known.len() && begins(known))
 }
 
 /// Whether `strict_headers` drops the field (compat D13; docs/threat-model.md, H2 and H3).

@@ -75,6 +75,17 @@ fn deviation_14_a_client_cannot_say_who_it_is() {
 }
 
 #[test]
+fn row_h3_nor_in_a_spelling_that_an_application_may_take_for_the_same() {
+    assert_eq!(
+        request(
+            "x_consumer_username: admin | x-consumer_id: 1 | x_anonymous-consumer: 1 | x_authenticated_groups: 1 \
+                 | x_credential_identifier: 1 | x_consumer: kept | x_consumers-id: kept | x_anonymous_consumers: kept"
+        ),
+        map("x_consumer: kept | x_consumers-id: kept | x_anonymous_consumers: kept")
+    );
+}
+
+#[test]
 fn x1_crumbs_and_lengths_become_one() {
     assert_eq!(request("cookie: a=1 | cookie: b=2 | cookie: c=3"), map("cookie: a=1; b=2; c=3"));
     assert_eq!(request("content-length: 3 | content-length: 3"), map("content-length: 3"));
