@@ -1,11 +1,6 @@
 //! Why a request goes where it goes, found out without sending it.
 
-use std::{
-    cmp::Reverse,
-    collections::{BTreeMap, HashMap},
-    net::SocketAddr,
-    sync::Arc,
-};
+use std::{cmp::Reverse, collections::BTreeMap, net::SocketAddr, sync::Arc};
 
 use http::{HeaderValue, Uri, Version, request::Parts};
 use uuid::Uuid;
@@ -17,7 +12,7 @@ use crate::{
     error::Reason,
     explain::{Asked, Candidate, Elsewhere, Outcome, Question, QuestionError, Report, Step, ToUpstream},
     forwarder::Branch,
-    plugin::{Destination, Scope, Scoped},
+    plugin::{Destination, Scope, Scoped, by_consumer},
     router::{Explanation, Head, Label, Router},
     sanitize::{Canonical, Client, check_head},
     snapshot::{Entry, Snapshot},
@@ -184,18 +179,18 @@ impl Inquiry<'_> {
 
     fn step(&self, name: &str, priority: i32, plugins: &[&Plugin]) -> Step {
         let mut scoped = Scoped::default();
-        let mut consumers = BTreeMap::<Scope, HashMap<Uuid, &Plugin, _>>::new();
+        let mut levels = BTreeMap::<Scope, Vec<(&Plugin, &Plugin)>>::new();
         for plugin in plugins {
-            let scope =
-                Scope::of(plugin.route.is_some(), plugin.service.is_some(), plugin.consumer.is_some());
-            match plugin.consumer {
-                Some(consumer) => drop(consumers.entry(scope).or_default().insert(consumer.id, *plugin)),
-                None => scoped.insert(scope, *plugin),
+            match Scope::of(plugin) {
+                scope if scope.names_callers() => levels.entry(scope).or_default().push((*plugin, *plugin)),
+                scope => scoped.insert(scope, *plugin),
             }
         }
-        let mut known: Vec<Uuid> = consumers.values().flat_map(HashMap::keys).copied().collect();
-        for (scope, by_consumer) in consumers {
-            scoped.insert_by_consumer(scope, Arc::new(by_consumer));
+        let mut known = Vec::new();
+        for (scope, plugins) in levels {
+            let callers = by_consumer(plugins, &self.snapshot.config().consumer_groups);
+            known.extend(callers.keys().copied());
+            scoped.insert_by_consumer(scope, Arc::new(callers));
         }
         let consumer = self.consumer.map(|consumer| consumer.id);
         let resolved = scoped.resolve(consumer);

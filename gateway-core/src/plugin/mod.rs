@@ -28,6 +28,7 @@ pub use policy::{Admission, Bound, Guard, Keep, Keeper, Outcome, Permit, Policy,
 pub use recorded::{Recorded, Try};
 pub use registry::{Configured, Plugin, Registry};
 pub use retrying::{Retrying, Spending};
+pub(crate) use scoped::by_consumer;
 pub use scoped::{ByConsumer, Scope, Scoped};
 pub use series::Series;
 pub(crate) use tap::Tap;

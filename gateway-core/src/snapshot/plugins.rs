@@ -10,9 +10,13 @@ use uuid::Uuid;
 
 use super::Snapshot;
 use crate::{
-    config::{Change, Plugin, Problem, Protocol, Route},
-    plugin::{ByConsumer, Configured, Destination, Handler, Link, Policy, Registry, Scope, Scoped},
+    config::{Change, Config, ConsumerGroup, Entities, Plugin, Problem, Protocol, Route},
+    plugin::{
+        ByConsumer, Configured, Destination, Handler, Link, Policy, Registry, Scope, Scoped, by_consumer,
+    },
 };
+
+type Groups = Entities<ConsumerGroup>;
 
 /// Every plugin that is switched on, by name. Clones share what did not change.
 #[derive(Clone, Default)]
@@ -38,14 +42,13 @@ struct Place {
 struct Placed {
     /// In the order of their entities' ids; the last one counts.
     own: Vec<Placing>,
-    /// Those that are for one consumer each.
+    /// The same by who calls, where that counts.
     by_consumer: ByConsumer<Configured>,
 }
 
 #[derive(Clone)]
 struct Placing {
-    entity: Uuid,
-    consumer: Option<Uuid>,
+    entity: Arc<Plugin>,
     configured: Configured,
 }
 
@@ -62,6 +65,7 @@ impl Families {
     pub(super) fn change(
         &self,
         change: &Change,
+        config: &Config,
         previous: &Snapshot,
         plugins: &Registry,
         problems: &mut Vec<Problem>,
@@ -81,21 +85,29 @@ impl Families {
                 edits.entry((&entity.name, Place::of(entity))).or_default().new.push(placing);
             }
         }
+        // Who is in a group counts where the group is named.
+        let regrouped = |plugin: &&Arc<Plugin>| {
+            plugin.consumer_group.is_some_and(|it| change.consumer_groups.contains_key(&it.id))
+        };
+        let named = config.plugins.values().filter(|_| !change.consumer_groups.is_empty()).filter(regrouped);
+        for plugin in named {
+            edits.entry((&plugin.name, Place::of(plugin))).or_default();
+        }
         let mut families = self.clone();
         for ((name, place), edit) in edits {
-            families.edit(name, place, edit, plugins);
+            families.edit((name, place), edit, &config.consumer_groups, plugins);
         }
         families
     }
 
-    fn edit(&mut self, name: &str, place: Place, edit: Edit, plugins: &Registry) {
+    fn edit(&mut self, (name, place): (&str, Place), edit: Edit, groups: &Groups, plugins: &Registry) {
         let before = self.0.get(name);
         // A plugin that is gone leaves nothing but what is taken away.
         let priority =
             plugins.get(name).map(|plugin| plugin.priority()).or(before.map(|family| family.priority));
         let placed = before.map(|family| family.placed.clone()).unwrap_or_default();
         let mut family = Family { priority: priority.unwrap_or_default(), placed };
-        let placed = Placed::edited(family.placed.get(&place).map(AsRef::as_ref), edit);
+        let placed = Placed::edited(family.placed.get(&place).map(AsRef::as_ref), edit, groups);
         match placed.own.is_empty() {
             true => drop(family.placed.remove(&place)),
             false => drop(family.placed.insert(place, Arc::new(placed))),
@@ -109,7 +121,7 @@ impl Families {
     /// What the plugin made of `entity`, where that is switched on.
     fn configured(&self, entity: &Plugin) -> Option<&Configured> {
         let placed = self.0.get(entity.name.as_str())?.placed.get(&Place::of(entity))?;
-        let placing = placed.own.iter().find(|placing| placing.entity == entity.id)?;
+        let placing = placed.own.iter().find(|placing| placing.entity.id == entity.id)?;
         Some(&placing.configured)
     }
 
@@ -117,7 +129,7 @@ impl Families {
     pub(super) fn policies(&self) -> impl Iterator<Item = (Uuid, &Arc<dyn Policy>)> {
         let placed = self.0.values().flat_map(|family| family.placed.values());
         placed.flat_map(|placed| &placed.own).filter_map(|placing| match &placing.configured {
-            Configured::Policy(policy) => Some((placing.entity, policy)),
+            Configured::Policy(policy) => Some((placing.entity.id, policy)),
             _ => None,
         })
     }
@@ -151,31 +163,27 @@ impl Families {
 impl Place {
     fn of(entity: &Plugin) -> Self {
         let (route, service) = (entity.route.map(|it| it.id), entity.service.map(|it| it.id));
-        Self {
-            scope: Scope::of(route.is_some(), service.is_some(), entity.consumer.is_some()),
-            route,
-            service,
-        }
+        Self { scope: Scope::of(entity), route, service }
     }
 }
 
 impl Placing {
     fn handler(&self) -> Option<(Uuid, &Arc<dyn Handler>)> {
         match &self.configured {
-            Configured::Handler(handler) => Some((self.entity, handler)),
+            Configured::Handler(handler) => Some((self.entity.id, handler)),
             _ => None,
         }
     }
 }
 
 impl Placed {
-    fn edited(before: Option<&Self>, edit: Edit) -> Self {
+    fn edited(before: Option<&Self>, edit: Edit, groups: &Groups) -> Self {
         let before = before.into_iter().flat_map(|before| &before.own);
-        let kept = before.filter(|placing| !edit.gone.contains(&placing.entity)).cloned();
+        let kept = before.filter(|placing| !edit.gone.contains(&placing.entity.id)).cloned();
         let mut own: Vec<_> = kept.chain(edit.new).collect();
-        own.sort_by_key(|placing| placing.entity);
-        let by_consumer = own.iter().filter_map(|it| Some((it.consumer?, it.configured.clone()))).collect();
-        Self { own, by_consumer: Arc::new(by_consumer) }
+        own.sort_by_key(|placing| placing.entity.id);
+        let configurations = own.iter().map(|placing| (&*placing.entity, placing.configured.clone()));
+        Self { by_consumer: Arc::new(by_consumer(configurations, groups)), own }
     }
 }
 
@@ -199,8 +207,8 @@ impl Family {
         let mut configured = Scoped::default();
         for (scope, placed) in self.placed_on(route) {
             match placed.own.last() {
-                Some(Placing { consumer: None, configured: value, .. }) => {
-                    configured.insert(scope, value.clone());
+                Some(placing) if !scope.names_callers() => {
+                    configured.insert(scope, placing.configured.clone());
                 }
                 _ => configured.insert_by_consumer(scope, Arc::clone(&placed.by_consumer)),
             }
@@ -210,7 +218,7 @@ impl Family {
 }
 
 fn configure(
-    entity: &Plugin,
+    entity: &Arc<Plugin>,
     before: Option<&Configured>,
     plugins: &Registry,
     problems: &mut Vec<Problem>,
@@ -225,7 +233,7 @@ fn configure(
         None => plugin.configure_entity(entity),
     };
     let configured = configured.map_err(|message| problems.push(refused(message))).ok()?;
-    Some(Placing { entity: entity.id, consumer: entity.consumer.map(|it| it.id), configured })
+    Some(Placing { entity: Arc::clone(entity), configured })
 }
 
 fn speaks_http(plugin: &Plugin) -> bool {

@@ -15,8 +15,8 @@ use super::{Entry, Environment, Snapshot, compile};
 use crate::{
     ConnectInfo, Settings,
     config::{
-        Certificate, Change, Checked, Config, Consumer, Plugin as PluginEntity, Protocol, Route, Service,
-        Target, Upstream, derived_id, schema::Field, schema::Record,
+        Certificate, Change, Checked, Config, Consumer, ConsumerGroup, Plugin as PluginEntity, Protocol,
+        Route, Service, Target, Upstream, derived_id, schema::Field, schema::Record,
     },
     forwarder::Outbound,
     observe::Metrics,
@@ -113,7 +113,7 @@ struct Draw {
 }
 
 fn draws() -> impl Strategy<Value = Draw> {
-    (0..11_u8, 0..4_u8, 0..4_u8, 0..12_u8, prop::bool::weighted(0.2))
+    (0..12_u8, 0..4_u8, 0..4_u8, 0..12_u8, prop::bool::weighted(0.2))
         .prop_map(|(kind, number, other, shape, gone)| Draw { kind, number, other, shape, gone })
 }
 
@@ -140,6 +140,11 @@ impl Draw {
                 change
                     .certificates
                     .insert(id("certificates", self.number % 2), self.some(self.certificate())),
+            ),
+            11 => drop(
+                change
+                    .consumer_groups
+                    .insert(id("consumer_groups", self.number % 2), self.some(self.group())),
             ),
             _ => drop(change.plugins.insert(id("plugins", self.number), self.some(self.plugin()))),
         }
@@ -198,6 +203,20 @@ impl Draw {
         consumer
     }
 
+    /// Any of the first four consumers.
+    fn group(self) -> ConsumerGroup {
+        let members = (0..4).filter(|number| self.shape & (1 << number) != 0);
+        ConsumerGroup {
+            id: id("consumer_groups", self.number % 2),
+            // Which of two comes first may change.
+            name: format!("group-{}-{}", self.other, self.number),
+            consumers: members.map(|number| id("consumers", number).into()).collect(),
+            tags: None,
+            created_at: 0,
+            updated_at: 0,
+        }
+    }
+
     fn certificate(self) -> Certificate {
         let (cert, key) = &PAIRS[usize::from(self.shape % 2)];
         let certificate = json!({
@@ -212,9 +231,11 @@ impl Draw {
             PluginEntity::new(name, json!({ "text": format!("{}-{}", self.number, self.shape) }));
         plugin.id = id("plugins", self.number);
         plugin.enabled = self.shape != 11;
-        plugin.route = [1, 3, 5, 7].contains(&self.shape).then(|| id("routes", self.other).into());
-        plugin.service = [2, 3, 6, 7].contains(&self.shape).then(|| id("services", self.other).into());
+        plugin.route = [1, 3, 5, 7, 9].contains(&self.shape).then(|| id("routes", self.other).into());
+        plugin.service = [2, 3, 6, 7, 10].contains(&self.shape).then(|| id("services", self.other).into());
         plugin.consumer = [4, 5, 6, 7].contains(&self.shape).then(|| id("consumers", self.other).into());
+        let group = [7, 8, 9, 10].contains(&self.shape).then(|| id("consumer_groups", self.other % 2));
+        plugin.consumer_group = group.map(Into::into);
         plugin
     }
 }
@@ -326,7 +347,7 @@ proptest! {
         let (plugins, environment) = (plugins(&log), environment());
         let mut snapshot = Snapshot::empty(Arc::clone(&plugins), &environment).unwrap();
         // Without these most others would be refused.
-        let first = (0..4).flat_map(|number| [7, 8].map(|kind| Draw { kind, number, other: 0, shape: 0, gone: false }));
+        let first = (0..4).flat_map(|number| [7, 8, 11].map(|kind| Draw { kind, number, other: 0, shape: 0, gone: false }));
         for draws in std::iter::once(first.collect()).chain(changes) {
             let mut change = Change::default();
             draws.iter().for_each(|draw| draw.put(&mut change));

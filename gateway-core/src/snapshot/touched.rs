@@ -50,7 +50,10 @@ pub(super) fn routes(
         touched.extend(checked.routes_of(*service).chain(previous.detours.routes_of(*service)));
     }
     let before = change.plugins.keys().filter_map(|id| previous.config().plugins.get(id));
-    for plugin in before.chain(change.plugins.values().flatten()) {
+    let users = change.consumer_groups.keys().flat_map(|id| checked.users_of("consumer_groups", *id));
+    let named =
+        users.filter_map(|(by, id)| if by == "plugins" { checked.config().plugins.get(&id) } else { None });
+    for plugin in before.chain(change.plugins.values().flatten()).chain(named) {
         reach(plugin, checked, &mut touched);
     }
     touched
