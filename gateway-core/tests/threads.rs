@@ -122,7 +122,7 @@ async fn c8_3518_7156_each_cause_has_a_word_of_its_own() {
     let mut zero = Target::new(&none, &nowhere().to_string());
     zero.weight = 0;
     Edge::new(config(&none, &[]).with(zero)).get("/").await.assert_failed(503, NO_PEER, "weight_zero");
-    for (threshold, reason) in [(0.0, "all_unhealthy"), (50.0, "below_threshold")] {
+    for (threshold, reason) in [(0.0, "ejected"), (50.0, "below_threshold")] {
         let checked = upstream(|upstream| {
             upstream.healthchecks.passive.unhealthy.tcp_failures = 1;
             upstream.healthchecks.threshold = threshold;

@@ -77,7 +77,7 @@ impl Set {
             Standing::Enough => (ranked, self.empty.filter(|reason| !is_of_health(*reason))),
             Standing::Panic => (self.weights.to_vec(), None),
             Standing::BelowThreshold => (none(), Some(Reason::BelowThreshold)),
-            Standing::AllUnhealthy => (none(), Some(Reason::AllUnhealthy)),
+            Standing::AllUnhealthy => (none(), Some(self.why_none())),
         };
         let ailing = ill || warms_at.is_some();
         Self {
@@ -139,11 +139,24 @@ impl Set {
         self
     }
 
+    /// Why nobody is well: whether all come back by themselves.
+    fn why_none(&self) -> Reason {
+        let (out, total) = self.ejected();
+        if out >= total { Reason::Ejected } else { Reason::AllUnhealthy }
+    }
+
     /// How many endpoints that may get requests there are, and how many of them are ejected.
     pub(super) fn ejected(&self) -> (usize, usize) {
-        let total = self.weights.iter().filter(|weight| **weight > 0).count();
-        let out = self.endpoints.iter().filter(|endpoint| endpoint.vital().trial_at().is_some());
-        (out.count(), total)
+        let weighed = self.endpoints.iter().zip(&self.weights).filter(|(_, weight)| **weight > 0);
+        let out = weighed.clone().filter(|(endpoint, _)| endpoint.vital().trial_at().is_some()).count();
+        (out, weighed.count())
+    }
+
+    /// How many endpoints that may get requests there are, and how many of them take none for their health.
+    pub(super) fn out(&self) -> (usize, usize) {
+        let weighed = self.endpoints.iter().zip(&self.weights).filter(|(_, weight)| **weight > 0);
+        let out = weighed.clone().filter(|(endpoint, _)| !endpoint.health().is_available()).count();
+        (out, weighed.count())
     }
 
     /// The endpoint to try next; those in `tried` only once all have been.
@@ -204,7 +217,7 @@ fn sum(weights: &[u16]) -> u64 {
 
 /// Whether it is for their health that no endpoint takes requests.
 const fn is_of_health(reason: Reason) -> bool {
-    matches!(reason, Reason::AllUnhealthy | Reason::BelowThreshold)
+    matches!(reason, Reason::AllUnhealthy | Reason::Ejected | Reason::BelowThreshold)
 }
 
 fn first_trial(ejected: &[Arc<Endpoint>]) -> u64 {

@@ -13,7 +13,7 @@ use super::Hashing;
 use crate::{
     balance::SlowStart,
     config::{self, Algorithm, Certificate, Healthchecks},
-    health::Recovery,
+    health::{Outliers, Recovery},
 };
 
 /// A group of targets under one name.
@@ -48,6 +48,8 @@ pub struct Group {
     pub checks: Healthchecks,
     /// How members that traffic made unhealthy come back (D20); none: not by themselves. Default: by its defaults.
     pub recovery: Option<Recovery>,
+    /// Who is out as it fails more often than the others. Default: nobody.
+    pub outliers: Option<Outliers>,
     /// The certificate that probes over TLS show.
     pub client_certificate: Option<Arc<Certificate>>,
     /// How members that are new or well again come to their full share. Default: at once. Not with consistent hashing.
@@ -133,6 +135,7 @@ impl Group {
             hash_bound: None,
             checks: Healthchecks::default(),
             recovery: Some(Recovery::default()),
+            outliers: None,
             client_certificate: None,
             slow_start: None,
             zone: None,
@@ -162,6 +165,7 @@ impl Group {
         };
         Self {
             slow_start: slow_start(upstream),
+            outliers: outliers(upstream),
             host_header: upstream.host_header.clone(),
             algorithm: upstream.algorithm,
             hashing: Hashing::of_upstream(upstream),
@@ -175,7 +179,7 @@ impl Group {
 
     /// The same without what only tags say.
     pub(crate) fn without_tags(mut self) -> Self {
-        (self.slow_start, self.maglev, self.hash_bound) = (None, false, None);
+        (self.slow_start, self.outliers, self.maglev, self.hash_bound) = (None, None, false, None);
         for target in &mut self.targets {
             (target.group, target.zone) = (1, None);
         }
@@ -229,6 +233,20 @@ fn slow_start(upstream: &config::Upstream) -> Option<SlowStart> {
         window,
         aggression: aggression.unwrap_or(usual.aggression),
         least: least.map_or(usual.least, |percent| percent / 100.0),
+    })
+}
+
+fn outliers(upstream: &config::Upstream) -> Option<Outliers> {
+    let (deviations, failure_percent) = (upstream.eject_deviating(), upstream.eject_failing());
+    deviations.map(|_| ()).or(failure_percent.map(|_| ()))?;
+    let usual = Outliers::default();
+    let interval = upstream.eject_interval().and_then(|time| Duration::try_from_secs_f64(time).ok());
+    Some(Outliers {
+        interval: interval.unwrap_or(usual.interval),
+        minimum_hosts: upstream.eject_hosts().unwrap_or(usual.minimum_hosts),
+        minimum_requests: upstream.eject_requests().unwrap_or(usual.minimum_requests),
+        deviations,
+        failure_percent,
     })
 }
 

@@ -7,7 +7,7 @@ use std::sync::{
 
 use crate::{
     clock,
-    health::{Counted, Health, Recovery, Schedule, State, first_probe},
+    health::{Counted, Counter, Health, Recovery, Schedule, State, first_probe},
 };
 
 /// The health of an endpoint. It outlives the endpoint where only what that is called in `Host` changes.
@@ -22,6 +22,8 @@ pub(crate) struct Vital {
     health: Mutex<Health>,
     probes: Mutex<Probes>,
     probing: AtomicBool,
+    /// What it did since endpoints were compared the last time; counted only where they are.
+    tally: Counter,
 }
 
 /// When an endpoint was probed, and the lot that says how far from its time the next probe is.
@@ -44,6 +46,7 @@ impl Default for Vital {
             health: Mutex::default(),
             probes: Mutex::default(),
             probing: AtomicBool::new(false),
+            tally: Counter::default(),
         }
     }
 }
@@ -84,6 +87,16 @@ impl Vital {
             return false;
         }
         self.change(|health| health.report(counted, recovery, now()))
+    }
+
+    /// What it did since endpoints were compared the last time.
+    pub(crate) const fn tally(&self) -> &Counter {
+        &self.tally
+    }
+
+    /// Takes it out, as it does worse than its peers; whether that changes who takes requests.
+    pub(crate) fn eject_outlier(&self, recovery: Option<&Recovery>, now: u64) -> bool {
+        self.change(|health| health.eject_outlier(recovery, now))
     }
 
     /// Whether a request may try it now.
