@@ -67,7 +67,7 @@ fn single(target: &Scripted, retries: u16, settings: Value) -> Edge {
 }
 
 #[tokio::test]
-async fn a_status_is_tried_again_on_another_endpoint_c16() {
+async fn a_status_is_tried_again_on_another_endpoint_c16_traefik_4578_12667() {
     let (ill, good) = (always(status(503, "")).await, good().await);
     let edge = group(&[&ill, &good], json!({ "budget_percent": 100 }));
     for method in ["GET", "HEAD", "OPTIONS", "PUT", "DELETE"] {
@@ -91,7 +91,7 @@ async fn an_answer_that_is_tried_again_leaves_its_connection_usable() {
 }
 
 #[tokio::test]
-async fn a_post_is_not_sent_again_unless_told_c16() {
+async fn a_post_is_not_sent_again_unless_told_c16_apisix_11359() {
     let (ill, good) = (always(status(503, "")).await, good().await);
     let edge = group(&[&ill, &good], json!({}));
     let mut statuses = HashMap::<u16, usize>::new();
@@ -289,7 +289,7 @@ async fn an_early_answer_to_an_upload_is_not_tried_again() {
 }
 
 #[tokio::test]
-async fn it_is_a_routes_own_or_a_services_c16() {
+async fn it_is_a_routes_own_or_a_services_c16_6853() {
     let (ill, good) = (always(status(503, "")).await, good().await);
     let (config, _) = balanced_with(&[ill.address, good.address], |_| {});
     let patient = route(&Service::new("tested", "group"));

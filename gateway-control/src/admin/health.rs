@@ -247,15 +247,19 @@ pub(super) fn targets(gateway: &Gateway) -> Vec<TargetState> {
 }
 
 fn states(upstream: &Upstream, target: &Target, seen: &Seen) -> Vec<TargetState> {
-    let state = |address: String, health| TargetState {
+    let state = |address: String, health, probed| TargetState {
         upstream: upstream.name.clone(),
         target: target.target.clone(),
         address,
         health,
+        probed,
     };
     if !seen.resolves {
-        return vec![state(String::new(), TargetHealth::DnsError)];
+        return vec![state(String::new(), TargetHealth::DnsError, None)];
     }
     let endpoints = seen.endpoints.iter();
-    endpoints.map(|(endpoint, _)| state(endpoint.address().to_string(), seen.health_of(endpoint))).collect()
+    let shown = |endpoint: &Endpoint| {
+        state(endpoint.address().to_string(), seen.health_of(endpoint), endpoint.probed())
+    };
+    endpoints.map(|(endpoint, _)| shown(endpoint)).collect()
 }

@@ -217,12 +217,15 @@ struct Sample {
     failure: Option<String>,
 }
 
+/// An open connection, and what was read of it and not yet used.
+type Connection = (TcpStream, Vec<u8>);
+
 /// Requests that are sent when they are due, whatever became of those before.
 #[derive(Clone)]
 struct Load {
     address: SocketAddr,
     begun: Instant,
-    idle: Arc<Mutex<Vec<(TcpStream, Vec<u8>)>>>,
+    idle: Arc<Mutex<Vec<Connection>>>,
 }
 
 impl Load {

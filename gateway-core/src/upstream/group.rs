@@ -123,8 +123,9 @@ impl Upstream {
             crowd,
         };
         let set = upstream.build(names, known.as_deref());
-        // What nobody checked is well: a state from before the checks were switched off says nothing.
-        if !before.is_some_and(|watch| watch.checks) {
+        // What nobody checks is well, and so is what nobody checked: a state from before says nothing.
+        let checks = |watch: Option<&Watch>| watch.is_some_and(|watch| watch.checks);
+        if !checks(before) || !checks(upstream.watch.as_deref()) {
             for endpoint in &set.endpoints {
                 endpoint.vital().set(true);
             }

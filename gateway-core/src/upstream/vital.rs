@@ -24,6 +24,9 @@ pub(crate) struct Vital {
     probing: AtomicBool,
     /// What it did since endpoints were compared the last time; counted only where they are.
     tally: Counter,
+    /// How many probes have ended, and when the last one did; 0: none has.
+    probed: AtomicU64,
+    probed_at: AtomicU64,
 }
 
 /// When an endpoint was probed, and the lot that says how far from its time the next probe is.
@@ -47,6 +50,8 @@ impl Default for Vital {
             probes: Mutex::default(),
             probing: AtomicBool::new(false),
             tally: Counter::default(),
+            probed: AtomicU64::new(0),
+            probed_at: AtomicU64::new(0),
         }
     }
 }
@@ -131,6 +136,12 @@ impl Vital {
         self.probing.load(Relaxed)
     }
 
+    /// How many probes have ended, and how many milliseconds ago the last one did.
+    pub(crate) fn probed(&self) -> Option<(u64, u64)> {
+        let at = self.probed_at.load(Relaxed);
+        (at > 0).then(|| (self.probed.load(Relaxed), clock::now().saturating_sub(at)))
+    }
+
     /// When the next probe is due; none where none is wanted.
     pub(crate) fn probe_at(&self, schedule: Schedule, now: u64) -> Option<u64> {
         let state = self.state();
@@ -157,6 +168,14 @@ impl Vital {
 /// A probe under way.
 #[derive(Debug)]
 pub(crate) struct Probing(Arc<Vital>);
+
+impl Probing {
+    /// Notes that the probe has ended, and not merely been given up.
+    pub(crate) fn end(self) {
+        self.0.probed.fetch_add(1, Relaxed);
+        self.0.probed_at.store(clock::now(), Relaxed);
+    }
+}
 
 impl Drop for Probing {
     fn drop(&mut self) {
