@@ -1,4 +1,4 @@
-//! One of three upstreams is killed, hung, reset, black-holed or slowed, over real sockets and under load: the scenes of
+//! One of three upstreams is killed, hung, reset, black-holed, slowed, cut or dribbles, over real sockets and under load: the scenes of
 //! the example `faults`, at a rate that any machine stands. `cargo xtask faults` plays them at 2,000 requests a second.
 #![allow(clippy::unwrap_used, clippy::match_bool, dead_code, reason = "a test fails by panicking")]
 
@@ -69,6 +69,20 @@ async fn hung() {
 #[tokio::test]
 async fn black_hole() {
     let figures = play(Fault::BlackHole).await;
+    assert!(failed(&figures) <= posts_within(PER_TRY * 2) + 3, "{figures:?}");
+    assert!(figures.p99[1] < PER_TRY, "requests still meet it: {figures:?}");
+}
+
+#[tokio::test]
+async fn cut() {
+    // In the middle of the head: no answer has begun.
+    let figures = play(Fault::Cut(12)).await;
+    assert!(failed(&figures) <= posts_within(2 * USUAL) + 3 + 2, "{figures:?}");
+}
+
+#[tokio::test]
+async fn dribbling() {
+    let figures = play(Fault::Dribble(Duration::from_millis(100))).await;
     assert!(failed(&figures) <= posts_within(PER_TRY * 2) + 3, "{figures:?}");
     assert!(figures.p99[1] < PER_TRY, "requests still meet it: {figures:?}");
 }

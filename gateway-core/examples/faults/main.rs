@@ -47,6 +47,8 @@ fn main() -> Result<ExitCode, Box<dyn Error + Send + Sync>> {
         ("reset", Fault::Reset),
         ("black hole", Fault::BlackHole),
         ("slowed 10x", Fault::Slow(usual * 9)),
+        ("cut", Fault::Cut(12)),
+        ("dribbling", Fault::Dribble(Duration::from_millis(100))),
     ] {
         let figures = runtime.block_on(script.play(fault))?;
         print(name, &figures);

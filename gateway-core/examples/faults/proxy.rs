@@ -25,6 +25,10 @@ pub(crate) enum Fault {
     BlackHole,
     /// Answers come so much later.
     Slow(Duration),
+    /// Of each answer only so many bytes come, then the end of the connection.
+    Cut(usize),
+    /// Answers come byte by byte, each so much later than the one before.
+    Dribble(Duration),
 }
 
 /// How many connections may wait to be accepted.
@@ -136,6 +140,19 @@ async fn relay(mut near: TcpStream, origin: SocketAddr, mut fault: watch::Receiv
                         return;
                     }
                     Fault::Slow(time) => sleep(time).await,
+                    Fault::Cut(most) => {
+                        let _ = near.write_all(&down[..count.min(most)]).await;
+                        return;
+                    }
+                    Fault::Dribble(time) => {
+                        for byte in &down[..count] {
+                            sleep(time).await;
+                            if near.write_all(&[*byte]).await.is_err() {
+                                return;
+                            }
+                        }
+                        continue;
+                    }
                     Fault::Nothing | Fault::Killed => {}
                 }
                 if near.write_all(&down[..count]).await.is_err() {
