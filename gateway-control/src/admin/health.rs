@@ -141,13 +141,16 @@ fn pool(config: &Config, upstream: &Upstream, running: Option<&Arc<Running>>) ->
         available += seen.weight(is_available);
         hosts.push(seen.data(target, |endpoint| json!({ "healthy": is_available(endpoint) })));
     }
-    let is_healthy = running.outage().is_none();
+    let outage = running.outage();
+    let is_healthy = outage.is_none();
     let health = word(if is_healthy { TargetHealth::Healthy } else { TargetHealth::Unhealthy });
     let weight = weights(total, available);
-    json!({
-        "id": upstream.id, "health": health, "balancer_health": health,
-        "details": { "healthy": is_healthy, "weight": weight, "hosts": hosts },
-    })
+    let mut details = json!({ "healthy": is_healthy, "weight": weight, "hosts": hosts });
+    // Beyond Kong: the word that requests have in the log.
+    if let (Some(reason), Some(details)) = (outage, details.as_object_mut()) {
+        details.insert("reason".to_owned(), json!(reason.word()));
+    }
+    json!({ "id": upstream.id, "health": health, "balancer_health": health, "details": details })
 }
 
 /// A target as its upstream sees it now.
