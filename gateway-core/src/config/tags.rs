@@ -3,7 +3,7 @@
 use super::{Target, Upstream};
 
 /// Tags of an upstream that say something, with what their values are.
-pub(crate) const OF_UPSTREAMS: [(&str, Says); 13] = [
+pub(crate) const OF_UPSTREAMS: [(&str, Says); 14] = [
     ("slow-start", |value| seconds(value).is_some()),
     ("slow-start-aggression", |value| between(value, 0.1, 100.0).is_some()),
     ("slow-start-min", |value| between(value, 0.0, 100.0).is_some()),
@@ -15,6 +15,7 @@ pub(crate) const OF_UPSTREAMS: [(&str, Says); 13] = [
     ("eject-hosts", |value| number(value).is_some()),
     ("eject-requests", |value| number(value).is_some()),
     ("panic-threshold", |value| share(value).is_some()),
+    ("sticky", is_cookie_name),
     ("hash", |value| value == "maglev"),
     ("hash-bound", |value| percents(value).is_some()),
 ];
@@ -109,6 +110,12 @@ impl Upstream {
         tag(self.tags.as_deref(), "panic-threshold").and_then(share)
     }
 
+    /// The cookie by which sessions stay with their target, `sticky:session`.
+    #[must_use]
+    pub fn sticky(&self) -> Option<&str> {
+        tag(self.tags.as_deref(), "sticky").filter(|name| is_cookie_name(name))
+    }
+
     /// Whether its hashes are laid out as Maglev does, `hash:maglev`, and not on Kong's ring.
     #[must_use]
     pub fn is_maglev(&self) -> bool {
@@ -126,6 +133,12 @@ impl Upstream {
 /// The value of the first tag with this name.
 fn tag<'t>(tags: Option<&'t [String]>, name: &str) -> Option<&'t str> {
     tags?.iter().find_map(|tag| tag.strip_prefix(name)?.strip_prefix(':'))
+}
+
+/// A token (RFC 6265 section 4.1.1).
+fn is_cookie_name(value: &str) -> bool {
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !value.is_empty() && value.bytes().all(is_token)
 }
 
 fn group(value: &str) -> Option<u16> {
@@ -195,6 +208,12 @@ mod tests {
         upstream.tags = tags(&["eject-deviating:0", "eject-failing:0", "eject-hosts:0", "eject-requests:x"]);
         let said = (upstream.eject_deviating(), upstream.eject_failing(), upstream.eject_hosts());
         assert_eq!((said, upstream.eject_requests()), ((None, None, None), None));
+        upstream.tags = tags(&["sticky:my-session"]);
+        assert_eq!(upstream.sticky(), Some("my-session"));
+        for nothing in ["sticky:", "sticky:a b", "sticky:a=b", "sticky:a;b"] {
+            upstream.tags = tags(&[nothing]);
+            assert_eq!(upstream.sticky(), None, "{nothing}");
+        }
         upstream.tags = tags(&["slow-start:-1", "slow-start-aggression:nan", "hash-bound:100", "hash:ring"]);
         let said = (upstream.slow_start(), upstream.slow_start_aggression(), upstream.hash_bound());
         assert_eq!(said, (None, None, None));

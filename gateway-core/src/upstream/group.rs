@@ -12,7 +12,7 @@ use tokio::{runtime::Handle, sync::Notify, task::AbortHandle, time::timeout};
 
 use super::{
     Endpoint, Hashing, Resolve, balancing::Balancing, lookup::keep_resolved, pool::PoolLimits,
-    prober::keep_probed, set::Set, target::Group, watch::Watch,
+    prober::keep_probed, set::Set, sticky::Sessions, target::Group, watch::Watch,
 };
 use crate::{
     balance::Crowd,
@@ -98,6 +98,7 @@ impl Upstream {
         let set = Set {
             endpoints: Box::default(),
             weights: Box::default(),
+            sessions: Sessions::default(),
             levels: Box::default(),
             shares: Box::default(),
             balancing: Balancing::new(&group, &[], &[], 1, None),

@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use super::{Endpoint, balancing::Balancing, dns::Resolved, watch::Watch};
+use super::{Endpoint, balancing::Balancing, dns::Resolved, sticky::Sessions, watch::Watch};
 use crate::{
     balance::{Graded, Pick, spill_over},
     clock,
@@ -21,6 +21,8 @@ pub(super) struct Set {
     pub(super) endpoints: Box<[Arc<Endpoint>]>,
     /// Their configured weights.
     pub(super) weights: Box<[u16]>,
+    /// Where cookies find them; empty where none is looked at.
+    pub(super) sessions: Sessions,
     /// Their levels, lower ones first; empty where all are equal.
     pub(super) levels: Box<[u32]>,
     /// The weights that they are balanced by now.
@@ -83,6 +85,7 @@ impl Set {
         Self {
             endpoints: self.endpoints.clone(),
             weights: self.weights.clone(),
+            sessions: self.sessions.clone(),
             levels: self.levels.clone(),
             balancing: self.balancing.with_weights(&self.endpoints, &weights),
             shares: weights.into(),
@@ -159,6 +162,13 @@ impl Set {
         (out, weighed.count())
     }
 
+    /// The endpoint that a session names, where it takes requests.
+    fn session(&self, named: Option<u32>, tried: &[Arc<Endpoint>]) -> Option<&Arc<Endpoint>> {
+        let index = self.sessions.find(named?)?;
+        let takes_requests = self.shares.get(index).is_some_and(|share| *share > 0);
+        self.endpoints.get(index).filter(|endpoint| takes_requests && !is_among(endpoint, tried))
+    }
+
     /// The endpoint to try next; those in `tried` only once all have been.
     pub(super) fn pick(
         &self,
@@ -166,6 +176,9 @@ impl Set {
         hash: Option<u32>,
         tried: &[Arc<Endpoint>],
     ) -> Option<Arc<Endpoint>> {
+        if let Some(endpoint) = self.session(hash, tried) {
+            return Some(Arc::clone(endpoint));
+        }
         let any = Pick::any(shard).hashed(hash);
         let index = if tried.is_empty() {
             self.balancing.pick(any)

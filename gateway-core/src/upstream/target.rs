@@ -9,7 +9,7 @@ use std::{
 
 use http::HeaderValue;
 
-use super::Hashing;
+use super::{Hashing, Sticky};
 use crate::{
     balance::SlowStart,
     config::{self, Algorithm, Certificate, Healthchecks},
@@ -37,6 +37,8 @@ pub struct Group {
     pub algorithm: Algorithm,
     /// What requests are told apart by, for consistent hashing.
     pub hashing: Option<Hashing>,
+    /// How sessions stay with their members, whatever the algorithm but consistent hashing. Default: they do not.
+    pub sticky: Option<Sticky>,
     /// Slots of the hash ring, at least 1000. Default 10000.
     pub slots: u32,
     /// Whether values are laid out as Maglev does, and not on Kong's ring. Default: on the ring.
@@ -130,6 +132,7 @@ impl Group {
             host_header: None,
             algorithm: Algorithm::RoundRobin,
             hashing: None,
+            sticky: None,
             slots: 10_000,
             maglev: false,
             hash_bound: None,
@@ -166,6 +169,7 @@ impl Group {
         Self {
             slow_start: slow_start(upstream),
             outliers: outliers(upstream),
+            sticky: upstream.sticky().map(|name| Sticky::new(name, &upstream.hash_on_cookie_path)),
             host_header: upstream.host_header.clone(),
             algorithm: upstream.algorithm,
             hashing: Hashing::of_upstream(upstream),
@@ -179,7 +183,8 @@ impl Group {
 
     /// The same without what only tags say.
     pub(crate) fn without_tags(mut self) -> Self {
-        (self.slow_start, self.outliers, self.maglev, self.hash_bound) = (None, None, false, None);
+        (self.slow_start, self.outliers, self.sticky) = (None, None, None);
+        (self.maglev, self.hash_bound) = (false, None);
         for target in &mut self.targets {
             (target.group, target.zone) = (1, None);
         }
@@ -190,6 +195,11 @@ impl Group {
     pub(crate) fn level(&self, member: &Member) -> u32 {
         let elsewhere = self.zone.is_some() && member.zone != self.zone;
         u32::from(member.group) * 2 + u32::from(elsewhere)
+    }
+
+    /// How sessions stay, where that has a say.
+    pub(crate) fn sticky(&self) -> Option<&Sticky> {
+        self.sticky.as_ref().filter(|_| self.algorithm != Algorithm::ConsistentHashing)
     }
 
     /// Whether the requests to all its members are counted together.
