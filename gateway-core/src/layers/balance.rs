@@ -37,7 +37,7 @@ use crate::{
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
 /// let endpoint = |name: &'static str| {
-///     service_fn(async move |_: ()| Ok::<_, std::io::Error>(http::Response::new(name)))
+///     service_fn(move |_: ()| async move { Ok::<_, std::io::Error>(http::Response::new(name)) })
 /// };
 /// let client = ServiceBuilder::new()
 ///     .layer(BalanceLayer::new())
