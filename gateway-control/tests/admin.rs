@@ -359,6 +359,7 @@ fn health_is_shown_and_set_by_hand_a45_h19_h23_h24() {
     assert_eq!((&data["health"], &data["balancer_health"]), (&json!("HEALTHY"), &json!("HEALTHY")));
     assert_eq!(data["details"]["weight"], json!({ "total": 40, "available": 10, "unavailable": 30 }));
     assert_eq!(data["details"]["hosts"].as_array().unwrap().len(), 2);
+    assert_eq!(data["details"].get("reason"), None);
 
     assert_eq!(put("127.0.0.1:9102/127.0.0.1:9102/unhealthy"), 204);
     let pool = node.get("/upstreams/pool/health?balancer_health=1").json();
@@ -366,6 +367,7 @@ fn health_is_shown_and_set_by_hand_a45_h19_h23_h24() {
         (&pool["data"]["health"], &pool["data"]["details"]["healthy"]),
         (&json!("UNHEALTHY"), &json!(false))
     );
+    assert_eq!(pool["data"]["details"]["reason"], "all_unhealthy");
     assert_eq!(put("127.0.0.1:9102/127.0.0.1:1/healthy"), 404);
     assert_eq!(put("127.0.0.1:1/healthy"), 404);
     assert_eq!((put("127.0.0.1:9102/healthy"), put("127.0.0.1:9103/healthy")), (204, 204));

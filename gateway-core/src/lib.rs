@@ -62,8 +62,8 @@
 //! - [`router`]: which of many routes takes a request. Pure; generic over what a route leads to.
 //! - [`sanitize`]: layers that make heads canonical, or refuse them, around any service, on either side.
 //! - [`balance`]: which of several endpoints is next. Pure; it knows no connections.
-//! - [`breaker`], [`retry`]: when to stop asking, and when to ask again. Pure; [`layers`] puts them around any
-//!   service, on the client side too.
+//! - [`breaker`], [`retry`]: when to stop asking, and when to ask again. Pure; [`layers`] puts them, and a balancer
+//!   over several services, around any service, on the client side too.
 //! - [`split`]: who of several destinations takes a request, and whether a new one is worse. Pure.
 //! - [`health`]: whether an endpoint is well: a state machine fed with outcomes. Pure; time is passed in.
 //! - [`upstream`]: endpoints with pools, name resolution and retries, for any client.

@@ -276,3 +276,30 @@ async fn an_upgraded_connection_counts_as_an_answer() {
     let read = read_until(&mut client, b"hello").await;
     assert!(read.starts_with(b"HTTP/1.1 101 "), "{}", String::from_utf8_lossy(&read));
 }
+
+#[tokio::test]
+async fn once_it_closes_it_lets_ever_more_in() {
+    let (upstream, ill) = moody().await;
+    let settings = json!({
+        "apply_to": ["service"],
+        "consecutive_failures": 1,
+        "open_time": 50,
+        "half_open_probes": 1,
+        "ramp": 600_000,
+    });
+    let edge = edge(config(service(upstream.address)), &settings);
+    assert_eq!(edge.get("/").await.status, 500);
+    ill.store(false, Relaxed);
+    sleep(Duration::from_millis(100)).await;
+    edge.get("/").await.assert_ok("good");
+    // Of ten minutes hardly any is over: a tenth is let in, evenly.
+    let mut let_in = 0;
+    for _ in 0..40 {
+        let reply = edge.get("/").await;
+        match reply.status {
+            200 => let_in += 1,
+            _ => reply.assert_failed(503, UNAVAILABLE, "breaker_open"),
+        }
+    }
+    assert!((3..=5).contains(&let_in), "{let_in} of 40");
+}

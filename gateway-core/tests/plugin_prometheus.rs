@@ -28,7 +28,7 @@ const FAMILIES: [&str; 5] = [
 fn page(gateway: &Gateway) -> String {
     let node = || {
         let (upstream, target, address) = ("u".to_owned(), "h:80".to_owned(), "127.0.0.1:80".to_owned());
-        let target = TargetState { upstream, target, address, health: TargetHealth::Healthy };
+        let target = TargetState { upstream, target, address, health: TargetHealth::Healthy, probed: None };
         let mut node = NodeState::default();
         node.targets = vec![target];
         node

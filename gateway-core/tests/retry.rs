@@ -67,7 +67,7 @@ fn single(target: &Scripted, retries: u16, settings: Value) -> Edge {
 }
 
 #[tokio::test]
-async fn a_status_is_tried_again_on_another_endpoint_c16() {
+async fn a_status_is_tried_again_on_another_endpoint_c16_traefik_4578_12667() {
     let (ill, good) = (always(status(503, "")).await, good().await);
     let edge = group(&[&ill, &good], json!({ "budget_percent": 100 }));
     for method in ["GET", "HEAD", "OPTIONS", "PUT", "DELETE"] {
@@ -91,7 +91,7 @@ async fn an_answer_that_is_tried_again_leaves_its_connection_usable() {
 }
 
 #[tokio::test]
-async fn a_post_is_not_sent_again_unless_told_c16() {
+async fn a_post_is_not_sent_again_unless_told_c16_apisix_11359() {
     let (ill, good) = (always(status(503, "")).await, good().await);
     let edge = group(&[&ill, &good], json!({}));
     let mut statuses = HashMap::<u16, usize>::new();
@@ -193,6 +193,56 @@ async fn all_tries_together_are_over_in_time_and_say_so() {
 }
 
 #[tokio::test]
+async fn deadlines_go_on_to_the_upstream_and_clients_may_only_shorten_them() {
+    for (name, asked, told) in
+        [("grpc-timeout", "300m", "m"), ("x-timeout-ms", "300", ""), ("x-timeout-ms", "60000", "")]
+    {
+        let hung = always(vec![Step::Body, Step::Hang]).await;
+        let settings = json!({ "per_try_timeout": 200, "total_timeout": 500, "deadline_header": name });
+        let edge = single(&hung, 50, settings);
+        let request = format!("GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n{name}: {asked}\r\n\r\n");
+        let begun = std::time::Instant::now();
+        Reply::to("GET", &edge.raw(request).await).assert_failed(504, TIMING_OUT, "deadline");
+        // Fully used, and the longer one of what the client asks for and what it may is never reached.
+        let limit = if asked == "60000" { 500 } else { 300 };
+        assert!(begun.elapsed() >= Duration::from_millis(limit - 20), "{:?}", begun.elapsed());
+        let left: Vec<u64> = hung
+            .seen()
+            .iter()
+            .map(|seen| seen.header(name).strip_suffix(told).unwrap().parse().unwrap())
+            .collect();
+        assert!(left.len() >= 2 && left[0] == 200, "{left:?}");
+        assert!(left.last().unwrap() <= &(limit % 200 + 5), "{left:?}");
+    }
+}
+
+#[tokio::test]
+async fn codes_of_grpc_are_tried_again_where_they_are_named() {
+    let refuses = |code: u16| {
+        let head = format!(
+            "HTTP/1.1 200 OK\r\ncontent-type: application/grpc\r\ngrpc-status: {code}\r\ncontent-length: 0\r\n\r\n"
+        );
+        vec![Step::Body, send(head)]
+    };
+    let upstream = Scripted::start(move |seen| match (seen.path(), seen.request) {
+        ("/soon", 0) => refuses(14),
+        ("/never", _) => refuses(5),
+        _ => refuses(0),
+    })
+    .await;
+    let edge = single(&upstream, 5, json!({ "grpc_statuses": ["UNAVAILABLE"] }));
+    let call = |path: &'static str| edge.post(path, "content-type: application/grpc\r\n", "\0\0\0\0\0");
+    assert_eq!(call("/soon").await.header("grpc-status"), "0");
+    assert_eq!(upstream.seen().len(), 2);
+    assert_eq!(call("/never").await.header("grpc-status"), "5");
+    assert_eq!(upstream.seen().len(), 3);
+    // Unnamed, a call is a POST like any other.
+    let edge = single(&upstream, 5, json!({}));
+    let refused = edge.post("/soon", "content-type: application/grpc\r\n", "\0\0\0\0\0").await;
+    assert_eq!(refused.header("grpc-status"), "14");
+}
+
+#[tokio::test]
 async fn a_client_that_sends_slowly_is_not_the_upstreams_failure() {
     let good = good().await;
     let mut service = service(good.address);
@@ -289,7 +339,7 @@ async fn an_early_answer_to_an_upload_is_not_tried_again() {
 }
 
 #[tokio::test]
-async fn it_is_a_routes_own_or_a_services_c16() {
+async fn it_is_a_routes_own_or_a_services_c16_6853() {
     let (ill, good) = (always(status(503, "")).await, good().await);
     let (config, _) = balanced_with(&[ill.address, good.address], |_| {});
     let patient = route(&Service::new("tested", "group"));

@@ -1,5 +1,6 @@
 //! What users of Kong have met, by the numbers of their threads: "failure to get a peer from the ring-balancer" that nobody
-//! can explain (C8), and checks that never find a target well again (C9). Those about retries (C16) are in `retry.rs`.
+//! can explain (C8), and checks that never find a target well again (C9). Those about retries (C16) are in `retry.rs`. Numbers of others
+//! than Kong stand with their owner: KIC for its ingress controller, `lrh` for lua-resty-healthcheck.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
@@ -115,6 +116,39 @@ async fn c8_5466_5581_the_only_target_serves_as_soon_as_it_is_back() {
     }
 }
 
+/// Upstreams that come and go while others are asked: "balancer not found", on some workers only.
+#[tokio::test]
+async fn c8_8359_what_a_change_brings_is_there_for_the_next_request_of_each_worker() {
+    let server = well().await;
+    let mut config = config(&upstream(|_| {}), &at(&[server.address]));
+    let edge = Edge::new(config.clone());
+    for number in 0..20 {
+        let name = format!("new-{number}");
+        let (new, service) = (Upstream::new(&name), Service::new(&name, &name));
+        let mut route = Route::new(&name).to(&service);
+        route.paths = Some(vec![format!("/{name}")]);
+        config =
+            config.with(Target::new(&new, &server.address.to_string())).with(new).with(service).with(route);
+        edge.gateway.reload(&config).unwrap();
+        let (path, old) = (format!("/{name}"), format!("/new-{}", number / 2));
+        let asked = tokio::join!(edge.get(&path), edge.get("/"), edge.get(&old), edge.get(&path));
+        [asked.0, asked.1, asked.2, asked.3].iter().for_each(|reply| reply.assert_ok("well"));
+    }
+}
+
+/// Two rules of one route object, of which one names no backend: Kong says the same of both.
+#[tokio::test]
+async fn c8_kic_6733_a_rule_without_a_backend_says_so_and_the_one_beside_it_serves() {
+    let server = well().await;
+    let (empty, service) = (Upstream::new("empty"), Service::new("empty", "empty"));
+    let mut route = Route::new("empty").to(&service);
+    route.paths = Some(vec!["/none".to_owned()]);
+    let config = config(&upstream(|_| {}), &at(&[server.address]));
+    let edge = Edge::new(config.with(empty).with(service).with(route));
+    edge.get("/").await.assert_ok("well");
+    edge.get("/none").await.assert_failed(503, NO_PEER, "no_targets");
+}
+
 #[tokio::test]
 async fn c8_3518_7156_each_cause_has_a_word_of_its_own() {
     let none = upstream(|_| {});
@@ -122,7 +156,7 @@ async fn c8_3518_7156_each_cause_has_a_word_of_its_own() {
     let mut zero = Target::new(&none, &nowhere().to_string());
     zero.weight = 0;
     Edge::new(config(&none, &[]).with(zero)).get("/").await.assert_failed(503, NO_PEER, "weight_zero");
-    for (threshold, reason) in [(0.0, "all_unhealthy"), (50.0, "below_threshold")] {
+    for (threshold, reason) in [(0.0, "ejected"), (50.0, "below_threshold")] {
         let checked = upstream(|upstream| {
             upstream.healthchecks.passive.unhealthy.tcp_failures = 1;
             upstream.healthchecks.threshold = threshold;
@@ -210,7 +244,7 @@ async fn c8_8399_hashing_on_a_header_finds_a_peer_for_each_value() {
 }
 
 /// Active checks as often as tests need them, with Kong's lists of statuses.
-fn probed(upstream: &mut Upstream) {
+fn probes(upstream: &mut Upstream) {
     let active = &mut upstream.healthchecks.active;
     (active.healthy.interval, active.healthy.successes) = (0.02, 2);
     (active.unhealthy.interval, active.unhealthy.http_failures, active.unhealthy.tcp_failures) = (0.02, 2, 2);
@@ -219,7 +253,7 @@ fn probed(upstream: &mut Upstream) {
 #[tokio::test]
 async fn c9_5531_7566_a_target_that_was_down_is_found_well_again_each_time() {
     let (server, mood) = moody().await;
-    let checked = upstream(probed);
+    let checked = upstream(probes);
     let edge = Edge::new(config(&checked, &at(&[server.address])));
     for _ in 0..3 {
         mood.store(503, Relaxed);
@@ -233,7 +267,7 @@ async fn c9_5531_7566_a_target_that_was_down_is_found_well_again_each_time() {
 #[tokio::test]
 async fn c9_15001_a_status_of_no_list_does_not_stop_the_way_back() {
     let (server, mood) = moody().await;
-    let checked = upstream(probed);
+    let checked = upstream(probes);
     let edge = Edge::new(config(&checked, &at(&[server.address])));
     mood.store(503, Relaxed);
     eventually("it is found unwell", || health(&edge, &checked) == [State::Unhealthy]).await;
@@ -249,7 +283,7 @@ async fn c9_15001_a_status_of_no_list_does_not_stop_the_way_back() {
 #[tokio::test]
 async fn c9_6983_5151_probes_go_on_through_changes_and_find_a_target_that_stops() {
     let (server, other) = (well().await, well().await);
-    let checked = upstream(probed);
+    let checked = upstream(probes);
     let addresses = at(&[server.address, other.address]);
     let edge = Edge::new(config(&checked, &addresses));
     eventually("both are probed", || !server.seen().is_empty() && !other.seen().is_empty()).await;
@@ -290,5 +324,86 @@ async fn c9_7835_a_change_of_other_targets_makes_nobody_well() {
         for _ in 0..6 {
             edge.get("/").await.assert_ok("well");
         }
+    }
+}
+
+/// How many probes of a target have ended.
+fn probed(edge: &Edge, upstream: &Upstream, address: SocketAddr) -> u64 {
+    let all = edge.gateway.snapshot().upstream(upstream.id).unwrap().endpoints();
+    let endpoint = all.iter().find(|endpoint| endpoint.address() == address).unwrap();
+    endpoint.probed().map_or(0, |(count, _)| count)
+}
+
+/// Checks stop without a word, where one of them keeps what all wait for.
+#[tokio::test]
+async fn c9_lrh_84_a_target_that_hangs_does_not_stop_the_probes_of_others() {
+    let hung = Scripted::start(|_| vec![common::Step::Hang]).await;
+    let (server, mood) = moody().await;
+    let checked = upstream(|upstream| {
+        probes(upstream);
+        upstream.healthchecks.active.timeout = 0.05;
+        upstream.healthchecks.active.concurrency = 1;
+        upstream.healthchecks.active.unhealthy.timeouts = 1;
+    });
+    let edge = Edge::new(config(&checked, &at(&[hung.address, server.address])));
+    mood.store(503, Relaxed);
+    eventually("both are found unwell", || health(&edge, &checked) == [State::Unhealthy; 2]).await;
+    mood.store(200, Relaxed);
+    let healthy = |state: &State| *state == State::Healthy;
+    eventually("the other is found well", || health(&edge, &checked).iter().any(healthy)).await;
+    assert_eq!(health(&edge, &checked).into_iter().filter(healthy).count(), 1);
+    // And that they are alive can be seen.
+    let before = [hung.address, server.address].map(|address| probed(&edge, &checked, address));
+    eventually("probes of both go on", || {
+        [hung.address, server.address]
+            .iter()
+            .zip(before)
+            .all(|(it, before)| probed(&edge, &checked, *it) > before)
+    })
+    .await;
+}
+
+/// The same over a switch: APISIX stopped probing where checks were switched off and on again.
+#[tokio::test]
+async fn c9_apisix_13235_checks_that_are_switched_off_and_on_again_go_on() {
+    let (server, mood) = moody().await;
+    let (on, off) = (upstream(probes), upstream(|_| {}));
+    let edge = Edge::new(config(&on, &at(&[server.address])));
+    for _ in 0..3 {
+        mood.store(503, Relaxed);
+        eventually("it is found unwell", || health(&edge, &on) == [State::Unhealthy]).await;
+        edge.gateway.reload(&config(&off, &at(&[server.address]))).unwrap();
+        assert_eq!(health(&edge, &on), [State::Healthy], "nobody looks");
+        mood.store(200, Relaxed);
+        edge.gateway.reload(&config(&on, &at(&[server.address]))).unwrap();
+        let probes = probed(&edge, &on, server.address);
+        eventually("it is probed", || probed(&edge, &on, server.address) > probes).await;
+    }
+}
+
+/// With passive checks alone nobody came back: what nginx has as `fail_timeout` was asked for.
+#[tokio::test]
+async fn c9_lrh_77_79_apisix_3616_passive_checks_alone_bring_a_target_back() {
+    let (ill, mood) = moody().await;
+    let other = well().await;
+    let checked = upstream(|upstream| {
+        upstream.healthchecks.passive.unhealthy.http_failures = 1;
+        upstream.tags = Some(vec!["ejection-time:0.3".to_owned()]);
+    });
+    let edge = Edge::new(config(&checked, &at(&[ill.address, other.address])));
+    mood.store(503, Relaxed);
+    for _ in 0..2 {
+        edge.get("/").await;
+    }
+    assert!(health(&edge, &checked).contains(&State::Unhealthy));
+    // Nobody asks it but requests, and of those one at a time.
+    let seen = ill.seen().len();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(ill.seen().len(), seen);
+    mood.store(200, Relaxed);
+    let begun = std::time::Instant::now();
+    while health(&edge, &checked).contains(&State::Unhealthy) {
+        assert!(begun.elapsed() < common::BOUND, "it never comes back");
+        assert_eq!(edge.get("/").await.status, 200);
     }
 }

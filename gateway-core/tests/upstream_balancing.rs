@@ -168,6 +168,45 @@ async fn a_missing_cookie_is_issued_and_then_sticks_s4() {
 }
 
 #[tokio::test]
+async fn a_session_stays_with_its_target_whoever_comes_beside_it() {
+    let targets = targets(4).await;
+    let mut all = evenly(&targets);
+    let of = |all: &[(SocketAddr, u16)]| {
+        pool(all, |upstream| {
+            upstream.tags = Some(vec!["sticky:sid".to_owned()]);
+            upstream.healthchecks.passive.unhealthy.tcp_failures = 1;
+        })
+    };
+    let edge = Edge::new(of(&all[..2]));
+    let first = edge.get("/").await;
+    let given = first.header("set-cookie");
+    let (cookie, attributes) = given.split_once(';').unwrap();
+    assert!(cookie.starts_with("sid=") && cookie.len() == 12, "{cookie}");
+    assert_eq!(attributes, " Path=/; SameSite=Lax; HttpOnly");
+    let (name, field) = (first.text().to_owned(), format!("cookie: a=b; {cookie}\r\n"));
+    // In turn for those without a session, and more targets: neither moves it.
+    for count in [2, 4, 3] {
+        edge.gateway.reload(&of(&all[..count])).unwrap();
+        for _ in 0..6 {
+            edge.get("/").await;
+            let again = ask(&edge, "/", &field).await;
+            assert_eq!((again.text(), again.header("set-cookie")), (&*name, ""), "{count} targets");
+        }
+    }
+    // Drained, it gets nothing more: the session goes elsewhere, and is told so.
+    all[name.parse::<usize>().unwrap()].1 = 0;
+    edge.gateway.reload(&of(&all)).unwrap();
+    let moved = ask(&edge, "/", &field).await;
+    assert_ne!(moved.header("set-cookie"), "");
+    // A cookie that names nobody is no harm.
+    for strange in ["sid=", "sid=zzzzzzzz", "sid=+1234567", "sid=ffffffffffff", "sid=00000000"] {
+        let reply = ask(&edge, "/", &format!("cookie: {strange}\r\n")).await;
+        assert_eq!(reply.status, 200, "{strange}");
+        assert_ne!(reply.header("set-cookie"), "");
+    }
+}
+
+#[tokio::test]
 async fn a_capture_of_the_routes_expression_is_hashed_on() {
     let targets = targets(4).await;
     let mut config = pool(&evenly(&targets), |upstream| {

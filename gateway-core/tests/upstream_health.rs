@@ -138,7 +138,7 @@ async fn statuses_and_timeouts_have_counters_of_their_own_h14_h17() {
         assert_eq!(health(&edge, moody.server.address), State::MostlyHealthy);
         assert_eq!(edge.get("/").await.status, status);
         // All unhealthy: Kong's words, and our reason (compat P3).
-        edge.get("/").await.assert_failed(503, NO_PEER, "all_unhealthy");
+        edge.get("/").await.assert_failed(503, NO_PEER, "ejected");
         assert_eq!(moody.server.seen().len(), 2);
     }
 }
@@ -205,11 +205,11 @@ async fn an_ejected_target_comes_back_by_one_request_that_tries_it_d20() {
     let edge = recovering(config(&checks, &[moody.server.address]), Duration::from_secs(1));
     moody.turn(500);
     assert_eq!(edge.get("/").await.status, 500);
-    edge.get("/").await.assert_failed(503, NO_PEER, "all_unhealthy");
+    edge.get("/").await.assert_failed(503, NO_PEER, "ejected");
     // The first trial fails, and it is out for twice as long.
     sleep(Duration::from_millis(1_050)).await;
     assert_eq!(edge.get("/trial").await.status, 500);
-    edge.get("/").await.assert_failed(503, NO_PEER, "all_unhealthy");
+    edge.get("/").await.assert_failed(503, NO_PEER, "ejected");
     moody.turn(200);
     sleep(Duration::from_millis(2_050)).await;
     assert_eq!(edge.get("/trial").await.status, 200);

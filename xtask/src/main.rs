@@ -1,6 +1,7 @@
 //! The chores of this repository: `cargo xtask <chore>`.
 
 mod bench;
+mod faults;
 mod guests;
 mod modules;
 mod pace;
@@ -22,6 +23,7 @@ type Result<T> = std::result::Result<T, Failure>;
 #[command(name = "cargo xtask", about = "The chores of this repository", version)]
 enum Chore {
     Bench(bench::Bench),
+    Faults(faults::Faults),
     Guests(guests::Guests),
     #[command(subcommand)]
     Plugin(plugin::Plugin),
@@ -52,6 +54,7 @@ async fn main() -> ExitCode {
 async fn run(chore: Chore) -> Result<()> {
     match chore {
         Chore::Bench(bench) => bench.run().await,
+        Chore::Faults(faults) => faults.run().await,
         Chore::Guests(guests) => guests.run().await,
         Chore::Plugin(plugin) => plugin.run().await,
         Chore::Plugins(plugins) => plugins.run().await,

@@ -7,7 +7,7 @@
 //! | `cargo run -p embedding --example own_layer` | a Tower layer in the chain, by name |
 //! | `cargo run -p embedding --example own_plugin` | a plugin with a table of fields; another from a closure |
 //! | `cargo run -p embedding --example config_in_code` | upstreams, plugins and a live change without any file |
-//! | `cargo run -p embedding --example resilient_client` | no gateway: its breaker, retries and balancer around a client |
+//! | `cargo run -p embedding --example resilient_client` | no gateway: its balancer, breakers and retries around hyper-util's client |
 //!
 //! All but the last listen on port 8000 of loopback, and each expects something that speaks HTTP on port 9000:
 //! `python3 -m http.server 9000` will do.

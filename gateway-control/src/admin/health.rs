@@ -141,13 +141,16 @@ fn pool(config: &Config, upstream: &Upstream, running: Option<&Arc<Running>>) ->
         available += seen.weight(is_available);
         hosts.push(seen.data(target, |endpoint| json!({ "healthy": is_available(endpoint) })));
     }
-    let is_healthy = running.outage().is_none();
+    let outage = running.outage();
+    let is_healthy = outage.is_none();
     let health = word(if is_healthy { TargetHealth::Healthy } else { TargetHealth::Unhealthy });
     let weight = weights(total, available);
-    json!({
-        "id": upstream.id, "health": health, "balancer_health": health,
-        "details": { "healthy": is_healthy, "weight": weight, "hosts": hosts },
-    })
+    let mut details = json!({ "healthy": is_healthy, "weight": weight, "hosts": hosts });
+    // Beyond Kong: the word that requests have in the log.
+    if let (Some(reason), Some(details)) = (outage, details.as_object_mut()) {
+        details.insert("reason".to_owned(), json!(reason.word()));
+    }
+    json!({ "id": upstream.id, "health": health, "balancer_health": health, "details": details })
 }
 
 /// A target as its upstream sees it now.
@@ -247,15 +250,19 @@ pub(super) fn targets(gateway: &Gateway) -> Vec<TargetState> {
 }
 
 fn states(upstream: &Upstream, target: &Target, seen: &Seen) -> Vec<TargetState> {
-    let state = |address: String, health| TargetState {
+    let state = |address: String, health, probed| TargetState {
         upstream: upstream.name.clone(),
         target: target.target.clone(),
         address,
         health,
+        probed,
     };
     if !seen.resolves {
-        return vec![state(String::new(), TargetHealth::DnsError)];
+        return vec![state(String::new(), TargetHealth::DnsError, None)];
     }
     let endpoints = seen.endpoints.iter();
-    endpoints.map(|(endpoint, _)| state(endpoint.address().to_string(), seen.health_of(endpoint))).collect()
+    let shown = |endpoint: &Endpoint| {
+        state(endpoint.address().to_string(), seen.health_of(endpoint), endpoint.probed())
+    };
+    endpoints.map(|(endpoint, _)| shown(endpoint)).collect()
 }

@@ -9,7 +9,7 @@ const WIDTH: f64 = 640.0;
 const LOAD: f64 = 160.0;
 const ROW: f64 = 14.0;
 const TIMES: f64 = 90.0;
-const COLOURS: [&str; 4] = ["#3f6fb5", "#d9822b", "#4c9a58", "#8d5aa8"];
+const COLOURS: [&str; 6] = ["#3f6fb5", "#d9822b", "#4c9a58", "#8d5aa8", "#b5473f", "#5b8a8a"];
 
 /// The picture of a run.
 pub(crate) fn svg(run: &Run) -> String {

@@ -3,11 +3,11 @@
 use std::{ops::Range, time::Duration};
 
 use gateway_core::{
-    balance::{Balancer, Graded, Pick, RoundRobin, SlowStart, spill_over},
+    balance::{Balancer, Graded, HashRing, Maglev, Pick, Place, RoundRobin, SlowStart, hash, spill_over},
     config::Healthchecks,
-    health::{Health, Judge, Outcome, Recovery},
+    health::{Counter, Health, Judge, Outcome, Outliers, Recovery, Rounds},
     retry::{Budget, Hedge, Pace, Share as BudgetShare},
-    split::{self, Comparison, Limits, Plan, Side},
+    split::{self, Comparison, Limits, Plan, Share, Side},
 };
 
 /// Requests a second.
@@ -57,22 +57,33 @@ impl Server {
         self
     }
 
-    /// How it answers: whether well, and after how many milliseconds.
-    fn answer(&self, now: u64, lots: &mut fastrand::Rng) -> (bool, u64) {
+    /// How it answers, and after how many milliseconds.
+    fn answer(&self, now: u64, lots: &mut fastrand::Rng) -> (Outcome, u64) {
         // Most answers take 10 to 30 ms, one in three hundred ten times as long.
         let usual = lots.u64(10..30) * if lots.u64(..300) == 0 { 10 } else { 1 };
         match self.faults.iter().find(|(seconds, _)| seconds.contains(&(now / 1_000))) {
-            Some((_, Fault::Down)) => (false, 1),
-            Some((_, Fault::Slow(times))) => (true, usual * times),
-            Some((_, Fault::Failing(percent))) => (lots.u64(..100) >= *percent, usual),
-            None => (true, usual),
+            Some((_, Fault::Down)) => (Outcome::TcpFailure, 1),
+            Some((_, Fault::Slow(times))) => (Outcome::Status(200), usual * times),
+            Some((_, Fault::Failing(percent))) if lots.u64(..100) < *percent => (Outcome::Status(500), usual),
+            Some((_, Fault::Failing(_))) | None => (Outcome::Status(200), usual),
         }
     }
 }
 
 /// All scenarios, run.
 pub(crate) fn all() -> Vec<Run> {
-    vec![failover(), canary(), slow(None), slow(Some(Hedge::default()))]
+    vec![
+        failover(),
+        zones(),
+        outlier(),
+        outage(),
+        canary(),
+        mirror(),
+        slow(None),
+        slow(Some(Hedge::default())),
+        hashing(Layout::Ring),
+        hashing(Layout::Maglev),
+    ]
 }
 
 /// Two of the three endpoints of the first group die and come back.
@@ -87,6 +98,113 @@ pub(crate) fn failover() -> Run {
     let mut world = World::new(servers, Some(slow_start), None);
     world.run(60);
     world.told("failover", "Two of three die for 20 s; a second group stands in, and they come back slowly")
+}
+
+/// A node of zone a, whose own endpoints die one after the other.
+pub(crate) fn zones() -> Run {
+    // Levels as an upstream numbers them: the own zone of the first group, then its others.
+    let servers = vec![
+        Server::new("a1", 2).with(10..50, Fault::Down),
+        Server::new("a2", 2).with(25..40, Fault::Down),
+        Server::new("b1", 3),
+        Server::new("b2", 3),
+    ];
+    let mut world = World::new(servers, None, None);
+    world.run(60);
+    world.told(
+        "zones",
+        "The endpoints of the own zone die one after the other; the other zone takes what they cannot",
+    )
+}
+
+/// One of six endpoints fails three times of ten for a while, and answers well in between.
+pub(crate) fn outlier() -> Run {
+    let mut servers: Vec<_> = ["a", "b", "c", "d", "e", "f"].map(|name| Server::new(name, 1)).into();
+    servers[0].faults.push((15..35, Fault::Failing(30)));
+    let mut world = World::new(servers, None, None);
+    let outliers =
+        Outliers { interval: Duration::from_secs(2), deviations: Some(1.9), ..Outliers::default() };
+    world.outliers = Some(outliers);
+    // Each time for longer: in between a trial finds it well seven times of ten.
+    (world.recovery.base_ejection, world.recovery.max_ejection) =
+        (Duration::from_secs(5), Duration::from_secs(10));
+    world.run(60);
+    world.told(
+        "outlier",
+        "One of six fails 3 times of 10; by its share of successes it is out until it answers well",
+    )
+}
+
+/// All endpoints are down for a while; clients ask again within a budget.
+pub(crate) fn outage() -> Run {
+    let servers = ["a", "b", "c"].map(|name| Server::new(name, 1).with(20..30, Fault::Failing(100)));
+    let mut world = World::new(servers.into(), None, None);
+    world.retries = Some(BudgetShare::default());
+    world.run(60);
+    world.told("outage", "All fail for 10 s; a fifth of the requests may be repeated, and ten a second")
+}
+
+/// A fifth of the requests is copied to an endpoint that is slow, and later gone.
+pub(crate) fn mirror() -> Run {
+    let shadow = Server::new("shadow", 1).with(20..40, Fault::Slow(20)).with(40..60, Fault::Down);
+    let mut world = World::new(vec![Server::new("real", 1), shadow], None, None);
+    let copied = Share::percents(20.0);
+    for number in 0..60 * RATE {
+        let now = number * 1_000 / RATE;
+        let (well, took) = world.ask(0, now);
+        // What becomes of the copy nobody waits for.
+        if copied.has(world.lots.u32(..)) {
+            world.ask(1, now);
+        }
+        world.out[1] = false;
+        world.note(now, well, took);
+    }
+    world.told("mirror", "A fifth is copied to one that is slow from 20 s on, and gone from 40 s on")
+}
+
+/// How hashes are laid out.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Layout {
+    Ring,
+    Maglev,
+}
+
+impl Layout {
+    /// Over five endpoints of which these take requests.
+    pub(crate) fn over(self, weights: &[u16]) -> Box<dyn Balancer> {
+        let place =
+            |(index, weight): (usize, &u16)| Place { name: format!("10.0.0.{index}::80"), weight: *weight };
+        let all: Vec<_> = weights.iter().enumerate().map(|(index, _)| place((index, &100))).collect();
+        match self {
+            Self::Ring => Box::new(HashRing::new(&all, all.len(), 10_000, 1).with_weights(weights)),
+            Self::Maglev => Box::new(Maglev::new(&all, 1).with_weights(weights)),
+        }
+    }
+}
+
+/// A thousand users who each keep their endpoint; one of five dies and comes back.
+pub(crate) fn hashing(layout: Layout) -> Run {
+    let mut servers: Vec<_> = ["a", "b", "c", "d", "e"].map(|name| Server::new(name, 1)).into();
+    servers[1].faults.push((20..40, Fault::Down));
+    let mut world = World::new(servers, None, None);
+    let (whole, without) = (layout.over(&[100; 5]), layout.over(&[100, 0, 100, 100, 100]));
+    for number in 0..60 * RATE {
+        let now = number * 1_000 / RATE;
+        let user = hash(&world.lots.u64(..1_000).to_be_bytes());
+        let balancer = if world.out[1] { &without } else { &whole };
+        let picked = balancer.pick(&Pick::any(0).hashed(Some(user))).unwrap_or_default();
+        let (well, took) = world.ask(picked, now);
+        // Who is out is tried again by one request a second.
+        if world.out[1] && number.is_multiple_of(RATE) && world.health[1].begin_trial(&world.recovery, now) {
+            world.ask(1, now);
+        }
+        world.note(now, well, took);
+    }
+    match layout {
+        Layout::Ring => world
+            .told("ring", "A thousand users on Kong's ring; one of five dies, and only its own users move"),
+        Layout::Maglev => world.told("maglev", "The same by Maglev's table"),
+    }
 }
 
 /// One of three endpoints takes twenty times as long for a while.
@@ -137,6 +255,12 @@ struct World {
     servers: Vec<Server>,
     slow_start: Option<SlowStart>,
     hedge: Option<Hedge>,
+    outliers: Option<Outliers>,
+    rounds: Rounds,
+    counters: Vec<Counter>,
+    /// The budget of repetitions; none: as many as there are endpoints.
+    retries: Option<BudgetShare>,
+    repeated: Budget,
     judge: Judge,
     recovery: Recovery,
     health: Vec<Health>,
@@ -165,6 +289,11 @@ impl World {
             servers,
             slow_start,
             hedge,
+            outliers: None,
+            rounds: Rounds::default(),
+            counters: (0..count).map(|_| Counter::default()).collect(),
+            retries: None,
+            repeated: Budget::default(),
             judge: Judge::passive(&checks),
             recovery,
             health: vec![Health::default(); count],
@@ -201,7 +330,14 @@ impl World {
     fn request(&mut self, now: u64) -> (bool, u64) {
         let mut tried = Vec::new();
         let mut all = 0;
-        for _ in 0..3 {
+        if let Some(share) = &self.retries {
+            self.repeated.deposit(share, now);
+        }
+        for number in 0..3 {
+            let repeated = self.retries.filter(|_| number > 0);
+            if repeated.is_some_and(|share| !self.repeated.withdraw(&share, now)) {
+                break;
+            }
             let Some(index) = self.pick(now, &tried) else { break };
             let (well, took) = self.ask_twice(index, now);
             all += took;
@@ -248,8 +384,9 @@ impl World {
         let load = &mut self.load[index];
         load.resize(load.len().max(step + 1), 0);
         load[step] += 1;
-        let (well, took) = self.servers[index].answer(now, &mut self.lots);
-        let outcome = if well { Outcome::Status(200) } else { Outcome::TcpFailure };
+        let (outcome, took) = self.servers[index].answer(now, &mut self.lots);
+        let well = outcome == Outcome::Status(200);
+        self.counters[index].add(!well);
         let before = self.health[index].state().is_available();
         self.health[index].report(self.judge.count(outcome), Some(&self.recovery), now);
         let after = self.health[index].state().is_available();
@@ -257,7 +394,24 @@ impl World {
             self.since[index] = if after { now } else { self.since[index] };
             self.lay_out(now);
         }
+        self.eject_outliers(now);
         (well, took)
+    }
+
+    fn eject_outliers(&mut self, now: u64) {
+        let Some(outliers) = self.outliers else { return };
+        // The clock's zero stands for "never".
+        if !self.rounds.is_over(u64::try_from(outliers.interval.as_millis()).unwrap_or(u64::MAX), now + 1) {
+            return;
+        }
+        let well = self.health.iter().map(|health| health.state().is_available());
+        let tally =
+            |(counter, well): (&Counter, bool)| Some(counter.take()).filter(|_| well).unwrap_or_default();
+        let tallies: Vec<_> = self.counters.iter().zip(well).map(tally).collect();
+        for index in outliers.find(&tallies) {
+            self.health[index].eject_outlier(Some(&self.recovery), now);
+        }
+        self.lay_out(now);
     }
 
     fn lay_out(&mut self, now: u64) {

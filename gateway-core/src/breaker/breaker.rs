@@ -21,12 +21,15 @@ pub struct Breaker {
     openings: AtomicU64,
 }
 
+/// Stands beside the states: closed, and each call is looked at.
+const RAMPING: u64 = 3;
+
 impl Breaker {
     /// How it is.
     #[must_use]
     pub fn state(&self) -> State {
         match self.shown.load(Relaxed) >> 32 {
-            0 => State::Closed,
+            0 | RAMPING => State::Closed,
             1 => State::Open,
             _ => State::HalfOpen,
         }
@@ -41,7 +44,8 @@ impl Breaker {
     /// Lets a call in, or not.
     ///
     /// # Errors
-    /// With the time to wait: it is open, or half-open with enough calls that try.
+    /// With the time to wait: it is open, half-open with enough calls that try, or closed so shortly that not all are let
+    /// in yet.
     pub fn admit(&self, settings: &Settings, now: impl FnOnce() -> Moment) -> Result<Ticket, Open> {
         let shown = self.shown.load(Relaxed);
         if let Ok(epoch) = u32::try_from(shown) {
@@ -72,14 +76,18 @@ impl Breaker {
     fn change<T>(&self, change: impl FnOnce(&mut Machine) -> T) -> (T, Option<State>) {
         let mut machine: MutexGuard<'_, Machine> =
             self.machine.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = machine.epoch();
+        let before = (machine.epoch(), machine.is_ramping());
         let changed = change(&mut machine);
-        if machine.epoch() == before {
+        if (machine.epoch(), machine.is_ramping()) == before {
             return (changed, None);
         }
         let state = machine.state();
+        let shown = if machine.is_ramping() { RAMPING } else { state as u64 };
+        self.shown.store((shown << 32) | u64::from(machine.epoch()), Relaxed);
+        if machine.epoch() == before.0 {
+            return (changed, None);
+        }
         self.openings.fetch_add((state == State::Open).into(), Relaxed);
-        self.shown.store(((state as u64) << 32) | u64::from(machine.epoch()), Relaxed);
         (changed, Some(state))
     }
 }
@@ -105,6 +113,22 @@ mod tests {
         breaker.report(&settings, probe, Verdict::SUCCESS, 5_001);
         assert_eq!(breaker.state(), State::Closed);
         assert!(breaker.admit(&settings, || unreachable!("closed: nobody looks at the clock")).is_ok());
+    }
+
+    #[test]
+    fn while_it_ramps_each_call_is_looked_at_and_then_none() {
+        let ramp = std::time::Duration::from_secs(10);
+        let settings = Settings { consecutive: 1, probes: 1, ramp, ..Settings::default() };
+        let breaker = Breaker::default();
+        let ticket = breaker.admit(&settings, || unreachable!("closed, and never was open")).unwrap();
+        breaker.report(&settings, ticket, Verdict::FAILURE, 0);
+        let probe = breaker.admit(&settings, || 5_000).unwrap();
+        assert_eq!(breaker.report(&settings, probe, Verdict::SUCCESS, 5_000), Some(State::Closed));
+        let admitted = (0..100).filter(|_| breaker.admit(&settings, || 10_000).is_ok()).count();
+        assert_eq!((admitted, breaker.state()), (55, State::Closed));
+        assert!(breaker.admit(&settings, || 15_000).is_ok());
+        assert!(breaker.admit(&settings, || unreachable!("all are let in")).is_ok());
+        assert_eq!(breaker.openings(), 1);
     }
 
     #[test]

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use super::{Settings, Window, settings::millis};
+use super::{
+    Settings, Window,
+    settings::{WHOLE, millis},
+};
 
 /// The state machine of one breaker. Times are milliseconds of any clock that never goes back.
 ///
@@ -21,6 +24,10 @@ pub struct Machine {
     count: u32,
     lasted: u64,
     closed_at: u64,
+    /// Calls reported while it was closed: the clock of a window of calls.
+    calls: u64,
+    /// Where it closed not long ago: what is saved up for the next call to be let in, in thousandths.
+    ramp: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -116,10 +123,16 @@ impl Machine {
         self.epoch
     }
 
+    /// Whether it is closed, and does not let all calls in yet.
+    pub(super) const fn is_ramping(&self) -> bool {
+        self.ramp.is_some()
+    }
+
     /// Lets a call in, or not.
     ///
     /// # Errors
-    /// With the time to wait: it is open, or half-open with enough calls that try.
+    /// With the time to wait: it is open, half-open with enough calls that try, or closed so shortly that not all are let
+    /// in yet.
     pub fn admit(&mut self, settings: &Settings, now: u64) -> Result<Ticket, Open> {
         if let Phase::Open { until } = self.phase {
             if now < until {
@@ -132,6 +145,9 @@ impl Machine {
                 return Err(Open { after: Duration::ZERO });
             }
             *under_way += 1;
+        }
+        if !self.passes_ramp(settings, now) {
+            return Err(Open { after: Duration::ZERO });
         }
         Ok(Ticket(self.epoch))
     }
@@ -153,7 +169,7 @@ impl Machine {
                 *under_way = under_way.saturating_sub(1);
                 *succeeded += 1;
                 if *succeeded >= settings.probes.max(1) {
-                    self.close(now);
+                    self.close(settings, now);
                 }
             }
         }
@@ -168,9 +184,26 @@ impl Machine {
         }
     }
 
+    /// Lets calls in evenly, as many as the ramp has it by now.
+    fn passes_ramp(&mut self, settings: &Settings, now: u64) -> bool {
+        let Some(saved) = self.ramp else { return true };
+        let Some(share) = settings.ramp_at(now.saturating_sub(self.closed_at)) else {
+            self.ramp = None;
+            return true;
+        };
+        let passes = saved + share >= WHOLE;
+        self.ramp = Some(saved + share - if passes { WHOLE } else { 0 });
+        passes
+    }
+
     fn is_too_much(&mut self, settings: &Settings, verdict: Verdict, now: u64) -> bool {
         self.failures = if verdict.failed { self.failures.saturating_add(1) } else { 0 };
-        let counts = self.window.record(millis(settings.window), now, verdict.failed, verdict.slow);
+        let (length, moment) = match settings.window_calls {
+            0 => (millis(settings.window), now),
+            calls => (u64::from(calls), self.calls),
+        };
+        self.calls += 1;
+        let counts = self.window.record(length, moment, verdict.failed, verdict.slow);
         if verdict == Verdict::SUCCESS {
             return false;
         }
@@ -188,14 +221,15 @@ impl Machine {
         self.go(Phase::Open { until: now.saturating_add(self.lasted) });
     }
 
-    fn close(&mut self, now: u64) {
+    fn close(&mut self, settings: &Settings, now: u64) {
         self.closed_at = now;
         self.go(Phase::Closed);
+        self.ramp = (!settings.ramp.is_zero()).then_some(0);
     }
 
     fn go(&mut self, phase: Phase) {
         self.window.clear();
-        self.failures = 0;
+        (self.failures, self.ramp) = (0, None);
         self.epoch = self.epoch.wrapping_add(1);
         self.phase = phase;
     }

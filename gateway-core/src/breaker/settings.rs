@@ -8,6 +8,9 @@ use std::time::Duration;
 pub struct Settings {
     /// How far back calls count, to a tenth of it. Default 10 s.
     pub window: Duration,
+    /// In place of that so many calls count, to a tenth of them, however long ago they were; 0: by time. At least 10 count.
+    /// Default 0.
+    pub window_calls: u32,
     /// So many calls must be in the window before shares count. Default 20.
     pub minimum: u32,
     /// Opens once this share of them has failed, in percent; 0: never. Default 50.
@@ -25,12 +28,16 @@ pub struct Settings {
     /// So many calls may try at a time while it is half-open, and so many must succeed in a row for it to close.
     /// At least 1 counts. Default 3.
     pub probes: u32,
+    /// Over so long it comes back to letting all calls in once it closes, from a tenth on in a straight line. Default 0: at
+    /// once.
+    pub ramp: Duration,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         Self {
             window: Duration::from_secs(10),
+            window_calls: 0,
             minimum: 20,
             failure_percent: 50,
             slow_percent: 0,
@@ -39,9 +46,17 @@ impl Default for Settings {
             open_for: Duration::from_secs(5),
             max_open: Duration::from_secs(60),
             probes: 3,
+            ramp: Duration::ZERO,
         }
     }
 }
+
+/// All, in thousandths.
+pub(super) const WHOLE: u64 = 1_000;
+/// What a ramp begins with.
+const LEAST: u64 = 100;
+/// Beyond that a ramp is told from none by nobody, and no product overflows.
+const MOST_AGE: u64 = 1 << 50;
 
 impl Settings {
     /// How long the `count`-th opening in a row lasts, in milliseconds.
@@ -49,6 +64,13 @@ impl Settings {
     pub fn opening(&self, count: u32) -> u64 {
         let doubled = 1u32.checked_shl(count.saturating_sub(1)).unwrap_or(u32::MAX);
         millis(self.open_for.saturating_mul(doubled).min(self.max_open))
+    }
+
+    /// Which part of the calls is let in `age` milliseconds after it closed, in thousandths; none: all.
+    #[must_use]
+    pub(super) fn ramp_at(&self, age: u64) -> Option<u64> {
+        let ramp = millis(self.ramp);
+        (age < ramp).then(|| LEAST + (WHOLE - LEAST) * age.min(MOST_AGE) / ramp.clamp(1, MOST_AGE))
     }
 
     /// Whether a call of this length is slow.

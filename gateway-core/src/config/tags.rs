@@ -3,13 +3,19 @@
 use super::{Target, Upstream};
 
 /// Tags of an upstream that say something, with what their values are.
-pub(crate) const OF_UPSTREAMS: [(&str, Says); 8] = [
+pub(crate) const OF_UPSTREAMS: [(&str, Says); 14] = [
     ("slow-start", |value| seconds(value).is_some()),
     ("slow-start-aggression", |value| between(value, 0.1, 100.0).is_some()),
     ("slow-start-min", |value| between(value, 0.0, 100.0).is_some()),
     ("ejection-time", |value| seconds(value).is_some()),
     ("max-ejection", |value| share(value).is_some()),
+    ("eject-deviating", |value| between(value, 0.1, 100.0).is_some()),
+    ("eject-failing", |value| share(value).is_some_and(|percent| percent > 0)),
+    ("eject-interval", |value| seconds(value).is_some()),
+    ("eject-hosts", |value| number(value).is_some()),
+    ("eject-requests", |value| number(value).is_some()),
     ("panic-threshold", |value| share(value).is_some()),
+    ("sticky", is_cookie_name),
     ("hash", |value| value == "maglev"),
     ("hash-bound", |value| percents(value).is_some()),
 ];
@@ -68,10 +74,46 @@ impl Upstream {
         tag(self.tags.as_deref(), "max-ejection").and_then(share)
     }
 
+    /// By how many standard deviations of all a target's share of successes may be below their mean, `eject-deviating:1.9`.
+    #[must_use]
+    pub fn eject_deviating(&self) -> Option<f64> {
+        tag(self.tags.as_deref(), "eject-deviating").and_then(|value| between(value, 0.1, 100.0))
+    }
+
+    /// Of which percentage of failures on a target is out, `eject-failing:85`.
+    #[must_use]
+    pub fn eject_failing(&self) -> Option<u8> {
+        tag(self.tags.as_deref(), "eject-failing").and_then(share).filter(|percent| *percent > 0)
+    }
+
+    /// After how many seconds each targets are compared for that, `eject-interval:10`.
+    #[must_use]
+    pub fn eject_interval(&self) -> Option<f64> {
+        tag(self.tags.as_deref(), "eject-interval").and_then(seconds)
+    }
+
+    /// How many targets with enough requests that takes, `eject-hosts:5`.
+    #[must_use]
+    pub fn eject_hosts(&self) -> Option<u32> {
+        tag(self.tags.as_deref(), "eject-hosts").and_then(number)
+    }
+
+    /// How many requests in the interval are enough, `eject-requests:100`.
+    #[must_use]
+    pub fn eject_requests(&self) -> Option<u32> {
+        tag(self.tags.as_deref(), "eject-requests").and_then(number)
+    }
+
     /// Below which share of its weight, in percent, health is not looked at, `panic-threshold:50`; 0: never.
     #[must_use]
     pub fn panic_threshold(&self) -> Option<u8> {
         tag(self.tags.as_deref(), "panic-threshold").and_then(share)
+    }
+
+    /// The cookie by which sessions stay with their target, `sticky:session`.
+    #[must_use]
+    pub fn sticky(&self) -> Option<&str> {
+        tag(self.tags.as_deref(), "sticky").filter(|name| is_cookie_name(name))
     }
 
     /// Whether its hashes are laid out as Maglev does, `hash:maglev`, and not on Kong's ring.
@@ -93,6 +135,12 @@ fn tag<'t>(tags: Option<&'t [String]>, name: &str) -> Option<&'t str> {
     tags?.iter().find_map(|tag| tag.strip_prefix(name)?.strip_prefix(':'))
 }
 
+/// A token (RFC 6265 section 4.1.1).
+fn is_cookie_name(value: &str) -> bool {
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !value.is_empty() && value.bytes().all(is_token)
+}
+
 fn group(value: &str) -> Option<u16> {
     value.parse().ok()
 }
@@ -104,6 +152,11 @@ fn seconds(value: &str) -> Option<f64> {
 
 fn percents(value: &str) -> Option<u16> {
     value.parse().ok().filter(|percent| (101..=1_000).contains(percent))
+}
+
+/// At least 1.
+fn number(value: &str) -> Option<u32> {
+    value.parse().ok().filter(|number| *number > 0)
 }
 
 fn share(value: &str) -> Option<u8> {
@@ -147,6 +200,20 @@ mod tests {
         upstream.tags = tags(&["ejection-time:0", "max-ejection:101", "panic-threshold:x"]);
         let said = (upstream.ejection_time(), upstream.max_ejection(), upstream.panic_threshold());
         assert_eq!(said, (None, None, None));
+        upstream.tags =
+            tags(&["eject-deviating:1.9", "eject-failing:85", "eject-interval:5s", "eject-hosts:3"]);
+        let said = (upstream.eject_deviating(), upstream.eject_failing(), upstream.eject_interval());
+        assert_eq!(said, (Some(1.9), Some(85), Some(5.0)));
+        assert_eq!((upstream.eject_hosts(), upstream.eject_requests()), (Some(3), None));
+        upstream.tags = tags(&["eject-deviating:0", "eject-failing:0", "eject-hosts:0", "eject-requests:x"]);
+        let said = (upstream.eject_deviating(), upstream.eject_failing(), upstream.eject_hosts());
+        assert_eq!((said, upstream.eject_requests()), ((None, None, None), None));
+        upstream.tags = tags(&["sticky:my-session"]);
+        assert_eq!(upstream.sticky(), Some("my-session"));
+        for nothing in ["sticky:", "sticky:a b", "sticky:a=b", "sticky:a;b"] {
+            upstream.tags = tags(&[nothing]);
+            assert_eq!(upstream.sticky(), None, "{nothing}");
+        }
         upstream.tags = tags(&["slow-start:-1", "slow-start-aggression:nan", "hash-bound:100", "hash:ring"]);
         let said = (upstream.slow_start(), upstream.slow_start_aggression(), upstream.hash_bound());
         assert_eq!(said, (None, None, None));

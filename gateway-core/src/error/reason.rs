@@ -54,6 +54,8 @@ pub enum Reason {
     NoTargets,
     /// Every target is unhealthy.
     AllUnhealthy,
+    /// Every target is out because of what requests met, and comes back by itself.
+    Ejected,
     /// The available weight is not above the upstream's `threshold`.
     BelowThreshold,
     /// Every target has weight 0.
@@ -107,7 +109,7 @@ const fn row(word: &'static str, status: StatusCode, message: &'static str) -> R
 
 impl Reason {
     /// Every reason, in the order of the documentation.
-    pub const ALL: [Self; 41] = [
+    pub const ALL: [Self; 42] = [
         Self::NoRoute,
         Self::NoService,
         Self::HttpsRequired,
@@ -130,6 +132,7 @@ impl Reason {
         Self::ClientClosed,
         Self::NoTargets,
         Self::AllUnhealthy,
+        Self::Ejected,
         Self::BelowThreshold,
         Self::WeightZero,
         Self::BreakerOpen,
@@ -203,6 +206,7 @@ impl Reason {
             Self::ClientClosed => row("client_closed", StatusCode::BAD_REQUEST, BAD),
             Self::NoTargets => row("no_targets", StatusCode::SERVICE_UNAVAILABLE, NO_PEER),
             Self::AllUnhealthy => row("all_unhealthy", StatusCode::SERVICE_UNAVAILABLE, NO_PEER),
+            Self::Ejected => row("ejected", StatusCode::SERVICE_UNAVAILABLE, NO_PEER),
             Self::BelowThreshold => row("below_threshold", StatusCode::SERVICE_UNAVAILABLE, NO_PEER),
             Self::WeightZero => row("weight_zero", StatusCode::SERVICE_UNAVAILABLE, NO_PEER),
             Self::BreakerOpen => row("breaker_open", StatusCode::SERVICE_UNAVAILABLE, UNAVAILABLE),

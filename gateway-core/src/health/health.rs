@@ -76,6 +76,18 @@ impl Health {
         }
     }
 
+    /// Takes an endpoint out that takes requests, as it does worse than its peers. With a `recovery` for a time, without
+    /// one until a probe or a person says otherwise.
+    pub fn eject_outlier(&mut self, recovery: Option<&Recovery>, now: u64) {
+        if !self.state().is_available() {
+            return;
+        }
+        self.machine = Machine::set(false);
+        if let Some(recovery) = recovery {
+            self.eject(recovery, now);
+        }
+    }
+
     /// Makes it so by hand: counters and ejections are forgotten (compat H19).
     pub fn set(&mut self, available: bool) {
         *self = Self { machine: Machine::set(available), ..Self::default() };
@@ -186,11 +198,34 @@ mod tests {
         assert_eq!(health, Health::default());
     }
 
+    #[test]
+    fn an_outlier_comes_back_by_a_trial_or_by_who_else_says_so() {
+        let recovery = Recovery::default();
+        let mut health = Health::default();
+        health.eject_outlier(Some(&recovery), 1_000);
+        assert_eq!((health.state(), health.trial_at()), (State::Unhealthy, Some(1_000 + BASE)));
+        // Nobody is ejected twice.
+        health.eject_outlier(Some(&recovery), 2_000);
+        assert_eq!(health.trial_at(), Some(1_000 + BASE));
+        assert!(health.begin_trial(&recovery, 1_000 + BASE));
+        health.report(Counted::Nothing, Some(&recovery), 1_000 + BASE);
+        assert!(health.state().is_available());
+        // Again, and soon: for longer.
+        health.eject_outlier(Some(&recovery), 2_000 + BASE);
+        assert_eq!(health.trial_at(), Some(2_000 + 3 * BASE));
+        let mut probed = Health::default();
+        probed.eject_outlier(None, 1_000);
+        assert_eq!((probed.state(), probed.trial_at()), (State::Unhealthy, None));
+        probed.report(Counted::Success(1), None, 2_000);
+        assert!(probed.state().is_available());
+    }
+
     #[derive(Clone, Copy, Debug)]
     enum Step {
         Passive(Counted),
         Active(Counted),
         Trial,
+        Outlier,
         Set(bool),
         Wait(u64),
     }
@@ -208,6 +243,7 @@ mod tests {
             4 => report().prop_map(Step::Passive),
             2 => report().prop_map(Step::Active),
             2 => Just(Step::Trial),
+            1 => Just(Step::Outlier),
             1 => any::<bool>().prop_map(Step::Set),
             2 => (0u64..700_000).prop_map(Step::Wait),
         ];
@@ -224,6 +260,7 @@ mod tests {
                 match step {
                     Step::Passive(counted) => health.report(counted, Some(&recovery), now),
                     Step::Active(counted) => health.report(counted, None, now),
+                    Step::Outlier => health.eject_outlier(Some(&recovery), now),
                     Step::Set(available) => health.set(available),
                     Step::Wait(time) => now += time,
                     Step::Trial => {
@@ -240,7 +277,7 @@ mod tests {
                     prop_assert!(at <= now + 300_000);
                 }
                 // One that turned unhealthy by traffic always has a way back.
-                if let Step::Passive(_) = step && before.state().is_available() {
+                if let Step::Passive(_) | Step::Outlier = step && before.state().is_available() {
                     prop_assert_eq!(health.state().is_available(), health.trial_at().is_none());
                 }
                 if health.state().is_available() {

@@ -2,7 +2,8 @@
 //! and randomness passed in.
 //!
 //! [`Machine`] is Kong's state machine (compat H17 to H19). [`Health`] adds what goes beyond Kong: an endpoint
-//! that traffic made unhealthy comes back by itself after a back-off (D20, [`Recovery`]). [`Judge`] turns
+//! that traffic made unhealthy comes back by itself after a back-off (D20, [`Recovery`]). [`Outliers`] are those that
+//! fail more often than their peers. [`Judge`] turns
 //! statuses and failures into what they count as.
 //!
 //! ```
@@ -28,6 +29,7 @@
 mod health;
 mod judge;
 mod machine;
+mod outliers;
 mod quorum;
 mod recovery;
 mod schedule;
@@ -35,6 +37,7 @@ mod schedule;
 pub use health::Health;
 pub use judge::{Judge, Outcome};
 pub use machine::{Counted, Machine, State};
+pub use outliers::{Counter, Outliers, Rounds, Tally};
 pub use quorum::{Quorum, Standing};
 pub use recovery::Recovery;
 pub use schedule::{Schedule, first_probe};

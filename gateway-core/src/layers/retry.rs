@@ -186,16 +186,21 @@ impl<S, J> Tries<S, J> {
         J: Judge<S::Error>,
         B: Replay,
     {
-        let Settings { total, per_try, retries, .. } = self.shared.settings;
+        let shared = Arc::clone(&self.shared);
+        let Settings { per_try, retries, ref deadline_header, .. } = shared.settings;
+        let total = shared.settings.limit(&self.parts.headers);
         let due = total.and_then(|total| Instant::now().checked_add(total));
         self.shared.with(Budget::deposit);
         let mut next = Some(body);
         for number in 1.. {
             let Some(body) = next.take() else { break };
             next = body.replay();
-            let request = Request::from_parts(self.parts.clone(), body);
+            let mut request = Request::from_parts(self.parts.clone(), body);
             let own = per_try.and_then(|limit| Instant::now().checked_add(limit));
             let until = own.into_iter().chain(due).min();
+            if let (Some(header), Some(until)) = (deadline_header, until) {
+                header.write(request.headers_mut(), until.saturating_duration_since(Instant::now()));
+            }
             let result = within(until, self.inner.call(request)).await;
             let wait = self.wait_after(&result, number).filter(|_| next.is_some());
             let wait = wait.filter(|_| number <= retries.unwrap_or(RETRIES));
@@ -219,7 +224,7 @@ impl<S, J> Tries<S, J> {
         let settings = &self.shared.settings;
         let repeatable = settings.may_repeat(&self.parts.method);
         let failed = match result {
-            Ok(response) if repeatable => {
+            Ok(response) if repeatable || settings.names_grpc(response.headers()) => {
                 return settings.wait_after(response.status(), response.headers(), number, fastrand::u64(..));
             }
             Ok(_) => Failed::Final,
@@ -299,7 +304,7 @@ mod tests {
     use super::{Failed, RetryError, RetryLayer};
     use crate::{
         Body,
-        retry::{Settings, Share},
+        retry::{DeadlineHeader, Settings, Share},
     };
 
     const PLENTY: Share = Share { percent: 1_000, per_second: 1_000 };
@@ -348,6 +353,31 @@ mod tests {
         assert_eq!(asked(layer().judge(unsent), request(Method::POST, "hello"), reset).await, (3, ended));
         let last = |_: &io::Error| Failed::Final;
         assert_eq!(asked(layer().judge(last), request(Method::GET, ""), reset).await, (1, ended));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_try_is_told_what_is_left_for_it() {
+        let name = http::HeaderName::from_static("x-timeout-ms");
+        let settings = Settings {
+            per_try: Some(Duration::from_secs(1)),
+            total: Some(Duration::from_secs(60)),
+            retries: Some(9),
+            deadline_header: Some(DeadlineHeader::new(name.clone())),
+            ..Settings::default()
+        };
+        let told = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let (seen, field) = (Arc::clone(&told), name.clone());
+        let hung = service_fn(move |request: Request<Body>| {
+            seen.lock().unwrap().push(request.headers()[&field].to_str().unwrap().parse::<u64>().unwrap());
+            std::future::pending::<Result<Response<Body>, io::Error>>()
+        });
+        let client = ServiceBuilder::new().layer(RetryLayer::new(settings, PLENTY)).service(hung);
+        let mut request = request(Method::GET, "");
+        request.headers_mut().insert(name, "2500".parse().unwrap());
+        assert!(matches!(client.oneshot(request).await, Err(RetryError::TimedOut)));
+        let told = told.lock().unwrap();
+        assert_eq!((told.len(), told[0], told[1]), (3, 1_000, 1_000));
+        assert!(told[2] <= 500);
     }
 
     #[tokio::test(start_paused = true)]

@@ -297,7 +297,32 @@ impl Page<'_> {
                 ];
                 sample(metric, &labels, u64::from(target.health == state))
             })
-        })
+        })?;
+        self.probes(targets)
+    }
+
+    /// Whether probes are alive: a prober that has stopped shows nowhere else.
+    fn probes(&mut self, targets: &[TargetState]) -> fmt::Result {
+        let probed = || targets.iter().filter_map(|target| Some((target, target.probed?)));
+        if probed().next().is_none() {
+            return Ok(());
+        }
+        let labels = |target: &TargetState| {
+            let TargetState { upstream, target, address, .. } = target.clone();
+            [("upstream", upstream), ("target", target), ("address", address)]
+        };
+        let (name, help) = ("gateway_upstream_probes_total", "Probes of a target that have ended");
+        let mut metric = self.encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+        for (target, (count, _)) in probed() {
+            sample(&mut metric, &labels(target).as_slice(), count)?;
+        }
+        let (name, help) =
+            ("gateway_upstream_probe_age_seconds", "How long ago the last probe of a target ended");
+        let mut metric = self.encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+        for (target, (_, ago)) in probed() {
+            sample(&mut metric, &labels(target).as_slice(), ago.as_secs())?;
+        }
+        Ok(())
     }
 }
 

@@ -1,5 +1,7 @@
 //! What only the node's owner can say to a scrape.
 
+use std::time::Duration;
+
 use super::server::ServerStatus;
 use crate::plugin::Reading;
 
@@ -52,6 +54,8 @@ pub struct TargetState {
     pub address: String,
     /// How it is.
     pub health: TargetHealth,
+    /// How many probes of it have ended, and how long ago the last one did; none where none has.
+    pub probed: Option<(u64, Duration)>,
 }
 
 /// The states of an address, in the order of the metric.

@@ -57,6 +57,11 @@ fn schema() -> Record {
             .default(json!(["endpoint", "service"]))
             .doc("what has a breaker: each endpoint, the service as a whole"),
         time("window").default(10_000).doc("how far back calls count, in milliseconds"),
+        Field::integer("window_calls")
+            .required()
+            .between(0, 1_000_000)
+            .default(0)
+            .doc("in place of that so many calls count, however long ago they were; 0: by time"),
         Field::integer("minimum_calls")
             .required()
             .between(1, 1_000_000)
@@ -79,12 +84,16 @@ fn schema() -> Record {
             .between(1, 1_000)
             .default(3)
             .doc("so many requests may try at a time while it is half-open, and must all succeed"),
+        Field::integer("ramp").required().between(0, HOUR).default(0).doc(
+            "over so long it lets ever more requests in once it closes, in milliseconds; 0: all at once",
+        ),
         Field::set("failure_statuses", Field::integer("").between(100, 999))
             .required()
             .default(json!([500, 502, 503, 504]))
             .doc("statuses of the upstream that are failures"),
     ])
     .rule(Rule::With { of: &["open_time", "max_open_time"], check: the_longest_is_no_shorter })
+    .rule(Rule::With { of: &["window_calls", "minimum_calls"], check: the_window_has_room })
     .rule(Rule::With {
         of: &["failure_percent", "slow_percent", "consecutive_failures"],
         check: something_opens_it,
@@ -99,6 +108,16 @@ fn the_longest_is_no_shorter(fields: &Map<String, Value>) -> Vec<Violation> {
     shorter.then(violation).into_iter().collect()
 }
 
+fn the_window_has_room(fields: &Map<String, Value>) -> Vec<Violation> {
+    let of = |name| fields.get(name).and_then(Value::as_i64);
+    let (Some(window @ 1..), Some(least)) = (of("window_calls"), of("minimum_calls")) else {
+        return Vec::new();
+    };
+    let text = "must be 0, or at least 10 and not less than 'minimum_calls'";
+    let violation = || Violation::field("window_calls", text);
+    (window < least.max(10)).then(violation).into_iter().collect()
+}
+
 fn something_opens_it(fields: &Map<String, Value>) -> Vec<Violation> {
     let names = ["failure_percent", "slow_percent", "consecutive_failures"];
     let never = names.iter().all(|name| fields.get(*name).and_then(Value::as_i64) == Some(0));
@@ -110,6 +129,7 @@ fn something_opens_it(fields: &Map<String, Value>) -> Vec<Violation> {
 struct Config {
     apply_to: Vec<Part>,
     window: u64,
+    window_calls: u32,
     minimum_calls: u32,
     failure_percent: u8,
     slow_percent: u8,
@@ -118,6 +138,7 @@ struct Config {
     open_time: u64,
     max_open_time: u64,
     half_open_probes: u32,
+    ramp: u64,
     failure_statuses: Vec<u16>,
 }
 
@@ -133,6 +154,7 @@ impl From<Config> for Rules {
         Self {
             settings: Settings {
                 window: Duration::from_millis(config.window),
+                window_calls: config.window_calls,
                 minimum: config.minimum_calls,
                 failure_percent: config.failure_percent,
                 slow_percent: config.slow_percent,
@@ -141,6 +163,7 @@ impl From<Config> for Rules {
                 open_for: Duration::from_millis(config.open_time),
                 max_open: Duration::from_millis(config.max_open_time),
                 probes: config.half_open_probes,
+                ramp: Duration::from_millis(config.ramp),
             },
             statuses: config.failure_statuses.into(),
             of_endpoints: config.apply_to.contains(&Part::Endpoint),

@@ -2,7 +2,7 @@
 
 use std::{any::Any, sync::Arc, time::Duration};
 
-use http::{Method, StatusCode};
+use http::{HeaderName, Method, StatusCode, header::InvalidHeaderName};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -14,7 +14,7 @@ use crate::{
         schema::{Field, Record, Rule, Violation},
     },
     plugin::{Bound, Configured, Plugin, Policy, Reading, Retrying, Spending},
-    retry::{Backoff, Causes, Settings, Share},
+    retry::{Backoff, Causes, DeadlineHeader, Settings, Share},
 };
 
 /// Says what is tried again, when, and how much of it there may be: `retry`, a plugin of this gateway's own.
@@ -58,6 +58,10 @@ fn schema() -> Record {
             .required()
             .default(json!([502, 503, 504]))
             .doc("answers of the upstream that are tried again"),
+        Field::set("grpc_statuses", Field::one_of("", &GRPC.map(|(name, _)| name)))
+            .required()
+            .default(json!([]))
+            .doc("codes of gRPC in the head of an answer that are tried again, whatever the method"),
         Field::set("methods", Field::string("").check(is_method))
             .required()
             .default(json!(["GET", "HEAD", "OPTIONS", "PUT", "DELETE"]))
@@ -68,6 +72,9 @@ fn schema() -> Record {
         Field::integer("total_timeout")
             .between(1, HOUR)
             .doc("the same for all tries and the waits between them, in milliseconds"),
+        Field::string("deadline_header")
+            .check(is_field_name)
+            .doc("where a client says how long it waits, and the upstream is told what is left: `grpc-timeout`, or a field of milliseconds"),
         Field::integer("backoff_base")
             .required()
             .between(0, HOUR)
@@ -98,6 +105,27 @@ fn schema() -> Record {
     .rule(Rule::With { of: &["per_try_timeout", "total_timeout"], check: all_tries_take_no_less_than_one })
 }
 
+/// Codes of gRPC that a repetition may change.
+const GRPC: [(&str, u16); 8] = [
+    ("CANCELLED", 1),
+    ("UNKNOWN", 2),
+    ("DEADLINE_EXCEEDED", 4),
+    ("RESOURCE_EXHAUSTED", 8),
+    ("ABORTED", 10),
+    ("INTERNAL", 13),
+    ("UNAVAILABLE", 14),
+    ("DATA_LOSS", 15),
+];
+
+fn is_field_name(value: &Value) -> Result<(), String> {
+    let owned = ["host", "content-length", "transfer-encoding", "connection", "te", "upgrade", "trailer"];
+    let name = value.as_str().and_then(|text| text.parse::<HeaderName>().ok());
+    match name {
+        Some(name) if !owned.contains(&name.as_str()) => Ok(()),
+        _ => Err("must be the name of a header field that is free".to_owned()),
+    }
+}
+
 fn is_method(value: &Value) -> Result<(), String> {
     let known = value.as_str().is_some_and(|text| text.bytes().all(|byte| byte.is_ascii_uppercase()));
     if known { Ok(()) } else { Err("must be a method in capital letters".to_owned()) }
@@ -124,9 +152,12 @@ struct Config {
     retries: Option<u32>,
     causes: Vec<Cause>,
     statuses: Vec<u16>,
+    #[serde(default)]
+    grpc_statuses: Vec<String>,
     methods: Vec<String>,
     per_try_timeout: Option<u64>,
     total_timeout: Option<u64>,
+    deadline_header: Option<String>,
     backoff_base: u64,
     backoff_max: u64,
     budget_percent: u32,
@@ -148,14 +179,22 @@ impl Config {
         let method =
             |name: &String| Method::from_bytes(name.as_bytes()).map_err(|error| format!("methods: {error}"));
         let status = |code: &u16| StatusCode::from_u16(*code).map_err(|error| format!("statuses: {error}"));
+        let named = |name: &str| self.grpc_statuses.iter().any(|named| named == name);
+        let deadline = |name: &String| {
+            name.parse()
+                .map(DeadlineHeader::new)
+                .map_err(|error: InvalidHeaderName| format!("deadline_header: {error}"))
+        };
         let time = Duration::from_millis;
         Ok(Settings {
             retries: self.retries,
             on: Causes { connect: on(Cause::Connect), reset: on(Cause::Reset), timeout: on(Cause::Timeout) },
             statuses: self.statuses.iter().map(status).collect::<Result<_, _>>()?,
+            grpc_statuses: GRPC.iter().filter(|(name, _)| named(name)).map(|(_, code)| *code).collect(),
             methods: self.methods.iter().map(method).collect::<Result<_, _>>()?,
             per_try: self.per_try_timeout.map(time),
             total: self.total_timeout.map(time),
+            deadline_header: self.deadline_header.as_ref().map(deadline).transpose()?,
             backoff: Backoff { base: time(self.backoff_base), max: time(self.backoff_max) },
         })
     }
@@ -244,6 +283,9 @@ mod tests {
             ("{per_try_timeout: 500, total_timeout: 499}", "must not be less than 'per_try_timeout'"),
             ("{statuses: [200]}", "value should be between 400 and 599"),
             ("{methods: [get]}", "must be a method in capital letters"),
+            ("{grpc_statuses: [OK]}", "expected one of: CANCELLED"),
+            ("{deadline_header: 'a b'}", "must be the name of a header field that is free"),
+            ("{deadline_header: Content-Length}", "must be the name of a header field that is free"),
             ("{causes: [dns]}", "expected one of: connect, reset, timeout"),
             ("{per_try_timeout: 0}", "value should be between 1"),
         ] {

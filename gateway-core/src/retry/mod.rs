@@ -17,10 +17,12 @@
 
 mod backoff;
 mod budget;
+mod deadline;
 mod hedge;
 mod settings;
 
 pub use backoff::Backoff;
 pub use budget::{Budget, Share};
+pub use deadline::DeadlineHeader;
 pub use hedge::{Hedge, Pace};
 pub use settings::{Causes, Settings, retry_after};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::{HeaderMap, Method, StatusCode, header::RETRY_AFTER};
 use smallvec::SmallVec;
 
-use super::Backoff;
+use super::{Backoff, DeadlineHeader};
 use crate::error::Reason;
 
 /// What is tried again, how often, and within which time.
@@ -21,6 +21,9 @@ pub struct Settings {
     pub on: Causes,
     /// Statuses that are tried again. Default 502, 503 and 504.
     pub statuses: Vec<StatusCode>,
+    /// Codes of gRPC that are tried again, where they stand in the head of an answer: it has no message then, as of a call
+    /// that was refused. Whoever names one says that calls which end so may be repeated (gRFC A6). Default none.
+    pub grpc_statuses: Vec<u16>,
     /// Methods that may be sent again after they have been written. Default those that are idempotent, without
     /// TRACE (RFC 9110 section 9.2.2).
     pub methods: SmallVec<[Method; 5]>,
@@ -28,6 +31,9 @@ pub struct Settings {
     pub per_try: Option<Duration>,
     /// The same for all tries and the waits between them.
     pub total: Option<Duration>,
+    /// Where the client says how long it waits, which may only shorten `total`, and the upstream is told what is left.
+    /// Default none: nobody says.
+    pub deadline_header: Option<DeadlineHeader>,
     /// The wait before each repetition.
     pub backoff: Backoff,
 }
@@ -59,9 +65,11 @@ impl Default for Settings {
                 StatusCode::SERVICE_UNAVAILABLE,
                 StatusCode::GATEWAY_TIMEOUT,
             ],
+            grpc_statuses: Vec::new(),
             methods: [Method::GET, Method::HEAD, Method::OPTIONS, Method::PUT, Method::DELETE].into(),
             per_try: None,
             total: None,
+            deadline_header: None,
             backoff: Backoff::default(),
         }
     }
@@ -72,6 +80,13 @@ impl Settings {
     #[must_use]
     pub fn may_repeat(&self, method: &Method) -> bool {
         self.methods.contains(method)
+    }
+
+    /// How long all tries may take of a request with these headers: the shorter one of `total` and what the client says.
+    #[must_use]
+    pub fn limit(&self, headers: &HeaderMap) -> Option<Duration> {
+        let asked = self.deadline_header.as_ref().and_then(|header| header.read(headers));
+        self.total.into_iter().chain(asked).min()
     }
 
     /// Whether this failure is tried again.
@@ -89,6 +104,14 @@ impl Settings {
         }
     }
 
+    /// Whether these headers end a call of gRPC with one of `grpc_statuses`. Such a call may be repeated, whatever its
+    /// method: gRPC has only POST.
+    #[must_use]
+    pub fn names_grpc(&self, headers: &HeaderMap) -> bool {
+        let code = || headers.get("grpc-status")?.to_str().ok()?.parse().ok();
+        !self.grpc_statuses.is_empty() && code().is_some_and(|code| self.grpc_statuses.contains(&code))
+    }
+
     /// How long to wait before the `retry`-th repetition of a request that was answered so; none: it is not tried
     /// again, as the status is not one of those, or its `Retry-After` asks for more time than a client can be kept
     /// waiting.
@@ -100,7 +123,7 @@ impl Settings {
         retry: u32,
         random: u64,
     ) -> Option<Duration> {
-        if !self.statuses.contains(&status) {
+        if !self.statuses.contains(&status) && !self.names_grpc(headers) {
             return None;
         }
         let asked = if headers.contains_key(RETRY_AFTER) { retry_after(headers)? } else { Duration::ZERO };
@@ -139,6 +162,23 @@ mod tests {
                 && !matches!(reason, Reason::BadResponse | Reason::ResponseTruncated | Reason::Deadline);
             assert_eq!(Settings::default().covers(reason), upstreams, "{reason}");
         }
+    }
+
+    #[test]
+    fn codes_of_grpc_are_looked_at_in_the_head() {
+        let mut settings = Settings::default();
+        let mut headers = HeaderMap::new();
+        headers.insert("grpc-status", "14".parse().unwrap());
+        let waits = |settings: &Settings, headers: &HeaderMap| {
+            settings.wait_after(StatusCode::OK, headers, 1, 7).is_some()
+        };
+        assert!(!waits(&settings, &headers), "none is named");
+        settings.grpc_statuses = vec![14];
+        assert!(waits(&settings, &headers) && settings.names_grpc(&headers));
+        headers.insert("grpc-status", "0".parse().unwrap());
+        assert!(!waits(&settings, &headers));
+        headers.insert("grpc-status", "x".parse().unwrap());
+        assert!(!waits(&settings, &headers) && !waits(&settings, &HeaderMap::new()));
     }
 
     #[test]

@@ -92,7 +92,7 @@ impl Backend {
         let (tries, cookie) = self.tries(request, host, lines, shard, exchange);
         let outcome = tries.run(request, exchange).await;
         exchange.request_bytes = tries.upload.as_deref().map_or(exchange.request_bytes, Upload::bytes);
-        self.response(outcome?, cookie)
+        self.response(outcome?, cookie, tries.hash)
     }
 
     /// The same where policies have a say.
@@ -109,7 +109,7 @@ impl Backend {
         let outcome = tries.run_governed(request, exchange, rules).await;
         exchange.request_bytes = tries.upload.as_deref().map_or(exchange.request_bytes, Upload::bytes);
         let (answered, permits) = outcome?;
-        let mut response = self.response(answered, cookie)?;
+        let mut response = self.response(answered, cookie, tries.hash)?;
         hold(&mut response, permits);
         Ok(response)
     }
@@ -123,8 +123,14 @@ impl Backend {
         exchange: &Exchange,
     ) -> (Tries<'a>, Option<Box<HeaderValue>>) {
         let upload = watch(request);
-        let hashed = self.upstream.hashing().map(|hashing| hashing.of(request, exchange));
-        let Hashed { hash, cookie } = hashed.unwrap_or(Hashed { hash: None, cookie: None });
+        let group = self.upstream.group();
+        let Hashed { hash, cookie } = match (&group.hashing, group.sticky()) {
+            (Some(hashing), _) => hashing.of(request, exchange),
+            (None, sticky) => {
+                let named = sticky.and_then(|sticky| sticky.named(request.headers()));
+                Hashed { hash: named, cookie: None }
+            }
+        };
         (Tries { backend: self, host, lines, shard, hash, upload }, cookie)
     }
 
@@ -132,6 +138,7 @@ impl Backend {
         &self,
         (head, decoder, lease): Answered,
         cookie: Option<Box<HeaderValue>>,
+        named: Option<u32>,
     ) -> Result<Response<Body>, Error> {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = head.status;
@@ -139,6 +146,10 @@ impl Backend {
         *response.headers_mut() = head.headers;
         if let Some(cookie) = cookie {
             response.headers_mut().append(SET_COOKIE, *cookie);
+        }
+        let sticky = self.upstream.group().sticky();
+        if let Some(cookie) = sticky.and_then(|sticky| sticky.cookie(lease.in_flight.endpoint(), named)) {
+            response.headers_mut().append(SET_COOKIE, cookie);
         }
         if head.status == StatusCode::SWITCHING_PROTOCOLS {
             response.extensions_mut().insert(Switched::new(lease));

@@ -1,6 +1,6 @@
 //! One address that requests go to, with its live state.
 
-use std::{fmt, net::SocketAddr, sync::Arc};
+use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
 use http::HeaderValue;
 
@@ -73,6 +73,12 @@ impl Endpoint {
     #[must_use]
     pub fn health(&self) -> State {
         self.vital.state()
+    }
+
+    /// How many probes of it have ended, and how long ago the last one did; none where none has.
+    #[must_use]
+    pub fn probed(&self) -> Option<(u64, Duration)> {
+        self.vital.probed().map(|(count, ago)| (count, Duration::from_millis(ago)))
     }
 
     pub(crate) const fn vital(&self) -> &Arc<Vital> {

@@ -14,7 +14,7 @@ use super::{
     attempt::{Answered, Attempt, Failure, Reuse},
     download::download,
     hedged::Met,
-    http1::Rewrite,
+    http1::{Head, Rewrite},
     rules::{Permits, Rules, settle},
     tries::{Tries, is_idempotent},
 };
@@ -66,7 +66,8 @@ impl Tries<'_> {
         }
         let begun = Instant::now();
         exchange.timings.forwarded = Some(begun.saturating_duration_since(exchange.started));
-        let due = rules.retry.and_then(|retry| begun.checked_add(retry.settings.total?));
+        let total = rules.retry.and_then(|retry| retry.settings.limit(request.headers()));
+        let due = total.and_then(|total| begun.checked_add(total));
         let course = Course { due, ..Course::default() };
         let answered = self.go_round(request, exchange, rules, course).await;
         settle(&mut permits, &outcome(&answered, begun));
@@ -92,6 +93,7 @@ impl Tries<'_> {
             std::mem::take(&mut course.last).let_go();
             exchange.begin_try(endpoint.address());
             let begun = Instant::now();
+            tell_deadline(request, rules, begun, course.due);
             let tried = match self.hedge(request, exchange, rules) {
                 None => self.try_once(&endpoint, request, begun, rules, course.due).await,
                 // In a box: where nobody hedges there is no room for it.
@@ -228,7 +230,8 @@ impl Tries<'_> {
         let (settings, lot) = (&retry.settings, fastrand::u64(..));
         match tried {
             // An answer that came before the request was sent has used it up.
-            Ok((_, _, lease)) if lease.rest.is_some() || !self.may_repeat(request, rules) => None,
+            Ok((_, _, lease)) if lease.rest.is_some() => None,
+            Ok((head, ..)) if !self.may_repeat_after(head, request, rules) => None,
             Ok((head, ..)) => settings.wait_after(head.status, &head.headers, tries, lot),
             Err(failure) => {
                 let again = settings.covers(failure.error.reason())
@@ -243,6 +246,12 @@ impl Tries<'_> {
     fn may_repeat(&self, request: &Request<Body>, rules: &Rules<'_>) -> bool {
         let told = |retry: &Retrying| retry.settings.may_repeat(request.method());
         self.upload.is_none() && rules.retry.map_or_else(|| is_idempotent(request.method()), told)
+    }
+
+    /// The same for one that was answered so.
+    fn may_repeat_after(&self, head: &Head, request: &Request<Body>, rules: &Rules<'_>) -> bool {
+        let named = || rules.retry.is_some_and(|retry| retry.settings.names_grpc(&head.headers));
+        self.may_repeat(request, rules) || (self.upload.is_none() && named())
     }
 }
 
@@ -290,6 +299,16 @@ impl Last {
 
 fn is_among(endpoint: &Arc<Endpoint>, others: &[Arc<Endpoint>]) -> bool {
     others.iter().any(|other| Arc::ptr_eq(other, endpoint))
+}
+
+/// Tells the upstream how long it is waited for, where the policy has a field for that.
+fn tell_deadline(request: &mut Request<Body>, rules: &Rules<'_>, begun: Instant, due: Option<Instant>) {
+    let Some(settings) = rules.retry.map(|retry| &retry.settings) else { return };
+    let Some(header) = &settings.deadline_header else { return };
+    let left = due.map(|due| due.saturating_duration_since(begun));
+    if let Some(left) = left.into_iter().chain(settings.per_try).min() {
+        header.write(request.headers_mut(), left);
+    }
 }
 
 fn outcome(answered: &Result<Answered, Error>, begun: Instant) -> Outcome {

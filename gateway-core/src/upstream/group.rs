@@ -12,7 +12,7 @@ use tokio::{runtime::Handle, sync::Notify, task::AbortHandle, time::timeout};
 
 use super::{
     Endpoint, Hashing, Resolve, balancing::Balancing, lookup::keep_resolved, pool::PoolLimits,
-    prober::keep_probed, set::Set, target::Group, watch::Watch,
+    prober::keep_probed, set::Set, sticky::Sessions, target::Group, watch::Watch,
 };
 use crate::{
     balance::Crowd,
@@ -98,6 +98,7 @@ impl Upstream {
         let set = Set {
             endpoints: Box::default(),
             weights: Box::default(),
+            sessions: Sessions::default(),
             levels: Box::default(),
             shares: Box::default(),
             balancing: Balancing::new(&group, &[], &[], 1, None),
@@ -123,8 +124,9 @@ impl Upstream {
             crowd,
         };
         let set = upstream.build(names, known.as_deref());
-        // What nobody checked is well: a state from before the checks were switched off says nothing.
-        if !before.is_some_and(|watch| watch.checks) {
+        // What nobody checks is well, and so is what nobody checked: a state from before says nothing.
+        let checks = |watch: Option<&Watch>| watch.is_some_and(|watch| watch.checks);
+        if !checks(before) || !checks(upstream.watch.as_deref()) {
             for endpoint in &set.endpoints {
                 endpoint.vital().set(true);
             }

@@ -4,8 +4,15 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::sync::Notify;
 
-use super::{Endpoint, Upstream, attempt::Failure, watch::By};
-use crate::health::Outcome;
+use super::{
+    Endpoint, Upstream,
+    attempt::Failure,
+    watch::{By, Watch},
+};
+use crate::{
+    clock,
+    health::{Outcome, Tally},
+};
 
 impl Upstream {
     /// Whether the outcome of tries is to be told.
@@ -24,6 +31,9 @@ impl Upstream {
         if let Some(outcome) = outcome {
             watch.measure(endpoint, took, failed);
             self.report(endpoint, outcome, By::Traffic);
+            if watch.count(endpoint, outcome) {
+                self.eject_outliers(watch);
+            }
         }
     }
 
@@ -39,6 +49,31 @@ impl Upstream {
             watch.recovery.is_none_or(|recovery| recovery.allows(out, total))
         };
         if watch.report(endpoint, outcome, by, spare) || self.set.load().generation != watch.generation() {
+            self.judge_again();
+        }
+    }
+
+    /// Compares what endpoints did since the last time, and takes out who did worse than the others, as many as may be.
+    #[cold]
+    fn eject_outliers(&self, watch: &Watch) {
+        let (Some(outliers), set) = (&watch.outliers, self.set.load()) else { return };
+        let weighed = set.endpoints.iter().zip(&set.weights);
+        let tally = |(endpoint, weight): (&Arc<Endpoint>, &u16)| {
+            let tally = endpoint.vital().tally().take();
+            if *weight > 0 && endpoint.health().is_available() { tally } else { Tally::default() }
+        };
+        let tallies: Vec<_> = weighed.map(tally).collect();
+        let allowed = self.group.recovery.unwrap_or_default();
+        let mut changed = false;
+        for endpoint in outliers.find(&tallies).into_iter().filter_map(|index| set.endpoints.get(index)) {
+            let (out, total) = set.out();
+            if !allowed.allows(out, total) {
+                break;
+            }
+            changed |= endpoint.vital().eject_outlier(watch.recovery.as_ref(), clock::now());
+        }
+        if changed {
+            watch.changed();
             self.judge_again();
         }
     }

@@ -11,6 +11,7 @@ use super::{
     balancing::Balancing,
     dns::{Resolution, Resolved},
     set::Set,
+    sticky::Sessions,
     target::Member,
     vital::Vital,
 };
@@ -56,12 +57,14 @@ impl Upstream {
             .into_iter()
             .map(|(member, address, weight)| (endpoint(member, address), weight))
             .unzip();
+        let sessions = self.group.sticky().map_or_else(Sessions::default, |_| Sessions::of(&endpoints));
         Set {
             empty: self.emptiness(&weights),
             balancing: Balancing::new(&self.group, &endpoints, &weights, self.shards, self.crowd.as_ref()),
             endpoints: endpoints.into(),
             shares: weights.as_slice().into(),
             weights: weights.into(),
+            sessions,
             levels,
             names,
             looked_up: false,

@@ -151,8 +151,11 @@ struct Due {
 fn begin_due(upstream: &Arc<Upstream>, prober: &Arc<Prober>, probes: &mut JoinSet<()>) -> Due {
     let now = clock::now();
     let mut due = Due { next: LONGEST_SLEEP, waiting: false };
-    for endpoint in upstream.probed() {
-        let Some(at) = endpoint.vital().probe_at(prober.schedule, now) else { continue };
+    let timed = |endpoint: Arc<Endpoint>| Some((endpoint.vital().probe_at(prober.schedule, now)?, endpoint));
+    let mut all: Vec<_> = upstream.probed().into_iter().filter_map(timed).collect();
+    // Who waits longest goes first: one that hangs for longer than its interval would keep others from their turn.
+    all.sort_by_key(|(at, _)| *at);
+    for (at, endpoint) in all {
         if at > now {
             due.next = due.next.min(Duration::from_millis(at - now));
         } else if probes.len() < prober.concurrency && !endpoint.vital().is_probing() {
@@ -171,7 +174,7 @@ fn begin_due(upstream: &Arc<Upstream>, prober: &Arc<Prober>, probes: &mut JoinSe
 
 async fn probe(upstream: Weak<Upstream>, prober: Arc<Prober>, endpoint: Arc<Endpoint>, probing: Probing) {
     let outcome = prober.probe.ask(&endpoint).await;
-    drop(probing);
+    probing.end();
     if let Some(upstream) = upstream.upgrade() {
         upstream.learn_from_probe(&endpoint, outcome);
     }

@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use super::{Endpoint, balancing::Balancing, dns::Resolved, watch::Watch};
+use super::{Endpoint, balancing::Balancing, dns::Resolved, sticky::Sessions, watch::Watch};
 use crate::{
     balance::{Graded, Pick, spill_over},
     clock,
@@ -21,6 +21,8 @@ pub(super) struct Set {
     pub(super) endpoints: Box<[Arc<Endpoint>]>,
     /// Their configured weights.
     pub(super) weights: Box<[u16]>,
+    /// Where cookies find them; empty where none is looked at.
+    pub(super) sessions: Sessions,
     /// Their levels, lower ones first; empty where all are equal.
     pub(super) levels: Box<[u32]>,
     /// The weights that they are balanced by now.
@@ -77,12 +79,13 @@ impl Set {
             Standing::Enough => (ranked, self.empty.filter(|reason| !is_of_health(*reason))),
             Standing::Panic => (self.weights.to_vec(), None),
             Standing::BelowThreshold => (none(), Some(Reason::BelowThreshold)),
-            Standing::AllUnhealthy => (none(), Some(Reason::AllUnhealthy)),
+            Standing::AllUnhealthy => (none(), Some(self.why_none())),
         };
         let ailing = ill || warms_at.is_some();
         Self {
             endpoints: self.endpoints.clone(),
             weights: self.weights.clone(),
+            sessions: self.sessions.clone(),
             levels: self.levels.clone(),
             balancing: self.balancing.with_weights(&self.endpoints, &weights),
             shares: weights.into(),
@@ -139,11 +142,31 @@ impl Set {
         self
     }
 
+    /// Why nobody is well: whether all come back by themselves.
+    fn why_none(&self) -> Reason {
+        let (out, total) = self.ejected();
+        if out >= total { Reason::Ejected } else { Reason::AllUnhealthy }
+    }
+
     /// How many endpoints that may get requests there are, and how many of them are ejected.
     pub(super) fn ejected(&self) -> (usize, usize) {
-        let total = self.weights.iter().filter(|weight| **weight > 0).count();
-        let out = self.endpoints.iter().filter(|endpoint| endpoint.vital().trial_at().is_some());
-        (out.count(), total)
+        let weighed = self.endpoints.iter().zip(&self.weights).filter(|(_, weight)| **weight > 0);
+        let out = weighed.clone().filter(|(endpoint, _)| endpoint.vital().trial_at().is_some()).count();
+        (out, weighed.count())
+    }
+
+    /// How many endpoints that may get requests there are, and how many of them take none for their health.
+    pub(super) fn out(&self) -> (usize, usize) {
+        let weighed = self.endpoints.iter().zip(&self.weights).filter(|(_, weight)| **weight > 0);
+        let out = weighed.clone().filter(|(endpoint, _)| !endpoint.health().is_available()).count();
+        (out, weighed.count())
+    }
+
+    /// The endpoint that a session names, where it takes requests.
+    fn session(&self, named: Option<u32>, tried: &[Arc<Endpoint>]) -> Option<&Arc<Endpoint>> {
+        let index = self.sessions.find(named?)?;
+        let takes_requests = self.shares.get(index).is_some_and(|share| *share > 0);
+        self.endpoints.get(index).filter(|endpoint| takes_requests && !is_among(endpoint, tried))
     }
 
     /// The endpoint to try next; those in `tried` only once all have been.
@@ -153,6 +176,9 @@ impl Set {
         hash: Option<u32>,
         tried: &[Arc<Endpoint>],
     ) -> Option<Arc<Endpoint>> {
+        if let Some(endpoint) = self.session(hash, tried) {
+            return Some(Arc::clone(endpoint));
+        }
         let any = Pick::any(shard).hashed(hash);
         let index = if tried.is_empty() {
             self.balancing.pick(any)
@@ -204,7 +230,7 @@ fn sum(weights: &[u16]) -> u64 {
 
 /// Whether it is for their health that no endpoint takes requests.
 const fn is_of_health(reason: Reason) -> bool {
-    matches!(reason, Reason::AllUnhealthy | Reason::BelowThreshold)
+    matches!(reason, Reason::AllUnhealthy | Reason::Ejected | Reason::BelowThreshold)
 }
 
 fn first_trial(ejected: &[Arc<Endpoint>]) -> u64 {

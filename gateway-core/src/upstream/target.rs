@@ -9,11 +9,11 @@ use std::{
 
 use http::HeaderValue;
 
-use super::Hashing;
+use super::{Hashing, Sticky};
 use crate::{
     balance::SlowStart,
     config::{self, Algorithm, Certificate, Healthchecks},
-    health::Recovery,
+    health::{Outliers, Recovery},
 };
 
 /// A group of targets under one name.
@@ -37,6 +37,8 @@ pub struct Group {
     pub algorithm: Algorithm,
     /// What requests are told apart by, for consistent hashing.
     pub hashing: Option<Hashing>,
+    /// How sessions stay with their members, whatever the algorithm but consistent hashing. Default: they do not.
+    pub sticky: Option<Sticky>,
     /// Slots of the hash ring, at least 1000. Default 10000.
     pub slots: u32,
     /// Whether values are laid out as Maglev does, and not on Kong's ring. Default: on the ring.
@@ -48,6 +50,8 @@ pub struct Group {
     pub checks: Healthchecks,
     /// How members that traffic made unhealthy come back (D20); none: not by themselves. Default: by its defaults.
     pub recovery: Option<Recovery>,
+    /// Who is out as it fails more often than the others. Default: nobody.
+    pub outliers: Option<Outliers>,
     /// The certificate that probes over TLS show.
     pub client_certificate: Option<Arc<Certificate>>,
     /// How members that are new or well again come to their full share. Default: at once. Not with consistent hashing.
@@ -128,11 +132,13 @@ impl Group {
             host_header: None,
             algorithm: Algorithm::RoundRobin,
             hashing: None,
+            sticky: None,
             slots: 10_000,
             maglev: false,
             hash_bound: None,
             checks: Healthchecks::default(),
             recovery: Some(Recovery::default()),
+            outliers: None,
             client_certificate: None,
             slow_start: None,
             zone: None,
@@ -162,6 +168,8 @@ impl Group {
         };
         Self {
             slow_start: slow_start(upstream),
+            outliers: outliers(upstream),
+            sticky: upstream.sticky().map(|name| Sticky::new(name, &upstream.hash_on_cookie_path)),
             host_header: upstream.host_header.clone(),
             algorithm: upstream.algorithm,
             hashing: Hashing::of_upstream(upstream),
@@ -175,7 +183,8 @@ impl Group {
 
     /// The same without what only tags say.
     pub(crate) fn without_tags(mut self) -> Self {
-        (self.slow_start, self.maglev, self.hash_bound) = (None, false, None);
+        (self.slow_start, self.outliers, self.sticky) = (None, None, None);
+        (self.maglev, self.hash_bound) = (false, None);
         for target in &mut self.targets {
             (target.group, target.zone) = (1, None);
         }
@@ -186,6 +195,11 @@ impl Group {
     pub(crate) fn level(&self, member: &Member) -> u32 {
         let elsewhere = self.zone.is_some() && member.zone != self.zone;
         u32::from(member.group) * 2 + u32::from(elsewhere)
+    }
+
+    /// How sessions stay, where that has a say.
+    pub(crate) fn sticky(&self) -> Option<&Sticky> {
+        self.sticky.as_ref().filter(|_| self.algorithm != Algorithm::ConsistentHashing)
     }
 
     /// Whether the requests to all its members are counted together.
@@ -229,6 +243,20 @@ fn slow_start(upstream: &config::Upstream) -> Option<SlowStart> {
         window,
         aggression: aggression.unwrap_or(usual.aggression),
         least: least.map_or(usual.least, |percent| percent / 100.0),
+    })
+}
+
+fn outliers(upstream: &config::Upstream) -> Option<Outliers> {
+    let (deviations, failure_percent) = (upstream.eject_deviating(), upstream.eject_failing());
+    deviations.map(|_| ()).or(failure_percent.map(|_| ()))?;
+    let usual = Outliers::default();
+    let interval = upstream.eject_interval().and_then(|time| Duration::try_from_secs_f64(time).ok());
+    Some(Outliers {
+        interval: interval.unwrap_or(usual.interval),
+        minimum_hosts: upstream.eject_hosts().unwrap_or(usual.minimum_hosts),
+        minimum_requests: upstream.eject_requests().unwrap_or(usual.minimum_requests),
+        deviations,
+        failure_percent,
     })
 }
 

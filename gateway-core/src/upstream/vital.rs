@@ -7,7 +7,7 @@ use std::sync::{
 
 use crate::{
     clock,
-    health::{Counted, Health, Recovery, Schedule, State, first_probe},
+    health::{Counted, Counter, Health, Recovery, Schedule, State, first_probe},
 };
 
 /// The health of an endpoint. It outlives the endpoint where only what that is called in `Host` changes.
@@ -22,6 +22,11 @@ pub(crate) struct Vital {
     health: Mutex<Health>,
     probes: Mutex<Probes>,
     probing: AtomicBool,
+    /// What it did since endpoints were compared the last time; counted only where they are.
+    tally: Counter,
+    /// How many probes have ended, and when the last one did; 0: none has.
+    probed: AtomicU64,
+    probed_at: AtomicU64,
 }
 
 /// When an endpoint was probed, and the lot that says how far from its time the next probe is.
@@ -44,6 +49,9 @@ impl Default for Vital {
             health: Mutex::default(),
             probes: Mutex::default(),
             probing: AtomicBool::new(false),
+            tally: Counter::default(),
+            probed: AtomicU64::new(0),
+            probed_at: AtomicU64::new(0),
         }
     }
 }
@@ -86,6 +94,16 @@ impl Vital {
         self.change(|health| health.report(counted, recovery, now()))
     }
 
+    /// What it did since endpoints were compared the last time.
+    pub(crate) const fn tally(&self) -> &Counter {
+        &self.tally
+    }
+
+    /// Takes it out, as it does worse than its peers; whether that changes who takes requests.
+    pub(crate) fn eject_outlier(&self, recovery: Option<&Recovery>, now: u64) -> bool {
+        self.change(|health| health.eject_outlier(recovery, now))
+    }
+
     /// Whether a request may try it now.
     pub(crate) fn begin_trial(&self, recovery: &Recovery, now: u64) -> bool {
         let mut begun = false;
@@ -118,6 +136,12 @@ impl Vital {
         self.probing.load(Relaxed)
     }
 
+    /// How many probes have ended, and how many milliseconds ago the last one did.
+    pub(crate) fn probed(&self) -> Option<(u64, u64)> {
+        let at = self.probed_at.load(Relaxed);
+        (at > 0).then(|| (self.probed.load(Relaxed), clock::now().saturating_sub(at)))
+    }
+
     /// When the next probe is due; none where none is wanted.
     pub(crate) fn probe_at(&self, schedule: Schedule, now: u64) -> Option<u64> {
         let state = self.state();
@@ -144,6 +168,14 @@ impl Vital {
 /// A probe under way.
 #[derive(Debug)]
 pub(crate) struct Probing(Arc<Vital>);
+
+impl Probing {
+    /// Notes that the probe has ended, and not merely been given up.
+    pub(crate) fn end(self) {
+        self.0.probed.fetch_add(1, Relaxed);
+        self.0.probed_at.store(clock::now(), Relaxed);
+    }
+}
 
 impl Drop for Probing {
     fn drop(&mut self) {

@@ -14,7 +14,7 @@ use crate::{
     clock,
     config::{Algorithm, Healthchecks},
     error::Reason,
-    health::{Judge, Outcome, Quorum, Recovery},
+    health::{Counted, Judge, Outcome, Outliers, Quorum, Recovery, Rounds},
 };
 
 /// What an upstream watches, where it watches anything.
@@ -30,6 +30,9 @@ pub(super) struct Watch {
     /// Whether any check is on: else only latency is measured.
     pub(super) checks: bool,
     latency: bool,
+    /// Who is out as it fails more often than the others, and when they are compared. That goes on where another was.
+    pub(super) outliers: Option<Outliers>,
+    rounds: Arc<Rounds>,
     /// How those that are new or well again come to their full share.
     pub(super) slow_start: Option<SlowStart>,
     /// Counts changes of health over all that the upstream has been, so that one which goes on where another
@@ -53,9 +56,9 @@ impl Watch {
         let checks = &group.checks;
         let (passive, active) = (Judge::passive(checks), Judge::active(checks));
         let prober = Prober::new(group);
-        let judged = passive.counts_failures() || passive.counts_successes();
+        let judged = passive.counts_failures() || passive.counts_successes() || group.outliers.is_some();
         let latency = group.algorithm == Algorithm::Latency;
-        let checked = is_checked(checks);
+        let checked = is_checked(checks) || group.outliers.is_some();
         if !checked && !latency && !group.is_graded() {
             return None;
         }
@@ -70,6 +73,8 @@ impl Watch {
             quorum: Quorum { threshold: checks.threshold, panic_threshold },
             checks: checked,
             latency,
+            outliers: group.outliers,
+            rounds: previous.map(|previous| Arc::clone(&previous.rounds)).unwrap_or_default(),
             slow_start: group.slow_start.filter(|_| group.algorithm != Algorithm::ConsistentHashing),
             generation: previous.map(|previous| Arc::clone(&previous.generation)).unwrap_or_default(),
         }))
@@ -99,7 +104,7 @@ impl Watch {
         };
         let Some(judge) = judge else { return false };
         let recovery = self.recovery.as_ref().filter(|_| by == By::Traffic);
-        let counted = judge.count(outcome);
+        let counted = self.of_trial(endpoint, outcome, by).unwrap_or_else(|| judge.count(outcome));
         let ejects = recovery.is_some() && counted.is_failure() && endpoint.health().is_available();
         if ejects && !spare() {
             return false;
@@ -111,6 +116,19 @@ impl Watch {
         changed
     }
 
+    /// What the outcome of a trial counts as, where outliers are ejected: for them a failure is one whatever counters are on.
+    fn of_trial(&self, endpoint: &Endpoint, outcome: Outcome, by: By) -> Option<Counted> {
+        let fails = self.outliers.is_some() && by == By::Traffic && is_failure(outcome);
+        (fails && endpoint.vital().trial_at().is_some()).then_some(Counted::HttpFailure(1))
+    }
+
+    /// Counts what became of a try; whether it is time to compare endpoints by such counts.
+    pub(super) fn count(&self, endpoint: &Endpoint, outcome: Outcome) -> bool {
+        let Some(outliers) = &self.outliers else { return false };
+        endpoint.vital().tally().add(is_failure(outcome));
+        self.rounds.is_over(clock::millis(outliers.interval), clock::now())
+    }
+
     /// Takes the time that a try took, and how it failed, if it did.
     pub(super) fn measure(&self, endpoint: &Endpoint, took: Duration, failed: Option<Reason>) {
         if self.latency {
@@ -118,6 +136,15 @@ impl Watch {
             let micros = if failed.is_some() { micros.max(FAILURE) } else { micros };
             endpoint.load().observe(micros, clock::now());
         }
+    }
+}
+
+/// What an outlier has more of than others: statuses of 500 and above, and no answer at all, as Envoy counts.
+const fn is_failure(outcome: Outcome) -> bool {
+    match outcome {
+        Outcome::Status(status) => status >= 500,
+        Outcome::Failed | Outcome::TcpFailure | Outcome::Timeout => true,
+        Outcome::Passed => false,
     }
 }
 

@@ -130,6 +130,44 @@ fn a_probe_whose_client_leaves_makes_room_for_another() {
     assert!(breaker.admit(&settings, 5_002).is_ok());
 }
 
+#[test]
+fn calls_may_count_by_their_number_in_place_of_time() {
+    let settings = Settings { window_calls: 20, ..settings() };
+    let mut breaker = Machine::default();
+    // Half of the last twenty, however long that takes.
+    calls(&mut breaker, &settings, 11, Verdict::SUCCESS, 0);
+    calls(&mut breaker, &settings, 9, Verdict::FAILURE, 3_600_000);
+    assert_eq!(breaker.state(), State::Closed);
+    calls(&mut breaker, &settings, 1, Verdict::FAILURE, 7_200_000);
+    assert_eq!(breaker.state(), State::Open);
+    // Failures of more than twenty calls ago do not count, however short ago they were.
+    let mut breaker = Machine::default();
+    for _ in 0..40 {
+        calls(&mut breaker, &settings, 9, Verdict::FAILURE, 0);
+        calls(&mut breaker, &settings, 20, Verdict::SUCCESS, 0);
+    }
+    assert_eq!(breaker.state(), State::Closed);
+}
+
+#[test]
+fn a_ramp_lets_ever_more_in_and_a_failure_in_it_counts() {
+    let settings = Settings { ramp: Duration::from_secs(10), consecutive: 3, ..settings() };
+    let mut breaker = opened(&Settings { minimum: 3, ..settings }, 0);
+    calls(&mut breaker, &settings, 3, Verdict::SUCCESS, 5_000);
+    assert_eq!(breaker.state(), State::Closed);
+    let mut ramping = breaker;
+    for (second, let_in) in [(0, 10), (1, 19), (5, 55), (9, 91), (10, 100), (11, 100)] {
+        let now = 5_000 + second * 1_000;
+        let admitted = (0..100).filter(|_| ramping.admit(&settings, now).is_ok()).count();
+        assert!(admitted.abs_diff(let_in) <= 1, "{admitted} at {second} s");
+    }
+    for _ in 0..3 {
+        let ticket = (0..20).find_map(|_| breaker.admit(&settings, 5_001).ok()).unwrap();
+        breaker.report(&settings, ticket, Verdict::FAILURE, 5_001);
+    }
+    assert_eq!(breaker.state(), State::Open);
+}
+
 /// What may be done with a breaker: let a call in, let one come back, let time pass.
 #[derive(Clone, Copy, Debug)]
 enum Act {

@@ -105,12 +105,17 @@ fn the_node_is_shown_as_kong_shows_it() {
             target: "h:80".to_owned(),
             address: "127.0.0.1:80".to_owned(),
             health: TargetHealth::Unhealthy,
+            probed: Some((7, Duration::from_millis(2_900))),
         }],
         ..NodeState::default()
     };
     let metrics = Arc::new(Metrics::new(1));
     let page = Arc::new(Exposition::new(metrics, &Branding::default(), state)).text();
     assert_eq!(lines(&page, "kong_node_info"), [r#"kong_node_info{node_id="n1",version="3.9.0"} 1"#]);
+    let of_target = "{upstream=\"u\",target=\"h:80\",address=\"127.0.0.1:80\"}";
+    for (name, value) in [("gateway_upstream_probes_total", 7), ("gateway_upstream_probe_age_seconds", 2)] {
+        assert_eq!(lines(&page, name), [format!("{name}{of_target} {value}")]);
+    }
     assert_eq!(lines(&page, "kong_datastore_reachable"), ["kong_datastore_reachable 1"]);
     assert_eq!(lines(&page, "kong_nginx_requests_total"), ["kong_nginx_requests_total 0"]);
     assert_eq!(lines(&page, "kong_nginx_connections_total{").len(), 6);

@@ -292,6 +292,8 @@ mod tests {
             ("{open_time: 10000, max_open_time: 5000}", "must not be less than 'open_time'"),
             ("{failure_percent: 0, consecutive_failures: 0}", "must be greater than 0"),
             ("{failure_percent: 101}", "value should be between 0 and 100"),
+            ("{window_calls: 19}", "must be 0, or at least 10 and not less than 'minimum_calls'"),
+            ("{window_calls: 5, minimum_calls: 1}", "must be 0, or at least 10"),
             ("{apply_to: []}", "length must be at least 1"),
             ("{failure_statuses: [99]}", "value should be between 100 and 999"),
         ] {
