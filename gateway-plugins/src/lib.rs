@@ -30,7 +30,7 @@
 //! is what is registered.
 //!
 //! # What it does not know
-//! Where modules come from, and which of them to trust.
+//! Which modules to trust: who names a source names its hash.
 #![deny(unsafe_code)]
 
 mod abi;
@@ -42,10 +42,12 @@ mod clock;
 mod config;
 mod counter;
 mod deadline;
+mod delivery;
 mod engine;
 mod entry;
 mod error;
 mod exports;
+mod fetch;
 mod fields;
 mod files;
 mod filter;
@@ -92,6 +94,7 @@ pub use call::{Call, Configuration, Effects, Entity};
 pub use counter::{Counted, CounterStore, Counters};
 pub use engine::Engine;
 pub use error::LoadError;
+pub use fetch::{Credentials, Digest, FetchError, Fetcher, Source};
 pub use folder::Folder;
 pub use function::{Answer, Function, Reply};
 pub use functions::{Area, FromConfig, NodeSecrets};
