@@ -2,11 +2,15 @@
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
-use gateway_core::plugin::Registry;
+use gateway_core::plugin::{Plugin, Registry};
 
 use crate::{
-    Area, Builder, Engine, Fetcher, Folder, GatewayUpstreams, Limits, LoadError, Manifest, WasmPlugin,
-    delivery::Delivery, files, grants::ANY_ORIGIN,
+    Area, Builder, Digest, Engine, Fetcher, Folder, GatewayUpstreams, Limits, LoadError, Manifest,
+    WasmPlugin,
+    delivery::{Delivery, labels},
+    files,
+    grants::ANY_ORIGIN,
+    versions::{Version, Versions},
 };
 
 /// The modules in `bundled/`, built from `guests/` by `cargo xtask plugins`.
@@ -121,18 +125,49 @@ impl Plugins {
         &self,
         path: &Path,
         allowed: &BTreeMap<String, Vec<String>>,
-    ) -> Result<WasmPlugin, LoadError> {
+    ) -> Result<Arc<dyn Plugin>, LoadError> {
         let within = |error| LoadError::In { path: path.to_owned(), source: Box::new(error) };
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
         if path.extension().is_some_and(|extension| extension == "toml") {
-            let module = Delivery::read(path)?.module(path, &self.fetcher).map_err(within)?;
-            let builder =
-                named(&module, &name).and_then(|builder| expected(builder, &name)).map_err(within)?;
-            return self.allowed(builder, module, allowed).map_err(within);
+            let delivery = Delivery::read(path)?;
+            return self.delivered(&delivery, path, &name, allowed).map_err(within);
         }
         let module = files::read(path, Limits::default().module)?;
         let builder = named(&module, &name).map_err(within)?;
-        self.allowed(builder, module, allowed).map_err(within)
+        Ok(Arc::new(self.allowed(builder, module, allowed).map_err(within)?))
+    }
+
+    /// The plugin that a delivery brings, in one version or several.
+    fn delivered(
+        &self,
+        delivery: &Delivery,
+        path: &Path,
+        name: &str,
+        allowed: &BTreeMap<String, Vec<String>>,
+    ) -> Result<Arc<dyn Plugin>, LoadError> {
+        let mut came = Vec::new();
+        for part in &delivery.versions {
+            let module = part.module(path, &self.fetcher)?;
+            let builder = named(&module, name).and_then(|builder| expected(builder, name))?;
+            came.push((part.percent, builder, module));
+        }
+        let said: Vec<_> = came
+            .iter()
+            .map(|(_, builder, module)| (builder.version_said(), Digest::of(module).to_string()))
+            .collect();
+        let labels = labels(&said);
+        let versions = came.into_iter().zip(labels).map(|((percent, builder, module), label)| {
+            let plugin = self.allowed(builder.labelled(&label), module, allowed)?;
+            Ok(Version { plugin, label: label.into(), percent })
+        });
+        let mut versions = versions.collect::<Result<Vec<_>, LoadError>>()?.into_iter();
+        let nobody =
+            || LoadError::Delivery { path: path.to_owned(), problem: "nobody sees any version".to_owned() };
+        let first = versions.next().ok_or_else(nobody)?;
+        if versions.len() == 0 {
+            return Ok(Arc::new(first.plugin));
+        }
+        Ok(Arc::new(Versions::new(first, versions.collect()).ok_or_else(nobody)?))
     }
 
     /// With what the operator allows it by its name.

@@ -14,7 +14,8 @@ use crate::{LoadError, Plugins};
 
 /// A folder whose files `*.wasm` are plugins: by the names that they say themselves; those that say nothing, as filters of
 /// other SDKs, by the names of their files. They are compiled when a configuration first names them. A file `NAME.toml` says
-/// where the plugin NAME comes from: a `source` ([`Source`](crate::Source)) and its `sha256`.
+/// where the plugin NAME comes from: a `source` ([`Source`](crate::Source)) and its `sha256`, or several `versions` of them,
+/// each with the `percent` of clients that see it.
 ///
 /// ```no_run
 /// use std::{collections::BTreeMap, time::Duration};
@@ -143,7 +144,7 @@ impl Folder {
             let known = self.files.get(path).filter(|file| file.stamp == *stamp);
             let plugin = match known {
                 Some(file) => Arc::clone(&file.plugin),
-                None => Arc::new(self.plugins.file(path, &self.allowed)?),
+                None => self.plugins.file(path, &self.allowed)?,
             };
             if !names.insert(plugin.name().to_owned()) {
                 return Err(LoadError::Twice { name: plugin.name().to_owned(), path: path.clone() });

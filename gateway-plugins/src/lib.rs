@@ -86,6 +86,7 @@ mod table;
 mod ticker;
 mod ticket;
 mod upstreams;
+mod versions;
 mod worker;
 
 pub use abi::Status;

@@ -203,6 +203,17 @@ impl Builder {
         &self.name
     }
 
+    /// The version that its manifest says.
+    pub(crate) fn version_said(&self) -> Option<&str> {
+        self.version.as_deref()
+    }
+
+    /// The same under another version.
+    pub(crate) fn labelled(mut self, version: &str) -> Self {
+        self.version = Some(version.to_owned());
+        self
+    }
+
     /// Its place in the chain: higher runs first.
     #[must_use]
     pub const fn priority(mut self, priority: i32) -> Self {

@@ -17,6 +17,7 @@ mod retrying;
 mod scoped;
 mod series;
 mod tap;
+mod versions;
 
 pub use chain::{Chain, Forward, Link};
 pub use destination::{Destination, To, Way, Ways};
@@ -31,3 +32,4 @@ pub use retrying::{Retrying, Spending};
 pub use scoped::{ByConsumer, Scope, Scoped};
 pub use series::Series;
 pub(crate) use tap::Tap;
+pub use versions::Versions;
