@@ -93,7 +93,7 @@ pub use abi::Status;
 pub use bundled::Plugins;
 pub use call::{Call, Configuration, Effects, Entity};
 pub use counter::{Counted, CounterStore, Counters};
-pub use engine::Engine;
+pub use engine::{Alive, Engine};
 pub use error::LoadError;
 pub use fetch::{Credentials, Digest, FetchError, Fetcher, Source};
 pub use folder::Folder;
