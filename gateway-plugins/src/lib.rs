@@ -76,6 +76,7 @@ mod pool;
 mod properties;
 mod quarantine;
 mod ratelimit;
+mod readings;
 mod redis;
 mod runtime;
 mod sections;

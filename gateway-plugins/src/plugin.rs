@@ -9,7 +9,7 @@ use std::{
 
 use gateway_core::{
     config::{self, schema::Record},
-    plugin::{Configured, Plugin},
+    plugin::{Configured, Plugin, Reading},
 };
 use serde_json::Value;
 
@@ -27,6 +27,7 @@ use crate::{
     instance::Instance,
     module::Module,
     pool::Pool,
+    readings,
     runtime::Runtime,
     services::Services,
 };
@@ -134,6 +135,15 @@ impl Plugin for WasmPlugin {
 
     fn schema(&self) -> &Record {
         &self.schema
+    }
+
+    /// What it did and what its guests count; nothing before it is used.
+    fn readings(&self) -> Vec<Reading> {
+        let watch = self.watch();
+        let used = watch
+            .pool()
+            .map(|pool| readings::of(self.version.as_deref(), &pool.stats(), &pool.runtime.metrics()));
+        used.unwrap_or_default()
     }
 
     fn configure(&self, config: &Value) -> Result<Configured, String> {

@@ -80,6 +80,11 @@ impl Plugin for Versions {
         self.first.plugin.schema()
     }
 
+    fn readings(&self) -> Vec<Reading> {
+        let all = std::iter::once(&self.first).chain(&self.others);
+        all.flat_map(|version| version.plugin.readings()).collect()
+    }
+
     fn configure(&self, config: &Value) -> Result<Configured, String> {
         self.configured(|plugin| plugin.configure(config))
     }
@@ -147,10 +152,6 @@ impl Handler for SideBySide {
         if let Some(take) = self.chosen(exchange) {
             take.handler.on_log(exchange);
         }
-    }
-
-    fn readings(&self) -> Vec<Reading> {
-        self.takes.iter().flat_map(|take| take.handler.readings()).collect()
     }
 }
 

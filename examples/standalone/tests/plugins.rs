@@ -214,3 +214,39 @@ fn what_a_registry_is_shown_is_a_reference_that_gives_something() {
         assert!(said.contains(told), "{said}");
     }
 }
+
+#[test]
+fn what_plugins_do_and_what_they_count_themselves_is_among_the_metrics() {
+    let module = r#"(module
+        (import "env" "proxy_define_metric" (func $define (param i32 i32 i32 i32) (result i32)))
+        (import "env" "proxy_increment_metric" (func $add (param i32 i64) (result i32)))
+        (memory (export "memory") 1) (data (i32.const 0) "my.hits{}")
+        (func (export "proxy_abi_version_0_2_1"))
+        (func (export "malloc") (param i32) (result i32) (i32.const 1024))
+        (func (export "proxy_on_configure") (param i32 i32) (result i32)
+            (i32.eqz (call $define (i32.const 0) (i32.const 0) (i32.const 9) (i32.const 16))))
+        (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+            (drop (call $add (i32.load (i32.const 16)) (i64.const 2))) (i32.const 0)))"#;
+    let directory = Directory::new();
+    let folder = directory.path("plugins");
+    fs::create_dir(&folder).unwrap();
+    fs::write(Path::new(&folder).join("own.wasm"), wat::parse_str(module).unwrap()).unwrap();
+    let file = directory.put(
+        "kong.yml",
+        "_format_version: '3.0'\nplugins: [{name: own}]\nroutes: [{name: a, paths: [/a], plugins: [{name: request-termination}]}]\n",
+    );
+    let gateway = Gateway::start(&[&file, "--plugins", &folder]);
+    (0..3).for_each(|_| until(&gateway, 503));
+    let page = ask(gateway.admin(), "GET", "/metrics", &[], "").unwrap().text;
+    for line in [
+        "# TYPE gateway_guest_my_hits___total counter",
+        "gateway_guest_my_hits___total{plugin=\"own\"} 6",
+        "gateway_plugin_contexts{plugin=\"own\"} 0",
+        "gateway_plugin_instances{plugin=\"own\"} ",
+        "gateway_plugin_entries_total{plugin=\"own\"} ",
+        "gateway_plugin_traps_total{plugin=\"request-termination\",version=\"",
+    ] {
+        assert!(page.contains(line), "{line} in {page}");
+    }
+    assert!(!page.contains("plugin=\"key-auth\""), "it is not used");
+}
