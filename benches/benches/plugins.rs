@@ -64,11 +64,14 @@ impl Handler for Reads {
 }
 
 /// Calls a function by its name.
-struct Calls(HashMap<&'static [u8], Box<dyn Fn(&mut Vec<u8>) + Send + Sync>>);
+struct Calls(HashMap<&'static [u8], Answers>);
+
+/// A function that writes its answer.
+type Answers = Box<dyn Fn(&mut Vec<u8>) + Send + Sync>;
 
 impl Calls {
     fn new() -> Self {
-        let echo: Box<dyn Fn(&mut Vec<u8>) + Send + Sync> = Box::new(|answer| answer.extend(b"12345678"));
+        let echo: Answers = Box::new(|answer| answer.extend(b"12345678"));
         Self(HashMap::from([(&b"echo"[..], echo)]))
     }
 }
