@@ -92,7 +92,7 @@ pub(crate) fn labels(said: &[(Option<&str>, String)]) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Delivery, labels};
+    use super::{Delivery, Source, labels};
 
     #[test]
     fn a_delivery_has_one_source_or_several_with_their_percents() {
@@ -117,6 +117,21 @@ mod tests {
             let refused = of(text).unwrap_err();
             assert!(refused.contains(told), "{refused}");
         }
+    }
+
+    #[test]
+    fn the_examples_of_the_page_are_deliveries_that_are_pinned() {
+        let page = include_str!("../../docs/plugins-delivery.md");
+        let examples = page.split("```toml\n").skip(1).filter_map(|text| text.split("```").next());
+        let deliveries = examples.filter(|text| text.starts_with("# plugins/"));
+        let versions = deliveries.map(|text| {
+            let delivery = Delivery::of(toml::from_str(text).unwrap()).unwrap();
+            for part in &delivery.versions {
+                Source::pinned(&part.source, part.sha256.as_deref()).unwrap();
+            }
+            delivery.versions.len()
+        });
+        assert_eq!(versions.collect::<Vec<_>>(), [1, 2]);
     }
 
     #[test]
