@@ -102,11 +102,16 @@ impl Snapshot {
         };
         let policies = self.families.policies().map(|(id, policy)| (id, policy.readings()));
         let handlers = self.families.handlers().map(|(id, handler)| (id, handler.readings()));
-        let shown = policies.chain(handlers);
-        shown
-            .flat_map(|(id, all)| all.into_iter().map(move |it| (id, it)))
-            .map(|(id, it)| named(id, it))
-            .collect()
+        let shown = policies.chain(handlers).flat_map(|(id, all)| all.into_iter().map(move |it| (id, it)));
+        let of_plugins = self.plugins.iter().flat_map(|plugin| {
+            let all = plugin.readings().into_iter();
+            all.map(|reading| PolicyReading {
+                service: String::new(),
+                plugin: plugin.name().to_owned(),
+                reading,
+            })
+        });
+        shown.map(|(id, it)| named(id, it)).chain(of_plugins).collect()
     }
 
     /// Begins the probes of all upstreams that are probed.

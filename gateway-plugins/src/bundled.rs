@@ -2,11 +2,15 @@
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
-use gateway_core::plugin::Registry;
+use gateway_core::plugin::{Plugin, Registry};
 
 use crate::{
-    Area, Builder, Engine, Folder, GatewayUpstreams, Limits, LoadError, Manifest, WasmPlugin, files,
+    Area, Builder, Digest, Engine, Fetcher, Folder, GatewayUpstreams, Limits, LoadError, Manifest,
+    WasmPlugin,
+    delivery::{Delivery, labels},
+    files,
     grants::ANY_ORIGIN,
+    versions::{Version, Versions},
 };
 
 /// The modules in `bundled/`, built from `guests/` by `cargo xtask plugins`.
@@ -26,7 +30,7 @@ const MODULES: [&[u8]; 13] = [
     include_bytes!("../bundled/response-transformer.wasm"),
 ];
 
-/// What all plugins of a process share: the engine, and where callouts go.
+/// What all plugins of a process share: the engine, where callouts go, and how modules are fetched.
 ///
 /// ```
 /// use gateway_core::{Gateway, plugins};
@@ -41,6 +45,7 @@ const MODULES: [&[u8]; 13] = [
 pub struct Plugins {
     engine: Engine,
     upstreams: Arc<GatewayUpstreams>,
+    fetcher: Fetcher,
 }
 
 impl Plugins {
@@ -55,7 +60,20 @@ impl Plugins {
     /// On this engine.
     #[must_use]
     pub fn on(engine: Engine) -> Self {
-        Self { engine, upstreams: Arc::default() }
+        Self { engine, upstreams: Arc::default(), fetcher: Fetcher::new() }
+    }
+
+    /// The same, with modules from elsewhere fetched by `fetcher`.
+    #[must_use]
+    pub fn fetching(mut self, fetcher: Fetcher) -> Self {
+        self.fetcher = fetcher;
+        self
+    }
+
+    /// How modules from elsewhere are fetched.
+    #[must_use]
+    pub const fn fetcher(&self) -> &Fetcher {
+        &self.fetcher
     }
 
     /// The engine.
@@ -102,20 +120,65 @@ impl Plugins {
         Ok(Folder::open(self, folder, allowed.clone())?.over(registry))
     }
 
-    /// The plugin in a file.
+    /// The plugin in a file, or the one that a delivery brings.
     pub(crate) fn file(
         &self,
         path: &Path,
         allowed: &BTreeMap<String, Vec<String>>,
-    ) -> Result<WasmPlugin, LoadError> {
+    ) -> Result<Arc<dyn Plugin>, LoadError> {
         let within = |error| LoadError::In { path: path.to_owned(), source: Box::new(error) };
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            let delivery = Delivery::read(path)?;
+            return self.delivered(&delivery, path, &name, allowed).map_err(within);
+        }
         let module = files::read(path, Limits::default().module)?;
-        let builder = match Manifest::of(&module).map_err(within)? {
-            Some(_) => WasmPlugin::described(&module).map_err(within)?,
-            None => WasmPlugin::builder(&path.file_stem().unwrap_or_default().to_string_lossy()),
-        };
+        let builder = named(&module, &name).map_err(within)?;
+        Ok(Arc::new(self.allowed(builder, module, allowed).map_err(within)?))
+    }
+
+    /// The plugin that a delivery brings, in one version or several.
+    fn delivered(
+        &self,
+        delivery: &Delivery,
+        path: &Path,
+        name: &str,
+        allowed: &BTreeMap<String, Vec<String>>,
+    ) -> Result<Arc<dyn Plugin>, LoadError> {
+        let mut came = Vec::new();
+        for part in &delivery.versions {
+            let module = part.module(path, &self.fetcher)?;
+            let builder = named(&module, name).and_then(|builder| expected(builder, name))?;
+            came.push((part.percent, builder, module));
+        }
+        let said: Vec<_> = came
+            .iter()
+            .map(|(_, builder, module)| (builder.version_said(), Digest::of(module).to_string()))
+            .collect();
+        let labels = labels(&said);
+        let versions = came.into_iter().zip(labels).map(|((percent, builder, module), label)| {
+            let plugin = self.allowed(builder.labelled(&label), module, allowed)?;
+            Ok(Version { plugin, label: label.into(), percent })
+        });
+        let mut versions = versions.collect::<Result<Vec<_>, LoadError>>()?.into_iter();
+        let nobody =
+            || LoadError::Delivery { path: path.to_owned(), problem: "nobody sees any version".to_owned() };
+        let first = versions.next().ok_or_else(nobody)?;
+        if versions.len() == 0 {
+            return Ok(Arc::new(first.plugin));
+        }
+        Ok(Arc::new(Versions::new(first, versions.collect()).ok_or_else(nobody)?))
+    }
+
+    /// With what the operator allows it by its name.
+    fn allowed(
+        &self,
+        builder: Builder,
+        module: Vec<u8>,
+        allowed: &BTreeMap<String, Vec<String>>,
+    ) -> Result<WasmPlugin, LoadError> {
         let words = allowed.get(builder.name()).map(Vec::as_slice).unwrap_or_default();
-        let builder = self.allow(builder.grant([Area::Response, Area::Var]), words).map_err(within)?;
+        let builder = self.allow(builder.grant([Area::Response, Area::Var]), words)?;
         Ok(builder.lazily(&self.engine, module))
     }
 
@@ -133,6 +196,22 @@ impl Plugins {
             area.map(|area| builder.grant([area])).ok_or_else(|| LoadError::Allowance(word.clone()))
         })
     }
+}
+
+/// What a module says of itself; where it says nothing, it is called `name`.
+fn named(module: &[u8], name: &str) -> Result<Builder, LoadError> {
+    match Manifest::of(module)? {
+        Some(_) => WasmPlugin::described(module),
+        None => Ok(WasmPlugin::builder(name)),
+    }
+}
+
+/// Refuses what is called otherwise.
+fn expected(builder: Builder, name: &str) -> Result<Builder, LoadError> {
+    if builder.name() == name {
+        return Ok(builder);
+    }
+    Err(LoadError::Name { expected: name.to_owned(), found: builder.name().to_owned() })
 }
 
 /// The plugin that asks an identity provider, and the fields of its configuration that say where.

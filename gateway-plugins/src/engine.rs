@@ -1,6 +1,13 @@
 //! The WebAssembly engine that all plugins of a process share.
 
-use std::{fmt, path::Path, sync::Arc};
+use std::{
+    fmt,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+};
 
 use wasmtime::{
     Cache, Config, InstanceAllocationStrategy, Linker, OptLevel, PoolingAllocationConfig,
@@ -36,7 +43,35 @@ struct Inner {
     returning: Linker<Host>,
     silent: Linker<Host>,
     queues: Queues<Listener>,
+    /// Modules and instances.
+    alive: [Arc<AtomicUsize>; 2],
     wasm: wasmtime::Engine,
+}
+
+/// What of an engine's plugins is alive: whatever is replaced goes with its last request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Alive {
+    /// Modules that are compiled.
+    pub modules: usize,
+    /// Virtual machines, those that only try a configuration out included.
+    pub instances: usize,
+}
+
+/// One of those that are alive.
+pub(crate) struct Counted(Arc<AtomicUsize>);
+
+impl Counted {
+    fn new(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Relaxed);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
 }
 
 impl Engine {
@@ -71,6 +106,7 @@ impl Engine {
             returning: linker(Continue::Returns)?,
             silent: linker(Continue::Silent)?,
             queues: Queues::default(),
+            alive: Default::default(),
             wasm,
         };
         Ok(Self(Arc::new(inner)))
@@ -89,6 +125,23 @@ impl Engine {
 
     pub(crate) fn ticker(&self) -> &Ticker {
         &self.0.ticker
+    }
+
+    /// What of its plugins is alive.
+    #[must_use]
+    pub fn alive(&self) -> Alive {
+        let [modules, instances] = self.0.alive.each_ref().map(|count| count.load(Relaxed));
+        Alive { modules, instances }
+    }
+
+    /// Counts a module, until it is dropped.
+    pub(crate) fn count_module(&self) -> Counted {
+        Counted::new(&self.0.alive[0])
+    }
+
+    /// Counts an instance, until it is dropped.
+    pub(crate) fn count_instance(&self) -> Counted {
+        Counted::new(&self.0.alive[1])
     }
 
     pub(crate) fn queues(&self) -> &Queues<Listener> {

@@ -2,6 +2,8 @@
 
 use std::{io, path::PathBuf};
 
+use crate::FetchError;
+
 /// Why a module is refused. The message names the import, the export or the limit at fault.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -29,6 +31,30 @@ pub enum LoadError {
         name: String,
         /// The second file.
         path: PathBuf,
+    },
+    /// A file that should say where a plugin comes from does not.
+    #[error("{path}: {problem}")]
+    Delivery {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A module does not come from where it should.
+    #[error("cannot fetch {from}")]
+    Fetch {
+        /// Where it should come from.
+        from: String,
+        /// Why.
+        source: FetchError,
+    },
+    /// What came says that it is another plugin.
+    #[error("it says that it is the plugin {found}, expected {expected}")]
+    Name {
+        /// The name that it should have.
+        expected: String,
+        /// The name in its manifest.
+        found: String,
     },
     /// It is allowed something that there is not.
     #[error(
@@ -94,4 +120,15 @@ pub enum LoadError {
         /// What the ABI says.
         expected: &'static str,
     },
+}
+
+impl LoadError {
+    /// Whether the same may load later, though nobody has changed it.
+    pub(crate) fn may_pass(&self) -> bool {
+        match self {
+            Self::In { source, .. } => source.may_pass(),
+            Self::Fetch { source, .. } => source.may_pass(),
+            _ => false,
+        }
+    }
 }

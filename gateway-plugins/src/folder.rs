@@ -5,7 +5,7 @@ use std::{
     fmt, fs, io,
     path::{Path, PathBuf},
     sync::Arc,
-    time::SystemTime,
+    time::{Duration, Instant, SystemTime},
 };
 
 use gateway_core::plugin::{Plugin, Registry};
@@ -13,7 +13,9 @@ use gateway_core::plugin::{Plugin, Registry};
 use crate::{LoadError, Plugins};
 
 /// A folder whose files `*.wasm` are plugins: by the names that they say themselves; those that say nothing, as filters of
-/// other SDKs, by the names of their files. They are compiled when a configuration first names them.
+/// other SDKs, by the names of their files. They are compiled when a configuration first names them. A file `NAME.toml` says
+/// where the plugin NAME comes from: a `source` ([`Source`](crate::Source)) and its `sha256`, or several `versions` of them,
+/// each with the `percent` of clients that see it.
 ///
 /// ```no_run
 /// use std::{collections::BTreeMap, time::Duration};
@@ -40,9 +42,24 @@ pub struct Folder {
     allowed: BTreeMap<String, Vec<String>>,
     /// What was read.
     files: BTreeMap<PathBuf, File>,
-    /// What was there at the last look, and whether something was made of it.
-    seen: (Listing, bool),
+    /// What was there at the last look, and what was made of it.
+    seen: (Listing, Made),
 }
+
+/// What was made of what was seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Made {
+    /// Nothing yet: it may still be coming.
+    #[default]
+    Nothing,
+    /// What could be made of it; nothing more comes of it.
+    All,
+    /// Nothing, as something could not be fetched: from then on it is tried again.
+    Later(Instant),
+}
+
+/// Between two tries to fetch what did not come.
+const PAUSE: Duration = Duration::from_secs(30);
 
 struct File {
     stamp: Stamp,
@@ -58,7 +75,7 @@ impl Folder {
     /// ([`Plugins::allow`]).
     ///
     /// # Errors
-    /// A file that cannot be read or is no plugin, two of one name, and an allowance that is none.
+    /// A file that cannot be read or is no plugin, what cannot be fetched, two of one name, and an allowance that is none.
     pub fn open(
         plugins: &Plugins,
         path: impl Into<PathBuf>,
@@ -68,7 +85,7 @@ impl Folder {
         let mut folder = Self { plugins, path, allowed, files: BTreeMap::new(), seen: Default::default() };
         let listing = folder.listing()?;
         folder.read(&listing)?;
-        folder.seen = (listing, true);
+        folder.seen = (listing, Made::All);
         Ok(folder)
     }
 
@@ -76,21 +93,23 @@ impl Folder {
     /// counts once it is the same at two looks. What did not change is the very plugin of before.
     ///
     /// # Errors
-    /// As [`open`](Self::open), once for what is wrong; then the plugins are those of before.
+    /// As [`open`](Self::open), once for what is wrong; then the plugins are those of before. What could not be fetched is
+    /// tried again each half minute.
     pub fn look(&mut self) -> Result<bool, LoadError> {
         let listing = self.listing()?;
-        match &mut self.seen {
-            (seen, _) if *seen != listing => {
-                self.seen = (listing, false);
-                Ok(false)
-            }
-            (_, true) => Ok(false),
-            (_, made) => {
-                *made = true;
-                self.read(&listing)?;
-                Ok(true)
-            }
+        if self.seen.0 != listing {
+            self.seen = (listing, Made::Nothing);
+            return Ok(false);
         }
+        match self.seen.1 {
+            Made::All => return Ok(false),
+            Made::Later(at) if Instant::now() < at => return Ok(false),
+            Made::Nothing | Made::Later(_) => {}
+        }
+        let read = self.read(&listing);
+        let again = read.as_ref().is_err_and(LoadError::may_pass);
+        self.seen.1 = if again { Made::Later(Instant::now() + PAUSE) } else { Made::All };
+        read.map(|()| true)
     }
 
     /// `registry` with its plugins.
@@ -109,7 +128,7 @@ impl Folder {
             let mut listing = Listing::new();
             for entry in fs::read_dir(&self.path)? {
                 let path = entry?.path();
-                if path.extension().is_some_and(|extension| extension == "wasm") {
+                if path.extension().is_some_and(|extension| extension == "wasm" || extension == "toml") {
                     listing.insert(path.clone(), stamp(&path)?);
                 }
             }
@@ -125,7 +144,7 @@ impl Folder {
             let known = self.files.get(path).filter(|file| file.stamp == *stamp);
             let plugin = match known {
                 Some(file) => Arc::clone(&file.plugin),
-                None => Arc::new(self.plugins.file(path, &self.allowed)?),
+                None => self.plugins.file(path, &self.allowed)?,
             };
             if !names.insert(plugin.name().to_owned()) {
                 return Err(LoadError::Twice { name: plugin.name().to_owned(), path: path.clone() });

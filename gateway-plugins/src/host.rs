@@ -24,6 +24,7 @@ use crate::{
     call::Effects,
     config::Config,
     deadline::{Budget, Deadline},
+    engine::Counted,
     mailbox::Mailbox,
     memory::Guest,
     names::Names,
@@ -78,6 +79,7 @@ pub(crate) struct Host {
     pub(crate) finished: Vec<u32>,
     last_context: u32,
     last_token: u32,
+    _alive: Counted,
 }
 
 /// Where an instance lives.
@@ -217,6 +219,7 @@ impl Host {
             finished: Vec::new(),
             last_context: 0,
             last_token: 0,
+            _alive: runtime.engine.count_instance(),
             runtime,
         }
     }

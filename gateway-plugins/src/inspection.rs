@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 use wasmparser::{ExternalKind, Payload};
 
-use crate::{LoadError, Manifest, abi::Version, sections::Sections};
+use crate::{Digest, LoadError, Manifest, abi::Version, sections::Sections};
 
 /// What is in a module, told without compiling or running it.
 ///
@@ -28,6 +28,8 @@ pub struct Inspection {
     pub abi: Option<&'static str>,
     /// Its size in bytes.
     pub size: usize,
+    /// Its hash, as a delivery pins it: 64 hexadecimal digits.
+    pub sha256: String,
     /// What it calls of the host: module and name.
     pub imports: Vec<String>,
     /// The functions that the host can call.
@@ -63,7 +65,8 @@ impl Inspection {
         }
         let has = |version: &Version| exports.iter().any(|export| export == version.marker());
         let abi = Version::ALL.into_iter().find(has).map(Version::number);
-        Ok(Self { manifest: Manifest::of(module)?, abi, size: module.len(), imports, exports })
+        let sha256 = Digest::of(module).to_string().trim_start_matches("sha256:").to_owned();
+        Ok(Self { manifest: Manifest::of(module)?, abi, size: module.len(), sha256, imports, exports })
     }
 }
 
@@ -75,6 +78,7 @@ impl fmt::Display for Inspection {
         }
         writeln!(f, "abi       Proxy-Wasm {}", self.abi.unwrap_or("unknown"))?;
         writeln!(f, "size      {} KiB", self.size.div_ceil(1024))?;
+        writeln!(f, "sha256    {}", self.sha256)?;
         writeln!(f, "imports   {}", self.imports.join("\n          "))?;
         write!(f, "exports   {}", self.exports.join("\n          "))
     }

@@ -30,7 +30,7 @@
 //! is what is registered.
 //!
 //! # What it does not know
-//! Where modules come from, and which of them to trust.
+//! Which modules to trust: who names a source names its hash.
 #![deny(unsafe_code)]
 
 mod abi;
@@ -42,10 +42,12 @@ mod clock;
 mod config;
 mod counter;
 mod deadline;
+mod delivery;
 mod engine;
 mod entry;
 mod error;
 mod exports;
+mod fetch;
 mod fields;
 mod files;
 mod filter;
@@ -74,6 +76,7 @@ mod pool;
 mod properties;
 mod quarantine;
 mod ratelimit;
+mod readings;
 mod redis;
 mod runtime;
 mod sections;
@@ -84,14 +87,16 @@ mod table;
 mod ticker;
 mod ticket;
 mod upstreams;
+mod versions;
 mod worker;
 
 pub use abi::Status;
 pub use bundled::Plugins;
 pub use call::{Call, Configuration, Effects, Entity};
 pub use counter::{Counted, CounterStore, Counters};
-pub use engine::Engine;
+pub use engine::{Alive, Engine};
 pub use error::LoadError;
+pub use fetch::{Credentials, Digest, FetchError, Fetcher, Source};
 pub use folder::Folder;
 pub use function::{Answer, Function, Reply};
 pub use functions::{Area, FromConfig, NodeSecrets};

@@ -7,6 +7,7 @@ use wasmtime::{ExternType, InstancePre, UnknownImportError};
 use crate::{
     Engine, Limits, LoadError, Manifest,
     abi::{Side, Version},
+    engine::Counted,
     host::Host,
     hostcalls::Continue,
 };
@@ -28,6 +29,7 @@ struct Inner {
     instance: InstancePre<Host>,
     version: Version,
     uses: Uses,
+    _alive: Counted,
 }
 
 /// What a module may do, by what it imports: nothing is done for it that it cannot notice.
@@ -92,7 +94,7 @@ impl Module {
             uses.bodies[0] = manifest.has("request_body");
             uses.captures = manifest.capabilities.iter().any(|word| word == "uri_captures");
         }
-        Ok(Self(Arc::new(Inner { instance, version, uses })))
+        Ok(Self(Arc::new(Inner { instance, version, uses, _alive: engine.count_module() })))
     }
 
     pub(crate) fn instance(&self) -> &InstancePre<Host> {

@@ -45,7 +45,8 @@ impl Origins {
         if let Some(backend) = known.get(&key) {
             return Some(Arc::clone(backend));
         }
-        let made = made(origin, reach).inspect_err(|error| tracing::warn!(origin, %error, "no such origin"));
+        let made = made(origin, reach, &TlsSettings::default())
+            .inspect_err(|error| tracing::warn!(origin, %error, "no such origin"));
         let made = Arc::new(made.ok()?);
         if known.len() >= MOST {
             known.clear();
@@ -55,7 +56,8 @@ impl Origins {
     }
 }
 
-fn made(origin: &str, reach: Reach) -> Result<Backend, BoxError> {
+/// What leads to an origin.
+pub(crate) fn made(origin: &str, reach: Reach, anchors: &TlsSettings) -> Result<Backend, BoxError> {
     let own =
         self::origin(origin).filter(|own| own == origin).ok_or("this is not how an origin is written")?;
     let uri = own.parse::<Uri>()?;
@@ -68,7 +70,7 @@ fn made(origin: &str, reach: Reach) -> Result<Backend, BoxError> {
     service.protocol = if tls { Protocol::Https } else { Protocol::Http };
     service.port = uri.port_u16().unwrap_or(if tls { 443 } else { 80 });
     service.retries = 0;
-    let transport = if tls { Transport::tls(&TlsSettings::default())? } else { Transport::clear() };
+    let transport = if tls { Transport::tls(anchors)? } else { Transport::clear() };
     let resolver: Arc<dyn Resolve> = match reach {
         Reach::Named => Arc::new(Dns::system()),
         Reach::Public => Arc::new(PublicOnly(Dns::system())),
@@ -143,7 +145,7 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::{Origins, Reach, is_public, made, origin};
-    use gateway_core::Body;
+    use gateway_core::{Body, upstream::TlsSettings};
     use http::Request;
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
@@ -164,7 +166,10 @@ mod tests {
         ] {
             assert_eq!(origin(url).as_deref(), own, "{url}");
         }
-        assert!(made("https://A", Reach::Named).is_err(), "not as an origin is written");
+        assert!(
+            made("https://A", Reach::Named, &TlsSettings::default()).is_err(),
+            "not as an origin is written"
+        );
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::{
 
 use gateway_core::{
     config::{self, schema::Record},
-    plugin::{Configured, Plugin},
+    plugin::{Configured, Plugin, Reading},
 };
 use serde_json::Value;
 
@@ -27,6 +27,7 @@ use crate::{
     instance::Instance,
     module::Module,
     pool::Pool,
+    readings,
     runtime::Runtime,
     services::Services,
 };
@@ -136,6 +137,15 @@ impl Plugin for WasmPlugin {
         &self.schema
     }
 
+    /// What it did and what its guests count; nothing before it is used.
+    fn readings(&self) -> Vec<Reading> {
+        let watch = self.watch();
+        let used = watch
+            .pool()
+            .map(|pool| readings::of(self.version.as_deref(), &pool.stats(), &pool.runtime.metrics()));
+        used.unwrap_or_default()
+    }
+
     fn configure(&self, config: &Value) -> Result<Configured, String> {
         self.bind(Entity::default(), config)
     }
@@ -201,6 +211,17 @@ impl Builder {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The version that its manifest says.
+    pub(crate) fn version_said(&self) -> Option<&str> {
+        self.version.as_deref()
+    }
+
+    /// The same under another version.
+    pub(crate) fn labelled(mut self, version: &str) -> Self {
+        self.version = Some(version.to_owned());
+        self
     }
 
     /// Its place in the chain: higher runs first.

@@ -75,7 +75,8 @@ What is not in the file goes. All of it is taken, or nothing.";
 const INSPECT_EXAMPLES: &str = "\
 Examples:
   gateway plugin inspect my-plugin.wasm
-  gateway plugin inspect my-plugin.wasm --format json";
+  gateway plugin inspect my-plugin.wasm --format json
+  gateway plugin inspect oci://ghcr.io/example/geo:1.4.0   its hash is what a delivery pins";
 
 /// An API gateway that speaks Kong's configuration.
 #[derive(Debug, Parser)]
@@ -243,9 +244,13 @@ pub(crate) struct DiffArgs {
 /// What looks into a plugin's file.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct InspectArgs {
-    /// The module, in WebAssembly's binary format
+    /// The module, in WebAssembly's binary format: a file, https://HOST/PATH, or oci://REGISTRY/REPOSITORY:TAG
     #[arg(value_name = "FILE")]
-    pub(crate) file: PathBuf,
+    pub(crate) file: String,
+
+    /// The settings file, whose [plugins] say what is shown to registries
+    #[arg(long, value_name = "PATH", env = "GATEWAY_SETTINGS")]
+    pub(crate) settings: Option<PathBuf>,
 
     /// How what is found is written
     #[arg(long, value_name = "FORMAT", default_value = "text")]

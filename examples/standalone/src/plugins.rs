@@ -9,10 +9,15 @@ use std::{
 };
 
 use gateway_core::{Gateway, plugin::Registry, plugins};
-use gateway_plugins::{Engine, Folder, LoadError, Plugins};
+use gateway_plugins::{Credentials, Engine, Fetcher, Folder, LoadError, NodeSecrets, Plugins, Secrets};
 use tracing::{error, info};
 
-use crate::{failure::Failure, inspect::chain, settings::Settings};
+use crate::{
+    failure::Failure,
+    file,
+    inspect::chain,
+    settings::{self, Settings},
+};
 
 /// The plugins that a file may name.
 pub(crate) struct NodePlugins {
@@ -27,7 +32,8 @@ impl NodePlugins {
     /// The bundled ones, and those in the folders of the settings, which may take their place.
     pub(crate) fn of(settings: &Settings) -> Result<Self, Failure> {
         let failed = |error: LoadError| Failure::new(chain(&error));
-        let shared = Plugins::on(engine(settings.plugins.cache.as_deref())?);
+        let engine = engine(settings.plugins.cache.as_deref())?;
+        let shared = Plugins::on(engine).fetching(fetcher(&settings.plugins)?);
         let base = shared.bundled(plugins::bundled()).map_err(failed)?;
         let folders = settings.plugins.search_path.iter();
         let folders = folders.map(|path| Folder::open(&shared, path, settings.plugins.allow.clone()));
@@ -51,6 +57,7 @@ fn over(base: &Registry, folders: &[Folder]) -> Registry {
 pub(crate) struct FollowPlugins {
     stop: Option<mpsc::Sender<()>>,
     thread: Option<JoinHandle<()>>,
+    fetcher: Fetcher,
 }
 
 /// How often the folders are looked at.
@@ -64,7 +71,7 @@ impl FollowPlugins {
         gateway: Gateway,
         replaced: impl Fn() + Send + 'static,
     ) -> io::Result<Option<Self>> {
-        let NodePlugins { base, mut folders, .. } = plugins;
+        let NodePlugins { base, mut folders, shared, .. } = plugins;
         if folders.is_empty() {
             return Ok(None);
         }
@@ -77,13 +84,16 @@ impl FollowPlugins {
             }
         };
         let thread = thread::Builder::new().name("plugins".to_owned()).spawn(follow)?;
-        Ok(Some(Self { stop: Some(stop), thread: Some(thread) }))
+        let fetcher = shared.fetcher().clone();
+        Ok(Some(Self { stop: Some(stop), thread: Some(thread), fetcher }))
     }
 }
 
 impl Drop for FollowPlugins {
     fn drop(&mut self) {
         drop(self.stop.take());
+        // It does not wait for a server either.
+        self.fetcher.stop();
         // A panic of that thread was logged when it happened.
         self.thread.take().map(JoinHandle::join);
     }
@@ -125,6 +135,32 @@ fn engine(folder: Option<&Path>) -> Result<Engine, Failure> {
         }),
     };
     engine.map_err(|error| Failure::new(chain(&error)))
+}
+
+/// What fetches modules from elsewhere. What came is kept in the folder of the settings, or among the user's caches.
+pub(crate) fn fetcher(settings: &settings::Plugins) -> Result<Fetcher, Failure> {
+    let fetcher = match &settings.fetched {
+        Some(folder) if folder.as_os_str().is_empty() => Fetcher::new(),
+        Some(folder) => Fetcher::new().kept_in(folder),
+        None => {
+            usual_folder().map_or_else(Fetcher::new, |caches| Fetcher::new().kept_in(caches.join("fetched")))
+        }
+    };
+    let fetcher = match &settings.ca {
+        Some(path) => fetcher.anchors([&*file::read(path)?]),
+        None => fetcher,
+    };
+    settings.credentials.iter().try_fold(fetcher, |fetcher, (host, login)| {
+        let none = || {
+            Failure::new(format!(
+                "plugins.credentials.\"{host}\": {{{}}} gives no password",
+                login.password.bare()
+            ))
+        };
+        let secret = NodeSecrets.get(login.password.bare()).and_then(|secret| String::from_utf8(secret).ok());
+        let (username, password) = (login.username.clone(), secret.ok_or_else(none)?);
+        Ok(fetcher.credentials(host, Credentials { username, password }))
+    })
 }
 
 /// Where programs keep what they can make again (XDG Base Directory Specification).

@@ -245,12 +245,13 @@ impl Page<'_> {
     fn policies(&mut self, readings: &[PolicyReading]) -> fmt::Result {
         let mut metrics = BTreeMap::<&str, Vec<&PolicyReading>>::new();
         for reading in readings {
-            metrics.entry(reading.reading.metric).or_default().push(reading);
+            metrics.entry(&reading.reading.metric).or_default().push(reading);
         }
         for (name, mut samples) in metrics {
             samples.sort_by(|a, b| a.order().cmp(&b.order()));
             let Some(first) = samples.first() else { continue };
-            let kind = if name.ends_with("_total") { MetricType::Counter } else { MetricType::Gauge };
+            let grows = ["_total", "_count", "_sum"].iter().any(|end| name.ends_with(end));
+            let kind = if grows { MetricType::Counter } else { MetricType::Gauge };
             let mut metric = self.encoder.encode_descriptor(name, first.reading.help, None, kind)?;
             for PolicyReading { service, plugin, reading } in samples {
                 let service = (!service.is_empty()).then(|| ("service", service.clone()));

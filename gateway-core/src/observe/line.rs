@@ -13,7 +13,7 @@ use super::{
     latencies::Latencies,
     redacted::redacted,
 };
-use crate::plugin::Exchange;
+use crate::plugin::{Exchange, Versions};
 
 /// Appends `exchange`, which ended at `now`, as one JSON object and a line end. The names and their nesting
 /// are those of Kong's log serializer (compat A 1.14), as far as an exchange knows them; `reason` and
@@ -53,6 +53,20 @@ fn push_name(out: &mut Vec<u8>, name: &'static str) {
     out.extend_from_slice(b",\"");
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b"\":");
+}
+
+/// An object of texts.
+fn push_texts<'t>(out: &mut Vec<u8>, texts: impl Iterator<Item = (&'t str, &'t str)>) {
+    out.push(b'{');
+    for (at, (name, text)) in texts.enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        push_string(out, name.as_bytes());
+        out.push(b':');
+        push_string(out, text.as_bytes());
+    }
+    out.push(b'}');
 }
 
 fn push_request(out: &mut Vec<u8>, exchange: &Exchange) {
@@ -113,6 +127,10 @@ fn push_upstream(out: &mut Vec<u8>, exchange: &Exchange) {
     }
     if let Some(destination) = &exchange.destination {
         push_field(out, "destination", destination.label().as_bytes());
+    }
+    if let Some(versions) = exchange.extensions.get::<Versions>() {
+        push_name(out, "plugin_versions");
+        push_texts(out, versions.iter());
     }
     if let Some(service) = exchange.service() {
         push_entity(out, "service", service.id, &[("name", service.name.as_deref())]);

@@ -30,7 +30,8 @@ pub struct NodeState {
 pub struct PolicyReading {
     /// The name of the service that it is about, else its host; empty where it is about none.
     pub service: String,
-    /// The configuration that it belongs to: its `instance_name`, else its id.
+    /// The configuration that it belongs to: its `instance_name`, else its id. The plugin's name where it is about all of
+    /// its configurations.
     pub plugin: String,
     /// The number, with its metric.
     pub reading: Reading,

@@ -16,7 +16,7 @@ use super::{
     latencies::Latencies,
     redacted::redacted,
 };
-use crate::plugin::{Exchange, Recorded, Try};
+use crate::plugin::{Exchange, Recorded, Try, Versions};
 
 /// Kong reads so many arguments of a query, and no more.
 const MAX_ARGUMENTS: usize = 100;
@@ -25,7 +25,8 @@ const MAX_ARGUMENTS: usize = 100;
 /// makes (compat O3). Heads and tries are those of its [`Recorded`], if it has one.
 ///
 /// Credentials in `Authorization` and `Proxy-Authorization` are replaced by `REDACTED`. Sizes are bytes of bodies,
-/// times are whole milliseconds. `reason` is the gateway's own, and there only after a failure.
+/// times are whole milliseconds. `reason` is the gateway's own, and there only after a failure; so is `plugin_versions`,
+/// where a plugin has several side by side.
 ///
 /// ```
 /// use std::{sync::Arc, time::SystemTime};
@@ -64,6 +65,14 @@ pub fn push_record(out: &mut Vec<u8>, exchange: &Exchange, now: SystemTime) {
     record.text("workspace_name", "default");
     if let Some(reason) = exchange.reason {
         record.text("reason", reason.word());
+    }
+    if let Some(versions) = exchange.extensions.get::<Versions>() {
+        record.nested("plugin_versions", |object| {
+            versions.iter().for_each(|(plugin, version)| {
+                object.name(plugin.as_bytes());
+                push_string(object.out, version.as_bytes());
+            });
+        });
     }
     record.end();
 }

@@ -17,6 +17,7 @@ mod retrying;
 mod scoped;
 mod series;
 mod tap;
+mod versions;
 
 pub use chain::{Chain, Forward, Link};
 pub use destination::{Destination, To, Way, Ways};
@@ -32,3 +33,4 @@ pub(crate) use scoped::by_consumer;
 pub use scoped::{ByConsumer, Scope, Scoped};
 pub use series::Series;
 pub(crate) use tap::Tap;
+pub use versions::Versions;

@@ -1,6 +1,6 @@
 //! What a plugin contributes to the forwarding itself: guards around a request and each of its tries.
 
-use std::{fmt, future::Future, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
+use std::{borrow::Cow, fmt, future::Future, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 
 use http::StatusCode;
 use uuid::Uuid;
@@ -163,7 +163,7 @@ impl fmt::Debug for Permit {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reading {
     /// The name of the metric.
-    pub metric: &'static str,
+    pub metric: Cow<'static, str>,
     /// What it is.
     pub help: &'static str,
     /// The service that it is about, where it is about one.

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use serde_json::Value;
 
-use super::{ChainLayer, Handler, Policy};
+use super::{ChainLayer, Handler, Policy, Reading};
 use crate::config::{self, schema::Record};
 
 /// A kind of plugin: a name, a place in the order, a table of config fields, and a factory.
@@ -18,6 +18,11 @@ pub trait Plugin: Send + Sync + 'static {
     /// Its version, shown by the Admin API.
     fn version(&self) -> &str {
         env!("CARGO_PKG_VERSION")
+    }
+
+    /// What there is to see of it at this moment, over all its configurations.
+    fn readings(&self) -> Vec<Reading> {
+        Vec::new()
     }
 
     /// The fields of its `config`: what they take, their defaults, what they mean.

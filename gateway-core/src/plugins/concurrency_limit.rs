@@ -154,7 +154,8 @@ impl Policy for LimitPolicy {
 
     fn readings(&self) -> Vec<Reading> {
         let of = |(service, limiter): (Uuid, Arc<Limiter>)| {
-            let show = |metric, help, value| {
+            let show = |metric: &'static str, help, value| {
+                let metric = metric.into();
                 let service = Some(service);
                 Reading { metric, help, service, labels: Vec::new(), value }
             };

@@ -153,8 +153,8 @@ impl Policy for HedgePolicy {
 
     fn readings(&self) -> Vec<Reading> {
         let of = |(service, learned): (Uuid, Arc<Learned>)| {
-            let show = |metric, help, value| Reading {
-                metric,
+            let show = |metric: &'static str, help, value| Reading {
+                metric: metric.into(),
                 help,
                 service: Some(service),
                 labels: Vec::new(),

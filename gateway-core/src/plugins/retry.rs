@@ -253,14 +253,14 @@ impl Policy for RetryPolicy {
         let of = |(service, spending): (Uuid, Arc<Spending>)| {
             [
                 Reading {
-                    metric: "gateway_retries_total",
+                    metric: "gateway_retries_total".into(),
                     help: "Tries that were repetitions",
                     service: Some(service),
                     labels: Vec::new(),
                     value: spending.repeated(),
                 },
                 Reading {
-                    metric: "gateway_retries_over_budget_total",
+                    metric: "gateway_retries_over_budget_total".into(),
                     help: "Repetitions that the budget did not allow",
                     service: Some(service),
                     labels: Vec::new(),

@@ -82,6 +82,16 @@ fn a_failure_has_its_reason_and_no_upstream() {
 }
 
 #[test]
+fn plugins_that_have_several_versions_say_which_one_it_was() {
+    let mut exchange = exchange();
+    exchange.note_version(&"geo".into(), &"1.4.0".into());
+    exchange.note_version(&"waf".into(), &"2 \"b\"".into());
+    exchange.note_version(&"geo".into(), &"1.5.0".into());
+    let line: Value = serde_json::from_str(&line(&exchange)).unwrap();
+    assert_eq!(line["plugin_versions"], json!({ "geo": "1.4.0", "waf": "2 \"b\"" }));
+}
+
+#[test]
 fn hostile_strings_stay_within_their_field_and_their_line() {
     for hostile in [
         "x\",\"source\":\"service",

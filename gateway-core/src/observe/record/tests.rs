@@ -117,6 +117,15 @@ fn an_answer_of_the_gateway_has_no_upstream_and_a_reason() {
 }
 
 #[test]
+fn plugins_that_have_several_versions_say_which_one_it_was() {
+    let mut exchange = exchange();
+    exchange.note_version(&"geo".into(), &"1.4.0".into());
+    exchange.note_version(&"waf".into(), &"2 \"b\"".into());
+    exchange.note_version(&"geo".into(), &"1.5.0".into());
+    assert_eq!(record(&exchange)["plugin_versions"], json!({ "geo": "1.4.0", "waf": "2 \"b\"" }));
+}
+
+#[test]
 fn hostile_strings_stay_within_their_field_and_their_line() {
     let mut exchange = exchange();
     let hostile = "x\",\"source\":\"service\r\n{\u{1b}[2J\u{202e}";

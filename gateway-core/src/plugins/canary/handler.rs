@@ -96,7 +96,13 @@ impl Handler for CanaryHandler {
     }
 
     fn readings(&self) -> Vec<Reading> {
-        let show = |metric, help, value| Reading { metric, help, service: None, labels: Vec::new(), value };
+        let show = |metric: &'static str, help, value| Reading {
+            metric: metric.into(),
+            help,
+            service: None,
+            labels: Vec::new(),
+            value,
+        };
         let mut readings = vec![show(
             "gateway_canary_requests_total",
             "Requests that a canary got",

@@ -82,14 +82,14 @@ impl Policy for BreakerPolicy {
             let mut show = |endpoint: String, breaker: &Breaker| {
                 readings.extend([
                     Reading {
-                        metric: "gateway_circuit_breaker_state",
+                        metric: "gateway_circuit_breaker_state".into(),
                         help: "State of a circuit breaker: 0 closed, 1 open, 2 half-open",
                         service: Some(service),
                         labels: vec![("endpoint", endpoint.clone())],
                         value: breaker.state() as u64,
                     },
                     Reading {
-                        metric: "gateway_circuit_breaker_openings_total",
+                        metric: "gateway_circuit_breaker_openings_total".into(),
                         help: "How often a circuit breaker has opened",
                         service: Some(service),
                         labels: vec![("endpoint", endpoint)],
@@ -274,9 +274,12 @@ mod tests {
         assert!(is_refused(guard(&after).as_ref()));
         let shown = |configured| {
             let readings = policy(configured).readings();
-            readings.iter().map(|reading| (reading.metric, reading.value)).collect::<Vec<_>>()
+            readings.into_iter().map(|reading| (reading.metric, reading.value)).collect::<Vec<_>>()
         };
-        let all = vec![("gateway_circuit_breaker_state", 1), ("gateway_circuit_breaker_openings_total", 1)];
+        let all = vec![
+            ("gateway_circuit_breaker_state".into(), 1),
+            ("gateway_circuit_breaker_openings_total".into(), 1),
+        ];
         assert_eq!(shown(&after), all);
         // A service that no route leads to any more is forgotten.
         drop((held, before));

@@ -86,7 +86,7 @@ impl Sender {
     pub(super) fn readings(&self) -> Vec<Reading> {
         const HELP: &str = "Copies of requests, by what became of them";
         let of = |outcome: &str, count: &AtomicU64| Reading {
-            metric: "gateway_mirror_requests_total",
+            metric: "gateway_mirror_requests_total".into(),
             help: HELP,
             service: None,
             labels: vec![("outcome", outcome.to_owned())],
