@@ -8,7 +8,7 @@ use gateway_core::config::{
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::{certificate, lookup, refused};
+use super::{certificate, lease, lookup, refused};
 use crate::{
     admin::{kind::Kind, reply::Failure},
     control::Draft,
@@ -38,6 +38,10 @@ pub(super) fn put(
     hide_password(kind, given, &mut row);
     if let Some(names) = draft.checked().taken(kind.collection, id, &row) {
         return Err(refused::unique(&names, &row));
+    }
+    let before = lookup::row(draft, kind, id);
+    if lease::renew(draft, kind, (id, given), &row, before)? {
+        return Ok(());
     }
     let mut rows = Rows::default();
     rows.put(kind.collection, id, row);
