@@ -1,6 +1,7 @@
 //! Commands beside a running gateway: they ask its Admin API.
 
 mod client;
+mod consent;
 mod entities;
 mod history;
 mod node;
@@ -16,6 +17,7 @@ pub(crate) use history::{HistoryArgs, RollbackArgs, history, rollback};
 pub(crate) use node::{QuitArgs, drain, health, quit, reload};
 
 use client::Client;
+use consent::consent;
 
 /// Which gateway is meant.
 #[derive(Clone, Debug, Args)]

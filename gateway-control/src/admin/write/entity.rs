@@ -33,6 +33,10 @@ pub(super) fn put(
     let made = fields.get("created_at").is_some_and(|at| !at.is_null());
     // Before the id and the times take the place of what was given: that has to be right all the same.
     let mut row = check(draft, kind, fields)?;
+    // In a file it stands for none.
+    if id.is_nil() {
+        return Err(refused::bad_id());
+    }
     stamp(draft, kind, id, made, &mut row);
     refer(draft, kind, given, &mut row)?;
     hide_password(kind, given, &mut row);
