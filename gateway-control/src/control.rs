@@ -2,6 +2,7 @@
 
 mod draft;
 mod kept;
+mod leases;
 mod others;
 mod served;
 mod text;
@@ -10,6 +11,7 @@ mod view;
 pub(crate) use draft::Draft;
 pub use kept::Changed;
 pub(crate) use kept::{Mode, State, Written, entities};
+pub(crate) use leases::Leases;
 pub(crate) use view::View;
 
 use std::{
@@ -55,6 +57,8 @@ pub struct Control {
     /// Held while a change is made; requests never take it.
     changing: Mutex<()>,
     loads: Loads,
+    /// Of targets that go when they give no sign of life any more.
+    leases: Leases,
     /// One posted configuration at a time is compiled.
     turn: Arc<Semaphore>,
 }
@@ -103,6 +107,7 @@ impl Control {
             serving: ArcSwap::from_pointee(Serving { hash, config: Arc::new(config), kept: None }),
             changing: Mutex::new(()),
             loads: Loads::new(),
+            leases: Leases::default(),
             turn: Arc::new(Semaphore::new(1)),
         }
     }

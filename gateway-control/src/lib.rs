@@ -4,7 +4,8 @@
 //!   [`Gateway`](gateway_core::Gateway) and its certificates, and remembers how that went.
 //! - [`Watch`] follows a file and hands each new content to it.
 //! - [`admin`] answers Kong's Admin API.
-//! - [`store`] keeps entities, with the log of their changes. [`Follow`] follows one that others write to, too.
+//! - [`store`] keeps entities, with the log of their changes. [`Follow`] follows one that others write to, too,
+//!   [`Expire`] takes out of it the targets that give no sign of life any more.
 //!
 //! A change goes one way: text or request, checked entities, the next snapshot, the store if there is one, one swap. What
 //! is refused leaves node and store as they were, and is told in Kong's words, all of it ([`Refusal`]). [`Loads`]
@@ -28,8 +29,10 @@ pub mod admin;
 mod aligned;
 mod control;
 mod differences;
+mod expire;
 mod follow;
 mod hash;
+mod lease;
 mod loads;
 mod log_level;
 mod refusal;
@@ -41,6 +44,7 @@ mod watch;
 pub use aligned::aligned;
 pub use control::{Changed, Control, Loaded};
 pub use differences::Differences;
+pub use expire::Expire;
 pub use follow::Follow;
 pub use hash::Hash;
 pub use loads::{Failure, Loads, Outcome};

@@ -1,6 +1,7 @@
 //! The store in PostgreSQL, against a real one that the test starts, kills and starts again.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod kit;
 #[path = "store/server.rs"]
 mod server;
 mod store;
@@ -15,7 +16,12 @@ use std::{
     time::Duration,
 };
 
-use gateway_control::store::{Note, Postgres, Revision, Store, StoreError};
+use gateway_control::{
+    Expire,
+    store::{Note, Postgres, Revision, Store, StoreError},
+};
+use kit::Node;
+use serde_json::json;
 use server::{Server, until};
 use store::{Directory, behaves, count, counted};
 
@@ -59,6 +65,52 @@ fn what_one_gateway_writes_the_others_hear() {
     let late =
         one.write(Revision::new(19), &counted(Revision::new(7)), &Note::new("test", "late")).unwrap_err();
     assert!(matches!(late, StoreError::Conflict { newest } if newest == Revision::new(20)), "{late}");
+}
+
+#[test]
+fn signs_of_life_are_counted_together_and_no_revisions() {
+    let Some(server) = Server::start() else { return };
+    let (url, directories) = (server.schema(), [Directory::new(), Directory::new()]);
+    let [one, other] = [0, 1].map(|number| Postgres::open(&url, directories[number].path()).unwrap());
+    let targets = [0, 1].map(|_| uuid::Uuid::new_v4());
+    assert!(one.renewals(&targets).unwrap().is_empty());
+    assert_eq!(one.renew(&targets).unwrap().len(), 2);
+    assert_eq!(other.renew(&targets[..1]).unwrap()[&targets[0]], 2);
+    let counts = one.renewals(&targets).unwrap();
+    assert_eq!((counts[&targets[0]], counts[&targets[1]]), (2, 1));
+    assert_eq!(*one.newest().borrow(), Revision::NONE);
+    drop(one);
+    let again = Postgres::open(&url, directories[0].path()).unwrap();
+    assert!(again.renewals(&targets).unwrap().is_empty(), "no entities: forgotten");
+}
+
+#[test]
+fn one_that_another_instance_hears_stays_until_nobody_does() {
+    let Some(server) = Server::start() else { return };
+    let (url, directories) = (server.schema(), [Directory::new(), Directory::new()]);
+    let open = |number: usize| Arc::new(Postgres::open(&url, directories[number].path()).unwrap());
+    let [hears, knows] = [0, 1].map(|number| Node::over(open(number)));
+    let follow = gateway_control::Follow::start(Arc::clone(&knows.control), drop).unwrap();
+    hears.made(201, "POST", "/upstreams", &json!({ "name": "pool" }));
+    let target = json!({ "target": "127.0.0.1:1", "ttl": 1 });
+    hears.made(201, "POST", "/upstreams/pool/targets", &target);
+    let path = "/upstreams/pool/targets/127.0.0.1:1";
+    until("the other knows it", || knows.get(path).status == 200);
+
+    let (looks, looked) = std::sync::mpsc::channel();
+    let expire = Expire::start(Arc::clone(&knows.control), move |result| drop(looks.send(result))).unwrap();
+    let other = Expire::start(Arc::clone(&hears.control), drop).unwrap();
+    // Longer than the other waits twice.
+    for _ in 0..70 {
+        hears.made(200, "POST", "/upstreams/pool/targets", &target);
+        thread::sleep(Duration::from_millis(100));
+    }
+    assert!(looked.try_recv().is_err(), "it has given up");
+    // The one that hears is away: the other gives it up alone.
+    drop((other, hears));
+    assert!(matches!(looked.recv_timeout(Duration::from_secs(30)), Ok(Ok(1))));
+    assert_eq!(knows.get(path).status, 404);
+    drop((expire, follow));
 }
 
 #[test]

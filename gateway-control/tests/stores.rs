@@ -6,6 +6,7 @@ mod store;
 use std::{cell::RefCell, fs, os::unix::fs::PermissionsExt, sync::LazyLock};
 
 use gateway_control::store::{Embedded, History, Memory, Note, Revision, Store, StoreError};
+use gateway_core::config::{Change, Service};
 use store::{Directory, behaves, count, counted};
 
 #[test]
@@ -249,4 +250,37 @@ fn a_directory_that_cannot_be_made_is_an_error() {
     let file = directory.path().join("file");
     fs::write(&file, "").unwrap();
     assert!(matches!(Embedded::open(file.join("store")), Err(StoreError::Io(_))));
+}
+
+#[test]
+fn a_file_is_a_quarter_longer_than_what_is_in_it_or_a_little() {
+    let directory = Directory::new();
+    let store = Embedded::open(directory.path()).unwrap();
+    let services: Vec<_> =
+        (0..20_000).map(|number| Service::new(&format!("service-{number}"), "users.internal")).collect();
+    let mut change = Change::default();
+    change.services.extend(services.iter().map(|service| (service.id, Some(service.clone().into()))));
+    let first = store.write(Revision::NONE, &change, &Note::new("test", "import")).unwrap();
+    // What came stands in the entities and in the log.
+    let document = serde_json::to_string(&change).unwrap().len() as u64;
+    let file = || fs::metadata(directory.path().join("store.redb")).unwrap().len();
+    let most = document * 2 + (document / 2).max(8 << 20) + (1 << 20);
+    assert!(file() < most, "{} bytes for twice {document}", file());
+    let entry = store.since(Revision::NONE, 1).unwrap().remove(0);
+    assert_eq!((entry.revision, entry.change), (first, change), "a change in pieces is whole");
+
+    // Of a long log the old goes, and its pages with it.
+    drop(store);
+    let mut history = History::default();
+    history.revisions = 2;
+    let store = Embedded::open_with(directory.path(), history).unwrap();
+    let mut newest = first;
+    for number in 0..2 {
+        newest = store.write(newest, &counted(Revision::new(number)), &Note::new("test", "small")).unwrap();
+    }
+    assert_eq!(store.since(Revision::NONE, 9).unwrap().len(), 2);
+    drop(store);
+    let store = Embedded::open(directory.path()).unwrap();
+    assert_eq!(store.read().unwrap().config.services.len(), 20_000 + 2);
+    assert!(file() < document + (document / 4).max(8 << 20) + (1 << 20), "{} bytes for {document}", file());
 }

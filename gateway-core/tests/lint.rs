@@ -6,12 +6,12 @@ use std::{collections::BTreeSet, fs, path::Path};
 use gateway_core::{
     config::{Colour, Config, Places},
     lint::{Code, Findings, Severity, lint, lint_refused},
-    plugin::Registry,
+    plugins,
     router::Flavor,
 };
 
 fn found(text: &str, flavor: Flavor) -> Findings {
-    match Config::parse(text, &Registry::empty()) {
+    match Config::parse(text, &plugins::bundled()) {
         Ok(config) => lint(&config, flavor).located(&Places::of(text)),
         Err(problems) => lint_refused(&problems, text),
     }

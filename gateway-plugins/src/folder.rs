@@ -10,7 +10,7 @@ use std::{
 
 use gateway_core::plugin::{Plugin, Registry};
 
-use crate::{LoadError, Plugins};
+use crate::{LoadError, Plugins, broken::Broken};
 
 /// A folder whose files `*.wasm` are plugins: by the names that they say themselves; those that say nothing, as filters of
 /// other SDKs, by the names of their files. They are compiled when a configuration first names them. A file `NAME.toml` says
@@ -54,16 +54,27 @@ enum Made {
     Nothing,
     /// What could be made of it; nothing more comes of it.
     All,
-    /// Nothing, as something could not be fetched: from then on it is tried again.
+    /// Something could not be fetched: from then on it is tried again.
     Later(Instant),
 }
 
 /// Between two tries to fetch what did not come.
 const PAUSE: Duration = Duration::from_secs(30);
 
+#[derive(Clone)]
 struct File {
     stamp: Stamp,
     plugin: Arc<dyn Plugin>,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Good,
+    /// The plugin is nothing but a name and the reason.
+    Broken,
+    /// The same, as it could not be fetched: it is tried again.
+    Awaited,
 }
 
 /// When a file was changed, and its length.
@@ -74,8 +85,11 @@ impl Folder {
     /// Reads the folder at `path`. Its plugins may do what `allowed` says by name, beside reading and writing messages
     /// ([`Plugins::allow`]).
     ///
+    /// A file that cannot be read or is no plugin is a warning of the log, and refused, with its path, in a configuration
+    /// that names it as the file is named.
+    ///
     /// # Errors
-    /// A file that cannot be read or is no plugin, what cannot be fetched, two of one name, and an allowance that is none.
+    /// A folder that cannot be read, two plugins of one name, and an allowance that is none.
     pub fn open(
         plugins: &Plugins,
         path: impl Into<PathBuf>,
@@ -84,8 +98,9 @@ impl Folder {
         let (plugins, path) = (plugins.clone(), path.into());
         let mut folder = Self { plugins, path, allowed, files: BTreeMap::new(), seen: Default::default() };
         let listing = folder.listing()?;
-        folder.read(&listing)?;
-        folder.seen = (listing, Made::All);
+        let read = folder.read(&listing, broken);
+        folder.seen = (listing, folder.made(&read));
+        read?;
         Ok(folder)
     }
 
@@ -93,8 +108,8 @@ impl Folder {
     /// counts once it is the same at two looks. What did not change is the very plugin of before.
     ///
     /// # Errors
-    /// As [`open`](Self::open), once for what is wrong; then the plugins are those of before. What could not be fetched is
-    /// tried again each half minute.
+    /// As [`open`](Self::open), and for a file that is no plugin, once; then the plugins are those of before. What could
+    /// not be fetched is tried again each half minute.
     pub fn look(&mut self) -> Result<bool, LoadError> {
         let listing = self.listing()?;
         if self.seen.0 != listing {
@@ -106,16 +121,23 @@ impl Folder {
             Made::Later(at) if Instant::now() < at => return Ok(false),
             Made::Nothing | Made::Later(_) => {}
         }
-        let read = self.read(&listing);
-        let again = read.as_ref().is_err_and(LoadError::may_pass);
-        self.seen.1 = if again { Made::Later(Instant::now() + PAUSE) } else { Made::All };
-        read.map(|()| true)
+        let read = self.read(&listing, |_, error| Err(error));
+        self.seen.1 = self.made(&read);
+        read
+    }
+
+    fn made(&self, read: &Result<bool, LoadError>) -> Made {
+        let awaits = self.files.values().any(|file| file.state == State::Awaited);
+        match awaits || read.as_ref().is_err_and(LoadError::may_pass) {
+            true => Made::Later(Instant::now() + PAUSE),
+            false => Made::All,
+        }
     }
 
     /// `registry` with its plugins.
     #[must_use]
     pub fn over(&self, registry: Registry) -> Registry {
-        self.files.iter().fold(registry, |registry, (path, File { plugin, .. })| {
+        self.in_order().fold(registry, |registry, (path, File { plugin, .. })| {
             if registry.get(plugin.name()).is_some() {
                 tracing::warn!(plugin = plugin.name(), path = %path.display(), "takes the place of another plugin");
             }
@@ -137,23 +159,57 @@ impl Folder {
         read().map_err(|source| LoadError::File { path: self.path.clone(), source })
     }
 
-    /// All of them, or none where one is wrong.
-    fn read(&mut self, listing: &Listing) -> Result<(), LoadError> {
+    /// All of them, or none where one is wrong: whether there are others than before. `broken` says what becomes of a new
+    /// file that is no plugin.
+    fn read(
+        &mut self,
+        listing: &Listing,
+        broken: impl Fn(&Path, LoadError) -> Result<Broken, LoadError>,
+    ) -> Result<bool, LoadError> {
         let (mut files, mut names) = (BTreeMap::new(), BTreeSet::new());
         for (path, stamp) in listing {
             let known = self.files.get(path).filter(|file| file.stamp == *stamp);
-            let plugin = match known {
-                Some(file) => Arc::clone(&file.plugin),
-                None => self.plugins.file(path, &self.allowed)?,
+            let file = match known {
+                Some(file) if file.state != State::Awaited => file.clone(),
+                known => match (self.plugins.file(path, &self.allowed), known) {
+                    (Ok(plugin), _) => File { stamp: *stamp, plugin, state: State::Good },
+                    // Still not: the others are not kept waiting for it.
+                    (Err(_), Some(known)) => known.clone(),
+                    (Err(error), None) => {
+                        let state = if error.may_pass() { State::Awaited } else { State::Broken };
+                        File { stamp: *stamp, plugin: Arc::new(broken(path, error)?), state }
+                    }
+                },
             };
-            if !names.insert(plugin.name().to_owned()) {
-                return Err(LoadError::Twice { name: plugin.name().to_owned(), path: path.clone() });
+            if file.state == State::Good && !names.insert(file.plugin.name().to_owned()) {
+                return Err(LoadError::Twice { name: file.plugin.name().to_owned(), path: path.clone() });
             }
-            files.insert(path.clone(), File { stamp: *stamp, plugin });
+            files.insert(path.clone(), file);
         }
+        let same = |(one, other): (&File, &File)| Arc::ptr_eq(&one.plugin, &other.plugin);
+        let differ = files.len() != self.files.len() || !files.values().zip(self.files.values()).all(same);
         self.files = files;
-        Ok(())
+        Ok(differ)
     }
+
+    /// Those of broken files first: one that works takes the place.
+    fn in_order(&self) -> impl Iterator<Item = (&PathBuf, &File)> {
+        let (broken, good): (Vec<_>, Vec<_>) =
+            self.files.iter().partition(|(_, file)| file.state != State::Good);
+        broken.into_iter().chain(good)
+    }
+}
+
+/// At a start, where the others are wanted all the same. A wrong allowance is no fault of the file.
+fn broken(path: &Path, error: LoadError) -> Result<Broken, LoadError> {
+    if let LoadError::In { source, .. } = &error
+        && let LoadError::Allowance(_) = **source
+    {
+        return Err(error);
+    }
+    let broken = Broken::new(path, &error);
+    tracing::warn!(reason = broken.reason(), "a plugin is not there");
+    Ok(broken)
 }
 
 fn stamp(path: &Path) -> io::Result<Stamp> {
@@ -176,6 +232,28 @@ mod tests {
 
     use super::Folder;
     use crate::Plugins;
+
+    #[test]
+    fn a_file_that_is_broken_at_the_start_stands_in_nobodys_way_but_its_own() {
+        let path = std::env::temp_dir().join(format!("gateway-folder-broken-{}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        fs::write(path.join("a.wasm"), wat::parse_str("(module)").unwrap()).unwrap();
+        fs::write(path.join("b.wasm"), "no module").unwrap();
+        let mut folder = Folder::open(&Plugins::new().unwrap(), &path, BTreeMap::new()).unwrap();
+        let plugins = folder.over(Registry::empty());
+        assert!(plugins.get("a").is_some());
+        let refused = plugins.get("b").unwrap().configure(&serde_json::json!({ "any": 1 })).err().unwrap();
+        assert!(refused.contains("b.wasm is no plugin") && !refused.contains('\n'), "{refused}");
+        fs::write(path.join("c.wasm"), wat::parse_str("(module)").unwrap()).unwrap();
+        assert!([folder.look().unwrap(), folder.look().unwrap()][1], "others may come");
+        fs::write(path.join("b.wasm"), wat::parse_str("(module)").unwrap()).unwrap();
+        assert!([folder.look().unwrap(), folder.look().unwrap()][1]);
+        let plugins = folder.over(Registry::empty());
+        assert!(plugins.get("c").is_some());
+        let mended = plugins.get("b").unwrap().configure(&serde_json::json!({})).err();
+        assert!(mended.is_none_or(|refused| !refused.contains("no plugin")), "it is mended");
+        fs::remove_dir_all(path).unwrap();
+    }
 
     #[test]
     fn what_comes_changes_and_goes_is_noticed_and_the_rest_is_the_very_same() {

@@ -1,5 +1,7 @@
 //! `gateway check`: all that `gateway run` would refuse in a file.
 
+use std::process::ExitCode;
+
 use gateway_control::Refusal;
 use serde_json::{Value, json};
 
@@ -32,6 +34,22 @@ pub(crate) fn check(args: &FileArgs) -> Result<(), Failure> {
         },
     }
     checked.map_err(|_| file::refused(&args.file))
+}
+
+/// The same in the words of `kong config parse` (compat A52).
+pub(crate) fn parse(args: &FileArgs) -> Result<ExitCode, Failure> {
+    let settings = Settings::of(&(&args.node).into())?;
+    let text = file::read(&args.file)?;
+    match file::dry(&text, &settings, &NodePlugins::of(&settings)?) {
+        Ok(_) => {
+            println!("parse successful");
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(refusal) => {
+            eprintln!("Error: Failed parsing:\n{refusal}");
+            Ok(ExitCode::FAILURE)
+        }
+    }
 }
 
 fn problems(refusal: &Refusal) -> Value {

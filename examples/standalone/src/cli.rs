@@ -97,6 +97,9 @@ pub(crate) enum Command {
     /// Name all mistakes of a file; exit code 1 if there are any.
     #[command(after_help = CHECK_EXAMPLES)]
     Check(FileArgs),
+    /// As `kong config parse`: whether a file is right, in Kong's words.
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// Say which route takes a request, and why no other does; nothing is sent.
     #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain(ExplainArgs),
@@ -139,6 +142,12 @@ pub(crate) enum PluginCommand {
     /// Say what a module is, what it takes and what it asks for; it is not run.
     #[command(after_help = INSPECT_EXAMPLES)]
     Inspect(InspectArgs),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Say `parse successful`, or what is wrong; exit code 1 then.
+    Parse(FileArgs),
 }
 
 impl Cli {

@@ -26,8 +26,9 @@ pub(crate) fn inspect(args: &InspectArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// An error with its causes.
+/// An error with its causes. The first line says what, further ones are indented.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+    let text = causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"));
+    text.trim_end().replace('\n', "\n    ")
 }

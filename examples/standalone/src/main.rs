@@ -28,7 +28,7 @@ mod what;
 
 use std::process::ExitCode;
 
-use cli::{Command, PluginCommand};
+use cli::{Command, ConfigCommand, PluginCommand};
 use failure::Failure;
 
 /// Faster than the system's for many small values, which heads are made of. Only here: a library leaves
@@ -50,6 +50,7 @@ fn done(task: Command) -> Result<ExitCode, Failure> {
     match task {
         // These say something by their exit code.
         Command::Explain(args) => return explain::explain(&args),
+        Command::Config(ConfigCommand::Parse(args)) => return check::parse(&args),
         Command::Lint(args) => return lint::lint(&args),
         Command::Diff(args) => return remote::diff(&args.file, &args.admin),
         Command::Import(args) => return remote::import(&args),

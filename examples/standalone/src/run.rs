@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use gateway_control::{Control, Follow, Loaded, LogLevel, Watch, WatchError, admin::AdminServer};
+use gateway_control::{Control, Expire, Follow, Loaded, LogLevel, Watch, WatchError, admin::AdminServer};
 use gateway_core::{
     Gateway,
     server::{Phase, Running},
@@ -80,6 +80,8 @@ struct Node {
     _upstream: Option<Running>,
     /// Follows what others write into the store, if there is one.
     _others: Option<Follow>,
+    /// Takes out targets whose time is over, if there is a store.
+    _expire: Option<Expire>,
     /// Follows the folders with plugins, if there are any.
     _plugins: Option<FollowPlugins>,
 }
@@ -140,6 +142,7 @@ impl Node {
         let watch = watched.map(follow).transpose()?.map(Arc::new);
         let plugins = follow_plugins(plugins, &control, watch.as_ref())?;
         let others = is_stored.then(|| stored::follow(&control)).transpose()?;
+        let expire = is_stored.then(|| stored::expire(&control)).transpose()?;
         let ready_delay = settings.timeouts.ready.map_or(Duration::ZERO, |time| time.0);
         let node = Self {
             running,
@@ -149,6 +152,7 @@ impl Node {
             _admin: admin,
             _upstream: upstream,
             _others: others,
+            _expire: expire,
             _plugins: plugins,
         };
         Ok((node, banner))

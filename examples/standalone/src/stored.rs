@@ -3,11 +3,11 @@
 use std::{path::Path, sync::Arc};
 
 use gateway_control::{
-    Control, Follow, Refusal,
+    Control, Expire, Follow, Refusal,
     store::{Embedded, Note, Revision, Store},
 };
 use gateway_core::{Gateway, server::Certificates};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use crate::{failure::Failure, file, settings::Settings};
 
@@ -118,6 +118,15 @@ pub(crate) fn follow(control: &Arc<Control>) -> Result<Follow, Failure> {
         }
     };
     Ok(Follow::start(Arc::clone(control), report)?)
+}
+
+/// Takes out targets that give no sign of life any more.
+pub(crate) fn expire(control: &Arc<Control>) -> Result<Expire, Failure> {
+    let report = |expired: Result<usize, Refusal>| match expired {
+        Ok(targets) => info!(targets, "no sign of life within their ttl: taken out"),
+        Err(problem) => warn!(%problem, "targets with a ttl stay for now"),
+    };
+    Ok(Expire::start(Arc::clone(control), report)?)
 }
 
 #[cfg(test)]

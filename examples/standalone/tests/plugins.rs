@@ -250,3 +250,21 @@ fn what_plugins_do_and_what_they_count_themselves_is_among_the_metrics() {
     }
     assert!(!page.contains("plugin=\"key-auth\""), "it is not used");
 }
+
+#[test]
+fn a_broken_file_at_the_start_is_a_warning_and_refused_where_it_is_named() {
+    let directory = Directory::new();
+    let folder = directory.path("plugins");
+    fs::create_dir(&folder).unwrap();
+    let broken = format!("{folder}/key-auth.wasm");
+    fs::write(&broken, "no module").unwrap();
+    let without = directory.put("without.yml", "_format_version: '3.0'\n");
+    drop(Gateway::start(&[&without, "--plugins", &folder]));
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let told = failure(&[&without, "--plugins", &folder, "--listen", &address]);
+    assert!(told.contains("WARN") && told.contains(&broken) && told.contains("in use"), "{told}");
+
+    let told = failure(&["check", &directory.put("kong.yml", FILE), "--plugins", &folder]);
+    assert!(told.contains(&format!("{broken} is no plugin")) && told.contains("plugins.key-auth"), "{told}");
+}

@@ -231,3 +231,16 @@ fn help_teaches_with_examples() {
 fn a_mistyped_log_level_is_refused() {
     one_line(&["--log", "inof"], &["'inof' is no level", "error, warn, info, debug"]);
 }
+
+#[test]
+fn a52_config_parse_says_what_kong_says() {
+    let directory = Directory::new();
+    let file = directory.put("kong.yml", &kong("127.0.0.1:1".parse().unwrap(), "/one"));
+    let parsed = output(&["config", "parse", &file]);
+    assert_eq!((parsed.status.code(), parsed.stdout.as_slice()), (Some(0), &b"parse successful\n"[..]));
+    let told = failure(&["config", "parse", TEN_MISTAKES]);
+    assert!(
+        told.starts_with("Error: Failed parsing:\n") && told.contains("required field missing"),
+        "{told}"
+    );
+}

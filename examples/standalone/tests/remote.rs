@@ -89,7 +89,7 @@ fn p49_quit_waits_for_requests_under_way() {
     let mut gateway = Gateway::start(&[&file]);
     let address = gateway.address;
     let under_way = thread::spawn(move || ask(address, "GET", "/slow", &[], ""));
-    until("the request has begun", || writing(&gateway));
+    until("the request has begun", || gateway.is_answering());
     assert_eq!(said(&on(&gateway, &["quit", "--timeout", "30"]), 0), "gateway stopped (gracefully)\n");
     assert_eq!(under_way.join().unwrap().unwrap().text, "upstream");
     assert_eq!(gateway.ended().code(), Some(0));
@@ -103,7 +103,7 @@ fn p49_quit_cuts_what_does_not_end() {
     let mut gateway = Gateway::start(&[&file, "--settings", &settings]);
     let address = gateway.address;
     let under_way = thread::spawn(move || ask(address, "GET", "/never", &[], "").is_none());
-    until("the request has begun", || writing(&gateway));
+    until("the request has begun", || gateway.is_answering());
     let quit = on(&gateway, &["quit", "--timeout", "1"]);
     assert_eq!(said(&quit, 0), "timeout, gateway stopped forcefully\n");
     assert!(under_way.join().unwrap(), "cut without an answer");
@@ -121,11 +121,6 @@ fn p49_quit_serves_on_while_it_waits() {
     assert_eq!(gateway.ended().code(), Some(0));
     said(&quit.wait_with_output().unwrap(), 0);
     assert!(TcpStream::connect(gateway.address).is_err());
-}
-
-fn writing(gateway: &Gateway) -> bool {
-    let status = ask(gateway.admin(), "GET", "/status", &[], "").unwrap().text;
-    status.contains("\"connections_writing\":1")
 }
 
 #[test]
@@ -180,4 +175,46 @@ fn settings_of_kong_are_read_and_the_rest_is_named() {
     assert_eq!(ask(gateway.admin(), "GET", "/status/ready", &[], "").unwrap().status, 200);
     let wrong = directory.put("wrong.conf", "\nadmin_listen = nowhere\n");
     assert!(failure(&["--kong-conf", &wrong]).contains("wrong.conf:2: admin_listen = nowhere"));
+}
+
+#[test]
+fn an_admin_api_with_tls_is_asked_with_its_anchors_and_by_those_it_knows() {
+    let directory = Directory::new();
+    let [server, own] = ["admin.test", "operator"].map(|name| {
+        let pair = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
+        let cert = directory.put(&format!("{name}.pem"), &pair.cert.pem());
+        (cert, directory.put(&format!("{name}.key"), &pair.signing_key.serialize_pem()))
+    });
+    let settings = format!(
+        "admin_tls_cert = '{}'\nadmin_tls_key = '{}'\nadmin_client_ca = '{}'\n",
+        server.0, server.1, own.0
+    );
+    let settings = directory.put("settings.toml", &settings);
+    let file = directory.put("kong.yml", &kong(upstream(Duration::ZERO), "/one"));
+    let gateway = Gateway::start(&[&file, "--settings", &settings]);
+
+    // Another certificate stands before it in the bundle.
+    let bundle: String = [&own.0, &server.0].map(|path| std::fs::read_to_string(path).unwrap()).concat();
+    let bundle = directory.put("bundle.pem", &bundle);
+    let trusted = ["--admin-ca", &bundle, "--admin-name", "admin.test"];
+    let known = [&trusted[..], &["--admin-cert", &own.0, "--admin-key", &own.1]].concat();
+    assert!(said(&on(&gateway, &[&["health"][..], &known].concat()), 0).contains("is healthy"));
+    let exported = said(&on(&gateway, &[&["export"][..], &known].concat()), 0);
+    assert_eq!(
+        said(&on(&gateway, &[&["diff", &directory.put("out.yml", &exported)][..], &known].concat()), 0),
+        "nothing differs\n"
+    );
+    said(&on(&gateway, &[&["import", &file][..], &known].concat()), 0);
+
+    let refused = |args: &[&str]| {
+        let output = on(&gateway, &[&["health"][..], args].concat());
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    refused(&[]);
+    refused(&trusted);
+    let other_name = [&known[..2], &known[4..]].concat();
+    assert!(refused(&other_name).contains("certificate"), "its certificate is not for the address");
+    assert!(refused(&["--admin-tls"]).contains("certificate"), "the system does not know it");
+    assert!(refused(&["--admin-ca", &own.1]).contains("no certificate (PEM) in it"));
 }

@@ -15,8 +15,7 @@ fn a_request_under_way_ends_and_nothing_new_is_taken() {
     let mut gateway = Gateway::start(&[&file]);
     let address = gateway.address;
     let under_way = thread::spawn(move || ask(address, "GET", "/slow", &[], ""));
-    let status = || ask(gateway.admin(), "GET", "/status", &[], "").unwrap().text;
-    until("the request has begun", || status().contains("\"connections_writing\":1"));
+    until("the request has begun", || gateway.is_answering());
 
     gateway.signal(Signal::TERM);
     until("nothing new is accepted", || TcpStream::connect(address).is_err());
@@ -47,8 +46,7 @@ fn a_second_signal_cuts_what_is_under_way() {
     let mut gateway = Gateway::start(&[&file, "--settings", &settings]);
     let address = gateway.address;
     let under_way = thread::spawn(move || ask(address, "GET", "/never", &[], "").is_none());
-    let status = || ask(gateway.admin(), "GET", "/status", &[], "").unwrap().text;
-    until("the request has begun", || status().contains("\"connections_writing\":1"));
+    until("the request has begun", || gateway.is_answering());
     gateway.signal(Signal::TERM);
     until("draining", || TcpStream::connect(address).is_err());
     gateway.signal(Signal::TERM);
@@ -64,8 +62,7 @@ fn what_does_not_end_is_cut_after_the_grace() {
     let mut gateway = Gateway::start(&[&file, "--settings", &settings]);
     let address = gateway.address;
     let under_way = thread::spawn(move || ask(address, "GET", "/never", &[], "").is_none());
-    let status = || ask(gateway.admin(), "GET", "/status", &[], "").unwrap().text;
-    until("the request has begun", || status().contains("\"connections_writing\":1"));
+    until("the request has begun", || gateway.is_answering());
     gateway.signal(Signal::TERM);
     assert_eq!(gateway.ended().code(), Some(0));
     assert!(under_way.join().unwrap());

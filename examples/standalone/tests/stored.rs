@@ -199,3 +199,54 @@ fn without_postgresql_a_database_is_refused() {
     let told = failure(&["--store", "postgres://a:secret@b/c", "--listen", "127.0.0.1:0"]);
     assert!(told.contains("built without PostgreSQL") && !told.contains("secret"), "{told}");
 }
+
+#[test]
+fn what_leaves_nothing_has_to_be_meant() {
+    let directory = Directory::new();
+    let gateway = Gateway::start(&["--store", &directory.path("store")]);
+    let admin = gateway.admin().to_string();
+    assert_eq!(send(&gateway, "POST", "/services", r#"{"name":"users","host":"a.test"}"#).status, 201);
+    let is_there = || send(&gateway, "GET", "/services/users", "").status == 200;
+
+    let told = failure(&["rollback", "0", "--admin", &admin]);
+    assert!(told.contains("all entities go; nothing was done, `--yes`"), "{told}");
+    let empty = directory.put("empty.yml", "_format_version: '3.0'\n");
+    let told = failure(&["import", &empty, "--admin", &admin]);
+    assert!(told.contains("no entities") && told.contains("`--yes`") && is_there(), "{told}");
+    assert!(on(&gateway, &["rollback", "0", "--dry-run"]).contains("1 go"));
+    on(&gateway, &["rollback", "0", "--yes"]);
+    assert!(!is_there());
+    on(&gateway, &["rollback", "1"]);
+    assert!(is_there());
+    on(&gateway, &["import", "--yes", &empty]);
+    assert!(!is_there());
+}
+
+#[test]
+fn what_is_not_in_the_history_and_what_no_file_says_is_told() {
+    let directory = Directory::new();
+    let gateway = Gateway::start(&["--store", &directory.path("store")]);
+    let admin = gateway.admin().to_string();
+    let told = failure(&["history", "99999", "--admin", &admin]);
+    assert_eq!(told, "gateway: the history has no revision 99999 (404 Not Found)\n");
+    let told = failure(&["reload", "--admin", &admin]);
+    assert!(told.contains("runs from a store") && told.contains("gateway import"), "{told}");
+}
+
+#[test]
+fn a_place_that_is_no_folder_and_a_pipe_in_it_are_named() {
+    let directory = Directory::new();
+    let file = directory.put("file", "");
+    for (place, reason) in [(file.clone(), "is a file, a folder is expected"), (file + "/below", "below")] {
+        let told = failure(&["--store", &place, "--listen", "127.0.0.1:0"]);
+        assert!(told.contains(&place) && told.contains(reason), "{told}");
+    }
+    for name in ["lock", "store.redb", "copy.jsonl"] {
+        let store = directory.path(&format!("of-{name}"));
+        std::fs::create_dir(&store).unwrap();
+        let pipe = format!("{store}/{name}");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let told = failure(&["--store", &store, "--listen", "127.0.0.1:0"]);
+        assert!(told.contains(&format!("{pipe} is no regular file")), "{told}");
+    }
+}

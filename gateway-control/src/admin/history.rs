@@ -53,7 +53,8 @@ pub(super) async fn one(
 ) -> Result<Response, Failure> {
     let before = Revision::new(revision.get().saturating_sub(1));
     let entries = read(&control, move |store| store.since(before, 1)).await?;
-    let entry = entries.first().filter(|entry| entry.revision == revision).ok_or(Failure::NotFound)?;
+    let entry = entries.first().filter(|entry| entry.revision == revision);
+    let entry = entry.ok_or(Failure::NoRevision(revision))?;
     Ok(reply::ok(&with_differences(entry)))
 }
 

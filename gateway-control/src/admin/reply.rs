@@ -73,6 +73,8 @@ pub(super) enum Failure {
     Refused(StatusCode, Value),
     /// What takes a store, where there is none.
     NoStore,
+    /// A revision that the history does not have.
+    NoRevision(Revision),
     /// A revision that the history does not reach back to.
     Forgotten(Revision),
     /// The entity is not the one that its author has seen; the revision is the newest.
@@ -137,6 +139,10 @@ impl Failure {
             Self::NoStore => {
                 let text = "cannot change single entities when not using a database";
                 refuse(StatusCode::METHOD_NOT_ALLOWED, 12, "operation unsupported", text)
+            }
+            Self::NoRevision(revision) => {
+                let text = format!("the history has no revision {revision}");
+                message(StatusCode::NOT_FOUND, &text)
             }
             Self::Forgotten(revision) => {
                 let text = format!("the history does not reach back to revision {revision}");

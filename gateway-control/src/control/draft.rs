@@ -8,6 +8,8 @@ use gateway_core::{
     plugin::Registry,
 };
 
+use uuid::Uuid;
+
 use super::State;
 use crate::store::Revision;
 
@@ -18,11 +20,19 @@ pub(crate) struct Draft<'c> {
     plugins: Arc<Registry>,
     revision: Revision,
     checked: Checked,
+    /// Targets that have given a sign of life.
+    renewed: Vec<Uuid>,
 }
 
 impl<'c> Draft<'c> {
     pub(super) fn new(gateway: &'c Gateway, state: &State) -> Self {
-        Self { gateway, plugins: gateway.plugins(), revision: state.revision, checked: state.checked.clone() }
+        Self {
+            gateway,
+            plugins: gateway.plugins(),
+            revision: state.revision,
+            checked: state.checked.clone(),
+            renewed: Vec::new(),
+        }
     }
 
     /// The revision that it began with.
@@ -65,8 +75,14 @@ impl<'c> Draft<'c> {
         Ok(())
     }
 
-    pub(super) fn into_checked(self) -> Checked {
-        self.checked
+    /// Notes that a target lives; it counts with the change, or without one.
+    pub(crate) fn renew(&mut self, target: Uuid) {
+        self.renewed.push(target);
+    }
+
+    /// The entities, and the targets that live.
+    pub(super) fn into_parts(self) -> (Checked, Vec<Uuid>) {
+        (self.checked, self.renewed)
     }
 }
 

@@ -142,9 +142,12 @@ impl Control {
                 Err(_) if self.advances(store, state.revision) => continue,
                 Err(refused) => return Err(refused),
             };
-            let checked = draft.into_checked();
+            let (checked, renewed) = draft.into_parts();
             let changed = changed(&state, &checked);
             if changed.change.is_empty() {
+                if mode == Mode::Make {
+                    self.leases.renew(&renewed);
+                }
                 return Ok(Written { outcome, revision: state.revision, changed });
             }
             let prepared = self.prepare(&changed.change, checked.config())?;
@@ -154,6 +157,7 @@ impl Control {
             match store.write(state.revision, &changed.change, note) {
                 Ok(revision) => {
                     self.go_on(prepared, State { revision, checked });
+                    self.leases.renew(&renewed);
                     audit(note, revision, &changed.change);
                     return Ok(Written { outcome, revision, changed });
                 }

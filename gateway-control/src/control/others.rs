@@ -86,6 +86,8 @@ impl Control {
         };
         self.check_certificates(&prepared)?;
         self.go_on(prepared, State { revision: stored.revision, checked });
+        // The gateway may have been built with some of it.
+        self.leases.begin(&stored.config);
         Ok(())
     }
 }

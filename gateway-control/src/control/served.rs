@@ -33,6 +33,7 @@ impl Control {
     /// Serves by what is prepared, and kept.
     pub(super) fn go_on(&self, prepared: Prepared<'_>, state: State) {
         let change = prepared.commit();
+        self.leases.follow(&change);
         if let Some(certificates) = self.certificates.as_ref().filter(|_| names_servers(&change)) {
             // They were looked at before they were kept.
             if let Err(errors) = certificates.replace(self.gateway.snapshot().config()) {

@@ -132,9 +132,13 @@ impl Copy {
 /// Makes a directory if it is not there, for the owner only. One that others may write to is refused: what stands in it is
 /// served.
 pub(super) fn directory(path: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+    let name = path.display();
+    if path.is_file() {
+        return Err(io::Error::other(format!("{name} is a file, a folder is expected")));
+    }
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map_err(|error| io::Error::new(error.kind(), format!("{name}: {error}")))?;
     if fs::metadata(path)?.mode() & 0o022 != 0 {
-        let name = path.display();
         return Err(io::Error::other(format!("others may write to {name} (chmod 700)")));
     }
     Ok(())

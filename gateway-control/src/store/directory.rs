@@ -24,6 +24,7 @@ impl Directory {
     /// Makes it if it is not there, for the owner only, and takes it.
     pub(super) fn lock(path: &Path) -> Result<Self, StoreError> {
         copy::directory(path)?;
+        FILES.iter().try_for_each(|file| regular(&path.join(file)))?;
         let mut options = OpenOptions::new();
         let mut lock = options
             .read(true)
@@ -74,6 +75,22 @@ impl Directory {
         fs::rename(file, &aside)?;
         sync_directory(&aside)?;
         Ok(aside)
+    }
+}
+
+/// The files of a store.
+const FILES: [&str; 6] = ["lock", "store.redb", "copy.jsonl", "copy.new", "postgres.jsonl", "postgres.new"];
+
+/// Refuses what is there and no file: whoever opens a pipe waits until somebody writes, without an end.
+fn regular(path: &Path) -> io::Result<()> {
+    match fs::metadata(path) {
+        Ok(metadata) if !metadata.is_file() => {
+            Err(io::Error::other(format!("{} is no regular file", path.display())))
+        }
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(io::Error::new(error.kind(), format!("{}: {error}", path.display())))
+        }
+        _ => Ok(()),
     }
 }
 

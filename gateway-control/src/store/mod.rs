@@ -35,10 +35,11 @@ mod postgres;
 mod revision;
 mod rows;
 
-use std::fmt;
+use std::{collections::HashMap, fmt};
 
 use gateway_core::config::{Change, Config};
 use tokio::sync::watch;
+use uuid::Uuid;
 
 pub use embedded::Embedded;
 pub use entry::{Entry, Note};
@@ -80,6 +81,25 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
 
     /// The newest revision, as far as it is known here. It moves when somebody else has written, too.
     fn newest(&self) -> watch::Receiver<Revision>;
+
+    /// Tells all who use this store that these targets have given a sign of life, in no revision. Answers the number of
+    /// signs that each has had; nothing where only one process can use the store, as it is unless written otherwise.
+    ///
+    /// # Errors
+    /// When the others cannot be told.
+    fn renew(&self, targets: &[Uuid]) -> Result<HashMap<Uuid, u64>, StoreError> {
+        let _ = targets;
+        Ok(HashMap::new())
+    }
+
+    /// The numbers of signs of life that all together have told of these targets; nothing of those without any.
+    ///
+    /// # Errors
+    /// When they cannot be had.
+    fn renewals(&self, targets: &[Uuid]) -> Result<HashMap<Uuid, u64>, StoreError> {
+        let _ = targets;
+        Ok(HashMap::new())
+    }
 
     /// Everything as it was at `revision`; nothing if the log does not reach back that far.
     ///

@@ -7,6 +7,7 @@ mod kit;
 mod beyond;
 mod bodies;
 mod created;
+mod leases;
 mod model;
 mod paths;
 mod refused;

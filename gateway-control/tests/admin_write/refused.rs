@@ -355,3 +355,16 @@ fn wrong_methods_a27() {
         node.send(method, path, &json!({})).is(405, &no);
     }
 }
+
+#[test]
+fn the_id_that_stands_for_none_is_none() {
+    let node = Node::stored();
+    let nil = "00000000-0000-0000-0000-000000000000";
+    for (method, path, body) in [
+        ("PUT", format!("/services/{nil}"), json!({ "host": "h" })),
+        ("POST", "/services".to_owned(), json!({ "host": "h", "id": nil })),
+    ] {
+        let refused = node.made(400, method, &path, &body);
+        assert_eq!(refused["fields"], json!({ "id": "expected a valid UUID" }), "{method}");
+    }
+}

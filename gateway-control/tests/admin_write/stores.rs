@@ -22,9 +22,15 @@ use crate::kit::Node;
 
 /// A store that can be made to fail.
 #[derive(Debug, Default)]
-struct Failing {
+pub(crate) struct Failing {
     inner: Memory,
     fails: AtomicBool,
+}
+
+impl Failing {
+    pub(crate) fn fail(&self, fails: bool) {
+        self.fails.store(fails, SeqCst);
+    }
 }
 
 impl Store for Failing {
@@ -53,13 +59,13 @@ fn what_is_not_kept_does_not_count() {
     let store = Arc::new(Failing::default());
     let node = Node::over(store.clone());
     node.made(201, "POST", "/services", &json!({ "name": "s", "host": "h" }));
-    store.fails.store(true, SeqCst);
+    store.fail(true);
     let refused = node.send("PATCH", "/services/s", &json!({ "port": 81 }));
     assert_eq!((refused.status, &refused.json()["code"]), (503, &json!(8)), "{}", refused.text);
     assert_eq!(node.get("/services/s").json()["port"], 80);
     let served = node.control.gateway().snapshot();
     assert!(served.config().services.values().all(|service| service.port == 80));
-    store.fails.store(false, SeqCst);
+    store.fail(false);
     node.made(200, "PATCH", "/services/s", &json!({ "port": 82 }));
     assert_eq!(node.control.revision(), Some(Revision::new(2)));
 }

@@ -104,4 +104,13 @@ impl CaCertificate {
             updated_at: 0,
         }
     }
+
+    /// The anchors of a bundle, PEM, in its order; none of a text without any.
+    #[must_use]
+    pub fn bundle(text: &str) -> Vec<Self> {
+        const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
+        let ends = |rest: &str| rest.find("-----BEGIN").unwrap_or(rest.len());
+        let each = text.split(BEGIN).skip(1).map(|rest| rest.get(..ends(rest)).unwrap_or(rest));
+        each.map(|rest| Self::new(&format!("{BEGIN}{rest}"))).collect()
+    }
 }

@@ -19,6 +19,10 @@ pub struct Target {
     pub upstream: Reference,
     /// Free labels.
     pub tags: Option<Vec<String>>,
+    /// For how many seconds it stays after its last sign of life, 1 to 86,400, where there is a store; none: until
+    /// somebody takes it out. Not Kong's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttl: Option<u32>,
     /// Unix seconds with milliseconds.
     pub created_at: f64,
     /// Unix seconds with milliseconds.
@@ -35,6 +39,7 @@ impl Target {
             weight: 100,
             upstream: upstream.id.into(),
             tags: None,
+            ttl: None,
             created_at: 0.0,
             updated_at: 0.0,
         }

@@ -50,11 +50,13 @@ pub enum Code {
     OpenEndedRegex,
     /// A class or an anchor that PCRE takes to be a little narrower or wider.
     RegexClassDiffers,
+    /// A plugin that sends elsewhere what it sends to the route's own service.
+    SendsToItself,
 }
 
 impl Code {
     /// Every code.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::UnreachableRoute,
         Self::UnreachablePath,
         Self::AmbiguousRoutes,
@@ -70,6 +72,7 @@ impl Code {
         Self::RegexWithoutNeed,
         Self::OpenEndedRegex,
         Self::RegexClassDiffers,
+        Self::SendsToItself,
     ];
 
     const fn row(self) -> (&'static str, &'static str, Severity) {
@@ -90,6 +93,7 @@ impl Code {
             Self::RegexWithoutNeed => ("L013", "regex-without-need", Warning),
             Self::OpenEndedRegex => ("L014", "open-ended-regex", Note),
             Self::RegexClassDiffers => ("L015", "regex-class-differs", Note),
+            Self::SendsToItself => ("L016", "sends-to-itself", Warning),
         }
     }
 

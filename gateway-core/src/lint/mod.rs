@@ -24,6 +24,7 @@
 //! them take seconds.
 
 mod code;
+mod destinations;
 mod expressions;
 mod finding;
 mod refused;
@@ -44,5 +45,6 @@ pub fn lint(config: &Config, dialect: impl Into<Dialect>) -> Findings {
     let mut findings = Findings::default();
     routes::lint(config, dialect.into(), &mut findings);
     upstreams::lint(config, &mut findings);
+    destinations::lint(config, &mut findings);
     findings
 }

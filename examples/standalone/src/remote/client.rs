@@ -1,6 +1,6 @@
 //! A client of the Admin API: one request at a time, one connection each.
 
-use std::{convert::Infallible, net::SocketAddr, time::Duration};
+use std::{convert::Infallible, io, net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, StatusCode, header};
@@ -11,8 +11,14 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
-use tokio::{net::TcpStream, runtime, time::timeout};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    runtime,
+    time::timeout,
+};
 
+use super::tls::Tls;
 use crate::failure::Failure;
 
 /// How long a connection may take.
@@ -29,8 +35,16 @@ pub(super) struct Client {
     address: SocketAddr,
     /// The field that carries the token.
     authorization: Option<HeaderValue>,
+    tls: Option<Tls>,
     runtime: runtime::Runtime,
 }
+
+/// In clear, or over TLS.
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+type Io = TokioIo<Box<dyn Stream>>;
 
 /// What came back.
 pub(super) struct Answer {
@@ -40,13 +54,14 @@ pub(super) struct Answer {
 }
 
 impl Client {
-    pub(super) fn new(address: SocketAddr, token: Option<&str>) -> Result<Self, Failure> {
+    pub(super) fn new(address: SocketAddr, token: Option<&str>, tls: Option<Tls>) -> Result<Self, Failure> {
         let bearer = |token| HeaderValue::try_from(format!("Bearer {token}"));
         let mut authorization = token.map(bearer).transpose()?;
         authorization.iter_mut().for_each(|value| value.set_sensitive(true));
         Ok(Self {
             address,
             authorization,
+            tls,
             runtime: runtime::Builder::new_current_thread().enable_all().build()?,
         })
     }
@@ -99,7 +114,7 @@ impl Client {
         self.runtime.block_on(async { timeout(ANSWER, exchange).await.map_err(late)? })
     }
 
-    async fn connect<B>(&self) -> Result<(SendRequest<B>, http1::Connection<TokioIo<TcpStream>, B>), Failure>
+    async fn connect<B>(&self) -> Result<(SendRequest<B>, http1::Connection<Io, B>), Failure>
     where
         B: hyper::body::Body + 'static,
         B::Data: Send,
@@ -110,10 +125,18 @@ impl Client {
             let text = "no gateway has its Admin API at";
             Failure::new(format!("{text} {address} ({reason}); --admin or GATEWAY_ADMIN says where it is"))
         };
-        let stream = timeout(CONNECT, TcpStream::connect(self.address)).await;
+        let stream = timeout(CONNECT, self.stream()).await;
         let stream = stream.map_err(|_| nobody("no answer".to_owned()))?;
         let stream = stream.map_err(|error| nobody(error.to_string()))?;
         Ok(http1::handshake(TokioIo::new(stream)).await?)
+    }
+
+    async fn stream(&self) -> io::Result<Box<dyn Stream>> {
+        let stream = TcpStream::connect(self.address).await?;
+        match &self.tls {
+            Some(Tls { connector, name }) => Ok(Box::new(connector.connect(name.clone(), stream).await?)),
+            None => Ok(Box::new(stream)),
+        }
     }
 
     /// Whether somebody listens there.

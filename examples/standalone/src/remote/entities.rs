@@ -9,7 +9,7 @@ use http::Method;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 
-use super::{AdminArgs, Client};
+use super::{AdminArgs, Client, consent};
 use crate::{
     cli::{FileArgs, NodeArgs, OutputFormat},
     failure::Failure,
@@ -43,6 +43,10 @@ pub(crate) struct ImportArgs {
     /// Only say what would change, as `gateway diff` does
     #[arg(long)]
     dry_run: bool,
+
+    /// Also where nothing would be left: a file without entities
+    #[arg(short, long)]
+    yes: bool,
 
     #[command(flatten)]
     admin: AdminArgs,
@@ -84,6 +88,9 @@ pub(crate) fn import(args: &ImportArgs) -> Result<ExitCode, Failure> {
     let client = args.admin.client()?;
     let (text, wanted) = wanted(&args.file)?;
     let current = served(&client, &args.file.node)?;
+    if wanted == Config::default() && current != wanted {
+        consent(args.yes, "the file has no entities: all that are there go")?;
+    }
     let differences = Differences::between(&current, &aligned(&current, wanted));
     let progress = progress(text.len() as u64);
     let bar = progress.clone();

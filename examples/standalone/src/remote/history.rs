@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use super::AdminArgs;
+use super::{AdminArgs, consent};
 use crate::{cli::OutputFormat, failure::Failure};
 
 /// Which changes are shown.
@@ -39,6 +39,10 @@ pub(crate) struct RollbackArgs {
     /// Only say what would change
     #[arg(long)]
     dry_run: bool,
+
+    /// Also where nothing would be left, as at revision 0
+    #[arg(short, long)]
+    yes: bool,
 
     /// How it is written
     #[arg(long, value_name = "FORMAT", default_value = "text")]
@@ -97,6 +101,9 @@ impl Line {
 
 /// Makes everything as it was: a change like any other, with a revision of its own.
 pub(crate) fn rollback(args: &RollbackArgs) -> Result<(), Failure> {
+    if args.revision == Revision::NONE && !args.dry_run {
+        consent(args.yes, "revision 0 is before the first change: all entities go")?;
+    }
     let dry = if args.dry_run { "?dry_run=1" } else { "" };
     let path = format!("/rollback/{}{dry}", args.revision);
     let answer = args.admin.client()?.ask(Method::POST, &path, "", String::new(), |_| {})?.ok()?.json;

@@ -1,9 +1,11 @@
 //! Commands beside a running gateway: they ask its Admin API.
 
 mod client;
+mod consent;
 mod entities;
 mod history;
 mod node;
+mod tls;
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -16,6 +18,8 @@ pub(crate) use history::{HistoryArgs, RollbackArgs, history, rollback};
 pub(crate) use node::{QuitArgs, drain, health, quit, reload};
 
 use client::Client;
+use consent::consent;
+use tls::TlsArgs;
 
 /// Which gateway is meant.
 #[derive(Clone, Debug, Args)]
@@ -27,6 +31,9 @@ pub(crate) struct AdminArgs {
     /// The token that it asks for, if it does
     #[arg(long, value_name = "TOKEN", env = "GATEWAY_ADMIN_TOKEN", hide_env_values = true)]
     token: Option<String>,
+
+    #[command(flatten)]
+    tls: TlsArgs,
 }
 
 impl AdminArgs {
@@ -43,6 +50,7 @@ impl AdminArgs {
     }
 
     fn client(&self) -> Result<Client, Failure> {
-        Client::new(self.address(), self.token.as_deref())
+        let address = self.address();
+        Client::new(address, self.token.as_deref(), self.tls.towards(address.ip())?)
     }
 }

@@ -66,7 +66,14 @@ pub(crate) fn drain(args: &AdminArgs) -> Result<(), Failure> {
 /// Reads the file again (compat P50).
 pub(crate) fn reload(args: &AdminArgs) -> Result<(), Failure> {
     let client = args.client()?;
-    kill_process(process(&client)?, Signal::HUP)?;
+    let process = process(&client)?;
+    let root = client.json("/")?;
+    if root.pointer("/configuration/database").is_some_and(|database| database != "off") {
+        return Err(Failure::new(
+            "the gateway runs from a store, there is no file to read again: `gateway import FILE` puts one in its place",
+        ));
+    }
+    kill_process(process, Signal::HUP)?;
     println!("gateway reloaded");
     Ok(())
 }

@@ -109,6 +109,12 @@ impl Gateway {
         ask(self.address, "GET", path, &[], "").unwrap()
     }
 
+    /// Whether one request is under way.
+    pub(crate) fn is_answering(&self) -> bool {
+        let status = ask(self.admin(), "GET", "/status", &[], "").unwrap().text;
+        status.contains("\"connections_writing\":1")
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }

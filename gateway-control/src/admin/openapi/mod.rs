@@ -95,6 +95,14 @@ fn tried() -> Value {
     json!({ "description": "Only tried.", "content": { "application/json": { "schema": schema } } })
 }
 
+/// What a POST answers that has made nothing: a target may only have given a sign of life.
+fn again(kind: &Kind) -> Value {
+    match kind.collection {
+        "targets" => entity_or_tried("It lives still, or it was only tried.", kind.collection),
+        _ => tried(),
+    }
+}
+
 fn body(name: &str) -> Value {
     forms(&reference("schemas", name))
 }
@@ -189,7 +197,7 @@ fn list(kind: &Kind, parent: Option<&Parent>) -> Value {
             "requestBody": body_but(kind, &given),
             "responses": with_all(
                 refusals(&[("404", "NotFound"), ("409", "Conflict")]),
-                [("200", tried()), ("201", entity("Created.", name))]
+                [("200", again(kind)), ("201", entity("Created.", name))]
             ),
         },
     })

@@ -8,7 +8,7 @@ use gateway_core::config::{
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::{certificate, lookup, refused};
+use super::{certificate, lease, lookup, refused};
 use crate::{
     admin::{kind::Kind, reply::Failure},
     control::Draft,
@@ -33,11 +33,19 @@ pub(super) fn put(
     let made = fields.get("created_at").is_some_and(|at| !at.is_null());
     // Before the id and the times take the place of what was given: that has to be right all the same.
     let mut row = check(draft, kind, fields)?;
+    // In a file it stands for none.
+    if id.is_nil() {
+        return Err(refused::bad_id());
+    }
     stamp(draft, kind, id, made, &mut row);
     refer(draft, kind, given, &mut row)?;
     hide_password(kind, given, &mut row);
     if let Some(names) = draft.checked().taken(kind.collection, id, &row) {
         return Err(refused::unique(&names, &row));
+    }
+    let before = lookup::row(draft, kind, id);
+    if lease::renew(draft, kind, (id, given), &row, before)? {
+        return Ok(());
     }
     let mut rows = Rows::default();
     rows.put(kind.collection, id, row);

@@ -10,7 +10,7 @@ use super::{
     conditions::Conditions,
     entity,
     fields::Fields,
-    lookup, members,
+    lease, lookup, members,
     merge::merge,
     place::{Owner, Place},
     refused, remove,
@@ -71,6 +71,10 @@ fn create(
 ) -> Result<Answer, Failure> {
     let mut given = typed(draft, kind, fields, None)?;
     own(draft, kind, owner, &mut given)?;
+    if let Some(id) = lease::registered(draft, kind, &given) {
+        entity::put(draft, kind, id, &given, given.clone())?;
+        return Ok(Answer::entity(draft, kind, id, StatusCode::OK));
+    }
     let id = match given.get("id") {
         None | Some(Value::Null) => Uuid::new_v4(),
         // One that is none is refused with the other fields.

@@ -10,7 +10,7 @@
 //! | `fields`, `form` | bodies as fields: JSON, forms, multipart |
 //! | `place`, `lookup` | paths as entities |
 //! | `make`, `merge`, `entity`, `remove` | what each method makes of the draft |
-//! | `certificate`, `members` | names of servers within certificates; who is in which group |
+//! | `certificate`, `members`, `lease` | names of servers within certificates; who is in which group; targets that register themselves |
 //! | `conditions`, `findings`, `batch` | `If-Match`, `dry_run`, all or nothing |
 //! | `answer`, `refused` | what is said: Kong's bodies and errors |
 
@@ -23,6 +23,7 @@ mod fields;
 mod findings;
 mod form;
 mod handle;
+mod lease;
 mod lookup;
 mod make;
 mod members;

@@ -12,7 +12,7 @@ use std::{
 use gateway_core::config::{Change, Config};
 use redb::Database;
 use tokio::sync::watch;
-use tracing::{error, warn};
+use tracing::{error, info, warn};
 
 use self::tables::{Intact, Outcome};
 use super::{
@@ -73,7 +73,7 @@ impl Embedded {
     /// As [`open`](Self::open).
     pub fn open_with(directory: impl AsRef<Path>, history: History) -> Result<Self, StoreError> {
         let directory = Directory::lock(directory.as_ref())?;
-        let (database, stored) = match open(&directory) {
+        let (mut database, stored) = match open(&directory) {
             Ok((database, stored, Intact::Yes)) if stored.revision == Revision::NONE => {
                 begin(&directory, database, stored)?
             }
@@ -82,6 +82,8 @@ impl Embedded {
             Err(Fault::Damaged(reason)) => recover(&directory, &reason)?,
             Err(Fault::Other(error)) => return Err(error),
         };
+        // A start reads all pages anyway: this is no longer.
+        compact(&mut database);
         let newest = watch::Sender::new(stored.revision);
         let kept =
             Kept { copy: copy(&directory, &database, stored.revision), database: Some(Arc::new(database)) };
@@ -141,6 +143,12 @@ impl Store for Embedded {
             .take()
             .and_then(|copy| follow(copy, revision, &document))
             .or_else(|| fresh_copy(&self.directory, &database));
+        drop(database);
+        if document.len() > LARGE
+            && let Some(database) = kept.database.as_mut().and_then(Arc::get_mut)
+        {
+            compact(database);
+        }
         drop(kept);
         self.newest.send_replace(revision);
         Ok(revision)
@@ -163,6 +171,18 @@ impl fmt::Debug for Embedded {
         let mut embedded = f.debug_struct("Embedded");
         embedded.field("directory", &self.directory.path()).field("newest", &*self.newest.borrow());
         embedded.finish_non_exhaustive()
+    }
+}
+
+/// A change that is worth a look at the length of the file, bytes as JSON. It took seconds already.
+const LARGE: usize = 1 << 20;
+
+/// Makes the file shorter where it is worth it. If it cannot be, it is as long as it was.
+fn compact(database: &mut Database) {
+    match tables::compact(database).map_err(tables::trouble) {
+        Ok(true) => info!("the store's file is compact again"),
+        Ok(false) => {}
+        Err(error) => warn!(%error, "the store's file stays as long as it is"),
     }
 }
 

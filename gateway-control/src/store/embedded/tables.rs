@@ -1,6 +1,6 @@
 //! The tables of an embedded store, and one transaction after another.
 
-use std::{fs::OpenOptions, io, os::unix::fs::OpenOptionsExt, path::Path};
+use std::{fs::OpenOptions, io, ops::RangeInclusive, os::unix::fs::OpenOptionsExt, path::Path};
 
 use redb::{
     Database, Error, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition,
@@ -16,8 +16,21 @@ use super::super::{
 /// Entities as JSON, by kind and id.
 const ENTITIES: TableDefinition<'_, (&str, u128), &[u8]> = TableDefinition::new("entities");
 
-/// Changes as JSON, by the revision they made.
+/// Changes as JSON, by the revision they made; nothing for those that are in pieces.
 const LOG: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("log");
+
+/// Long changes, by revision and place. The engine gives each value one run of pages, as long as the next power of two:
+/// a change of 20 MB would take 32, and leave a hole of as many where it goes.
+const PIECES: TableDefinition<'_, (u64, u32), &[u8]> = TableDefinition::new("log_pieces");
+
+/// The longest change that stands in one piece, and the length of a piece, bytes: with its head it fills its pages.
+const LONGEST: usize = 60 << 10;
+
+/// Empty pages that a file may have in any case, bytes; then a quarter of what it has.
+const WASTE: u64 = 8 << 20;
+
+/// Pages that the engine keeps in memory, bytes. What is served is elsewhere: it reads all of them once, at a start.
+const CACHE: usize = 8 << 20;
 
 /// A few numbers, by name.
 const NUMBERS: TableDefinition<'_, &str, u64> = TableDefinition::new("numbers");
@@ -27,7 +40,7 @@ const REVISION: &str = "revision";
 const LOG_BYTES: &str = "log_bytes";
 
 /// What this version writes, and the latest that it reads.
-const THIS_FORMAT: u64 = 1;
+const THIS_FORMAT: u64 = 2;
 
 /// Entities in one document: what is decoded at once.
 const PIECE: usize = 1_000;
@@ -52,7 +65,8 @@ pub(super) enum Outcome {
 pub(super) fn open(path: &Path) -> Result<(Database, Intact), Error> {
     let mut options = OpenOptions::new();
     let file = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
-    let mut database = Database::builder().create_with_backend(FileBackend::new(file)?)?;
+    let mut database =
+        Database::builder().set_cache_size(CACHE).create_with_backend(FileBackend::new(file)?)?;
     let intact = if database.check_integrity()? { Intact::Yes } else { Intact::Repaired };
     let transaction = database.begin_write()?;
     prepare(&transaction)?;
@@ -60,15 +74,27 @@ pub(super) fn open(path: &Path) -> Result<(Database, Intact), Error> {
     Ok((database, intact))
 }
 
+/// Gives pages that nothing stands in back to the system, where they are many. The engine does it in transactions, so
+/// nothing is lost where it is cut off. True where it did.
+pub(super) fn compact(database: &mut Database) -> Result<bool, Error> {
+    let transaction = database.begin_write()?;
+    let stats = transaction.stats()?;
+    transaction.abort()?;
+    let is_worth_it = stats.fragmented_bytes() > WASTE.max(stats.stored_bytes() / 4);
+    Ok(is_worth_it && database.compact()?)
+}
+
 fn prepare(transaction: &WriteTransaction) -> Result<(), Error> {
     transaction.open_table(ENTITIES)?;
     transaction.open_table(LOG)?;
+    transaction.open_table(PIECES)?;
     let mut numbers = transaction.open_table(NUMBERS)?;
     let format = numbers.get(FORMAT)?.map(|format| format.value());
     match format {
-        None => numbers.insert(FORMAT, THIS_FORMAT).map(drop)?,
         Some(format) if format > THIS_FORMAT => return Err(later(format)),
-        Some(_) => {}
+        Some(THIS_FORMAT) => {}
+        // An earlier one is understood.
+        Some(_) | None => drop(numbers.insert(FORMAT, THIS_FORMAT)?),
     }
     Ok(())
 }
@@ -157,6 +183,7 @@ pub(super) fn seed(database: &Database, revision: Revision, rows: &[Row]) -> Res
     let transaction = database.begin_write()?;
     exchange(&transaction, rows)?;
     transaction.open_table(LOG)?.retain(|_, _| false)?;
+    transaction.open_table(PIECES)?.retain(|_, _| false)?;
     let mut numbers = transaction.open_table(NUMBERS)?;
     numbers.insert(LOG_BYTES, 0)?;
     numbers.insert(REVISION, revision.get())?;
@@ -167,10 +194,18 @@ pub(super) fn seed(database: &Database, revision: Revision, rows: &[Row]) -> Res
 
 /// The changes after `revision` as they stand in the log, oldest first.
 pub(super) fn since(database: &Database, revision: Revision, most: usize) -> Result<Vec<Vec<u8>>, Error> {
-    let log = database.begin_read()?.open_table(LOG)?;
+    let transaction = database.begin_read()?;
+    let (log, pieces) = (transaction.open_table(LOG)?, transaction.open_table(PIECES)?);
     let mut entries = Vec::new();
     for entry in log.range(revision.next().get()..)?.take(most) {
-        entries.push(entry?.1.value().to_vec());
+        let (revision, line) = entry?;
+        let mut line = line.value().to_vec();
+        if line.is_empty() {
+            for piece in pieces.range(all_of(revision.value()))? {
+                line.extend_from_slice(piece?.1.value());
+            }
+        }
+        entries.push(line);
     }
     Ok(entries)
 }
@@ -201,15 +236,30 @@ fn log(
     line: &str,
     history: History,
 ) -> Result<(), Error> {
-    let mut log = transaction.open_table(LOG)?;
+    let (mut log, mut pieces) = (transaction.open_table(LOG)?, transaction.open_table(PIECES)?);
     let mut bytes = number(transaction, LOG_BYTES)?.saturating_add(line.len() as u64);
-    log.insert(revision.get(), line.as_bytes())?;
+    if line.len() <= LONGEST {
+        log.insert(revision.get(), line.as_bytes())?;
+    } else {
+        log.insert(revision.get(), &b""[..])?;
+        for (at, piece) in (0..).zip(line.as_bytes().chunks(LONGEST)) {
+            pieces.insert((revision.get(), at), piece)?;
+        }
+    }
     while history.is_over(log.len()?, bytes) {
-        let Some((_, line)) = log.pop_first()? else { break };
+        let Some((oldest, line)) = log.pop_first()? else { break };
         bytes = bytes.saturating_sub(line.value().len() as u64);
+        for piece in pieces.extract_from_if(all_of(oldest.value()), |_, _| true)? {
+            bytes = bytes.saturating_sub(piece?.1.value().len() as u64);
+        }
     }
     transaction.open_table(NUMBERS)?.insert(LOG_BYTES, bytes)?;
     Ok(())
+}
+
+/// The keys of all pieces of a change.
+const fn all_of(revision: u64) -> RangeInclusive<(u64, u32)> {
+    (revision, 0)..=(revision, u32::MAX)
 }
 
 fn number(transaction: &WriteTransaction, name: &str) -> Result<u64, Error> {

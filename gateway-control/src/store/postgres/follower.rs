@@ -1,6 +1,6 @@
 //! What the thread of a PostgreSQL store does: it answers, it hears of changes, and it comes back.
 
-use std::{path::PathBuf, sync::mpsc::SyncSender, time::Duration};
+use std::{collections::HashMap, path::PathBuf, sync::mpsc::SyncSender, time::Duration};
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -10,9 +10,11 @@ use tokio::{
 };
 use tokio_postgres::Config;
 use tracing::{error, info, warn};
+use uuid::Uuid;
 
 use super::{
     super::{History, Note, Revision, StoreError, Stored, copy::Copy, rows::Row},
+    leases,
     session::{Session, within},
     tables::{self, Outcome},
     tls::Tls,
@@ -26,6 +28,8 @@ pub(super) enum Command {
     Read(Reply<Stored>),
     Write { base: Revision, rows: Vec<Row>, note: Note, reply: Reply<Revision> },
     Since { revision: Revision, most: usize, reply: Reply<Vec<String>> },
+    Renew { targets: Vec<Uuid>, reply: Reply<HashMap<Uuid, u64>> },
+    Renewals { targets: Vec<Uuid>, reply: Reply<HashMap<Uuid, u64>> },
 }
 
 /// How long it waits before it connects again: at first, and at most.
@@ -96,7 +100,7 @@ impl Follower {
     /// Answers nobody's writes for a while; false when nobody asks any more.
     async fn wait(&mut self, patience: Duration) -> bool {
         // Not all gateways at the same moment.
-        let jitter = f64::from(u8::try_from(uuid::Uuid::new_v4().as_u128() & 0x7f).unwrap_or(0)) / 256.0;
+        let jitter = f64::from(u8::try_from(Uuid::new_v4().as_u128() & 0x7f).unwrap_or(0)) / 256.0;
         let end = Instant::now() + patience.mul_f64(1.0 - jitter);
         loop {
             tokio::select! {
@@ -119,6 +123,9 @@ impl Follower {
             }
             Command::Write { reply, .. } => drop(reply.send(Err(away()))),
             Command::Since { reply, .. } => drop(reply.send(Err(away()))),
+            Command::Renew { reply, .. } | Command::Renewals { reply, .. } => {
+                drop(reply.send(Err(away())));
+            }
         }
     }
 
@@ -163,6 +170,12 @@ impl Follower {
             Command::Since { revision, most, reply } => {
                 let since = within(tables::since(&session.client, revision, most)).await;
                 finish(&reply, since.map(|entries| entries.into_iter().map(|(_, entry)| entry).collect()))
+            }
+            Command::Renew { targets, reply } => {
+                finish(&reply, within(leases::renew(&session.client, &targets)).await)
+            }
+            Command::Renewals { targets, reply } => {
+                finish(&reply, within(leases::renewals(&session.client, &targets)).await)
             }
             Command::Write { base, rows, note, reply } => {
                 let write = tables::write(&mut session.client, base, &rows, &note, self.history);

@@ -1,11 +1,13 @@
 //! A store in PostgreSQL, which many gateways share.
 
 mod follower;
+mod leases;
 mod session;
 mod tables;
 mod tls;
 
 use std::{
+    collections::HashMap,
     fmt,
     path::Path,
     sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel},
@@ -19,6 +21,7 @@ use tokio::{
     sync::{mpsc, watch},
 };
 use tracing::warn;
+use uuid::Uuid;
 
 use self::{
     follower::{Command, Follower},
@@ -32,7 +35,8 @@ use super::{Entry, Note, Revision, Store, StoreError, Stored, copy::Copy, direct
 /// seconds, because notices can be lost. While the database is away nothing can be written; what was kept last is read
 /// from a copy in a directory of this machine, and connections are tried again, less and less often.
 ///
-/// The tables are `gateway_head`, `gateway_entities` and `gateway_log`; they are made where they are not there.
+/// The tables are `gateway_head`, `gateway_entities`, `gateway_log` and `gateway_leases`; they are made where they are
+/// not there.
 pub struct Postgres {
     commands: mpsc::Sender<Command>,
     newest: watch::Receiver<Revision>,
@@ -128,6 +132,14 @@ impl Store for Postgres {
 
     fn newest(&self) -> watch::Receiver<Revision> {
         self.newest.clone()
+    }
+
+    fn renew(&self, targets: &[Uuid]) -> Result<HashMap<Uuid, u64>, StoreError> {
+        self.ask(|reply| Command::Renew { targets: targets.to_vec(), reply })
+    }
+
+    fn renewals(&self, targets: &[Uuid]) -> Result<HashMap<Uuid, u64>, StoreError> {
+        self.ask(|reply| Command::Renewals { targets: targets.to_vec(), reply })
     }
 }
 

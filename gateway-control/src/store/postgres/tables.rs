@@ -3,9 +3,12 @@
 use tokio_postgres::{Client, IsolationLevel, Row as DatabaseRow, Transaction};
 use uuid::Uuid;
 
-use super::super::{
-    History, Note, Revision, StoreError,
-    rows::{Row, document_of, record, same},
+use super::{
+    super::{
+        History, Note, Revision, StoreError,
+        rows::{Row, document_of, record, same},
+    },
+    leases,
 };
 
 /// What this version writes, and the latest that it reads.
@@ -19,6 +22,8 @@ CREATE TABLE IF NOT EXISTS gateway_entities (
     kind text NOT NULL, id uuid NOT NULL, entity json NOT NULL, PRIMARY KEY (kind, id));
 CREATE TABLE IF NOT EXISTS gateway_log (
     revision bigint PRIMARY KEY, entry json NOT NULL, bytes bigint NOT NULL);
+CREATE TABLE IF NOT EXISTS gateway_leases (
+    target uuid PRIMARY KEY, renewals bigint NOT NULL);
 CREATE TABLE IF NOT EXISTS gateway_head (
     one boolean PRIMARY KEY DEFAULT true CHECK (one), format integer NOT NULL, revision bigint NOT NULL);
 INSERT INTO gateway_head (format, revision) VALUES (1, 0) ON CONFLICT DO NOTHING;
@@ -46,7 +51,8 @@ pub(super) enum Outcome {
 /// Makes the tables where they are not there, and listens.
 pub(super) async fn prepare(client: &mut Client) -> Result<(), StoreError> {
     // Who may only use the tables need not be allowed to make them.
-    let there = client.query_one("SELECT to_regclass('gateway_head') IS NOT NULL", &[]).await?;
+    let all = "SELECT to_regclass('gateway_head') IS NOT NULL AND to_regclass('gateway_leases') IS NOT NULL";
+    let there = client.query_one(all, &[]).await?;
     if !there.try_get::<_, bool>(0)? {
         let transaction = client.transaction().await?;
         transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&MAKING]).await?;
@@ -59,7 +65,8 @@ pub(super) async fn prepare(client: &mut Client) -> Result<(), StoreError> {
             format!("its format {format} is of a later version than this one, which knows {THIS_FORMAT}");
         return Err(StoreError::Unavailable(text));
     }
-    Ok(client.batch_execute(SETTINGS).await?)
+    client.batch_execute(SETTINGS).await?;
+    leases::forget(client).await
 }
 
 pub(super) async fn revision(client: &Client) -> Result<Revision, StoreError> {

@@ -8,11 +8,8 @@ use std::{
     task::{Context, Poll},
 };
 
-use rustls::{
-    ClientConfig, RootCertStore,
-    crypto::aws_lc_rs,
-    pki_types::{CertificateDer, ServerName, pem::PemObject},
-};
+use gateway_core::{config::CaCertificate, upstream::TlsSettings};
+use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::{
     Socket,
@@ -29,21 +26,14 @@ pub(super) struct Tls(TlsConnector);
 impl Tls {
     /// Trusts these anchors (PEM), or those of the system.
     pub(super) fn new(anchors: Option<&str>) -> Result<Self, StoreError> {
-        let mut roots = RootCertStore::empty();
-        match anchors {
-            None => drop(roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs)),
-            Some(text) => {
-                for anchor in CertificateDer::pem_slice_iter(text.as_bytes()) {
-                    roots.add(anchor.map_err(refused)?).map_err(refused)?;
-                }
-                if roots.is_empty() {
-                    return Err(refused("there is none"));
-                }
+        let mut settings = TlsSettings::default();
+        if let Some(text) = anchors {
+            settings.anchors = CaCertificate::bundle(text).into_iter().map(Arc::new).collect();
+            if settings.anchors.is_empty() {
+                return Err(refused("there is none"));
             }
         }
-        let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
-        let config = config.with_safe_default_protocol_versions().map_err(refused)?;
-        let mut config = config.with_root_certificates(roots).with_no_client_auth();
+        let mut config = settings.client_config().map_err(refused)?;
         config.alpn_protocols = vec![b"postgresql".to_vec()];
         Ok(Self(TlsConnector::from(Arc::new(config))))
     }

@@ -166,9 +166,9 @@ impl Node {
 fn written(field: &Field, node: &Node) -> String {
     let allowed = field.allowed();
     match (&field.kind, &node.data) {
-        (Kind::Array(_) | Kind::Set(_), Data::String(text)) => format!("{allowed} Write [{text}]"),
+        (Kind::Array(_) | Kind::Set(_), Data::String(text)) => format!("{allowed} Write [{text}]."),
         (Kind::String, Data::Boolean(_) | Data::Integer(_) | Data::Float(_)) => {
-            format!("{allowed} Put it in quotes where it is meant as one")
+            format!("{allowed} Put it in quotes where it is meant as one.")
         }
         _ => allowed,
     }

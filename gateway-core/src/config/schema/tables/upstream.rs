@@ -77,6 +77,9 @@ pub(super) fn target() -> Record {
         Field::integer("weight").between(0, 65535).default(100).doc("Share of the traffic; 0: none."),
         Field::foreign("upstream", "upstreams").required().doc("The upstream it belongs to."),
         tags(),
+        Field::integer("ttl").between(1, 86_400).doc(
+            "Seconds that it stays after its last sign of life, where there is a store; unset: until it is taken out. Not Kong's.",
+        ),
     ]);
     for name in ["created_at", "updated_at"] {
         record
