@@ -226,12 +226,64 @@ impl fmt::Debug for Folder {
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::BTreeMap, fs, sync::Arc};
+    use std::{
+        collections::BTreeMap,
+        fs,
+        io::{Read, Write},
+        net::TcpListener,
+        sync::Arc,
+        time::Instant,
+    };
 
     use gateway_core::plugin::Registry;
 
-    use super::Folder;
-    use crate::Plugins;
+    use super::{Folder, Made};
+    use crate::{Digest, Fetcher, Plugins};
+
+    #[test]
+    fn what_cannot_be_fetched_at_the_start_is_tried_again() {
+        let path = std::env::temp_dir().join(format!("gateway-folder-awaits-{}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        let module = wat::parse_str("(module)").unwrap();
+        fs::write(path.join("b.wasm"), &module).unwrap();
+        let hash = Digest::of(&module);
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        drop(listener);
+        let delivery = format!("source = \"http://{address}/a.wasm\"\nsha256 = \"{hash}\"\n");
+        fs::write(path.join("a.toml"), delivery).unwrap();
+        let mut folder =
+            Folder::open(&Plugins::new().unwrap().fetching(Fetcher::new()), &path, BTreeMap::new()).unwrap();
+        let tried = |folder: &Folder| {
+            folder.over(Registry::empty()).get("a").unwrap().configure(&serde_json::json!({}))
+        };
+        assert!(tried(&folder).err().unwrap().contains("cannot fetch"));
+        assert!(folder.over(Registry::empty()).get("b").is_some(), "the others are there");
+        assert!(!folder.look().unwrap(), "not at once");
+        let again = |folder: &mut Folder| {
+            assert!(matches!(folder.seen.1, Made::Later(at) if at > Instant::now()));
+            folder.seen.1 = Made::Later(Instant::now());
+            folder.look().unwrap()
+        };
+        assert!(!again(&mut folder), "it is still not there");
+        let listener = TcpListener::bind(address).unwrap();
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let _ = stream.read(&mut [0; 4096]).unwrap();
+            write!(
+                stream,
+                "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+                module.len()
+            )
+            .unwrap();
+            stream.write_all(&module).unwrap();
+        });
+        assert!(again(&mut folder));
+        server.join().unwrap();
+        assert!(!tried(&folder).err().unwrap().contains("cannot fetch"), "a module without an ABI");
+        assert_eq!(folder.seen.1, Made::All);
+        fs::remove_dir_all(path).unwrap();
+    }
 
     #[test]
     fn a_file_that_is_broken_at_the_start_stands_in_nobodys_way_but_its_own() {
