@@ -1,20 +1,10 @@
 //! Targets that give no sign of life any more are taken out.
 
-use std::{
-    future::pending,
-    io,
-    sync::Arc,
-    thread::{self, JoinHandle},
-    time::Duration,
-};
+use std::{future::pending, io, sync::Arc, time::Duration};
 
-use tokio::{
-    runtime::Builder,
-    sync::oneshot,
-    time::{Instant, sleep, sleep_until},
-};
+use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::{Control, Refusal};
+use crate::{Control, Refusal, task::Task};
 
 /// Between two attempts where the store cannot be asked.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -26,8 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// does every time at which the store could not be asked: nothing goes while it is away.
 #[derive(Debug)]
 pub struct Expire {
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    _task: Task,
 }
 
 impl Expire {
@@ -43,27 +32,8 @@ impl Expire {
         if control.store().is_none() {
             return Err(io::Error::other(Refusal::ReadOnly));
         }
-        let runtime = Builder::new_current_thread().enable_time().build()?;
-        let (stop, stopped) = oneshot::channel();
-        let work = move || {
-            runtime.block_on(async {
-                tokio::select! {
-                    _ = stopped => {}
-                    () = expire(&control, &report) => {}
-                }
-            });
-        };
-        let thread = thread::Builder::new().name("expire".to_owned()).spawn(work)?;
-        Ok(Self { stop: Some(stop), thread: Some(thread) })
-    }
-}
-
-impl Drop for Expire {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+        let task = Task::spawn("expire", move || async move { expire(&control, &report).await })?;
+        Ok(Self { _task: task })
     }
 }
 

@@ -1,19 +1,10 @@
 //! A store that is followed: what others write there is served here.
 
-use std::{
-    io,
-    sync::Arc,
-    thread::{self, JoinHandle},
-    time::Duration,
-};
+use std::{io, sync::Arc, time::Duration};
 
-use tokio::{
-    runtime::Builder,
-    sync::{oneshot, watch},
-    time::sleep,
-};
+use tokio::{sync::watch, time::sleep};
 
-use crate::{Control, Refusal, store::Revision};
+use crate::{Control, Refusal, store::Revision, task::Task};
 
 /// How long it waits after a change that could not be made, or read, at first and at most.
 const PATIENCE: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(30));
@@ -22,8 +13,7 @@ const PATIENCE: (Duration, Duration) = (Duration::from_millis(200), Duration::fr
 /// too, as soon as the store tells of it.
 #[derive(Debug)]
 pub struct Follow {
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    _task: Task,
 }
 
 impl Follow {
@@ -38,27 +28,8 @@ impl Follow {
     ) -> io::Result<Self> {
         let newest = control.store().map(|store| store.newest());
         let newest = newest.ok_or_else(|| io::Error::other(Refusal::ReadOnly))?;
-        let runtime = Builder::new_current_thread().enable_time().build()?;
-        let (stop, stopped) = oneshot::channel();
-        let work = move || {
-            runtime.block_on(async {
-                tokio::select! {
-                    _ = stopped => {}
-                    () = follow(&control, newest, &report) => {}
-                }
-            });
-        };
-        let thread = thread::Builder::new().name("follow".to_owned()).spawn(work)?;
-        Ok(Self { stop: Some(stop), thread: Some(thread) })
-    }
-}
-
-impl Drop for Follow {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+        let task = Task::spawn("follow", move || async move { follow(&control, newest, &report).await })?;
+        Ok(Self { _task: task })
     }
 }
 

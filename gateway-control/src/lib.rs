@@ -38,6 +38,7 @@ mod log_level;
 mod refusal;
 mod rows;
 pub mod store;
+mod task;
 mod times;
 mod watch;
 
