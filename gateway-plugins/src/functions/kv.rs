@@ -2,25 +2,32 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use plugin_contract::{
-    Call as _,
-    kv::{Delete, Entry, Get, Outcome, Set},
+    Call as _, encode,
+    kv::{Delete, Entry, Fetch, Get, Open, Outcome, Remove, Set, Store},
 };
 
-use super::{now, read};
-use crate::{Call, Function, Reply, Returned, Status, function::serve, services::Services};
+use super::{kept::Kept, now, read};
+use crate::{Call, Function, RemoteValues, Reply, Returned, Status, function::serve, services::Services};
+
+/// The stores on servers of one configuration.
+type Stores = Kept<Arc<dyn RemoteValues>>;
 
 pub(super) fn register(services: &mut Services) {
     services.add(Get::NAME, Arc::new(get));
     serve(services, Put);
-    serve(services, Remove);
+    serve(services, Erase);
+    serve(services, Make);
+    services.add(Fetch::NAME, Arc::new(fetch));
+    serve(services, PutThere);
+    serve(services, EraseThere);
 }
 
 /// The answer points into a value that others may replace meanwhile, so it is written here.
 fn get(arguments: &[u8], call: &mut Call<'_>) -> Result<Returned, Status> {
     let kept = call.sources.values.get(call.plugin, &read(arguments)?);
-    let entry = kept.as_ref().map(|(value, version)| Entry { value, version: *version });
-    now::<Get<'_>>(call, entry)
+    now::<Get<'_>>(call, kept.as_ref().map(entry))
 }
 
 struct Put;
@@ -33,12 +40,67 @@ impl Function for Put {
     }
 }
 
-struct Remove;
+struct Erase;
 
-impl Function for Remove {
+impl Function for Erase {
     type Arguments<'a> = Delete<'a>;
 
     fn call<'a>(&'a self, delete: Delete<'a>, call: &'a mut Call<'_>) -> Result<Reply<bool>, Status> {
         Ok(Reply::Now(call.sources.values.delete(call.plugin, &delete)))
+    }
+}
+
+struct Make;
+
+impl Function for Make {
+    type Arguments<'a> = Open<'a>;
+
+    fn call<'a>(&'a self, open: Open<'a>, call: &'a mut Call<'_>) -> Result<Reply<u32>, Status> {
+        let stores: &Stores = call.configuration.kept().ok_or(Status::InternalFailure)?;
+        let bytes = encode(&open, Vec::new()).map_err(|_| Status::SerializationFailure)?;
+        let make = || call.sources.values.server(&open.redis, open.prefix).ok_or(Status::BadArgument);
+        stores.number(&bytes, make).map(Reply::Now)
+    }
+}
+
+/// The store of this number.
+fn store<'c>(number: u32, call: &'c Call<'_>) -> Result<&'c dyn RemoteValues, Status> {
+    let stores: &Stores = call.configuration.kept().ok_or(Status::InternalFailure)?;
+    stores.get(number).map(AsRef::as_ref).ok_or(Status::BadArgument)
+}
+
+/// The answer points into the value, so it is written while that is at hand.
+fn fetch(arguments: &[u8], call: &mut Call<'_>) -> Result<Returned, Status> {
+    let fetch: Fetch<'_> = read(arguments)?;
+    let late = store(fetch.store, call)?.get(call.plugin, &fetch.get);
+    Ok(Returned::Later(Box::pin(async move {
+        let kept = late.await;
+        let answer = kept.as_ref().map(|kept| kept.as_ref().map(entry));
+        // What cannot be encoded is not part of the contract.
+        encode(&answer, Vec::new()).unwrap_or_default().into()
+    })))
+}
+
+fn entry((value, version): &(Bytes, u64)) -> Entry<'_> {
+    Entry { value, version: *version }
+}
+
+struct PutThere;
+
+impl Function for PutThere {
+    type Arguments<'a> = Store<'a>;
+
+    fn call<'a>(&'a self, put: Store<'a>, call: &'a mut Call<'_>) -> Result<Reply<Option<Outcome>>, Status> {
+        Ok(Reply::later(store(put.store, call)?.set(call.plugin, &put.set)))
+    }
+}
+
+struct EraseThere;
+
+impl Function for EraseThere {
+    type Arguments<'a> = Remove<'a>;
+
+    fn call<'a>(&'a self, remove: Remove<'a>, call: &'a mut Call<'_>) -> Result<Reply<Option<bool>>, Status> {
+        Ok(Reply::later(store(remove.store, call)?.delete(call.plugin, &remove.delete)))
     }
 }
