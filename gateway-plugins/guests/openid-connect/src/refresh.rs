@@ -1,7 +1,7 @@
 //! Access tokens that are over are made anew: once for all requests of a session that come meanwhile, in this process, or
 //! on all nodes where they keep sessions together.
 
-use std::time::Duration;
+use std::{iter, time::Duration};
 
 use plugin_sdk::{
     contract,
@@ -36,9 +36,9 @@ pub(crate) enum Refreshed {
 const ASKING: &str = "refreshing";
 const DONE: &str = "refreshed";
 const HELD: &str = "refreshing-for-all";
-/// How often those who wait look, in this process and on a server.
-const LOOK: Duration = Duration::from_millis(20);
-const LOOK_THERE: Duration = Duration::from_millis(50);
+/// The pauses of those who wait: twice as long each time, so that many of them keep nobody from what they wait for.
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+const LONGEST_PAUSE: Duration = Duration::from_millis(160);
 /// Seconds for which a browser may still come with the cookie from before.
 const LATE: u32 = 60;
 /// Seconds until a provider that cannot be asked is asked again.
@@ -49,6 +49,7 @@ impl Openid {
     pub(crate) async fn refresh(&self, client: &Client, session: &Session<'_>) -> Result<Refreshed, Error> {
         let key = random::digest(&format!("{} {}", self.keys.client(), session.refresh_token))?;
         let end = time::now() + self.timeout * 2;
+        let mut pauses = pauses();
         loop {
             if let Some(done) = Refreshed::of(&key)? {
                 return Ok(done);
@@ -69,7 +70,7 @@ impl Openid {
             if time::now() >= end {
                 return Ok(Refreshed::Kept);
             }
-            time::sleep(LOOK).await?;
+            time::sleep(pauses.next().unwrap_or(LONGEST_PAUSE)).await?;
         }
     }
 
@@ -84,6 +85,7 @@ impl Openid {
     ) -> Result<Refreshed, Error> {
         // The lock of a node that has gone away is over before that.
         let end = time::now() + Duration::from_secs(self.patience().into()) + self.timeout;
+        let mut pauses = pauses();
         loop {
             if let Some((done, _)) = kept.get(DONE, key).await? {
                 return Ok(Refreshed::read(&done));
@@ -100,7 +102,7 @@ impl Openid {
             if time::now() >= end {
                 return Ok(Refreshed::Kept);
             }
-            time::sleep(LOOK_THERE).await?;
+            time::sleep(pauses.next().unwrap_or(LONGEST_PAUSE)).await?;
         }
     }
 
@@ -209,6 +211,10 @@ impl Refreshed {
             _ => Self::Over,
         }
     }
+}
+
+fn pauses() -> impl Iterator<Item = Duration> {
+    iter::successors(Some(FIRST_PAUSE), |pause| Some((*pause * 2).min(LONGEST_PAUSE)))
 }
 
 /// Held by whoever asks; given back however that ends.

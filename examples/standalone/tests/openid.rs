@@ -1,0 +1,214 @@
+//! The plugin openid-connect in gateways that run, beside a provider that counts. Sessions of several gateways are in a real
+//! Redis, which the tests start; where a machine has none they say so.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod kit;
+#[path = "openid/provider.rs"]
+mod provider;
+#[path = "../../../gateway-plugins/src/redis/server.rs"]
+#[allow(dead_code, reason = "each test uses its own part")]
+mod server;
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Barrier},
+    thread,
+    time::Duration,
+};
+
+use kit::{Answer, Directory, Gateway, ask, until};
+use provider::Provider;
+use redis::AsyncCommands;
+use rustix::process::Signal;
+use serde_json::Value;
+use server::RedisServer;
+
+/// A file with the plugin on one route, and `more` in its configuration.
+fn file(provider: &Provider, more: &str) -> String {
+    format!(
+        "_format_version: '3.0'
+services:
+- name: shop
+  url: http://{address}/upstream
+  routes:
+  - name: shop
+    paths: [/]
+  plugins:
+  - name: openid-connect
+    config:
+      issuer: http://{address}
+      client_id: [shop]
+      client_secret: [a secret of the client]
+      redirect_uri: ['http://localhost/callback']
+      session_secret: a secret of 32 characters or more
+{more}",
+        address = provider.address
+    )
+}
+
+/// What a browser has of a login: its cookies in one line.
+struct Browser(String);
+
+impl Browser {
+    /// Logs in; the way back may lead to another gateway.
+    fn log_in(provider: &Provider, begin: SocketAddr, end: SocketAddr) -> Self {
+        let sent = get(begin, "/", "");
+        assert_eq!(sent.status, 303, "{}", sent.text);
+        let location = field(&sent, "location").unwrap();
+        let argument = |name: &str| {
+            let mut pairs = location.split(['?', '&']).filter_map(|pair| pair.split_once('='));
+            pairs.find(|(own, _)| *own == name).unwrap().1.to_owned()
+        };
+        provider.state().nonce = argument("nonce");
+        let back = format!("/callback?code=1&state={}", argument("state"));
+        let ended = get(end, &back, &cookies(&sent));
+        assert_eq!(ended.status, 303, "{}", ended.text);
+        Self(cookies(&ended))
+    }
+
+    /// What the upstream is shown as the access token; the status where it is not asked.
+    fn shown(&self, gateway: SocketAddr) -> Result<String, u16> {
+        let answer = get(gateway, "/", &self.0);
+        if answer.status != 200 {
+            return Err(answer.status);
+        }
+        let seen: Value = serde_json::from_str(&answer.text).unwrap();
+        Ok(seen["fields"]["authorization"].as_str().unwrap().to_owned())
+    }
+}
+
+/// A browser goes to a page.
+fn get(gateway: SocketAddr, path: &str, cookies: &str) -> Answer {
+    ask(gateway, "GET", path, &[("Accept", "text/html"), ("Cookie", cookies)], "").unwrap()
+}
+
+/// The value of a field as it was written: the kit's heads are in small letters, and these values matter.
+fn field<'a>(answer: &'a Answer, name: &str) -> Option<&'a str> {
+    answer.fields().find(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+}
+
+/// The cookies that an answer sets, and does not take away.
+fn cookies(answer: &Answer) -> String {
+    let set = answer.fields().filter(|(name, _)| name.eq_ignore_ascii_case("set-cookie"));
+    let set = set.filter(|(_, value)| !value.contains("Max-Age=0"));
+    set.filter_map(|(_, value)| value.split(';').next()).collect::<Vec<_>>().join("; ")
+}
+
+fn in_redis(redis: &RedisServer) -> String {
+    format!(
+        "      session_storage: redis
+      session_redis_host: 127.0.0.1
+      session_redis_port: {}
+      session_redis_prefix: shop
+",
+        redis.port
+    )
+}
+
+/// Each browser of a thousand asks one of two gateways at the same moment.
+const MANY: usize = 1_000;
+
+#[test]
+fn a_thousand_requests_over_two_gateways_make_one_refresh() {
+    let Some(redis) = RedisServer::start(&[]) else { return };
+    let (provider, directory) = (Provider::start(), Directory::new());
+    let kong = directory.put("kong.yml", &file(&provider, &in_redis(&redis)));
+    let gateways = [Gateway::start(&[&kong]), Gateway::start(&[&kong])];
+    let [one, other] = gateways.each_ref().map(|gateway| gateway.address);
+    provider.state().lifetime = 1;
+    let browser = Arc::new(Browser::log_in(&provider, one, other));
+    thread::sleep(Duration::from_millis(1_100));
+    {
+        let mut state = provider.state();
+        (state.lifetime, state.slow) = (300, Duration::from_millis(500));
+    }
+    let together = Arc::new(Barrier::new(MANY));
+    let threads: Vec<_> = (0..MANY)
+        .map(|at| {
+            let (browser, together) = (Arc::clone(&browser), Arc::clone(&together));
+            let run = move || {
+                together.wait();
+                browser.shown([one, other][at % 2])
+            };
+            thread::Builder::new().stack_size(128 << 10).spawn(run).unwrap()
+        })
+        .collect();
+    let shown: Vec<_> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
+    let renewed = shown.iter().filter(|shown| shown.as_deref() == Ok("Bearer access-2")).count();
+    assert_eq!(renewed, MANY, "{:?}", shown.iter().find(|shown| shown.as_deref() != Ok("Bearer access-2")));
+    assert_eq!(provider.state().refreshed(), (1, 0));
+    // From then on it is in the session itself.
+    assert_eq!(browser.shown(one), browser.shown(other));
+    assert_eq!(provider.state().refreshes, 1);
+    nothing_of_it_is_in_the_open(&redis);
+}
+
+/// Who reads the server finds no token and no name.
+fn nothing_of_it_is_in_the_open(redis: &RedisServer) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut connection = redis.other().await;
+        let keys: Vec<String> = connection.keys("*").await.unwrap();
+        assert!(
+            !keys.is_empty() && keys.iter().all(|key| key.starts_with("shop:kv/openid-connect/")),
+            "{keys:?}"
+        );
+        for key in keys {
+            let value: Vec<u8> = connection.get(&key).await.unwrap();
+            let text = format!("{key} {}", String::from_utf8_lossy(&value));
+            assert!(["alice", "access-", "refresh-", "eyJ"].iter().all(|open| !text.contains(open)), "{key}");
+            assert!(connection.ttl::<_, i64>(&key).await.unwrap() > 0, "{key} ends");
+        }
+    });
+}
+
+#[test]
+fn a_gateway_that_dies_in_a_refresh_holds_the_others_up_for_as_long_as_its_lock() {
+    let Some(redis) = RedisServer::start(&[]) else { return };
+    let (provider, directory) = (Provider::start(), Directory::new());
+    let soon = in_redis(&redis) + "      timeout: 1000\n";
+    let kong = directory.put("kong.yml", &file(&provider, &soon));
+    let (one, other) = (Gateway::start(&[&kong]), Gateway::start(&[&kong]));
+    provider.state().lifetime = 1;
+    let browser = Browser::log_in(&provider, one.address, one.address);
+    thread::sleep(Duration::from_millis(1_100));
+    {
+        let mut state = provider.state();
+        (state.lifetime, state.slow) = (300, Duration::from_secs(20));
+    }
+    let (address, cookies) = (one.address, browser.0.clone());
+    let dying = thread::spawn(move || ask(address, "GET", "/", &[("Cookie", &cookies)], ""));
+    until("the provider is asked", || provider.state().refreshes == 1);
+    one.signal(Signal::KILL);
+    assert!(dying.join().unwrap().is_none());
+    // The provider has not taken the refresh token yet, so to say.
+    {
+        let mut state = provider.state();
+        state.slow = Duration::ZERO;
+        state.give_back("refresh-1");
+    }
+    assert_eq!(browser.shown(other.address).as_deref(), Ok("Bearer access-2"));
+    assert_eq!(provider.state().refreshed(), (2, 0));
+}
+
+#[test]
+fn while_redis_is_down_sessions_are_not_taken_for_nobodys() {
+    let Some(mut redis) = RedisServer::start(&[]) else { return };
+    let (provider, directory) = (Provider::start(), Directory::new());
+    let kong = directory.put("kong.yml", &file(&provider, &in_redis(&redis)));
+    let gateway = Gateway::start(&[&kong]);
+    let browser = Browser::log_in(&provider, gateway.address, gateway.address);
+    assert!(browser.shown(gateway.address).is_ok());
+    redis.kill();
+    for _ in 0..3 {
+        assert_eq!(browser.shown(gateway.address), Err(503));
+    }
+    let bearer = format!("Bearer {}", provider.token(&serde_json::json!({ "aud": "api" })));
+    let program = ask(gateway.address, "GET", "/", &[("Authorization", &bearer)], "").unwrap();
+    assert_eq!(program.status, 200, "{}", program.text);
+    redis.restart();
+    // What it held is gone with it: a login, and no error.
+    until("it is used again", || browser.shown(gateway.address) == Err(303));
+    let again = Browser::log_in(&provider, gateway.address, gateway.address);
+    assert!(again.shown(gateway.address).is_ok());
+}
