@@ -16,11 +16,12 @@ use std::{
     time::Duration,
 };
 
-use kit::{Answer, Directory, Gateway, ask, until};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use kit::{Answer, Directory, Gateway, ask, command, until};
 use provider::Provider;
 use redis::AsyncCommands;
 use rustix::process::Signal;
-use serde_json::Value;
+use serde_json::{Value, json};
 use server::RedisServer;
 
 /// A file with the plugin on one route, and `more` in its configuration.
@@ -203,7 +204,7 @@ fn while_redis_is_down_sessions_are_not_taken_for_nobodys() {
     for _ in 0..3 {
         assert_eq!(browser.shown(gateway.address), Err(503));
     }
-    let bearer = format!("Bearer {}", provider.token(&serde_json::json!({ "aud": "api" })));
+    let bearer = format!("Bearer {}", provider.token(&json!({ "aud": "api" })));
     let program = ask(gateway.address, "GET", "/", &[("Authorization", &bearer)], "").unwrap();
     assert_eq!(program.status, 200, "{}", program.text);
     redis.restart();
@@ -211,4 +212,177 @@ fn while_redis_is_down_sessions_are_not_taken_for_nobodys() {
     until("it is used again", || browser.shown(gateway.address) == Err(303));
     let again = Browser::log_in(&provider, gateway.address, gateway.address);
     assert!(again.shown(gateway.address).is_ok());
+}
+
+/// A program brings an access token.
+fn bring(gateway: SocketAddr, path: &str, token: &str) -> Answer {
+    ask(gateway, "GET", path, &[("Authorization", &format!("Bearer {token}"))], "").unwrap()
+}
+
+#[test]
+fn a_claim_names_the_consumer_that_acls_limits_and_scoped_plugins_are_for() {
+    let (provider, directory) = (Provider::start(), Directory::new());
+    let more = "      consumer_claim: [preferred_username]
+  - name: acl
+    config: {allow: [buyers]}
+  - name: rate-limiting
+    config: {year: 1000}
+consumers:
+- username: alice
+  custom_id: a-1
+  acls: [{group: buyers}]
+  plugins:
+  - name: rate-limiting
+    config: {year: 2}
+  - name: response-transformer
+    config: {add: {headers: ['x-tier:gold']}}
+- username: carol
+  acls: [{group: buyers}]
+- username: bob
+";
+    let gateway = Gateway::start(&[&directory.put("kong.yml", &file(&provider, more))]);
+    let ask = |name: &str| {
+        let token = provider.token(&json!({ "aud": "api", "preferred_username": name }));
+        bring(gateway.address, "/", &token)
+    };
+    let [first, second, third] = [ask("alice"), ask("alice"), ask("alice")];
+    assert_eq!((first.status, second.status, third.status), (200, 200, 429));
+    assert_eq!((field(&first, "x-ratelimit-limit-year"), field(&first, "x-tier")), (Some("2"), Some("gold")));
+    let seen: Value = serde_json::from_str(&first.text).unwrap();
+    assert_eq!(seen["fields"]["x-consumer-username"], "alice");
+    assert_eq!(seen["fields"]["x-consumer-groups"], "buyers");
+    let carol = ask("carol");
+    assert_eq!((field(&carol, "x-ratelimit-limit-year"), field(&carol, "x-tier")), (Some("1000"), None));
+    assert_eq!((ask("bob").status, ask("mallory").status), (403, 403));
+    // A session of hers is her, too.
+    provider.state().claims = json!({ "preferred_username": "carol" });
+    let browser = Browser::log_in(&provider, gateway.address, gateway.address);
+    let seen: Value = serde_json::from_str(&get(gateway.address, "/", &browser.0).text).unwrap();
+    assert_eq!(seen["fields"]["x-consumer-username"], "carol");
+}
+
+#[test]
+fn several_providers_and_clients_share_a_gateway_and_nothing_else() {
+    let (one, other, directory) = (Provider::start(), Provider::start(), Directory::new());
+    let service = |name: &str, provider: &Provider, client: &str| {
+        format!(
+            "- name: {name}
+  url: http://{address}/upstream
+  routes: [{{name: {name}, paths: [/{name}]}}]
+  plugins:
+  - name: openid-connect
+    config:
+      issuer: http://{address}
+      client_id: [{client}]
+      client_secret: [of {client}]
+      redirect_uri: ['http://localhost/{name}/callback']
+      session_secret: a secret of 32 characters or more
+      session_cookie_name: {name}
+",
+            address = provider.address
+        )
+    };
+    let services =
+        [service("a", &one, "shop"), service("b", &other, "shop"), service("c", &one, "stock")].concat();
+    let kong = format!("_format_version: '3.0'\nservices:\n{services}");
+    let gateway = Gateway::start(&[&directory.put("kong.yml", &kong)]);
+    let token = |provider: &Provider| provider.token(&json!({ "aud": "api" }));
+    for (path, provider, status) in
+        [("/a", &one, 200), ("/b", &other, 200), ("/c", &one, 200), ("/a", &other, 401), ("/b", &one, 401)]
+    {
+        assert_eq!(bring(gateway.address, path, &token(provider)).status, status, "{path}");
+    }
+    let sent = get(gateway.address, "/a", "");
+    let location = field(&sent, "location").unwrap();
+    let argument = |name: &str| location.split(['?', '&']).find_map(|pair| pair.strip_prefix(name)).unwrap();
+    one.state().nonce = argument("nonce=").to_owned();
+    let back = format!("callback?code=1&state={}", argument("state="));
+    // Not with another client's way back, nor with another provider's.
+    for elsewhere in ["/b", "/c"] {
+        assert_eq!(get(gateway.address, &format!("{elsewhere}/{back}"), &cookies(&sent)).status, 400);
+    }
+    let session = cookies(&get(gateway.address, &format!("/a/{back}"), &cookies(&sent)));
+    assert_eq!(get(gateway.address, "/a", &session).status, 200);
+    // Nor is a session good under another client's name.
+    let (_, value) = session.split_once('=').unwrap();
+    for elsewhere in ["b", "c"] {
+        let renamed = format!("__Host-{elsewhere}={value}");
+        assert_eq!(get(gateway.address, &format!("/{elsewhere}"), &renamed).status, 303);
+    }
+}
+
+#[test]
+fn behind_something_that_ends_tls_users_come_back_to_where_they_were() {
+    let (provider, directory) = (Provider::start(), Directory::new());
+    let text = file(&provider, "").replace("      redirect_uri: ['http://localhost/callback']\n", "");
+    let kong = directory.put("kong.yml", &text);
+    let told = [
+        ("Accept", "text/html"),
+        ("X-Forwarded-Proto", "https"),
+        ("X-Forwarded-Host", "shop.example"),
+        ("X-Forwarded-Port", "443"),
+    ];
+    for (trusted, wanted) in [
+        ("127.0.0.0/8", "https%3A%2F%2Fshop.example%2Fpage"),
+        ("10.0.0.0/8", "http%3A%2F%2Flocalhost%2Fpage"),
+    ] {
+        let mut gateway = command(&[&kong, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
+        gateway.env("GATEWAY_TRUSTED_IPS", trusted);
+        let gateway = Gateway::spawn(gateway);
+        let sent = ask(gateway.address, "GET", "/page", &told, "").unwrap();
+        let location = field(&sent, "location").unwrap();
+        assert!(location.contains(&format!("redirect_uri={wanted}&")), "{trusted}: {location}");
+        assert!(cookies(&sent).starts_with("__Host-authorization-"), "browsers see TLS");
+    }
+}
+
+#[test]
+fn what_is_known_goes_on_while_the_provider_is_down() {
+    let (provider, directory) = (Provider::start(), Directory::new());
+    let kong = directory.put("kong.yml", &file(&provider, ""));
+    let gateway = Gateway::start(&[&kong]);
+    provider.state().lifetime = 1;
+    let browser = Browser::log_in(&provider, gateway.address, gateway.address);
+    let token = provider.token(&json!({ "aud": "api" }));
+    assert_eq!(bring(gateway.address, "/", &token).status, 200);
+    provider.state().down = true;
+    thread::sleep(Duration::from_millis(1_100));
+    // One that never came before, too: its keys are known.
+    let fresh = provider.token(&json!({ "aud": "api", "jti": "fresh" }));
+    for _ in 0..3 {
+        assert_eq!(bring(gateway.address, "/", &token).status, 200);
+        assert_eq!(bring(gateway.address, "/", &fresh).status, 200);
+        assert_eq!(browser.shown(gateway.address).as_deref(), Ok("Bearer access-1"), "with the token it has");
+    }
+    let late = Gateway::start(&[&kong]);
+    let answer = get(late.address, "/", "");
+    assert_eq!((answer.status, field(&answer, "retry-after")), (503, Some("5")));
+    assert!(!answer.text.contains("secret") && !answer.text.contains("127.0.0.1"), "{}", answer.text);
+    assert_eq!(bring(late.address, "/", &token).status, 503);
+    // What no provider's word would make good.
+    assert_eq!(bring(late.address, "/", "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhIn0.").status, 401);
+    provider.state().down = false;
+    until("logins begin again", || get(late.address, "/", "").status == 303);
+    until("tokens are admitted again", || bring(late.address, "/", &token).status == 200);
+    until("sessions are refreshed again", || {
+        browser.shown(gateway.address).as_deref() == Ok("Bearer access-2")
+    });
+}
+
+#[test]
+fn the_upstream_is_told_what_the_provider_says_of_the_user() {
+    let (provider, directory) = (Provider::start(), Directory::new());
+    let more = "      search_user_info: true
+      upstream_user_info_header: x-user-info
+      upstream_headers_claims: [email]
+      upstream_headers_names: [x-email]
+";
+    let gateway = Gateway::start(&[&directory.put("kong.yml", &file(&provider, more))]);
+    let browser = Browser::log_in(&provider, gateway.address, gateway.address);
+    let seen: Value = serde_json::from_str(&get(gateway.address, "/", &browser.0).text).unwrap();
+    assert_eq!(seen["fields"]["x-email"], "alice@example.com");
+    let told = STANDARD.decode(seen["fields"]["x-user-info"].as_str().unwrap()).unwrap();
+    let told: Value = serde_json::from_slice(&told).unwrap();
+    assert_eq!(told, json!({ "sub": "alice", "email": "alice@example.com" }));
+    assert_eq!(provider.state().asked["/userinfo"], 1);
 }

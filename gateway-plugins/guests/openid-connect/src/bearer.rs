@@ -2,6 +2,7 @@
 
 use std::{cell::RefCell, collections::HashMap, rc::Rc};
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use plugin_sdk::{
     Only as Field, form,
     jwt::{Judged, Refusal},
@@ -180,7 +181,14 @@ impl Openid {
 
     /// The same where somebody has to be asked.
     pub(crate) async fn bearer(&self, token: &str) -> Result<Rc<Identity>, Refused> {
-        let provider = self.discovery.provider().await.ok_or(Refused::Unavailable)?;
+        let Some(provider) = self.discovery.provider().await else {
+            // What nobody's word makes good is not good while nobody can be asked either.
+            return Err(if self.is_jwt(token) && !is_signed(token) {
+                Refused::Token
+            } else {
+                Refused::Unavailable
+            });
+        };
         if self.is_jwt(token) {
             let judged = provider.access_tokens.verify(token, |judged| self.judged(token, judged));
             return judged.await.map_err(|error| {
@@ -263,6 +271,14 @@ impl Openid {
             && end.is_none_or(|end| now < end + leeway)
             && begin.is_none_or(|begin| now + leeway >= begin)
     }
+}
+
+/// Whether a JWT says that it is signed by a key of the provider's.
+fn is_signed(token: &str) -> bool {
+    let header = token.split('.').next().and_then(|header| URL_SAFE_NO_PAD.decode(header).ok());
+    let header: Option<Value> = header.and_then(|header| serde_json::from_slice(&header).ok());
+    let algorithm = header.as_ref().and_then(|header| header.get("alg")?.as_str());
+    algorithm.is_some_and(|name| ["RS", "PS", "ES", "Ed"].iter().any(|kind| name.starts_with(kind)))
 }
 
 #[cfg(test)]

@@ -197,6 +197,40 @@ pub struct Config {
     /// Seconds that a session lasts, at most.
     #[field(default = 86_400, between = (1, 31_536_000))]
     pub(crate) session_absolute_timeout: u32,
+    /// Whether certificates are verified, as they always are.
+    #[field(default = true)]
+    ssl_verify: bool,
+    /// Whether scripts cannot read the session's cookie, as they never can.
+    #[field(default = true)]
+    session_cookie_http_only: bool,
+    /// The same for the cookies of logins.
+    #[field(default = true)]
+    authorization_cookie_http_only: bool,
+    /// Whether the nonce of a login is verified, as it always is.
+    #[field(default = true)]
+    verify_nonce: bool,
+    /// Whether the claims of tokens are verified, as they always are.
+    #[field(default = true)]
+    verify_claims: bool,
+    /// Whether signatures are verified, as they always are.
+    #[field(default = true)]
+    verify_signature: bool,
+    /// How the provider answers a login.
+    #[field(default = "query", one_of = ["query"])]
+    #[expect(dead_code, reason = "it has one value")]
+    response_mode: String,
+    /// What it answers.
+    #[field(default = ["code"], one_of = ["code"])]
+    #[expect(dead_code, reason = "it has one value")]
+    response_type: Vec<String>,
+    /// What comes after a login.
+    #[field(default = "redirect", one_of = ["redirect"])]
+    #[expect(dead_code, reason = "it has one value")]
+    login_action: String,
+    /// After which methods.
+    #[field(default = ["authorization_code"], one_of = ["authorization_code"])]
+    #[expect(dead_code, reason = "it has one value")]
+    login_methods: Vec<String>,
     /// Where sessions are: in the cookie; or in this process, or on a Redis server, with their name in the cookie.
     #[field(default = "cookie", one_of = ["cookie", "local", "redis"])]
     pub(crate) session_storage: String,
@@ -224,6 +258,25 @@ pub struct Config {
     /// The path at which the provider tells of logouts (back-channel logout).
     #[field(format = "path")]
     pub(crate) backchannel_logout_path: Option<String>,
+}
+
+impl Config {
+    /// What Kong's plugin can do without, and this one does not.
+    ///
+    /// # Errors
+    /// The field that would switch it off.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let always = [
+            ("ssl_verify", self.ssl_verify),
+            ("session_cookie_http_only", self.session_cookie_http_only),
+            ("authorization_cookie_http_only", self.authorization_cookie_http_only),
+            ("verify_nonce", self.verify_nonce),
+            ("verify_claims", self.verify_claims),
+            ("verify_signature", self.verify_signature),
+        ];
+        let off = always.into_iter().find(|(_, on)| !on);
+        off.map_or(Ok(()), |(name, _)| Err(format!("{name}: it is always on")))
+    }
 }
 
 /// A Redis server.

@@ -94,6 +94,7 @@ enum Step {
 )]
 impl Openid {
     fn configure(config: Config) -> Result<Self, String> {
+        config.check()?;
         let method = |name: &str| config.auth_methods.iter().any(|own| own == name);
         let client = Client::new(&config)?;
         let logs_in = method("authorization_code") && client.is_some();
