@@ -10,7 +10,9 @@ mod provider;
 mod server;
 
 use std::{
+    fs,
     net::SocketAddr,
+    path::Path,
     sync::{Arc, Barrier},
     thread,
     time::Duration,
@@ -212,6 +214,24 @@ fn while_redis_is_down_sessions_are_not_taken_for_nobodys() {
     until("it is used again", || browser.shown(gateway.address) == Err(303));
     let again = Browser::log_in(&provider, gateway.address, gateway.address);
     assert!(again.shown(gateway.address).is_ok());
+}
+
+#[test]
+fn every_example_of_the_page_passes_the_check() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/plugins/openid-connect.md");
+    let page = fs::read_to_string(page).unwrap();
+    let directory = Directory::new();
+    let examples: Vec<_> =
+        page.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    assert!(examples.len() >= 6, "one of its own, and one for each provider");
+    for example in examples {
+        let mut check = command(&["check", &directory.put("kong.yml", example)]);
+        check
+            .env("OIDC_CLIENT_SECRET", "a secret")
+            .env("OIDC_SESSION_SECRET", "a secret of 32 characters, or more");
+        let said = check.output().unwrap();
+        assert!(said.status.success(), "{}\n{example}", String::from_utf8_lossy(&said.stderr));
+    }
 }
 
 /// A program brings an access token.
