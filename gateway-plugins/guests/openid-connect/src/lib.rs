@@ -2,7 +2,8 @@
 //!
 //! `config` is what the operator says. `provider` is who is asked, `token` asks. `login` sends users there, `callback` takes
 //! them back (`id_token`), `session` keeps them (`kept`), `refresh` renews what they have, `logout` ends it. `bearer` admits programs.
-//! `identity` is what all of it comes to; `cookies`, `sealed`, `claims`, `client`, `random` and `refusal` are the tools.
+//! `identity` is what all of it comes to; `cookies`, `sealed`, `known`, `claims`, `client`,
+//! `random` and `refusal` are the tools.
 
 mod bearer;
 mod callback;
@@ -13,6 +14,7 @@ mod cookies;
 mod id_token;
 mod identity;
 mod kept;
+mod known;
 mod login;
 mod logout;
 mod provider;
@@ -217,15 +219,18 @@ impl Openid {
     /// What a session's cookie comes to; nothing where there is none that counts.
     fn session_step(&self, request: &mut Request, jar: Jar<'_>) -> Result<Option<Step>, Error> {
         let now = time::now().as_secs();
-        let found = match self.keeps.then(|| self.sessions.look(&self.keys, jar, now)).transpose()? {
+        let found = match self.keeps.then(|| self.sessions.look(&self.keys, jar)).transpose()? {
             None | Some(Look::Nothing) => return Ok(None),
             Some(Look::Ask(name)) => return Ok(Some(Step::Left(Job::Session(name)))),
             Some(Look::Found(found)) => found,
         };
-        let Some(session) = found.session() else { return Ok(None) };
+        let Some(session) = self.sessions.alive(&self.keys, &found, now)? else { return Ok(None) };
         match self.state(&session, now) {
             State::Over => Ok(None),
-            State::Renew => Ok(Some(Step::Left(Job::Refresh(found)))),
+            State::Renew => {
+                drop(session);
+                Ok(Some(Step::Left(Job::Refresh(found))))
+            }
             State::Good => Ok(Some(Step::Done(self.admit_session(request, &session, &[], jar)))),
             State::Due => {
                 let cookies = self.sessions.write_now(&self.keys, &used(session, now)?, &found, jar)?;

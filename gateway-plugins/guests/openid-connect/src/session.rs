@@ -17,6 +17,7 @@ use crate::{
     id_token,
     identity::Identity,
     kept::Kept,
+    known::Known,
     random,
     refusal::Refused,
     sealed::Keys,
@@ -51,7 +52,7 @@ pub(crate) struct Session<'s> {
 /// The bytes of a session that is there.
 #[derive(Debug)]
 pub(crate) struct Found {
-    pub(crate) bytes: Vec<u8>,
+    pub(crate) bytes: Rc<[u8]>,
     /// Where it is kept: the digest of the cookie's value, and which version it is; none where it is in the cookie.
     kept: Option<(String, u64)>,
 }
@@ -69,6 +70,8 @@ pub(crate) struct Sessions {
     scope: Scope,
     /// Whether they are in the cookie, and not beside it.
     sealed: bool,
+    /// What is in cookies that came before.
+    opened: Known<[u8]>,
     /// Where they are otherwise, and what belongs to them.
     pub(crate) kept: Kept,
     idle: u64,
@@ -108,6 +111,7 @@ impl Sessions {
             cookie: scope.name(&config.session_cookie_name),
             scope,
             sealed: config.session_storage == "cookie",
+            opened: Known::default(),
             kept: kept(config, keys)?,
             idle: idle.into(),
             absolute: config.session_absolute_timeout,
@@ -118,32 +122,46 @@ impl Sessions {
 
     /// The session of a request, if it has one that counts.
     pub(crate) async fn find(&self, keys: &Keys, jar: Jar<'_>, now: u64) -> Result<Option<Found>, Error> {
-        match self.look(keys, jar, now)? {
+        match self.look(keys, jar)? {
             Look::Nothing => Ok(None),
-            Look::Found(found) => Ok(Some(found)),
+            Look::Found(found) => {
+                let alive = self.alive(keys, &found, now)?.is_some();
+                Ok(alive.then_some(found))
+            }
             Look::Ask(name) => self.ask(keys, name, now).await,
         }
     }
 
-    /// The same as far as nobody has to be asked.
-    pub(crate) fn look(&self, keys: &Keys, jar: Jar<'_>, now: u64) -> Result<Look, Error> {
+    /// The same as far as nobody has to be asked. Whether it counts, [`alive`](Self::alive) says.
+    pub(crate) fn look(&self, keys: &Keys, jar: Jar<'_>) -> Result<Look, Error> {
         let Some(value) = jar.whole(&self.cookie) else { return Ok(Look::Nothing) };
         let found = if self.sealed {
-            let bytes = keys.open(PURPOSE, &value, |plain| Some(plain.to_vec()))?;
-            bytes.map(|bytes| Found { bytes, kept: None })
+            self.open(keys, &value)?.map(|bytes| Found { bytes, kept: None })
         } else {
             let key = random::digest(&value)?;
             if matches!(self.kept, Kept::There(..)) {
                 return Ok(Look::Ask(key));
             }
-            kv::get(SESSIONS, &key)?.map(|(bytes, version)| Found { bytes, kept: Some((key, version)) })
+            let kept = kv::get(SESSIONS, &key)?;
+            kept.map(|(bytes, version)| Found { bytes: bytes.into(), kept: Some((key, version)) })
         };
-        let Some(found) = found else {
-            unknown();
-            return Ok(Look::Nothing);
-        };
-        let alive = found.session().map_or(Ok(false), |session| self.is_alive(keys, &session, now))?;
-        Ok(if alive { Look::Found(found) } else { Look::Nothing })
+        Ok(found.map_or_else(
+            || {
+                unknown();
+                Look::Nothing
+            },
+            Look::Found,
+        ))
+    }
+
+    /// What is in a cookie.
+    fn open(&self, keys: &Keys, value: &str) -> Result<Option<Rc<[u8]>>, Error> {
+        if let Some(known) = self.opened.get(value) {
+            return Ok(Some(known));
+        }
+        let bytes = keys.open(PURPOSE, value, |plain| Some(Rc::from(plain)))?;
+        bytes.iter().for_each(|bytes| self.opened.put(value, bytes));
+        Ok(bytes)
     }
 
     /// A session that a server has.
@@ -152,7 +170,7 @@ impl Sessions {
             unknown();
             return Ok(None);
         };
-        let found = Found { bytes, kept: Some((name, version)) };
+        let found = Found { bytes: bytes.into(), kept: Some((name, version)) };
         let Some(session) = found.session().filter(|session| self.is_in_time(session, now)) else {
             return Ok(None);
         };
@@ -166,17 +184,26 @@ impl Sessions {
         now < session.begun + u64::from(self.absolute) && now < session.used + self.idle
     }
 
-    fn is_alive(&self, keys: &Keys, session: &Session<'_>, now: u64) -> Result<bool, Error> {
-        if !self.is_in_time(session, now) || kv::get(ENDED, session.name)?.is_some() {
-            return Ok(false);
+    /// A session that is not on a server, if it counts.
+    pub(crate) fn alive<'f>(
+        &self,
+        keys: &Keys,
+        found: &'f Found,
+        now: u64,
+    ) -> Result<Option<Session<'f>>, Error> {
+        let Some(session) = found.session().filter(|session| self.is_in_time(session, now)) else {
+            return Ok(None);
+        };
+        if kv::get(ENDED, session.name)?.is_some() {
+            return Ok(None);
         }
-        for whose in self.logouts(keys, session).iter().flatten() {
+        for whose in self.logouts(keys, &session).iter().flatten() {
             let told = kv::get(LOGGED_OUT, whose)?;
-            if is_over(session, told.as_ref().map(|(time, _)| time.as_slice())) {
-                return Ok(false);
+            if is_over(&session, told.as_ref().map(|(time, _)| time.as_slice())) {
+                return Ok(None);
             }
         }
-        Ok(true)
+        Ok(Some(session))
     }
 
     /// The logouts that end a session, if the provider tells of any: of its own, and of all of its user's.
