@@ -169,7 +169,7 @@ fn nothing_of_it_is_in_the_open(redis: &RedisServer) {
 fn a_gateway_that_dies_in_a_refresh_holds_the_others_up_for_as_long_as_its_lock() {
     let Some(redis) = RedisServer::start(&[]) else { return };
     let (provider, directory) = (Provider::start(), Directory::new());
-    let soon = in_redis(&redis) + "      timeout: 1000\n";
+    let soon = in_redis(&redis) + "      timeout: 3000\n";
     let kong = directory.put("kong.yml", &file(&provider, &soon));
     let (one, other) = (Gateway::start(&[&kong]), Gateway::start(&[&kong]));
     provider.state().lifetime = 1;

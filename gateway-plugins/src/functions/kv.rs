@@ -104,3 +104,69 @@ impl Function for EraseThere {
         Ok(Reply::later(store(remove.store, call)?.delete(call.plugin, &remove.delete)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use plugin_contract::{
+        Call as _,
+        kv::{Delete, Entry, Fetch, Get, Only, Open, Outcome, Remove, Set, Store},
+    };
+
+    use super::register;
+    use crate::{
+        ForeignFunction, Status,
+        functions::testing::{Plugin, answer},
+        redis::{server::RedisServer, tests::redis},
+        services::Services,
+    };
+
+    /// A function by its name.
+    #[derive(Clone, Copy)]
+    struct Named(&'static Services, &'static str);
+
+    impl ForeignFunction for Named {
+        fn call(&self, arguments: &[u8], call: &mut crate::Call<'_>) -> Result<crate::Returned, Status> {
+            self.0.function(self.1.as_bytes()).unwrap().call(arguments, call)
+        }
+    }
+
+    fn functions() -> &'static Services {
+        let mut services = Services::new(Plugin::default().sources);
+        register(&mut services);
+        Box::leak(Box::new(services))
+    }
+
+    const GET: Get<'_> = Get { namespace: "n", key: "k" };
+    const SET: Set<'_> = Set { namespace: "n", key: "k", value: b"v", ttl: Some(60), only: Only::Absent };
+
+    #[tokio::test]
+    async fn a_store_on_a_server_is_used_by_its_number() {
+        let Some(server) = RedisServer::start(&[]) else { return };
+        let (all, plugin) = (functions(), Plugin::default());
+        let open = Open { redis: redis(server.port), prefix: "a" };
+        let made = plugin.ask(Named(all, Open::NAME), &open).await.unwrap();
+        let store: u32 = answer(&made);
+        let set = plugin.ask(Named(all, Store::NAME), &Store { store, set: SET }).await.unwrap();
+        let Some(Outcome::Done(version)) = answer(&set) else { panic!("{set:?}") };
+        let fetched = plugin.ask(Named(all, Fetch::NAME), &Fetch { store, get: GET }).await.unwrap();
+        assert_eq!(answer::<Option<Option<Entry<'_>>>>(&fetched), Some(Some(Entry { value: b"v", version })));
+        let delete = Delete { namespace: "n", key: "k", only: Only::Version(version) };
+        let removed = plugin.ask(Named(all, Remove::NAME), &Remove { store, delete }).await.unwrap();
+        assert_eq!(answer::<Option<bool>>(&removed), Some(true));
+    }
+
+    #[tokio::test]
+    async fn arguments_that_are_none_are_refused() {
+        let (all, plugin) = (functions(), Plugin::default());
+        for store in [7, u32::MAX] {
+            let unknown = plugin.ask(Named(all, Fetch::NAME), &Fetch { store, get: GET }).await;
+            assert_eq!(unknown, Err(Status::BadArgument));
+        }
+        // Nobody listens there: calls get no answer.
+        plugin.torment(Named(all, Open::NAME), &Open { redis: redis(1), prefix: "a" }).await;
+        plugin.torment(Named(all, Fetch::NAME), &Fetch { store: 0, get: GET }).await;
+        plugin.torment(Named(all, Store::NAME), &Store { store: 0, set: SET }).await;
+        let delete = Delete { namespace: "n", key: "k", only: Only::Always };
+        plugin.torment(Named(all, Remove::NAME), &Remove { store: 0, delete }).await;
+    }
+}
