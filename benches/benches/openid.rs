@@ -15,7 +15,7 @@ use std::{
     cell::Cell,
     hint::black_box,
     sync::{Arc, Mutex},
-    time::{Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use aws_lc_rs::{
@@ -28,7 +28,7 @@ use gateway_core::{
     Body, ConnectInfo,
     plugin::{Configured, Exchange, Flow, Handler, Plugin},
 };
-use gateway_plugins::{Area, Calling, Engine, Upstreams, WasmPlugin};
+use gateway_plugins::{Area, Calling, Engine, Limits, Upstreams, WasmPlugin};
 use http::{
     HeaderValue, Request, Response,
     header::{AUTHORIZATION, COOKIE, LOCATION, SET_COOKIE},
@@ -90,7 +90,11 @@ impl Upstreams for Provider {
 fn handler(provider: &Arc<Provider>) -> Arc<dyn Handler> {
     let module = include_bytes!("../../gateway-plugins/bundled/openid-connect.wasm");
     let engine = Engine::new().expect("an engine");
-    let builder = WasmPlugin::described(module).expect("a plugin").grant(Area::ALL);
+    let mut limits = Limits::default();
+    // A counter of instructions is slow, and none of a guest's business.
+    (limits.entry_cpu, limits.entry_wall) = (Duration::from_secs(60), Duration::from_secs(60));
+    (limits.configure_cpu, limits.configure_wall) = (limits.entry_cpu, limits.entry_wall);
+    let builder = WasmPlugin::described(module).expect("a plugin").grant(Area::ALL).limits(limits);
     let builder = builder.upstreams(Arc::clone(provider) as _, [ISSUER]);
     let plugin = builder.bytes(&engine, module).expect("it loads");
     let config = json!({
