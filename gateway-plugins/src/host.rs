@@ -73,7 +73,8 @@ pub(crate) struct Host {
     /// Where foreign functions write their answers.
     pub(crate) answer: Vec<u8>,
     pub(crate) names: Names,
-    /// Callouts and other work under way; it ends with the instance.
+    /// Callouts under way, and other work; both end with the instance.
+    callouts: JoinSet<()>,
     tasks: JoinSet<()>,
     /// Contexts that were given more time and have had it.
     pub(crate) finished: Vec<u32>,
@@ -215,6 +216,7 @@ impl Host {
             log_lines: limits.log_lines,
             complaint: None,
             entries: 0,
+            callouts: JoinSet::new(),
             tasks: JoinSet::new(),
             finished: Vec::new(),
             last_context: 0,
@@ -253,31 +255,43 @@ impl Host {
         self.last_token
     }
 
+    /// Sends a callout, which brings the effective context an event in the end.
+    pub(crate) fn spawn_callout(
+        &mut self,
+        work: impl Future<Output = Event> + Send + 'static,
+    ) -> Result<(), Status> {
+        let Some(work) = self.eventful(work)? else { return Ok(()) };
+        spawn(&mut self.callouts, self.runtime.limits.callouts, work)
+    }
+
     /// Does work beside the callback, which brings the effective context an event in the end.
     pub(crate) fn spawn_event(
         &mut self,
         work: impl Future<Output = Event> + Send + 'static,
     ) -> Result<(), Status> {
-        let Home::Worker(worker, life) = self.home.clone() else { return Ok(()) };
-        let context = self.effective;
-        let root = self.root_of(context).ok_or(Status::BadArgument)?;
-        self.spawn(async move {
-            let event = work.await;
-            if let Some(worker) = worker.upgrade() {
-                worker.deliver(life, (context, root), event);
-            }
-        })
+        let Some(work) = self.eventful(work)? else { return Ok(()) };
+        self.spawn(work)
     }
 
     /// Does work beside the callback. It ends with the instance.
     pub(crate) fn spawn(&mut self, work: impl Future<Output = ()> + Send + 'static) -> Result<(), Status> {
-        while self.tasks.try_join_next().is_some() {}
-        let runtime = Handle::try_current().map_err(|_| Status::InternalFailure)?;
-        if self.tasks.len() >= self.runtime.limits.callouts {
-            return Err(Status::InternalFailure);
-        }
-        self.tasks.spawn_on(work, &runtime);
-        Ok(())
+        spawn(&mut self.tasks, self.runtime.limits.waits, work)
+    }
+
+    /// Work whose event is brought to the effective context; none where that is of no worker.
+    fn eventful<W: Future<Output = Event> + Send + 'static>(
+        &self,
+        work: W,
+    ) -> Result<Option<impl Future<Output = ()> + Send + use<W>>, Status> {
+        let Home::Worker(worker, life) = self.home.clone() else { return Ok(None) };
+        let context = self.effective;
+        let root = self.root_of(context).ok_or(Status::BadArgument)?;
+        Ok(Some(async move {
+            let event = work.await;
+            if let Some(worker) = worker.upgrade() {
+                worker.deliver(life, (context, root), event);
+            }
+        }))
     }
 
     /// The root that a context belongs to: itself, or that of its request.
@@ -303,6 +317,21 @@ impl Host {
     pub(crate) fn has_message(&self) -> bool {
         self.message.stream == self.effective
     }
+}
+
+/// Adds to what is under way, as long as that is less than `most`.
+fn spawn(
+    tasks: &mut JoinSet<()>,
+    most: usize,
+    work: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), Status> {
+    while tasks.try_join_next().is_some() {}
+    let runtime = Handle::try_current().map_err(|_| Status::InternalFailure)?;
+    if tasks.len() >= most {
+        return Err(Status::InternalFailure);
+    }
+    tasks.spawn_on(work, &runtime);
+    Ok(())
 }
 
 impl Stream {

@@ -102,7 +102,7 @@ pub use folder::Folder;
 pub use function::{Answer, Function, Reply};
 pub use functions::{Area, FromConfig, NodeSecrets};
 pub use inspection::Inspection;
-pub use kv::{KeyValueStore, KeyValues};
+pub use kv::{KeyValueStore, KeyValues, Late, RemoteValues};
 pub use limits::Limits;
 pub use manifest::Manifest;
 pub use module::Module;

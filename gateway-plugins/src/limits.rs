@@ -36,6 +36,8 @@ pub struct Limits {
     pub value: usize,
     /// Callouts under way in one instance. Default 256.
     pub callouts: usize,
+    /// Late answers of the gateway that one instance waits for: those of its functions, and of time. Default 4,096.
+    pub waits: usize,
     /// Bytes of a callout's answer. Default 1 MiB.
     pub callout_answer: usize,
     /// The longest a callout may take, whatever the guest asks for. Default 60 s.
@@ -69,6 +71,7 @@ impl Default for Limits {
             body: 1 << 20,
             value: 1 << 20,
             callouts: 256,
+            waits: 4_096,
             callout_answer: 1 << 20,
             callout_time: Duration::from_secs(60),
             log_lines: 64,

@@ -14,7 +14,7 @@ use gateway_core::{
     config::{Consumer, Protocol},
     plugin::{Exchange, UriCaptures},
 };
-use http::{HeaderMap, Version, header};
+use http::{HeaderMap, Version, header, uri::Authority};
 use uuid::Uuid;
 
 /// The value at `path`, of an exchange and the fields of its messages as far as they are known.
@@ -60,6 +60,10 @@ fn of_request(name: &[u8], exchange: &Exchange, headers: Option<&HeaderMap>) -> 
         b"url_path" => text(exchange.path()),
         b"query" => text(exchange.uri.query().unwrap_or_default()),
         b"host" => Bytes::copy_from_slice(exchange.host.value().as_bytes()),
+        b"forwarded_host" => match headers.and_then(|headers| forwarded_host(exchange, headers)) {
+            Some(host) => text(&host),
+            None => Bytes::copy_from_slice(exchange.host.value().as_bytes()),
+        },
         b"scheme" => text(scheme(exchange)),
         b"method" => text(exchange.method.as_str()),
         b"protocol" => text(protocol(exchange.version)),
@@ -70,6 +74,19 @@ fn of_request(name: &[u8], exchange: &Exchange, headers: Option<&HeaderMap>) -> 
         b"duration" => duration(exchange.timings.finished?),
         b"size" => number(exchange.request_bytes),
         _ => return None,
+    })
+}
+
+/// The host, and the port where it is not the scheme's own, that a trusted peer says the client asked for.
+fn forwarded_host(exchange: &Exchange, headers: &HeaderMap) -> Option<String> {
+    let said = |name: &str| headers.get(name).filter(|_| exchange.client.trusted)?.to_str().ok();
+    let host: Authority = said("x-forwarded-host")?.parse().ok()?;
+    let own = if exchange.client.scheme == Protocol::Https { 443 } else { 80 };
+    let port = host.port_u16().or_else(|| said("x-forwarded-port")?.parse().ok());
+    let plain = !host.as_str().contains('@');
+    plain.then(|| match port.filter(|port| *port != own) {
+        Some(port) => format!("{}:{port}", host.host()),
+        None => host.host().to_owned(),
     })
 }
 
@@ -193,6 +210,29 @@ mod tests {
         exchange.consumer = Some(Arc::new(Consumer::new("alice")));
         exchange.endpoint = Some("10.0.0.1:80".parse().unwrap());
         exchange
+    }
+
+    #[test]
+    fn who_is_trusted_says_which_host_the_client_asked_for() {
+        let (mut exchange, mut headers) = (exchange(), HeaderMap::new());
+        exchange.client.scheme = gateway_core::config::Protocol::Https;
+        let own = String::from_utf8(exchange.host.value().as_bytes().to_vec()).unwrap();
+        for (trusted, host, port, seen) in [
+            (true, "a.example", "443", "a.example"),
+            (true, "a.example", "8443", "a.example:8443"),
+            (true, "a.example:9443", "443", "a.example:9443"),
+            (true, "a.example", "x", "a.example"),
+            (true, "evil@a.example", "443", &own),
+            (true, "a.example, b.example", "443", &own),
+            (true, "", "443", &own),
+            (false, "a.example", "443", &own),
+        ] {
+            exchange.client.trusted = trusted;
+            headers.insert("x-forwarded-host", HeaderValue::from_str(host).unwrap());
+            headers.insert("x-forwarded-port", HeaderValue::from_str(port).unwrap());
+            let found = of_exchange(&[b"request", b"forwarded_host"], &exchange, Some(&headers), None);
+            assert_eq!(found.unwrap(), seen.as_bytes(), "{host} {port}");
+        }
     }
 
     #[test]

@@ -42,7 +42,7 @@ fn every_attack_of_a_page_is_a_test() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let page = fs::read_to_string(root.join("../docs/plugins/openid-connect.md")).unwrap();
     let folder = root.join("guests/openid-connect/tests");
-    let files = ["attacks_login.rs", "attacks_session.rs", "bearer.rs", "login.rs"];
+    let files = ["attacks_login.rs", "attacks_session.rs", "bearer.rs", "login.rs", "shared.rs"];
     let tests: String = files.map(|file| fs::read_to_string(folder.join(file)).unwrap()).concat();
     let attacks = page.split("\n## Attacks").nth(1).unwrap();
     let named: Vec<_> =

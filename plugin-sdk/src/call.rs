@@ -20,6 +20,8 @@ pub enum Error {
     Failed,
     /// The answer takes time, and the phase is one that cannot wait.
     Late,
+    /// What it asks cannot be reached now.
+    Unavailable,
 }
 
 impl fmt::Display for Error {
@@ -29,6 +31,7 @@ impl fmt::Display for Error {
             Self::Refused => "the host refuses the call",
             Self::Failed => "the call failed",
             Self::Late => "the answer takes time, and this phase cannot wait",
+            Self::Unavailable => "what it asks cannot be reached",
         })
     }
 }

@@ -68,7 +68,7 @@ fn call(
     if let Some(worker) = host.shard {
         let calling =
             host.runtime.services.sources.call(upstream, request, worker).ok_or(Status::BadArgument)?;
-        host.spawn_event(async move { Event::Called(token, answered(calling, time, answer).await) })?;
+        host.spawn_callout(async move { Event::Called(token, answered(calling, time, answer).await) })?;
     }
     let (memory, _) = view(caller)?;
     Ok(put_u32(memory, token_at, token)?)

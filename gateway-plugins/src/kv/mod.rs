@@ -1,10 +1,16 @@
 //! Values that plugins keep: [`plugin_contract::kv`].
 
 mod namespace;
+mod remote;
 mod store;
 
+use std::{future::Future, pin::Pin, sync::Arc};
+
 use bytes::Bytes;
-use plugin_contract::kv::{Delete, Get, Outcome, Set};
+use plugin_contract::{
+    kv::{Delete, Get, Outcome, Set},
+    ratelimit::Redis,
+};
 
 pub use store::KeyValueStore;
 
@@ -19,4 +25,26 @@ pub trait KeyValues: Send + Sync + 'static {
 
     /// Removes a value, if its condition holds; whether there was one.
     fn delete(&self, plugin: &str, delete: &Delete<'_>) -> bool;
+
+    /// Values on a server, whose keys begin with a prefix. It is asked once for each configuration. None, as by default,
+    /// where there are no such values.
+    fn server(&self, _redis: &Redis<'_>, _prefix: &str) -> Option<Arc<dyn RemoteValues>> {
+        None
+    }
 }
+
+/// Keeps values for the plugins of several nodes. Each answer is none where the values cannot be reached in time: what was
+/// to be changed may have been changed then.
+pub trait RemoteValues: Send + Sync + 'static {
+    /// As [`KeyValues::get`]. The version of a value is one that no other value of its key has had.
+    fn get(&self, plugin: &str, get: &Get<'_>) -> Late<Option<(Bytes, u64)>>;
+
+    /// As [`KeyValues::set`], at once for all nodes.
+    fn set(&self, plugin: &str, set: &Set<'_>) -> Late<Outcome>;
+
+    /// As [`KeyValues::delete`], at once for all nodes.
+    fn delete(&self, plugin: &str, delete: &Delete<'_>) -> Late<bool>;
+}
+
+/// An answer that takes time; none where there is none.
+pub type Late<T> = Pin<Box<dyn Future<Output = Option<T>> + Send>>;

@@ -6,18 +6,23 @@ use std::{
 };
 
 use bytes::Bytes;
-use plugin_contract::kv::{Delete, Get, Outcome, Set};
+use plugin_contract::{
+    kv::{Delete, Get, Outcome, Set},
+    ratelimit::Redis,
+};
 
 use super::{
-    KeyValues,
+    KeyValues, RemoteValues,
     namespace::{Namespace, Room},
+    remote::Remote,
 };
-use crate::clock;
+use crate::{clock, redis::Clients};
 
 /// Namespaces of one plugin.
 const MOST_NAMESPACES: usize = 64;
 
-/// Values in this process, by plugin and namespace. They last as long as the process.
+/// Values in this process, by plugin and namespace, which last as long as the process; and on Redis servers, which have
+/// bounds of their own.
 ///
 /// A plugin may have 64 namespaces, each by default 10,000 entries and 4 MiB of keys and values together. What does not
 /// fit is refused: nothing that was set goes before its time. One lock for each namespace: many may read at the same time.
@@ -25,6 +30,7 @@ const MOST_NAMESPACES: usize = 64;
 pub struct KeyValueStore {
     plugins: RwLock<HashMap<String, Namespaces>>,
     room: Room,
+    clients: Clients,
 }
 
 type Namespaces = HashMap<String, Arc<RwLock<Namespace>>>;
@@ -33,7 +39,7 @@ impl KeyValueStore {
     /// With room for so many entries, and bytes, in each namespace.
     #[must_use]
     pub fn with_room(entries: usize, bytes: usize) -> Self {
-        Self { plugins: RwLock::default(), room: Room { entries, bytes } }
+        Self { plugins: RwLock::default(), room: Room { entries, bytes }, clients: Clients::default() }
     }
 
     fn namespace(&self, plugin: &str, namespace: &str) -> Option<Arc<RwLock<Namespace>>> {
@@ -79,6 +85,10 @@ impl KeyValues for KeyValueStore {
         let Some(namespace) = self.namespace(plugin, delete.namespace) else { return false };
         let mut namespace = namespace.write().unwrap_or_else(PoisonError::into_inner);
         namespace.delete(delete.key, delete.only, clock::steady())
+    }
+
+    fn server(&self, redis: &Redis<'_>, prefix: &str) -> Option<Arc<dyn RemoteValues>> {
+        Some(Arc::new(Remote::new(self.clients.of(redis.into()), prefix)))
     }
 }
 

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::clock;
 
-/// Calls under way at once. Those beyond get no answer.
+/// Calls under way at once. Those beyond get no answer, or wait for their turn.
 pub(super) const MOST_CALLS: usize = 1_024;
 /// Answers in a row that are late until a connection is given up.
 const MOST_LATE: u32 = 3;
@@ -87,6 +87,19 @@ impl Client {
     /// What `script` answers; none where the server gives no answer in time, or an error.
     pub(crate) async fn run<T: FromRedisValue>(self: &Arc<Self>, script: &ScriptInvocation<'_>) -> Option<T> {
         let _place = self.room.try_acquire().ok()?;
+        self.ask(script).await
+    }
+
+    /// The same for calls that nobody can do without: those beyond the bound wait for their turn, as long as for an answer.
+    pub(crate) async fn run_in_turn<T: FromRedisValue>(
+        self: &Arc<Self>,
+        script: &ScriptInvocation<'_>,
+    ) -> Option<T> {
+        let _place = timeout(self.server.timeout, self.room.acquire()).await.ok()?.ok()?;
+        self.ask(script).await
+    }
+
+    async fn ask<T: FromRedisValue>(self: &Arc<Self>, script: &ScriptInvocation<'_>) -> Option<T> {
         let live = self.live().await?;
         let mut calls = live.connection.calls.clone();
         match timeout(self.server.timeout, script.invoke_async(&mut calls)).await {

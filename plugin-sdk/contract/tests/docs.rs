@@ -105,7 +105,18 @@ fn limits(page: &mut Page) {
     let windows = vec![window(Period::Minute, 3), window(Period::Hour, 100)];
     let limiter = Limiter { algorithm: ratelimit::Algorithm::Fixed, windows, store: Store::Local, name: "" };
     page.shows("3 in a minute and 100 in an hour", &limiter, Some(0));
-    let redis = Redis {
+    let (algorithm, windows) = (ratelimit::Algorithm::Sliding, vec![window(Period::Seconds(30), 5)]);
+    let limiter = Limiter { algorithm, windows, store: Store::Redis(redis()), name: "a" };
+    page.shows("5 in 30 seconds, in Redis", &limiter, None);
+    let state = |limit, remaining, reset| State { limit, remaining, reset };
+    let decision = Decision { allowed: true, windows: vec![state(3, 2, 12), state(100, 99, 1812)] };
+    page.shows("`a`, once", &Check { limiter: 0, key: "a".into(), cost: 1 }, Some(Some(decision)));
+    let caller = Check { limiter: 1, key: ratelimit::Key::Consumer, cost: 1 };
+    page.shows("whoever calls, from Redis, which does not answer", &caller, Some(None));
+}
+
+fn redis() -> Redis<'static> {
+    Redis {
         host: "r",
         port: 6379,
         timeout: 2000,
@@ -116,15 +127,7 @@ fn limits(page: &mut Page) {
         verify: false,
         server_name: None,
         sync: None,
-    };
-    let (algorithm, windows) = (ratelimit::Algorithm::Sliding, vec![window(Period::Seconds(30), 5)]);
-    let limiter = Limiter { algorithm, windows, store: Store::Redis(redis), name: "a" };
-    page.shows("5 in 30 seconds, in Redis", &limiter, None);
-    let state = |limit, remaining, reset| State { limit, remaining, reset };
-    let decision = Decision { allowed: true, windows: vec![state(3, 2, 12), state(100, 99, 1812)] };
-    page.shows("`a`, once", &Check { limiter: 0, key: "a".into(), cost: 1 }, Some(Some(decision)));
-    let caller = Check { limiter: 1, key: ratelimit::Key::Consumer, cost: 1 };
-    page.shows("whoever calls, from Redis, which does not answer", &caller, Some(None));
+    }
 }
 
 fn counters_and_values(page: &mut Page) {
@@ -136,6 +139,18 @@ fn counters_and_values(page: &mut Page) {
     page.shows("there is one", &set, Some(Outcome::Refused(Some(1))));
     page.shows("the value", &kv::Get { namespace, key }, Some(Some(Entry { value: b"v", version: 1 })));
     page.shows("always", &Delete { namespace, key, only: Only::Always }, Some(true));
+    let redis = redis();
+    page.shows("`r`, 2 seconds, `shop`", &kv::Open { redis, prefix: "shop" }, Some(0));
+    let (store, get) = (0, kv::Get { namespace, key });
+    let held = Some(Entry { value: b"v", version: 1 });
+    page.shows("the value", &kv::Fetch { store, get }, Some(Some(held)));
+    page.shows(
+        "`v` for a minute, where there is none",
+        &kv::Store { store, set },
+        Some(Some(Outcome::Done(1))),
+    );
+    let delete = Delete { namespace, key, only: Only::Version(1) };
+    page.shows("its version is 1", &kv::Remove { store, delete }, Some(Some(true)));
 }
 
 fn crypto(page: &mut Page) {

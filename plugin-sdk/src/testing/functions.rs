@@ -101,6 +101,20 @@ fn own(world: &World, name: &str, arguments: &[u8]) -> Result {
         kv::Delete::NAME => {
             read(arguments, |call: kv::Delete<'_>| now(&world.store.borrow_mut().delete(&call, time)))
         }
+        kv::Open::NAME => read(arguments, |call: kv::Open<'_>| open(world, &call)),
+        kv::Fetch::NAME => read(arguments, |call: kv::Fetch<'_>| {
+            let answer =
+                world.server.borrow().get(&prefix(world, call.store)?, &call.get, time, |it| encoded(&it));
+            Ok(later(world, Duration::ZERO, answer?))
+        }),
+        kv::Store::NAME => read(arguments, |call: kv::Store<'_>| {
+            let outcome = world.server.borrow().set(&prefix(world, call.store)?, &call.set, time);
+            Ok(later(world, Duration::ZERO, encoded(&outcome)?))
+        }),
+        kv::Remove::NAME => read(arguments, |call: kv::Remove<'_>| {
+            let removed = world.server.borrow().delete(&prefix(world, call.store)?, &call.delete, time);
+            Ok(later(world, Duration::ZERO, encoded(&removed)?))
+        }),
         counter::Add::NAME => read(arguments, |call: counter::Add<'_>| {
             let count = Some(world.store.borrow_mut().add(&call, time));
             answered(world, &call.store, &count)
@@ -226,6 +240,21 @@ fn field(world: &World, call: Field<'_>) -> Result {
         return now(&None::<&str>);
     };
     now(&credential.open(call.name))
+}
+
+/// A store on the server that nodes share.
+fn open(world: &World, call: &kv::Open<'_>) -> Result {
+    let mut prefixes = world.prefixes.borrow_mut();
+    let known = prefixes.iter().position(|prefix| prefix == call.prefix).unwrap_or_else(|| {
+        prefixes.push(call.prefix.to_owned());
+        prefixes.len() - 1
+    });
+    now(&u32::try_from(known).unwrap_or(u32::MAX))
+}
+
+fn prefix(world: &World, store: u32) -> std::result::Result<String, Status> {
+    let at = usize::try_from(store).map_err(|_| Status::BAD_ARGUMENT)?;
+    world.prefixes.borrow().get(at).cloned().ok_or(Status::BAD_ARGUMENT)
 }
 
 fn limiter(world: &World, call: &Limiter<'_>) -> Result {

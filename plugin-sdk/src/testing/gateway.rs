@@ -15,6 +15,7 @@ use super::{
     remote::Remote,
     request::{Received, Request},
     response::Response,
+    server::Server,
     world::World,
 };
 use crate::{Plugin, host::Level, runtime::Runtime, table};
@@ -122,6 +123,12 @@ impl Gateway {
         F: FnMut(C) -> C::Answer<'static> + 'static,
     {
         self.world.functions.borrow_mut().insert(C::NAME, Scripted::new(delay, answer));
+        self
+    }
+
+    /// Where values on a server lie on this one. Without it, the gateway has one of its own.
+    pub fn server(self, server: &Server) -> Self {
+        *self.world.server.borrow_mut() = server.clone();
         self
     }
 

@@ -38,7 +38,7 @@
 //!
 //! # What it does not do
 //! Of the gateway's own functions it has those that need no cryptography: consumers, limiters in fixed windows,
-//! counters, kept values, variables, answers, time. A test scripts the others ([`Gateway::function`]). Refusals are always JSON.
+//! counters, kept values (also on a server that nodes share, [`Server`]), variables, answers, time. A test scripts the others ([`Gateway::function`]). Refusals are always JSON.
 //! Forwarding headers (`X-Forwarded-For` and the like) are not written.
 
 mod answer;
@@ -55,6 +55,7 @@ mod native;
 mod remote;
 mod request;
 mod response;
+mod server;
 mod store;
 #[doc(hidden)]
 pub mod wire;
@@ -66,3 +67,4 @@ pub use gateway::Gateway;
 pub use request::{Received, Request};
 pub use response::Response;
 pub use serde_json::json;
+pub use server::Server;

@@ -40,7 +40,7 @@ const QUIET: Duration = Duration::from_millis(50);
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What depends on the time is answered by the test, whose clock it is.
-const ON_THE_CLOCK: [&str; 7] = [
+const ON_THE_CLOCK: [&str; 11] = [
     Sleep::NAME,
     Limiter::NAME,
     Check::NAME,
@@ -48,6 +48,10 @@ const ON_THE_CLOCK: [&str; 7] = [
     kv::Get::NAME,
     kv::Set::NAME,
     kv::Delete::NAME,
+    kv::Open::NAME,
+    kv::Fetch::NAME,
+    kv::Store::NAME,
+    kv::Remove::NAME,
 ];
 
 /// A plugin in a testbed.

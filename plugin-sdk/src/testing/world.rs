@@ -16,6 +16,7 @@ use super::{
     limiter::Limiters,
     request::Received,
     response::Response,
+    server::Server,
     store::Store,
 };
 use crate::host::{Buffer, Host, Level, Map, Metric, Side, Status};
@@ -36,6 +37,9 @@ pub(super) struct World {
     /// Lists of header fields.
     pub(super) lists: RefCell<Vec<List>>,
     pub(super) store: RefCell<Store>,
+    /// What nodes keep together, and the prefixes of the stores there, by their numbers.
+    pub(super) server: RefCell<Server>,
+    pub(super) prefixes: RefCell<Vec<String>>,
     pub(super) properties: RefCell<BTreeMap<String, Vec<u8>>>,
     pub(super) lines: RefCell<Vec<(Level, String)>>,
     pub(super) metrics: RefCell<Vec<(String, Metric, u64)>>,

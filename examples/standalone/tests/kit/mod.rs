@@ -153,8 +153,17 @@ fn lines(stream: impl Read + Send + 'static) -> mpsc::Receiver<String> {
 
 pub(crate) struct Answer {
     pub(crate) status: u16,
+    /// In small letters.
     pub(crate) head: String,
+    written: String,
     pub(crate) text: String,
+}
+
+impl Answer {
+    /// The header fields as they were written.
+    pub(crate) fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.written.lines().skip(1).filter_map(|line| line.split_once(": "))
+    }
 }
 
 /// One request on a connection of its own; nothing if the connection is refused or cut.
@@ -190,7 +199,7 @@ pub(crate) fn talk(
     let answer = String::from_utf8(answer).ok()?;
     let (head, text) = answer.split_once("\r\n\r\n")?;
     let status = head.split(' ').nth(1)?.parse().ok()?;
-    Some(Answer { status, head: head.to_lowercase(), text: text.to_owned() })
+    Some(Answer { status, head: head.to_lowercase(), written: head.to_owned(), text: text.to_owned() })
 }
 
 /// An upstream that answers `upstream` after a while.

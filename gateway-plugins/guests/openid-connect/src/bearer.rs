@@ -1,7 +1,8 @@
 //! Access tokens that programs bring (RFC 6750): JWTs by the provider's keys, others by its word (RFC 7662).
 
-use std::{cell::RefCell, collections::HashMap, rc::Rc};
+use std::rc::Rc;
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use plugin_sdk::{
     Only as Field, form,
     jwt::{Judged, Refusal},
@@ -11,8 +12,8 @@ use plugin_sdk::{
 };
 
 use crate::{
-    Openid, config::Config, cookies::Jar, id_token::word, identity::Identity, random, refusal::Refused,
-    token::Failed,
+    Openid, config::Config, cookies::Jar, id_token::word, identity::Identity, known::Known, random,
+    refusal::Refused, token::Failed,
 };
 
 /// Where access tokens stand, and how they are judged.
@@ -28,11 +29,9 @@ pub(crate) struct Bearer {
     cookie: Option<String>,
     hide: bool,
     cache: Option<u32>,
-    /// What tokens came to that were good, by their ends.
-    known: RefCell<Known>,
+    /// What tokens came to that were good.
+    known: Known<Identity>,
 }
-
-type Known = HashMap<[u8; 16], (Box<str>, Rc<Identity>)>;
 
 /// What there is of a token.
 #[derive(Debug, PartialEq, Eq)]
@@ -42,8 +41,6 @@ pub(crate) enum Token {
     Several,
 }
 
-/// Tokens whose meaning is remembered.
-const MOST: usize = 512;
 /// Namespace of what the provider said of tokens.
 const SAID: &str = "introspected";
 /// Seconds for which a token is known not to be good.
@@ -68,7 +65,7 @@ impl Bearer {
             cookie,
             hide: config.hide_credentials,
             cache: config.cache_introspection.then_some(config.cache_ttl),
-            known: RefCell::default(),
+            known: Known::default(),
         })
     }
 
@@ -119,22 +116,6 @@ impl Bearer {
             request.set_path_and_query(&format!("{path}{mark}{left}"));
         }
     }
-
-    fn remember(&self, token: &str, identity: &Rc<Identity>) {
-        let mut known = self.known.borrow_mut();
-        if known.len() >= MOST {
-            known.clear();
-        }
-        if let Some(end) = end(token) {
-            known.insert(end, (token.into(), Rc::clone(identity)));
-        }
-    }
-
-    fn remembered(&self, token: &str) -> Option<Rc<Identity>> {
-        let known = self.known.borrow();
-        let (own, identity) = known.get(&end(token)?)?;
-        (**own == *token).then(|| Rc::clone(identity))
-    }
 }
 
 impl Token {
@@ -146,11 +127,6 @@ impl Token {
             Self::One(_) | Self::Several => Self::Several,
         }
     }
-}
-
-/// The end of a token, which is its signature's.
-fn end(token: &str) -> Option<[u8; 16]> {
-    token.as_bytes().last_chunk().copied()
 }
 
 /// The token after `Bearer`, whose case does not matter (RFC 9110, section 11.1).
@@ -180,7 +156,14 @@ impl Openid {
 
     /// The same where somebody has to be asked.
     pub(crate) async fn bearer(&self, token: &str) -> Result<Rc<Identity>, Refused> {
-        let provider = self.discovery.provider().await.ok_or(Refused::Unavailable)?;
+        let Some(provider) = self.discovery.provider().await else {
+            // What nobody's word makes good is not good while nobody can be asked either.
+            return Err(if self.is_jwt(token) && !is_signed(token) {
+                Refused::Token
+            } else {
+                Refused::Unavailable
+            });
+        };
         if self.is_jwt(token) {
             let judged = provider.access_tokens.verify(token, |judged| self.judged(token, judged));
             return judged.await.map_err(|error| {
@@ -220,12 +203,12 @@ impl Openid {
     fn judged(&self, token: &str, judged: Judged<'_>) -> Result<Rc<Identity>, Refused> {
         match judged {
             Ok(good) => {
-                if let Some(known) = self.bearer.remembered(token) {
+                if let Some(known) = self.bearer.known.get(token) {
                     return Ok(known);
                 }
                 let claims: Value = serde_json::from_str(good.claims).map_err(|_| Refused::Token)?;
                 let identity = Rc::new(self.rules.judge_token(&claims)?);
-                self.bearer.remember(token, &identity);
+                self.bearer.known.put(token, &identity);
                 Ok(identity)
             }
             Err(Refusal::Unavailable) => Err(Refused::Unavailable),
@@ -263,6 +246,14 @@ impl Openid {
             && end.is_none_or(|end| now < end + leeway)
             && begin.is_none_or(|begin| now + leeway >= begin)
     }
+}
+
+/// Whether a JWT says that it is signed by a key of the provider's.
+fn is_signed(token: &str) -> bool {
+    let header = token.split('.').next().and_then(|header| URL_SAFE_NO_PAD.decode(header).ok());
+    let header: Option<Value> = header.and_then(|header| serde_json::from_slice(&header).ok());
+    let algorithm = header.as_ref().and_then(|header| header.get("alg")?.as_str());
+    algorithm.is_some_and(|name| ["RS", "PS", "ES", "Ed"].iter().any(|kind| name.starts_with(kind)))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use plugin_sdk::{
     contract,
-    kv::{self, Only, Outcome},
+    kv::{Only, Outcome},
     prelude::*,
     serde_json::Value,
 };
@@ -43,7 +43,7 @@ impl Openid {
         cookie: Option<&str>,
     ) -> Result<Reply, Why> {
         let now = time::now().as_secs();
-        let pending = self.pending(query, jar, cookie, now)?;
+        let pending = self.pending(query, jar, cookie, now).await?;
         let pending: Pending<'_> = contract::decode(&pending).ok_or(Why::Bad("state_cookie"))?;
         let provider = self.discovery.provider().await.ok_or(Why::Unavailable)?;
         let code = code(query, &provider)?;
@@ -72,15 +72,22 @@ impl Openid {
             Why::Refused(self.words.reply(&refused))
         })?;
         // Whatever session there was before is not this one (session fixation).
-        let before = self.sessions.find(&self.keys, jar, now)?;
-        before.iter().try_for_each(|before| self.sessions.end(before))?;
+        if let Some(before) = self.sessions.find(&self.keys, jar, now).await? {
+            self.sessions.end(&before).await?;
+        }
         let then = self.logins.then.as_deref().unwrap_or(pending.path);
-        let cookies = self.sessions.write(&self.keys, &session, None, jar)?;
+        let cookies = self.sessions.begin(&self.keys, &session, jar).await?;
         Ok(cookies.into_iter().fold(redirect(then), |reply, cookie| reply.header("set-cookie", cookie)))
     }
 
     /// The login that this browser has begun, and nobody has ended yet.
-    fn pending(&self, query: &Query, jar: Jar<'_>, cookie: Option<&str>, now: u64) -> Result<Vec<u8>, Why> {
+    async fn pending(
+        &self,
+        query: &Query,
+        jar: Jar<'_>,
+        cookie: Option<&str>,
+        now: u64,
+    ) -> Result<Vec<u8>, Why> {
         let state = argument(query, "state")?.ok_or(Why::Bad("state_missing"))?;
         let sealed = cookie.and_then(|name| jar.get(name)).ok_or(Why::Bad("state_of_another_browser"))?;
         let bytes = self.keys.open(PURPOSE, sealed, |plain| Some(plain.to_vec()))?;
@@ -93,8 +100,8 @@ impl Openid {
             return Err(Why::Bad("state_expired"));
         }
         // Once; a code is good for one time as well, should there be no room to note this.
-        let once = kv::set("states", state, b"", Some(self.logins.lifetime), Only::Absent)?;
-        if matches!(once, Outcome::Refused(_)) {
+        let once = self.sessions.kept.set("states", state, b"", self.logins.lifetime, Only::Absent);
+        if matches!(once.await?, Outcome::Refused(_)) {
             return Err(Why::Bad("state_replayed"));
         }
         Ok(bytes)
@@ -178,7 +185,7 @@ impl Why {
             }
             Self::Denied => failed(403, "The identity provider has refused the login"),
             Self::Unavailable => refusal::unavailable(),
-            Self::Unexpected(error) => auth::unexpected(error),
+            Self::Unexpected(error) => refusal::unexpected(error),
             Self::Refused(reply) => reply,
         }
     }

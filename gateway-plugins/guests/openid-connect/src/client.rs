@@ -29,9 +29,11 @@ pub(crate) fn local(path: &str) -> &str {
 /// Bytes of a path that a login comes back to.
 const LONGEST: usize = 2000;
 
-/// The address of this gateway as the client sees it.
+/// The address of this gateway as the client sees it: whoever ends its TLS says so, if that is trusted.
 pub(crate) fn base(request: &Request) -> String {
-    format!("{}://{}", request.scheme(), request.authority())
+    let told = request.property(&["request", "forwarded_host"]).and_then(|host| String::from_utf8(host).ok());
+    let host = told.filter(|host| !host.is_empty()).unwrap_or_else(|| request.authority().to_string());
+    format!("{}://{host}", request.scheme())
 }
 
 #[cfg(test)]

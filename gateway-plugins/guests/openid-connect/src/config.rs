@@ -1,9 +1,22 @@
 //! The configuration, in the words of Kong's plugin where they mean the same.
 
-use plugin_sdk::prelude::*;
+use plugin_sdk::{kv, prelude::*};
 
 /// The configuration.
-#[config(mutually_required = ["upstream_headers_claims", "upstream_headers_names"])]
+#[config(
+    mutually_required = ["upstream_headers_claims", "upstream_headers_names"],
+    shorthand = ("session_redis_host", "redis.host"),
+    shorthand = ("session_redis_port", "redis.port"),
+    shorthand = ("session_redis_prefix", "redis.prefix"),
+    shorthand = ("session_redis_username", "redis.username"),
+    shorthand = ("session_redis_password", "redis.password"),
+    shorthand = ("session_redis_connect_timeout", "redis.connect_timeout"),
+    shorthand = ("session_redis_send_timeout", "redis.send_timeout"),
+    shorthand = ("session_redis_read_timeout", "redis.read_timeout"),
+    shorthand = ("session_redis_ssl", "redis.ssl"),
+    shorthand = ("session_redis_ssl_verify", "redis.ssl_verify"),
+    shorthand = ("session_redis_server_name", "redis.server_name"),
+)]
 pub struct Config {
     /// The provider: its issuer identifier, or the address of its discovery document.
     #[field(format = "url")]
@@ -184,9 +197,45 @@ pub struct Config {
     /// Seconds that a session lasts, at most.
     #[field(default = 86_400, between = (1, 31_536_000))]
     pub(crate) session_absolute_timeout: u32,
-    /// Where sessions are: in the cookie, or in this process, with their name in the cookie.
-    #[field(default = "cookie", one_of = ["cookie", "local"])]
+    /// Whether certificates are verified, as they always are.
+    #[field(default = true)]
+    ssl_verify: bool,
+    /// Whether scripts cannot read the session's cookie, as they never can.
+    #[field(default = true)]
+    session_cookie_http_only: bool,
+    /// The same for the cookies of logins.
+    #[field(default = true)]
+    authorization_cookie_http_only: bool,
+    /// Whether the nonce of a login is verified, as it always is.
+    #[field(default = true)]
+    verify_nonce: bool,
+    /// Whether the claims of tokens are verified, as they always are.
+    #[field(default = true)]
+    verify_claims: bool,
+    /// Whether signatures are verified, as they always are.
+    #[field(default = true)]
+    verify_signature: bool,
+    /// How the provider answers a login.
+    #[field(default = "query", one_of = ["query"])]
+    #[expect(dead_code, reason = "it has one value")]
+    response_mode: String,
+    /// What it answers.
+    #[field(default = ["code"], one_of = ["code"])]
+    #[expect(dead_code, reason = "it has one value")]
+    response_type: Vec<String>,
+    /// What comes after a login.
+    #[field(default = "redirect", one_of = ["redirect"])]
+    #[expect(dead_code, reason = "it has one value")]
+    login_action: String,
+    /// After which methods.
+    #[field(default = ["authorization_code"], one_of = ["authorization_code"])]
+    #[expect(dead_code, reason = "it has one value")]
+    login_methods: Vec<String>,
+    /// Where sessions are: in the cookie; or in this process, or on a Redis server, with their name in the cookie.
+    #[field(default = "cookie", one_of = ["cookie", "local", "redis"])]
     pub(crate) session_storage: String,
+    /// The Redis server, for `session_storage: redis`.
+    pub(crate) redis: Redis,
     /// The name of the cookies of logins under way.
     #[field(default = "authorization")]
     pub(crate) authorization_cookie_name: String,
@@ -209,4 +258,82 @@ pub struct Config {
     /// The path at which the provider tells of logouts (back-channel logout).
     #[field(format = "path")]
     pub(crate) backchannel_logout_path: Option<String>,
+}
+
+impl Config {
+    /// What Kong's plugin can do without, and this one does not.
+    ///
+    /// # Errors
+    /// The field that would switch it off.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let always = [
+            ("ssl_verify", self.ssl_verify),
+            ("session_cookie_http_only", self.session_cookie_http_only),
+            ("authorization_cookie_http_only", self.authorization_cookie_http_only),
+            ("verify_nonce", self.verify_nonce),
+            ("verify_claims", self.verify_claims),
+            ("verify_signature", self.verify_signature),
+        ];
+        let off = always.into_iter().find(|(_, on)| !on);
+        off.map_or(Ok(()), |(name, _)| Err(format!("{name}: it is always on")))
+    }
+}
+
+/// A Redis server.
+#[config]
+pub(crate) struct Redis {
+    /// Its name or address.
+    #[field(default = "127.0.0.1", format = "host")]
+    host: String,
+    /// Its port.
+    #[field(default = 6379, between = (0, 65_535))]
+    port: u16,
+    /// What all keys begin with.
+    prefix: Option<String>,
+    /// Who logs in.
+    #[field(referenceable)]
+    username: Option<String>,
+    /// With which password.
+    #[field(referenceable, shortest = 0)]
+    password: Option<String>,
+    /// The number of the database.
+    #[field(default = 0)]
+    database: u32,
+    /// Milliseconds for the connection. The longest of the three counts for all.
+    #[field(default = 2000, between = (0, 2_147_483_646))]
+    connect_timeout: u32,
+    /// Milliseconds to send a call.
+    #[field(default = 2000, between = (0, 2_147_483_646))]
+    send_timeout: u32,
+    /// Milliseconds for an answer.
+    #[field(default = 2000, between = (0, 2_147_483_646))]
+    read_timeout: u32,
+    /// Whether it is spoken to by TLS.
+    #[field(default = false)]
+    ssl: bool,
+    /// Whether its certificate is verified.
+    #[field(default = false)]
+    ssl_verify: bool,
+    /// The name its certificate must have, where that is not the host's.
+    #[field(format = "server-name")]
+    server_name: Option<String>,
+}
+
+impl Redis {
+    /// The server, and what keys there begin with.
+    pub(crate) fn server(&self) -> (kv::Redis<'_>, &str) {
+        let server = kv::Redis {
+            host: &self.host,
+            port: self.port,
+            timeout: self.connect_timeout.max(self.send_timeout).max(self.read_timeout),
+            username: self.username.as_deref(),
+            password: self.password.as_deref(),
+            database: self.database,
+            tls: self.ssl,
+            verify: self.ssl_verify,
+            server_name: self.server_name.as_deref(),
+            sync: None,
+        };
+        (server, self.prefix.as_deref().unwrap_or_default())
+    }
 }

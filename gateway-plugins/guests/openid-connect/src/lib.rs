@@ -1,8 +1,9 @@
 //! Logs users in at an identity provider (OpenID Connect), and admits its tokens.
 //!
 //! `config` is what the operator says. `provider` is who is asked, `token` asks. `login` sends users there, `callback` takes
-//! them back (`id_token`), `session` keeps them, `refresh` renews what they have, `logout` ends it. `bearer` admits programs.
-//! `identity` is what all of it comes to; `cookies`, `sealed`, `claims`, `client`, `random` and `refusal` are the tools.
+//! them back (`id_token`), `session` keeps them (`kept`), `refresh` renews what they have, `logout` ends it. `bearer` admits programs.
+//! `identity` is what all of it comes to; `cookies`, `sealed`, `known`, `claims`, `client`,
+//! `random` and `refusal` are the tools.
 
 mod bearer;
 mod callback;
@@ -12,6 +13,8 @@ mod config;
 mod cookies;
 mod id_token;
 mod identity;
+mod kept;
+mod known;
 mod login;
 mod logout;
 mod provider;
@@ -37,7 +40,7 @@ use crate::{
     refresh::Refreshed,
     refusal::{Refused, Words},
     sealed::Keys,
-    session::{Found, Session, Sessions},
+    session::{Found, Look, Session, Sessions},
     token::Client,
 };
 
@@ -47,7 +50,7 @@ pub use config::Config;
 pub struct Openid {
     discovery: Discovery,
     client: Option<Client>,
-    keys: Keys,
+    keys: Rc<Keys>,
     logins: Logins,
     sessions: Sessions,
     logouts: Logouts,
@@ -74,6 +77,8 @@ enum Job {
     EndLogin(Query),
     BeginLogin,
     Bearer(String),
+    /// A session that a server has.
+    Session(String),
     Refresh(Found),
 }
 
@@ -91,6 +96,7 @@ enum Step {
 )]
 impl Openid {
     fn configure(config: Config) -> Result<Self, String> {
+        config.check()?;
         let method = |name: &str| config.auth_methods.iter().any(|own| own == name);
         let client = Client::new(&config)?;
         let logs_in = method("authorization_code") && client.is_some();
@@ -98,16 +104,16 @@ impl Openid {
             return Err("client_id: required for authorization_code".to_owned());
         }
         let own = client.as_ref().map(|client| client.id.as_str()).unwrap_or_default();
-        let keys = Keys::new(
+        let keys = Rc::new(Keys::new(
             config.session_secret.clone(),
             config.session_previous_secrets.clone(),
             format!("{} {own}", config.issuer),
-        );
+        ));
         Ok(Self {
             discovery: Discovery::new(&config)?,
-            keys,
             logins: Logins::new(&config)?,
-            sessions: Sessions::new(&config)?,
+            sessions: Sessions::new(&config, &keys)?,
+            keys,
             logouts: Logouts::new(&config),
             bearer: Bearer::new(&config)?,
             rules: Rules::new(&config)?,
@@ -178,7 +184,7 @@ impl Openid {
         match self.session_step(request, jar) {
             Ok(Some(step)) => step,
             Ok(None) => self.nobody(request),
-            Err(error) => Step::Done(auth::unexpected(error).into()),
+            Err(error) => Step::Done(refusal::unexpected(error).into()),
         }
     }
 
@@ -213,24 +219,53 @@ impl Openid {
     /// What a session's cookie comes to; nothing where there is none that counts.
     fn session_step(&self, request: &mut Request, jar: Jar<'_>) -> Result<Option<Step>, Error> {
         let now = time::now().as_secs();
-        let found = if self.keeps { self.sessions.find(&self.keys, jar, now)? } else { None };
-        let Some(found) = found else { return Ok(None) };
-        let Some(session) = found.session() else { return Ok(None) };
-        if session.expires != 0 && now >= session.expires {
-            let renews = self.refreshes && !session.refresh_token.is_empty();
-            return Ok(renews.then_some(Step::Left(Job::Refresh(found))));
+        let found = match self.keeps.then(|| self.sessions.look(&self.keys, jar)).transpose()? {
+            None | Some(Look::Nothing) => return Ok(None),
+            Some(Look::Ask(name)) => return Ok(Some(Step::Left(Job::Session(name)))),
+            Some(Look::Found(found)) => found,
+        };
+        let Some(session) = self.sessions.alive(&self.keys, &found, now)? else { return Ok(None) };
+        match self.state(&session, now) {
+            State::Over => Ok(None),
+            State::Renew => {
+                drop(session);
+                Ok(Some(Step::Left(Job::Refresh(found))))
+            }
+            State::Good => Ok(Some(Step::Done(self.admit_session(request, &session, &[], jar)))),
+            State::Due => {
+                let cookies = self.sessions.write_now(&self.keys, &used(session, now)?, &found, jar)?;
+                let session = found.session().ok_or(Error::Failed)?;
+                Ok(Some(Step::Done(self.admit_session(request, &session, &cookies, jar))))
+            }
         }
-        let cookies =
-            if self.sessions.is_due(&session, now) { self.touch(&found, now, jar)? } else { Vec::new() };
-        Ok(Some(Step::Done(self.admit_session(request, &session, &cookies, jar))))
     }
 
-    /// Writes a session again, as it is used.
-    fn touch(&self, found: &Found, now: u64, jar: Jar<'_>) -> Result<Vec<String>, Error> {
-        let Some(mut session) = found.session() else { return Ok(Vec::new()) };
-        session.used = now;
-        let bytes = plugin_sdk::contract::encode(&session, Vec::new()).map_err(|_| Error::Failed)?;
-        self.sessions.write(&self.keys, &bytes, Some(found), jar)
+    /// The same for a session that a server has.
+    async fn session_there(&self, name: String, request: &mut Request, jar: Jar<'_>) -> Result<Flow, Error> {
+        let now = time::now().as_secs();
+        let found = self.sessions.ask(&self.keys, name, now).await?;
+        let Some((found, session)) = found.as_ref().and_then(|found| Some((found, found.session()?))) else {
+            return Ok(self.nobody_here(request, jar).await);
+        };
+        match self.state(&session, now) {
+            State::Over => Ok(self.nobody_here(request, jar).await),
+            State::Renew => self.renew(found, request, jar).await,
+            State::Good => Ok(self.admit_session(request, &session, &[], jar)),
+            State::Due => {
+                let bytes = used(session, now)?;
+                let cookies = self.sessions.write(&self.keys, &bytes, found, jar).await?;
+                let session = found.session().ok_or(Error::Failed)?;
+                Ok(self.admit_session(request, &session, &cookies, jar))
+            }
+        }
+    }
+
+    fn state(&self, session: &Session<'_>, now: u64) -> State {
+        if session.expires != 0 && now >= session.expires {
+            let renews = self.refreshes && !session.refresh_token.is_empty();
+            return if renews { State::Renew } else { State::Over };
+        }
+        if self.sessions.is_due(session, now) { State::Due } else { State::Good }
     }
 
     fn admit_session(
@@ -320,10 +355,8 @@ impl Openid {
                 let judged = self.bearer(&token).await;
                 self.admit_bearer(&mut request, judged, jar)
             }
-            Job::Refresh(found) => match self.renew(&found, &mut request, jar).await {
-                Ok(flow) => flow,
-                Err(error) => auth::unexpected(error).into(),
-            },
+            Job::Session(name) => or_refuse(self.session_there(name, &mut request, jar).await),
+            Job::Refresh(found) => or_refuse(self.renew(&found, &mut request, jar).await),
         }
     }
 
@@ -335,17 +368,42 @@ impl Openid {
         match self.refresh(client, &session).await? {
             Refreshed::Kept => Ok(self.admit_session(request, &session, &[], jar)),
             Refreshed::Renewed(bytes) => {
-                let cookies = self.sessions.write(&self.keys, &bytes, Some(found), jar)?;
+                let cookies = self.sessions.write(&self.keys, &bytes, found, jar).await?;
                 let renewed: Option<Session<'_>> = plugin_sdk::contract::decode(&bytes);
                 Ok(self.admit_session(request, &renewed.ok_or(Error::Failed)?, &cookies, jar))
             }
             Refreshed::Over => {
-                self.sessions.end(found)?;
-                match self.nobody(request) {
-                    Step::Done(flow) => Ok(flow),
-                    Step::Left(_) => Ok(self.begin_login(request, jar).await.into()),
-                }
+                self.sessions.end(found).await?;
+                Ok(self.nobody_here(request, jar).await)
             }
         }
     }
+
+    /// Nothing shows who calls, as it turns out.
+    async fn nobody_here(&self, request: &mut Request, jar: Jar<'_>) -> Flow {
+        match self.nobody(request) {
+            Step::Done(flow) => flow,
+            Step::Left(_) => self.begin_login(request, jar).await.into(),
+        }
+    }
+}
+
+/// How a session stands.
+enum State {
+    Good,
+    /// It is to be written again, as it is used.
+    Due,
+    /// Its access token is over, and may be made anew.
+    Renew,
+    Over,
+}
+
+/// The bytes of a session that is used now.
+fn used(mut session: Session<'_>, now: u64) -> Result<Vec<u8>, Error> {
+    session.used = now;
+    plugin_sdk::contract::encode(&session, Vec::new()).map_err(|_| Error::Failed)
+}
+
+fn or_refuse(flow: Result<Flow, Error>) -> Flow {
+    flow.unwrap_or_else(|error| refusal::unexpected(error).into())
 }

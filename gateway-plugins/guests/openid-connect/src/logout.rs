@@ -3,7 +3,7 @@
 use plugin_sdk::{
     form,
     jwt::{Judged, Refusal},
-    kv::{self, Only, Outcome},
+    kv::{Only, Outcome},
     prelude::*,
     serde_json::{self, Value},
 };
@@ -54,6 +54,8 @@ impl Logouts {
 
 /// Seconds since a logout token was made, at most.
 const RECENT: u64 = 300;
+/// Seconds for which a logout token is known.
+const NOTED: u32 = 600;
 const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
 
 impl Openid {
@@ -65,13 +67,15 @@ impl Openid {
         }
         match self.try_log_out(request, jar).await {
             Ok(reply) => reply,
-            Err(error) => auth::unexpected(error),
+            Err(error) => refusal::unexpected(error),
         }
     }
 
     async fn try_log_out(&self, request: &Request, jar: Jar<'_>) -> Result<Reply, Error> {
-        let found = self.sessions.find(&self.keys, jar, time::now().as_secs())?;
-        found.iter().try_for_each(|found| self.sessions.end(found))?;
+        let found = self.sessions.find(&self.keys, jar, time::now().as_secs()).await?;
+        if let Some(found) = &found {
+            self.sessions.end(found).await?;
+        }
         let mode = request.header("sec-fetch-mode");
         let reply = if mode.is_some_and(|mode| mode != "navigate") {
             // A script would follow the redirect to the provider, and get nothing of it.
@@ -145,14 +149,8 @@ impl Openid {
             return Err(Unheeded::Bad("logout_iat"));
         }
         let id = text("jti").ok_or(Unheeded::Bad("logout_jti"))?;
-        let seconds = u32::try_from(RECENT * 2).unwrap_or(u32::MAX);
-        let once = kv::set(
-            "logout-tokens",
-            &format!("{} {id}", self.keys.client()),
-            b"",
-            Some(seconds),
-            Only::Absent,
-        );
+        let key = format!("{} {id}", self.keys.client());
+        let once = self.sessions.kept.set("logout-tokens", &key, b"", NOTED, Only::Absent).await;
         if matches!(once, Ok(Outcome::Refused(_))) {
             return Err(Unheeded::Bad("logout_replayed"));
         }
@@ -161,7 +159,7 @@ impl Openid {
             (None, Some(subject)) => ("sub", subject),
             (None, None) => return Err(Unheeded::Bad("logout_of_nobody")),
         };
-        match self.sessions.log_out(&self.keys, kind, whose, now) {
+        match self.sessions.log_out(&self.keys, kind, whose, now).await {
             Ok(true) => Ok(()),
             Ok(false) | Err(_) => Err(Unheeded::Unavailable),
         }

@@ -1,8 +1,10 @@
-//! Access tokens that are over are made anew: once for all requests of a session that come meanwhile.
+//! Access tokens that are over are made anew: once for all requests of a session that come meanwhile, in this process, or
+//! on all nodes where they keep sessions together.
 
-use std::time::Duration;
+use std::{iter, time::Duration};
 
 use plugin_sdk::{
+    contract,
     kv::{self, Only, Outcome},
     prelude::*,
     serde_json::{self, Value},
@@ -11,6 +13,7 @@ use plugin_sdk::{
 use crate::{
     Openid,
     id_token::{self, Bad, Expected},
+    kept::Kept,
     random,
     refusal::Refused,
     session::{Begun, Session},
@@ -28,38 +31,109 @@ pub(crate) enum Refreshed {
     Over,
 }
 
-/// Namespaces: who asks, and what came of it. Both stand under the digest of the refresh token.
+/// Namespaces: who asks, what came of it, and which locks of all nodes this one has. All stand under the digest of the
+/// refresh token.
 const ASKING: &str = "refreshing";
 const DONE: &str = "refreshed";
+const HELD: &str = "refreshing-for-all";
+/// The pauses of those who wait: twice as long each time, so that many of them keep nobody from what they wait for.
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+const LONGEST_PAUSE: Duration = Duration::from_millis(160);
 /// Seconds for which a browser may still come with the cookie from before.
 const LATE: u32 = 60;
 /// Seconds until a provider that cannot be asked is asked again.
 const PAUSE: u32 = 5;
 
 impl Openid {
+    /// One request of this process asks, or goes to find out what another node's has come to; the others wait for it.
     pub(crate) async fn refresh(&self, client: &Client, session: &Session<'_>) -> Result<Refreshed, Error> {
         let key = random::digest(&format!("{} {}", self.keys.client(), session.refresh_token))?;
         let end = time::now() + self.timeout * 2;
+        let mut pauses = pauses();
         loop {
             if let Some(done) = Refreshed::of(&key)? {
                 return Ok(done);
             }
-            let (_lock, asks) = Lock::take(&key, self.timeout)?;
+            let (_lock, asks) = Lock::take(&key, self.patience())?;
             if asks {
                 // Another worker may have come to an end between the two looks.
                 if let Some(done) = Refreshed::of(&key)? {
                     return Ok(done);
                 }
-                let refreshed = self.ask(client, session).await?;
-                let pause = if refreshed == Refreshed::Kept { PAUSE } else { LATE };
-                kv::set(DONE, &key, &refreshed.written(), Some(pause), Only::Always)?;
+                let refreshed = match &self.sessions.kept {
+                    Kept::Here => self.ask(client, session).await?,
+                    there @ Kept::There(..) => self.ask_for_all(there, &key, client, session).await?,
+                };
+                kv::set(DONE, &key, &refreshed.written(), Some(refreshed.lasts()), Only::Always)?;
                 return Ok(refreshed);
             }
             if time::now() >= end {
                 return Ok(Refreshed::Kept);
             }
-            time::sleep(Duration::from_millis(20)).await?;
+            time::sleep(pauses.next().unwrap_or(LONGEST_PAUSE)).await?;
         }
+    }
+
+    /// One node asks; the others read what came of it. A node that goes away meanwhile is waited for as long as its lock
+    /// lasts.
+    async fn ask_for_all(
+        &self,
+        kept: &Kept,
+        key: &str,
+        client: &Client,
+        session: &Session<'_>,
+    ) -> Result<Refreshed, Error> {
+        // The lock of a node that has gone away is over before that.
+        let end = time::now() + Duration::from_secs(self.patience().into()) + self.timeout;
+        let mut pauses = pauses();
+        loop {
+            if let Some((done, _)) = kept.get(DONE, key).await? {
+                return Ok(Refreshed::read(&done));
+            }
+            if let Some(token) = self.lock(kept, key).await? {
+                // Another node may have come to an end between the two looks.
+                let refreshed = match kept.get(DONE, key).await? {
+                    Some((done, _)) => Refreshed::read(&done),
+                    None => self.ask(client, session).await?,
+                };
+                self.tell_all(kept, key, &refreshed, token).await;
+                return Ok(refreshed);
+            }
+            if time::now() >= end {
+                return Ok(Refreshed::Kept);
+            }
+            time::sleep(pauses.next().unwrap_or(LONGEST_PAUSE)).await?;
+        }
+    }
+
+    /// The token of the lock, if this node has it: then nobody else gives it back. A request whose client has left leaves
+    /// it to the next one of this node.
+    async fn lock(&self, kept: &Kept, key: &str) -> Result<Option<u64>, Error> {
+        if let Some(token) = kv::get(HELD, key)?.and_then(|(token, _)| contract::decode(&token)) {
+            return Ok(Some(token));
+        }
+        let Outcome::Done(token) = kept.set(ASKING, key, b"", self.patience(), Only::Absent).await? else {
+            return Ok(None);
+        };
+        let bytes = contract::encode(&token, Vec::new()).map_err(|_| Error::Failed)?;
+        kv::set(HELD, key, &bytes, Some(self.patience()), Only::Always)?;
+        Ok(Some(token))
+    }
+
+    /// What cannot be told now this node still knows.
+    async fn tell_all(&self, kept: &Kept, key: &str, refreshed: &Refreshed, token: u64) {
+        let told = kept.set(DONE, key, &refreshed.written(), refreshed.lasts(), Only::Always).await;
+        let given = kept.delete(ASKING, key, Only::Version(token)).await;
+        if let Err(error) =
+            told.map(drop).and(given.map(drop)).and(kv::delete(HELD, key, Only::Always).map(drop))
+        {
+            warn!("session_storage_unavailable: other nodes do not know of a refresh: {error}");
+        }
+    }
+
+    /// Seconds for which one that asks is waited for.
+    fn patience(&self) -> u32 {
+        u32::try_from(self.timeout.as_secs()).unwrap_or(u32::MAX).saturating_add(2)
     }
 
     async fn ask(&self, client: &Client, session: &Session<'_>) -> Result<Refreshed, Error> {
@@ -122,6 +196,14 @@ impl Refreshed {
         }
     }
 
+    /// Seconds for which it counts.
+    const fn lasts(&self) -> u32 {
+        match self {
+            Self::Kept => PAUSE,
+            Self::Renewed(_) | Self::Over => LATE,
+        }
+    }
+
     fn read(bytes: &[u8]) -> Self {
         match bytes.split_first() {
             Some((1, bytes)) => Self::Renewed(bytes.to_vec()),
@@ -131,13 +213,16 @@ impl Refreshed {
     }
 }
 
+fn pauses() -> impl Iterator<Item = Duration> {
+    iter::successors(Some(FIRST_PAUSE), |pause| Some((*pause * 2).min(LONGEST_PAUSE)))
+}
+
 /// Held by whoever asks; given back however that ends.
 struct Lock<'k>(Option<&'k str>);
 
 impl<'k> Lock<'k> {
     /// Whether it is there to be taken. Where there is no room to note it, everybody asks.
-    fn take(key: &'k str, timeout: Duration) -> Result<(Self, bool), Error> {
-        let seconds = u32::try_from(timeout.as_secs()).unwrap_or(u32::MAX).saturating_add(2);
+    fn take(key: &'k str, seconds: u32) -> Result<(Self, bool), Error> {
         Ok(match kv::set(ASKING, key, b"", Some(seconds), Only::Absent)? {
             Outcome::Done(_) => (Self(Some(key)), true),
             Outcome::Full => (Self(None), true),

@@ -41,7 +41,7 @@ impl Words {
             Refused::Token => (401, &self.unauthorized, Some("invalid_token")),
             Refused::Forbidden(_) => (403, &self.forbidden, Some("insufficient_scope")),
             Refused::Unavailable => return unavailable(),
-            Refused::Unexpected => return auth::unexpected(Error::Failed),
+            Refused::Unexpected => return unexpected(Error::Failed),
         };
         let mut asked = self.challenge.value().into_owned();
         if let Some(error) = error {
@@ -65,6 +65,16 @@ impl Words {
 /// The provider cannot be asked now.
 pub(crate) fn unavailable() -> Reply {
     let reply = Reply::refuse(503, "The identity provider cannot be reached");
+    reply.header("retry-after", "5").header("cache-control", "no-store")
+}
+
+/// What could not be found out. A session that cannot be read is not none: nobody is sent to log in, or stands in.
+pub(crate) fn unexpected(error: Error) -> Reply {
+    if error != Error::Unavailable {
+        return auth::unexpected(error);
+    }
+    info!("session_storage_unavailable: the server that has the sessions does not answer");
+    let reply = Reply::refuse(503, "Sessions cannot be reached");
     reply.header("retry-after", "5").header("cache-control", "no-store")
 }
 

@@ -57,9 +57,7 @@ impl Keys {
     /// # Errors
     /// A secret that is not there, not granted, or too short.
     pub(crate) fn seal(&self, purpose: &str, plain: &[u8]) -> Result<String, Error> {
-        let secret = self.secrets.first().ok_or(Error::Failed)?;
-        let sealed = crypto::seal(secret.key()?, purpose, plain, self.client.as_bytes())?;
-        Ok(URL_SAFE_NO_PAD.encode([&secret.id()?, &*sealed.ok_or(Error::Failed)?].concat()))
+        Ok(URL_SAFE_NO_PAD.encode(self.seal_bytes(purpose, self.client.as_bytes(), plain)?))
     }
 
     /// Opens a text, and shows what is in it; none where it is no such text.
@@ -73,10 +71,41 @@ impl Keys {
         read: impl FnOnce(&[u8]) -> Option<R>,
     ) -> Result<Option<R>, Error> {
         let Ok(bytes) = URL_SAFE_NO_PAD.decode(text) else { return Ok(None) };
+        self.open_bytes(purpose, self.client.as_bytes(), &bytes, read)
+    }
+
+    /// As [`seal`](Self::seal), in bytes that are good in one place only.
+    pub(crate) fn seal_kept(&self, purpose: &str, place: &str, plain: &[u8]) -> Result<Vec<u8>, Error> {
+        self.seal_bytes(purpose, format!("{} {place}", self.client).as_bytes(), plain)
+    }
+
+    /// Opens such bytes.
+    pub(crate) fn open_kept(
+        &self,
+        purpose: &str,
+        place: &str,
+        sealed: &[u8],
+    ) -> Result<Option<Vec<u8>>, Error> {
+        let beside = format!("{} {place}", self.client);
+        self.open_bytes(purpose, beside.as_bytes(), sealed, |plain| Some(plain.to_vec()))
+    }
+
+    fn seal_bytes(&self, purpose: &str, beside: &[u8], plain: &[u8]) -> Result<Vec<u8>, Error> {
+        let secret = self.secrets.first().ok_or(Error::Failed)?;
+        let sealed = crypto::seal(secret.key()?, purpose, plain, beside)?;
+        Ok([&secret.id()?, &*sealed.ok_or(Error::Failed)?].concat())
+    }
+
+    fn open_bytes<R>(
+        &self,
+        purpose: &str,
+        beside: &[u8],
+        bytes: &[u8],
+        read: impl FnOnce(&[u8]) -> Option<R>,
+    ) -> Result<Option<R>, Error> {
         let Some((id, sealed)) = bytes.split_first_chunk() else { return Ok(None) };
         for secret in &self.secrets {
             if secret.id()? == *id {
-                let beside = self.client.as_bytes();
                 return crypto::open(secret.key()?, purpose, sealed, beside, |plain| read(plain?));
             }
         }

@@ -1,8 +1,10 @@
 //! Sessions: what a browser's cookie stands for.
 
+use std::rc::Rc;
+
 use plugin_sdk::{
-    contract,
-    kv::{self, Only, Outcome},
+    contract, join,
+    kv::{self, Only, Outcome, Server},
     prelude::*,
     serde_json::{Value, json},
 };
@@ -14,6 +16,8 @@ use crate::{
     cookies::{self, Jar, PIECES, Scope},
     id_token,
     identity::Identity,
+    kept::Kept,
+    known::Known,
     random,
     refusal::Refused,
     sealed::Keys,
@@ -48,7 +52,7 @@ pub(crate) struct Session<'s> {
 /// The bytes of a session that is there.
 #[derive(Debug)]
 pub(crate) struct Found {
-    pub(crate) bytes: Vec<u8>,
+    pub(crate) bytes: Rc<[u8]>,
     /// Where it is kept: the digest of the cookie's value, and which version it is; none where it is in the cookie.
     kept: Option<(String, u64)>,
 }
@@ -64,13 +68,26 @@ impl Found {
 pub(crate) struct Sessions {
     pub(crate) cookie: String,
     scope: Scope,
-    local: bool,
+    /// Whether they are in the cookie, and not beside it.
+    sealed: bool,
+    /// What is in cookies that came before.
+    opened: Known<[u8]>,
+    /// Where they are otherwise, and what belongs to them.
+    pub(crate) kept: Kept,
     idle: u64,
     absolute: u32,
     /// Seconds after which a session that is used is written again.
     touch: u64,
     /// Whether the provider tells of logouts.
     told: bool,
+}
+
+/// What a request's cookies come to.
+pub(crate) enum Look {
+    Nothing,
+    Found(Found),
+    /// A server has to be asked for the session of this name.
+    Ask(String),
 }
 
 /// Seconds by which a refresh comes before the end, at most.
@@ -82,7 +99,7 @@ const ENDED: &str = "ended";
 const LOGGED_OUT: &str = "logged-out";
 
 impl Sessions {
-    pub(crate) fn new(config: &Config) -> Result<Self, String> {
+    pub(crate) fn new(config: &Config, keys: &Rc<Keys>) -> Result<Self, String> {
         let scope = Scope::new(
             &config.session_cookie_path,
             config.session_cookie_domain.as_deref(),
@@ -93,7 +110,9 @@ impl Sessions {
         Ok(Self {
             cookie: scope.name(&config.session_cookie_name),
             scope,
-            local: config.session_storage == "local",
+            sealed: config.session_storage == "cookie",
+            opened: Known::default(),
+            kept: kept(config, keys)?,
             idle: idle.into(),
             absolute: config.session_absolute_timeout,
             touch: (u64::from(idle) / 4).clamp(1, 60),
@@ -102,40 +121,100 @@ impl Sessions {
     }
 
     /// The session of a request, if it has one that counts.
-    pub(crate) fn find(&self, keys: &Keys, jar: Jar<'_>, now: u64) -> Result<Option<Found>, Error> {
-        let Some(value) = jar.whole(&self.cookie) else { return Ok(None) };
-        let found = if self.local {
-            let key = random::digest(&value)?;
-            kv::get(SESSIONS, &key)?.map(|(bytes, version)| Found { bytes, kept: Some((key, version)) })
-        } else {
-            let bytes = keys.open(PURPOSE, &value, |plain| Some(plain.to_vec()))?;
-            bytes.map(|bytes| Found { bytes, kept: None })
-        };
-        let Some(found) = found else {
-            info!("session_unknown: a session's cookie that nothing is known of");
-            return Ok(None);
-        };
-        let alive = found.session().map_or(Ok(false), |session| self.is_alive(keys, &session, now))?;
-        Ok(alive.then_some(found))
+    pub(crate) async fn find(&self, keys: &Keys, jar: Jar<'_>, now: u64) -> Result<Option<Found>, Error> {
+        match self.look(keys, jar)? {
+            Look::Nothing => Ok(None),
+            Look::Found(found) => {
+                let alive = self.alive(keys, &found, now)?.is_some();
+                Ok(alive.then_some(found))
+            }
+            Look::Ask(name) => self.ask(keys, name, now).await,
+        }
     }
 
-    fn is_alive(&self, keys: &Keys, session: &Session<'_>, now: u64) -> Result<bool, Error> {
-        let in_time = now < session.begun + u64::from(self.absolute) && now < session.used + self.idle;
-        if !in_time || kv::get(ENDED, session.name)?.is_some() {
-            return Ok(false);
-        }
-        if !self.told {
-            return Ok(true);
-        }
-        let since = |whose: &str| -> Result<bool, Error> {
-            let told = kv::get(LOGGED_OUT, whose)?;
-            Ok(told
-                .and_then(|(time, _)| contract::decode::<u64>(&time))
-                .is_some_and(|time| session.begun <= time))
+    /// The same as far as nobody has to be asked. Whether it counts, [`alive`](Self::alive) says.
+    pub(crate) fn look(&self, keys: &Keys, jar: Jar<'_>) -> Result<Look, Error> {
+        let Some(value) = jar.whole(&self.cookie) else { return Ok(Look::Nothing) };
+        let found = if self.sealed {
+            self.open(keys, &value)?.map(|bytes| Found { bytes, kept: None })
+        } else {
+            let key = random::digest(&value)?;
+            if matches!(self.kept, Kept::There(..)) {
+                return Ok(Look::Ask(key));
+            }
+            let kept = kv::get(SESSIONS, &key)?;
+            kept.map(|(bytes, version)| Found { bytes: bytes.into(), kept: Some((key, version)) })
         };
-        let mine =
-            |kind, id: &str| if id.is_empty() { Ok(false) } else { since(&logged_out(keys, kind, id)) };
-        Ok(!(mine("sid", session.provider_session)? || mine("sub", session.subject)?))
+        Ok(found.map_or_else(
+            || {
+                unknown();
+                Look::Nothing
+            },
+            Look::Found,
+        ))
+    }
+
+    /// What is in a cookie.
+    fn open(&self, keys: &Keys, value: &str) -> Result<Option<Rc<[u8]>>, Error> {
+        if let Some(known) = self.opened.get(value) {
+            return Ok(Some(known));
+        }
+        let bytes = keys.open(PURPOSE, value, |plain| Some(Rc::from(plain)))?;
+        bytes.iter().for_each(|bytes| self.opened.put(value, bytes));
+        Ok(bytes)
+    }
+
+    /// A session that a server has.
+    pub(crate) async fn ask(&self, keys: &Keys, name: String, now: u64) -> Result<Option<Found>, Error> {
+        let Some((bytes, version)) = self.kept.get(SESSIONS, &name).await? else {
+            unknown();
+            return Ok(None);
+        };
+        let found = Found { bytes: bytes.into(), kept: Some((name, version)) };
+        let Some(session) = found.session().filter(|session| self.is_in_time(session, now)) else {
+            return Ok(None);
+        };
+        let [mine, all] = self.logouts(keys, &session);
+        let (mine, all) = join(self.told(mine), self.told(all)).await;
+        let over = is_over(&session, mine?.as_deref()) || is_over(&session, all?.as_deref());
+        Ok((!over).then_some(found))
+    }
+
+    fn is_in_time(&self, session: &Session<'_>, now: u64) -> bool {
+        now < session.begun + u64::from(self.absolute) && now < session.used + self.idle
+    }
+
+    /// A session that is not on a server, if it counts.
+    pub(crate) fn alive<'f>(
+        &self,
+        keys: &Keys,
+        found: &'f Found,
+        now: u64,
+    ) -> Result<Option<Session<'f>>, Error> {
+        let Some(session) = found.session().filter(|session| self.is_in_time(session, now)) else {
+            return Ok(None);
+        };
+        if kv::get(ENDED, session.name)?.is_some() {
+            return Ok(None);
+        }
+        for whose in self.logouts(keys, &session).iter().flatten() {
+            let told = kv::get(LOGGED_OUT, whose)?;
+            if is_over(&session, told.as_ref().map(|(time, _)| time.as_slice())) {
+                return Ok(None);
+            }
+        }
+        Ok(Some(session))
+    }
+
+    /// The logouts that end a session, if the provider tells of any: of its own, and of all of its user's.
+    fn logouts(&self, keys: &Keys, session: &Session<'_>) -> [Option<String>; 2] {
+        [("sid", session.provider_session), ("sub", session.subject)]
+            .map(|(kind, id)| (self.told && !id.is_empty()).then(|| logged_out(keys, kind, id)))
+    }
+
+    async fn told(&self, whose: Option<String>) -> Result<Option<Vec<u8>>, Error> {
+        let Some(whose) = whose else { return Ok(None) };
+        Ok(self.kept.get(LOGGED_OUT, &whose).await?.map(|(time, _)| time))
     }
 
     /// Whether it is to be written again.
@@ -143,33 +222,14 @@ impl Sessions {
         now.saturating_sub(session.used) >= self.touch
     }
 
-    /// The cookies of a session that is new, or has changed. One that is kept here stays where it is.
-    pub(crate) fn write(
-        &self,
-        keys: &Keys,
-        bytes: &[u8],
-        before: Option<&Found>,
-        jar: Jar<'_>,
-    ) -> Result<Vec<String>, Error> {
-        if !self.local {
-            let value = keys.seal(PURPOSE, bytes)?;
-            let Some(pieces) = cookies::pieces(&self.cookie, &value) else {
-                error!("session_too_large: {} bytes, see session_storage", value.len());
-                return Err(Error::Failed);
-            };
-            let beyond = (pieces.len()..PIECES).map(|at| cookies::piece(&self.cookie, at));
-            let beyond = beyond.filter(|name| jar.get(name).is_some()).map(|name| self.scope.none(&name));
-            let written = pieces.iter().map(|(name, value)| self.scope.cookie(name, value, None));
-            return Ok(written.chain(beyond).collect());
-        }
-        let ttl = Some(u32::try_from(self.idle).unwrap_or(u32::MAX));
-        if let Some((key, version)) = before.and_then(|found| found.kept.as_ref()) {
-            // One that has ended meanwhile, or has been written by somebody else, stays as it is.
-            kv::set(SESSIONS, key, bytes, ttl, Only::Version(*version))?;
-            return Ok(Vec::new());
+    /// The cookies of a session that is new. One that is kept beside them has its name there.
+    pub(crate) async fn begin(&self, keys: &Keys, bytes: &[u8], jar: Jar<'_>) -> Result<Vec<String>, Error> {
+        if self.sealed {
+            return self.seal(keys, bytes, jar);
         }
         let value = random::text()?;
-        match kv::set(SESSIONS, &random::digest(&value)?, bytes, ttl, Only::Absent)? {
+        let key = random::digest(&value)?;
+        match self.kept.set(SESSIONS, &key, bytes, self.lifetime(), Only::Absent).await? {
             Outcome::Done(_) => Ok(vec![self.scope.cookie(&self.cookie, &value, None)]),
             Outcome::Refused(_) | Outcome::Full => {
                 error!("session_storage_full: there is no room for another session");
@@ -178,14 +238,61 @@ impl Sessions {
         }
     }
 
-    /// Ends a session before its time: a copy of its cookie is worth nothing from now on.
-    pub(crate) fn end(&self, found: &Found) -> Result<(), Error> {
-        if let Some((key, _)) = &found.kept {
-            kv::delete(SESSIONS, key, Only::Always)?;
+    /// The cookies of a session that has changed. One that is kept stays where it is, and as it is where it has ended
+    /// meanwhile, or has been written by somebody else.
+    pub(crate) async fn write(
+        &self,
+        keys: &Keys,
+        bytes: &[u8],
+        before: &Found,
+        jar: Jar<'_>,
+    ) -> Result<Vec<String>, Error> {
+        let Some((key, version)) = &before.kept else { return self.seal(keys, bytes, jar) };
+        let kept = self.kept.set(SESSIONS, key, bytes, self.lifetime(), Only::Version(*version));
+        match kept.await {
+            // It was there to be read: what has changed can be written the next time.
+            Ok(_) | Err(Error::Unavailable) => Ok(Vec::new()),
+            Err(error) => Err(error),
         }
-        if let Some(session) = found.session() {
-            let ttl = u32::try_from(self.idle).unwrap_or(u32::MAX);
-            kv::set(ENDED, session.name, b"", Some(ttl), Only::Always)?;
+    }
+
+    /// [`write`](Self::write) for a session that is not on a server.
+    pub(crate) fn write_now(
+        &self,
+        keys: &Keys,
+        bytes: &[u8],
+        before: &Found,
+        jar: Jar<'_>,
+    ) -> Result<Vec<String>, Error> {
+        let Some((key, version)) = &before.kept else { return self.seal(keys, bytes, jar) };
+        kv::set(SESSIONS, key, bytes, Some(self.lifetime()), Only::Version(*version))?;
+        Ok(Vec::new())
+    }
+
+    fn seal(&self, keys: &Keys, bytes: &[u8], jar: Jar<'_>) -> Result<Vec<String>, Error> {
+        let value = keys.seal(PURPOSE, bytes)?;
+        let Some(pieces) = cookies::pieces(&self.cookie, &value) else {
+            error!("session_too_large: {} bytes, see session_storage", value.len());
+            return Err(Error::Failed);
+        };
+        let beyond = (pieces.len()..PIECES).map(|at| cookies::piece(&self.cookie, at));
+        let beyond = beyond.filter(|name| jar.get(name).is_some()).map(|name| self.scope.none(&name));
+        let written = pieces.iter().map(|(name, value)| self.scope.cookie(name, value, None));
+        Ok(written.chain(beyond).collect())
+    }
+
+    /// Seconds for which what is kept stays.
+    fn lifetime(&self) -> u32 {
+        u32::try_from(self.idle).unwrap_or(u32::MAX)
+    }
+
+    /// Ends a session before its time: a copy of its cookie is worth nothing from now on.
+    pub(crate) async fn end(&self, found: &Found) -> Result<(), Error> {
+        if let Some((key, _)) = &found.kept {
+            self.kept.delete(SESSIONS, key, Only::Always).await?;
+        }
+        if let Some(session) = found.session().filter(|_| self.sealed) {
+            kv::set(ENDED, session.name, b"", Some(self.lifetime()), Only::Always)?;
         }
         Ok(())
     }
@@ -197,11 +304,36 @@ impl Sessions {
     }
 
     /// The provider says that a user has logged out: all sessions from before are over.
-    pub(crate) fn log_out(&self, keys: &Keys, kind: &str, id: &str, now: u64) -> Result<bool, Error> {
+    pub(crate) async fn log_out(&self, keys: &Keys, kind: &str, id: &str, now: u64) -> Result<bool, Error> {
         let time = contract::encode(&now, Vec::new()).map_err(|_| Error::Failed)?;
-        let set = kv::set(LOGGED_OUT, &logged_out(keys, kind, id), &time, Some(self.absolute), Only::Always)?;
+        let whose = logged_out(keys, kind, id);
+        let set = self.kept.set(LOGGED_OUT, &whose, &time, self.absolute, Only::Always).await?;
         Ok(matches!(set, Outcome::Done(_)))
     }
+}
+
+/// Where sessions and what belongs to them are kept.
+fn kept(config: &Config, keys: &Rc<Keys>) -> Result<Kept, String> {
+    if config.session_storage != "redis" {
+        return Ok(Kept::Here);
+    }
+    if config.session_secret.is_none() {
+        return Err(
+            "session_secret: required for session_storage redis: all nodes must have the same".to_owned()
+        );
+    }
+    let (redis, prefix) = config.redis.server();
+    let server = Server::new(redis, prefix).map_err(|error| format!("redis: {error}"))?;
+    Ok(Kept::There(server, Rc::clone(keys)))
+}
+
+fn unknown() {
+    info!("session_unknown: a session's cookie that nothing is known of");
+}
+
+/// Whether a logout at that time is one of the session's user.
+fn is_over(session: &Session<'_>, told: Option<&[u8]>) -> bool {
+    told.and_then(contract::decode::<u64>).is_some_and(|time| session.begun <= time)
 }
 
 /// Whose logout it is: users of one provider are not those of another one.

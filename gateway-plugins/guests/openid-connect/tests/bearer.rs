@@ -296,6 +296,10 @@ fn a_provider_that_is_down_makes_no_token_good() {
     provider.down.set(true);
     assert_eq!(bring(&mut gateway, &token).status(), 503);
     assert_eq!(bring(&mut gateway, "opaque").status(), 503);
+    for header in [json!({ "alg": "none" }), json!({ "alg": "HS256" }), json!({}), json!("x")] {
+        let token = provider.sign(&header, &json!({ "iss": ISSUER, "exp": 9_999_999_999_u64 }), 1);
+        refused(&bring(&mut gateway, &token), 401, BAD);
+    }
     provider.down.set(false);
     pass(&mut gateway, &provider, 2);
     assert_eq!(bring(&mut gateway, &token).status(), 200);
@@ -324,6 +328,10 @@ fn a_configuration_that_cannot_be_one_is_refused() {
         (json!({ "client_secret": null, "client_auth": ["client_secret_post"] }), "client_secret"),
         (json!({ "client_auth": ["private_key_jwt"] }), "client_private_key"),
         (json!({ "scopes": ["email"] }), "openid"),
+        (json!({ "ssl_verify": false }), "ssl_verify: it is always on"),
+        (json!({ "verify_nonce": false }), "verify_nonce"),
+        (json!({ "login_action": "response" }), "login_action"),
+        (json!({ "response_type": ["id_token"] }), "response_type"),
         (
             json!({ "upstream_headers_claims": ["a"], "upstream_headers_names": ["x", "y"] }),
             "upstream_headers_names",

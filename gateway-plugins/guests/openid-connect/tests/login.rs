@@ -130,6 +130,44 @@ fn a_session_goes_on_while_the_provider_is_down_and_new_logins_do_not() {
 }
 
 #[test]
+fn a_provider_that_was_down_for_long_is_used_again_within_five_seconds() {
+    // Nobody waits that long for the real gateway.
+    if kit::is_real() {
+        return;
+    }
+    let (mut gateway, provider) = world(json!({}));
+    provider.lifetime.set(1);
+    let mut browser = Browser::default();
+    browser.log_in(&mut gateway, &provider, "/");
+    let mut late = kit::gateway(json!({}), &provider);
+    provider.down.set(true);
+    for _ in 0..60 {
+        pass(&mut gateway, &provider, 3);
+        pass(&mut late, &provider, 3);
+        assert_eq!(browser.visit(&mut gateway, "/").status(), 200);
+        assert_eq!(Browser::default().visit(&mut late, "/").status(), 503);
+    }
+    provider.down.set(false);
+    let asked = provider.count("/token");
+    pass(&mut gateway, &provider, 5);
+    pass(&mut late, &provider, 5);
+    assert_eq!(browser.visit(&mut gateway, "/").status(), 200);
+    assert_eq!(provider.count("/token"), asked + 1, "the access token is made anew");
+    assert_eq!(Browser::default().visit(&mut late, "/").status(), 303);
+}
+
+#[test]
+fn names_of_kongs_plugin_that_mean_the_same_are_taken() {
+    let config = json!({
+        "ssl_verify": true, "session_cookie_http_only": true, "authorization_cookie_http_only": true,
+        "verify_nonce": true, "verify_claims": true, "verify_signature": true, "response_mode": "query",
+        "response_type": ["code"], "login_action": "redirect", "login_methods": ["authorization_code"],
+    });
+    let (mut gateway, provider) = world(config);
+    Browser::default().log_in(&mut gateway, &provider, "/");
+}
+
+#[test]
 fn a_request_is_pushed_where_that_is_wanted() {
     for (more, asks) in [
         (json!({ "require_pushed_authorization_requests": true }), false),

@@ -405,6 +405,10 @@ async fn keys_are_fetched_when_they_are_needed_and_not_more_often() {
     assert!(judged(&plugin, verifier, &token("b", &new)).await.is_ok());
     pass(24 * 60 * 60 + 1).await;
     assert_eq!(judged(&plugin, verifier, &token("b", &new)).await, Err(Refusal::Unavailable), "too old");
+    // What no key makes good is not good without keys either.
+    let none = format!("{}.{}.", part(r#"{"alg":"none"}"#), part("{}"));
+    assert_eq!(judged(&plugin, verifier, &none).await, Err(Refusal::UnknownAlgorithm));
+    assert_eq!(judged(&plugin, verifier, "a.b.c").await, Err(Refusal::Json));
 }
 
 #[tokio::test(start_paused = true)]

@@ -74,8 +74,13 @@ impl Verifier {
         let set = match &self.source {
             Source::Remote(remote) => match remote.look() {
                 Look::Here(set) => Some(set),
-                Look::Fetch => return Judged::Later(remote.fetch()),
-                Look::Nothing => return Judged::Refused(Refusal::Unavailable),
+                none => {
+                    return match (self.plausible(token, now), none) {
+                        (Err(refusal), _) => Judged::Refused(refusal),
+                        (Ok(()), Look::Fetch) => Judged::Later(remote.fetch()),
+                        (Ok(()), _) => Judged::Refused(Refusal::Unavailable),
+                    };
+                }
             },
             Source::Set(set) => Some(Arc::clone(set)),
             Source::One(_) | Source::Credentials { .. } => None,
@@ -151,6 +156,15 @@ impl Verifier {
         let good = Arc::new(Good { header, claims, times, credential, generation });
         self.cache.put(text, &good);
         Ok(good)
+    }
+
+    /// Whether a token may be good by some keys: nobody is asked for keys otherwise, or told that there are none.
+    fn plausible(&self, text: &str, now: u64) -> Result<(), Refused> {
+        let token = Token::parse(text)?;
+        self.check_type(&token)?;
+        self.check_algorithm(token.algorithm)?;
+        let times = self.wanted.read(&token.claims).map_err(Refusal::Claims)?;
+        self.wanted.check(times, now).map_err(Refusal::Claims)
     }
 
     /// By the credential's own algorithm and key: which key a token is verified by does not depend on its header.
