@@ -5,9 +5,9 @@ use std::sync::Arc;
 use plugin_contract::ratelimit::{Algorithm, Limiter, Store};
 
 use super::{
-    Checked, RateLimit, RateLimits, Scope, local::Local, remote::Remote, synced::Synced, verdict::Rules,
+    RateLimit, RateLimits, Scope, here::Here, local::Local, remote::Remote, synced::Synced, verdict::Rules,
 };
-use crate::{Status, clock, redis::Clients, table::Name};
+use crate::{Status, redis::Clients, table::Name};
 
 /// Limits in this process and in Redis.
 ///
@@ -57,19 +57,5 @@ impl RateLimits for Limiters {
             }
             Some(_) => Err(Status::BadArgument),
         }
-    }
-}
-
-/// A limiter of this process.
-#[derive(Debug)]
-pub(super) struct Here {
-    pub(super) local: Arc<Local>,
-    pub(super) name: Name,
-    pub(super) rules: Rules,
-}
-
-impl RateLimit for Here {
-    fn check(&self, key: &str, cost: u32) -> Checked {
-        Checked::Now(self.local.check(self.name, &self.rules, key, cost, clock::wall()))
     }
 }

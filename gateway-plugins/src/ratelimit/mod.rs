@@ -3,6 +3,7 @@
 //! `calendar`, `rule` and `verdict` are pure; `local` and `remote` keep what was counted.
 
 mod calendar;
+mod here;
 mod limiters;
 mod local;
 #[cfg(test)]

@@ -11,7 +11,7 @@ use tokio::runtime::Handle;
 
 use super::{
     Checked, RateLimit,
-    limiters::Here,
+    here::Here,
     remote::{Remote, lifetime},
     rule::{Cell, Rule},
 };

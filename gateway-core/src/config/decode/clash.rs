@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{MOST_PROBLEMS, link::World, record::Decoder, row::Row};
+use super::{MOST_PROBLEMS, record::Decoder, row::Row, world::World};
 use crate::config::{
     index::{Index, Key, PART},
     problem::{Matter, Other},

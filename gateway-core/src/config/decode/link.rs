@@ -12,6 +12,7 @@ use super::{
     entity::Reader,
     row::Row,
     typed,
+    world::World,
 };
 use crate::config::{
     Config, derived_id,
@@ -19,21 +20,6 @@ use crate::config::{
     problem::{Matter, Problem, Step},
     schema::{EntityKind, Kind},
 };
-
-/// The entities that may be referred to, and that keys may clash with.
-pub(super) trait World {
-    /// The id of the entity that `text` means, an id or a name.
-    fn find(&self, kind: EntityKind, text: &str) -> Option<Uuid>;
-
-    /// Names, to find the one that was meant.
-    fn names(&self, kind: EntityKind) -> Vec<&str>;
-
-    /// The place of an entity among all of its kind, if it is there.
-    fn place(&self, named: Named) -> Option<u128>;
-
-    /// The entity at a place, to be shown.
-    fn row(&self, kind: EntityKind, place: u128) -> Option<Row<'_>>;
-}
 
 /// Takes entities one by one, and holds what becomes of them.
 pub(super) struct Linker<'w, 'o, W> {

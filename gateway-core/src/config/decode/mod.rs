@@ -21,6 +21,7 @@ mod single;
 mod standing;
 mod typed;
 mod value;
+mod world;
 
 pub use options::{Environment, Options};
 

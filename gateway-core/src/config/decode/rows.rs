@@ -6,7 +6,7 @@ use foldhash::fast::RandomState;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{clash, entity::Reader, link::World, row::Row};
+use super::{clash, entity::Reader, row::Row, world::World};
 use crate::config::{
     derived_id,
     document::{Data, Entry, Node},

@@ -8,10 +8,11 @@ use uuid::Uuid;
 use super::{
     Options,
     entity::Reader,
-    link::{Linked, Linker, World},
+    link::{Linked, Linker},
     record::Decoder,
     row::Row,
     secret::Secrets,
+    world::World,
 };
 use crate::config::{
     Change, Checked, Config,
