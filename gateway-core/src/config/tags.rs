@@ -1,6 +1,7 @@
-//! Tags that say what Kong has no field for: `group:2` and `zone:b` of targets, `slow-start:30` of upstreams.
+//! Tags that say what Kong has no field for: `group:2` and `zone:b` of targets, `slow-start:30` of upstreams, `subset:v2`
+//! of services.
 
-use super::{Target, Upstream};
+use super::{Service, Target, Upstream};
 
 /// Tags of an upstream that say something, with what their values are.
 pub(crate) const OF_UPSTREAMS: [(&str, Says); 14] = [
@@ -21,8 +22,14 @@ pub(crate) const OF_UPSTREAMS: [(&str, Says); 14] = [
 ];
 
 /// Tags of a target that say something.
-pub(crate) const OF_TARGETS: [(&str, Says); 2] =
-    [("group", |value| group(value).is_some()), ("zone", |value| !value.is_empty())];
+pub(crate) const OF_TARGETS: [(&str, Says); 3] = [
+    ("group", |value| group(value).is_some()),
+    ("zone", |value| !value.is_empty()),
+    ("subset", |value| !value.is_empty()),
+];
+
+/// Tags of a service that say something.
+pub(crate) const OF_SERVICES: [(&str, Says); 1] = [("subset", |value| !value.is_empty())];
 
 /// Whether a value says something.
 pub(crate) type Says = fn(&str) -> bool;
@@ -39,6 +46,20 @@ impl Target {
     #[must_use]
     pub fn zone(&self) -> Option<&str> {
         tag(self.tags.as_deref(), "zone").filter(|zone| !zone.is_empty())
+    }
+
+    /// The subsets that it is in, `subset:v2`: any number.
+    pub fn subsets(&self) -> impl Iterator<Item = &str> {
+        values(self.tags.as_deref(), "subset").filter(|name| !name.is_empty())
+    }
+}
+
+/// What a service's tags say.
+impl Service {
+    /// The part of its upstream's targets that takes its requests, `subset:v2`. Default: all of them.
+    #[must_use]
+    pub fn subset(&self) -> Option<&str> {
+        tag(self.tags.as_deref(), "subset").filter(|name| !name.is_empty())
     }
 }
 
@@ -131,8 +152,13 @@ impl Upstream {
 }
 
 /// The value of the first tag with this name.
-fn tag<'t>(tags: Option<&'t [String]>, name: &str) -> Option<&'t str> {
-    tags?.iter().find_map(|tag| tag.strip_prefix(name)?.strip_prefix(':'))
+fn tag<'t>(tags: Option<&'t [String]>, name: &'static str) -> Option<&'t str> {
+    values(tags, name).next()
+}
+
+/// The values of all tags with this name.
+fn values<'t>(tags: Option<&'t [String]>, name: &'static str) -> impl Iterator<Item = &'t str> {
+    tags.into_iter().flatten().filter_map(move |tag| tag.strip_prefix(name)?.strip_prefix(':'))
 }
 
 /// A token (RFC 6265 section 4.1.1).
@@ -169,7 +195,7 @@ fn between(value: &str, least: f64, most: f64) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Target, Upstream};
+    use super::{Service, Target, Upstream};
 
     fn tags(all: &[&str]) -> Option<Vec<String>> {
         Some(all.iter().map(|tag| (*tag).to_owned()).collect())
@@ -184,6 +210,12 @@ mod tests {
         assert_eq!((target.group(), target.zone()), (2, Some("b")));
         target.tags = tags(&["group:blue", "zone:"]);
         assert_eq!((target.group(), target.zone()), (1, None));
+        target.tags = tags(&["subset:v2", "subset:", "subset:fast"]);
+        assert_eq!(target.subsets().collect::<Vec<_>>(), ["v2", "fast"]);
+        let mut service = Service::new("s", "u");
+        assert_eq!(service.subset(), None);
+        service.tags = tags(&["subset:v2", "subset:fast"]);
+        assert_eq!(service.subset(), Some("v2"));
         upstream.tags = tags(&[
             "slow-start:30s",
             "slow-start-aggression:2",

@@ -151,10 +151,6 @@ impl Tries<'_> {
         }
     }
 
-    pub(super) async fn pick(&self, avoided: &[Arc<Endpoint>]) -> Result<Arc<Endpoint>, Error> {
-        self.backend.upstream.pick_hashed(self.shard, self.hash, avoided).await
-    }
-
     /// One try, on a new connection where the one that was idle had been closed.
     pub(super) async fn try_once(
         &self,

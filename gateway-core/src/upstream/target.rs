@@ -2,6 +2,7 @@
 
 use std::{
     borrow::Cow,
+    collections::BTreeSet,
     net::{IpAddr, Ipv6Addr},
     sync::Arc,
     time::Duration,
@@ -74,13 +75,15 @@ pub struct Member {
     pub group: u16,
     /// Its zone. Default: none.
     pub zone: Option<Arc<str>>,
+    /// The subsets that it is in. Default: none.
+    pub subsets: Box<[Arc<str>]>,
 }
 
 impl Member {
     /// A member with the default weight, 100.
     #[must_use]
     pub fn new(host: &str, port: u16) -> Self {
-        Self { host: host.into(), port, weight: 100, group: 1, zone: None }
+        Self { host: host.into(), port, weight: 100, group: 1, zone: None, subsets: Box::default() }
     }
 
     /// The same with another weight; 0: it gets nothing.
@@ -104,12 +107,24 @@ impl Member {
         self
     }
 
+    /// The same in these subsets.
+    #[must_use]
+    pub fn in_subsets<'n>(mut self, names: impl IntoIterator<Item = &'n str>) -> Self {
+        self.subsets = names.into_iter().map(Into::into).collect();
+        self
+    }
+
     /// The host as it stands in a URI: an IPv6 address in brackets (RFC 3986 3.2.2).
     pub(crate) fn bracketed(&self) -> Cow<'_, str> {
         match self.host.parse::<Ipv6Addr>() {
             Ok(_) => Cow::Owned(format!("[{}]", self.host)),
             Err(_) => Cow::Borrowed(&self.host),
         }
+    }
+
+    /// Whether it is in this subset; all are in the whole.
+    pub(crate) fn is_in(&self, subset: Option<&str>) -> bool {
+        subset.is_none_or(|name| self.subsets.iter().any(|own| **own == *name))
     }
 
     /// The address, where the host is one.
@@ -163,6 +178,7 @@ impl Group {
                 weight: target.weight,
                 group: target.group(),
                 zone: target.zone().map(Into::into),
+                subsets: target.subsets().map(Into::into).collect(),
                 ..Member::new(host, port.unwrap_or(8000))
             }
         };
@@ -186,9 +202,21 @@ impl Group {
         (self.slow_start, self.outliers, self.sticky) = (None, None, None);
         (self.maglev, self.hash_bound) = (false, None);
         for target in &mut self.targets {
-            (target.group, target.zone) = (1, None);
+            (target.group, target.zone, target.subsets) = (1, None, Box::default());
         }
         self
+    }
+
+    /// The names of its subsets.
+    pub(crate) fn subsets(&self) -> BTreeSet<&Arc<str>> {
+        self.targets.iter().flat_map(|member| &member.subsets).collect()
+    }
+
+    /// The same with the members of one subset alone.
+    pub(crate) fn subset(&self, name: &str) -> Self {
+        let mut part = self.clone();
+        part.targets.retain(|member| member.is_in(Some(name)));
+        part
     }
 
     /// The level of a member: its group, and within that whether it is of this node's zone.
