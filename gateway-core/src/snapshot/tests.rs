@@ -159,7 +159,7 @@ impl Draw {
         (service.id, service.port) = (id("services", self.number), 80 + u16::from(self.shape % 2));
         service.enabled = self.shape != 3;
         // Of those that differ in nothing else.
-        service.tags = (self.shape % 4 > 0).then(|| vec![format!("subset:{}", self.shape % 4)]);
+        service.tags = (!self.shape.is_multiple_of(4)).then(|| vec![format!("subset:{}", self.shape % 4)]);
         service.read_timeout = 1_000 + u32::from(self.shape / 6);
         match self.shape {
             4..=7 => {

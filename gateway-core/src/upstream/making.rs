@@ -57,7 +57,8 @@ impl Upstream {
             (Arc::clone(name), self.laid_out(&self.group.subset(name), inside.cloned().collect()))
         };
         let subsets = self.group.subsets().into_iter().map(part).collect();
-        Set { subsets, names: names.clone(), ..self.laid_out(&self.group, all) }
+        let whole = self.laid_out(&self.group, all);
+        Set { subsets, names, ..whole }
     }
 
     /// The set of these members, which are those of `group`.
