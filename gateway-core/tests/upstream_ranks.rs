@@ -180,6 +180,27 @@ fn hashing(upstream: &mut Upstream, tags: &[&str]) {
 }
 
 #[tokio::test]
+async fn targets_may_be_picked_by_lot() {
+    let servers = servers::<2>().await;
+    let addresses = servers.each_ref().map(|server| (server.address, &[] as &[&str]));
+    let (config, upstream) =
+        tagged(&addresses, |upstream| upstream.tags = Some(vec!["pick:random".to_owned()]));
+    let edge = edge(config, |_| {});
+    // In turn each would have every second one. That lots do the same 100 times has a chance of 2 in 2^100.
+    let mut alternate = true;
+    let mut last = shares(&edge, &servers, 1).await;
+    for _ in 0..100 {
+        let next = shares(&edge, &servers, 1).await;
+        alternate &= next != last;
+        last = next;
+    }
+    assert!(!alternate);
+    assert!(servers.iter().all(|server| !server.seen().is_empty()));
+    set_health(&edge, &upstream, &servers[0], false);
+    assert_eq!(shares(&edge, &servers, 20).await, [0, 20]);
+}
+
+#[tokio::test]
 async fn maglev_keeps_values_where_they_are() {
     let servers = servers::<3>().await;
     let addresses = servers.each_ref().map(|server| (server.address, &[] as &[&str]));

@@ -4,7 +4,7 @@
 use super::{Service, Target, Upstream};
 
 /// Tags of an upstream that say something, with what their values are.
-pub(crate) const OF_UPSTREAMS: [(&str, Says); 14] = [
+pub(crate) const OF_UPSTREAMS: [(&str, Says); 15] = [
     ("slow-start", |value| seconds(value).is_some()),
     ("slow-start-aggression", |value| between(value, 0.1, 100.0).is_some()),
     ("slow-start-min", |value| between(value, 0.0, 100.0).is_some()),
@@ -17,6 +17,7 @@ pub(crate) const OF_UPSTREAMS: [(&str, Says); 14] = [
     ("eject-requests", |value| number(value).is_some()),
     ("panic-threshold", |value| share(value).is_some()),
     ("sticky", is_cookie_name),
+    ("pick", |value| value == "random"),
     ("hash", |value| value == "maglev"),
     ("hash-bound", |value| percents(value).is_some()),
 ];
@@ -137,6 +138,12 @@ impl Upstream {
         tag(self.tags.as_deref(), "sticky").filter(|name| is_cookie_name(name))
     }
 
+    /// Whether its targets are picked by lot where `round-robin` picks them in turn, `pick:random`.
+    #[must_use]
+    pub fn is_random(&self) -> bool {
+        tag(self.tags.as_deref(), "pick") == Some("random")
+    }
+
     /// Whether its hashes are laid out as Maglev does, `hash:maglev`, and not on Kong's ring.
     #[must_use]
     pub fn is_maglev(&self) -> bool {
@@ -249,6 +256,8 @@ mod tests {
         upstream.tags = tags(&["slow-start:-1", "slow-start-aggression:nan", "hash-bound:100", "hash:ring"]);
         let said = (upstream.slow_start(), upstream.slow_start_aggression(), upstream.hash_bound());
         assert_eq!(said, (None, None, None));
-        assert!(!upstream.is_maglev());
+        assert!(!upstream.is_maglev() && !upstream.is_random());
+        upstream.tags = tags(&["pick:random"]);
+        assert!(upstream.is_random());
     }
 }

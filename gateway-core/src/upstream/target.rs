@@ -42,6 +42,8 @@ pub struct Group {
     pub sticky: Option<Sticky>,
     /// Slots of the hash ring, at least 1000. Default 10000.
     pub slots: u32,
+    /// Whether members are picked by lot where the algorithm is to take turns. Default: in turn.
+    pub random: bool,
     /// Whether values are laid out as Maglev does, and not on Kong's ring. Default: on the ring.
     pub maglev: bool,
     /// How much a member may have under way, in percent of its share, before a value goes on to the next one. Default: no
@@ -149,6 +151,7 @@ impl Group {
             hashing: None,
             sticky: None,
             slots: 10_000,
+            random: false,
             maglev: false,
             hash_bound: None,
             checks: Healthchecks::default(),
@@ -190,6 +193,7 @@ impl Group {
             algorithm: upstream.algorithm,
             hashing: Hashing::of_upstream(upstream),
             slots: upstream.slots,
+            random: upstream.is_random(),
             maglev: upstream.is_maglev(),
             hash_bound: upstream.hash_bound(),
             checks: upstream.healthchecks.clone(),
@@ -200,7 +204,7 @@ impl Group {
     /// The same without what only tags say.
     pub(crate) fn without_tags(mut self) -> Self {
         (self.slow_start, self.outliers, self.sticky) = (None, None, None);
-        (self.maglev, self.hash_bound) = (false, None);
+        (self.random, self.maglev, self.hash_bound) = (false, false, None);
         for target in &mut self.targets {
             (target.group, target.zone, target.subsets) = (1, None, Box::default());
         }
