@@ -12,7 +12,7 @@ use std::{
 };
 
 use common::{
-    Edge, Reply, Scripted, Step, config, eventually, read_until,
+    Edge, Reply, Scripted, Step, balanced, config, eventually, read_until,
     scripted::{ok, send},
     service, until_closed,
 };
@@ -170,6 +170,72 @@ async fn an_upgraded_connection_counts_until_it_is_over() {
     edge.get("/").await.assert_failed(503, UNAVAILABLE, "pending_limit");
     drop(client);
     eventually("the seat is free", || in_flight(&edge) == 0).await;
+}
+
+/// How many are at each endpoint.
+fn at_endpoints(edge: &Edge) -> Vec<u64> {
+    let readings = edge.gateway.snapshot().readings().into_iter();
+    let at = readings.filter(|it| it.reading.metric == "gateway_concurrency_endpoint_in_flight");
+    at.map(|it| it.reading.value).collect()
+}
+
+#[tokio::test]
+async fn an_endpoint_that_has_its_most_is_passed_over_and_all_that_have_are_told_of() {
+    let servers = [slow(Duration::ZERO).await, slow(Duration::ZERO).await];
+    let (config, _) = balanced(&servers.each_ref().map(|server| server.address));
+    let with = |most: u32| {
+        let settings = json!({ "limit": 3, "queue": 1, "queue_timeout": 100, "endpoint_limit": most });
+        config.clone().with(limit(&settings))
+    };
+    let edge = Edge::new(with(1));
+    let first = hang(&edge).await;
+    eventually("one is there", || at_endpoints(&edge).iter().sum::<u64>() == 1).await;
+    // Whoever's turn it is: all go to the other one.
+    let free = servers.iter().position(|server| server.seen().is_empty()).unwrap();
+    for _ in 0..6 {
+        edge.post("/", "", "once").await.assert_ok("good");
+    }
+    assert_eq!((servers[free].seen().len(), servers[1 - free].seen().len()), (6, 1));
+    assert!(servers.iter().all(|server| server.connections() == 1));
+    let second = hang(&edge).await;
+    eventually("both are there", || at_endpoints(&edge) == [1, 1]).await;
+    let reply = edge.get("/").await;
+    reply.assert_failed(503, UNAVAILABLE, "pending_limit");
+    assert_eq!(reply.header("retry-after"), "1");
+    // Who is there stays so over a change of the limit.
+    edge.gateway.reload(&with(2)).unwrap();
+    edge.get("/").await.assert_ok("good");
+    assert_eq!(at_endpoints(&edge).iter().sum::<u64>(), 2);
+    // A place at the service is waited for, and no longer than it says.
+    let third = hang(&edge).await;
+    eventually("three are there", || at_endpoints(&edge).iter().sum::<u64>() == 3).await;
+    edge.get("/").await.assert_failed(503, UNAVAILABLE, "pending_timeout");
+    drop((first, second, third));
+    eventually("all have left", || at_endpoints(&edge) == [0, 0]).await;
+}
+
+#[tokio::test]
+async fn a_place_at_an_endpoint_is_held_until_the_last_byte_and_not_against_a_repetition() {
+    let upstream = Scripted::start(|seen| match seen.path() {
+        "/half" => vec![Step::Body, send("HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\ngo"), Step::Hang],
+        _ => vec![Step::Body, send("HTTP/1.1 503 Busy\r\ncontent-length: 0\r\n\r\n")],
+    })
+    .await;
+    let retry = json!({ "_format_version": "3.0", "plugins": [{ "name": "retry",
+        "config": { "retries": 2, "backoff_base": 1, "backoff_max": 1 } }] });
+    let retry = Config::parse(&retry.to_string(), &plugins::bundled()).unwrap();
+    let retry = Plugin::clone(retry.plugins.values().next().unwrap());
+    let config = config(service(upstream.address)).with(limit(&json!({ "endpoint_limit": 1 }))).with(retry);
+    let edge = Edge::new(config);
+    assert_eq!(edge.get("/").await.status, 503);
+    assert_eq!(upstream.seen().len(), 3, "its own answer does not keep the next try out");
+    eventually("it has left", || at_endpoints(&edge) == [0]).await;
+    let mut client = edge.connect().await;
+    client.write_all(b"GET /half HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+    read_until(&mut client, b"\r\n\r\ngo").await;
+    edge.get("/").await.assert_failed(503, UNAVAILABLE, "pending_limit");
+    drop(client);
+    eventually("it has left as well", || at_endpoints(&edge) == [0]).await;
 }
 
 #[tokio::test]

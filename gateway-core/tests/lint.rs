@@ -73,6 +73,27 @@ services:
 }
 
 #[test]
+fn a_subset_that_is_not_there_is_told() {
+    let with = |host: &str, tag: &str| {
+        format!(
+            "_format_version: '3.0'
+services:
+- {{name: users, host: {host}, tags: ['{tag}']}}
+upstreams:
+- name: users.pool
+  targets: [{{target: '10.0.0.1:80', tags: ['subset:v1']}}]
+"
+        )
+    };
+    assert!(codes(&with("users.pool", "subset:v1")).is_empty());
+    for (host, tag) in
+        [("users.pool", "subset:v2"), ("users.pool", "subset:"), ("users.internal", "subset:v1")]
+    {
+        assert!(codes(&with(host, tag)).contains("L009"), "{tag} of {host}");
+    }
+}
+
+#[test]
 fn a_finding_is_drawn_with_its_line_and_the_other_route() {
     let text = "_format_version: '3.0'\nroutes:\n- name: all\n  paths: ['~/users']\n- name: me\n  paths: [/users/me, /me]\n";
     let drawn = found(text, Flavor::default()).render("kong.yml", text, Colour::Never);

@@ -103,6 +103,38 @@ async fn c8_4864_a_target_that_goes_and_comes_back_under_load_costs_no_request()
     assert!(goes.seen().len() >= 15, "it has its part each time that it is there");
 }
 
+/// Who comes back is not held to what it was before it went, and the others are left as they are.
+#[tokio::test]
+async fn c8_4864_a_target_that_comes_back_begins_well_and_the_others_keep_their_health() {
+    let (stays, dead, back) = (well().await, nowhere(), nowhere());
+    let checked = upstream(|upstream| upstream.healthchecks.passive.unhealthy.tcp_failures = 1);
+    let all = config(&checked, &at(&[stays.address, dead, back]));
+    let without = config(&checked, &at(&[stays.address, dead]));
+    let edge = Edge::new(all.clone());
+    // Each has its turn at least once.
+    for _ in 0..6 {
+        edge.get("/").await;
+    }
+    let of = |address| state(&edge, &checked, address);
+    assert_eq!((of(dead), of(back)), (Some(State::Unhealthy), Some(State::Unhealthy)));
+    edge.gateway.reload(&without).unwrap();
+    assert_eq!((of(dead), of(back)), (Some(State::Unhealthy), None));
+    let listener = tokio::net::TcpListener::bind(back).await.unwrap();
+    let server = Scripted::on(listener, |_| ok("well"));
+    edge.gateway.reload(&all).unwrap();
+    assert_eq!((of(dead), of(back)), (Some(State::Unhealthy), Some(State::Healthy)));
+    for _ in 0..6 {
+        edge.get("/").await.assert_ok("well");
+    }
+    assert_eq!(server.seen().len(), 3, "it has its part from the first request on");
+}
+
+/// How the checks see a target, where there is such a one.
+fn state(edge: &Edge, upstream: &Upstream, address: SocketAddr) -> Option<State> {
+    let all = edge.gateway.snapshot().upstream(upstream.id).unwrap().endpoints();
+    all.iter().find(|endpoint| endpoint.address() == address).map(|endpoint| endpoint.health())
+}
+
 #[tokio::test]
 async fn c8_5466_5581_the_only_target_serves_as_soon_as_it_is_back() {
     let server = well().await;
@@ -321,6 +353,7 @@ async fn c9_7835_a_change_of_other_targets_makes_nobody_well() {
     assert!(health(&edge, &checked).contains(&State::Unhealthy));
     for targets in [&[good.address, dead, new.address][..], &[dead, new.address], &[good.address, dead]] {
         edge.gateway.reload(&config(&checked, &at(targets))).unwrap();
+        assert_eq!(state(&edge, &checked, dead), Some(State::Unhealthy));
         for _ in 0..6 {
             edge.get("/").await.assert_ok("well");
         }

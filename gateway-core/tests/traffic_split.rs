@@ -225,6 +225,35 @@ async fn a_canary_grows_and_is_broken_off_where_it_fails() {
 }
 
 #[tokio::test]
+async fn a_canary_is_broken_off_where_it_is_slower() {
+    let good = saying("stable").await;
+    let late = vec![common::Step::Body, common::Step::Wait(std::time::Duration::from_millis(200))];
+    let slow = Scripted::start(move |_| [late.clone(), ok("canary")].concat()).await;
+    let settings = json!({
+        "percentage": 50, "hash": "none", "upstream_host": "canary.pool",
+        "abort_latency_percent": 100, "abort_minimum": 10,
+    });
+    let config = pool("canary.pool", &[slow.address], config(service(good.address)));
+    let edge = Edge::new(config.with(plugin("canary", &settings)));
+    let broken_off = || {
+        let readings = edge.gateway.snapshot().readings();
+        readings.iter().any(|it| it.reading.metric == "gateway_canary_broken_off" && it.reading.value == 1)
+    };
+    for round in 0.. {
+        assert_eq!(edge.get("/").await.status, 200);
+        if broken_off() {
+            break;
+        }
+        assert!(round < 400, "it was not found to be slower");
+    }
+    let seen = slow.seen().len();
+    for _ in 0..20 {
+        edge.get("/").await.assert_ok("stable");
+    }
+    assert_eq!(slow.seen().len(), seen, "nobody is sent there any more");
+}
+
+#[tokio::test]
 async fn explain_and_the_access_log_show_the_destination() {
     let (own, next) = (saying("own").await, saying("next").await);
     let settings = json!({ "destinations": [{ "service": "next" }] });

@@ -1,5 +1,5 @@
 //! Who of an upstream's targets comes first: groups that stand in for each other, zones, targets that warm up, and
-//! what hashes lead to within a bound. All of it is said by tags.
+//! what hashes lead to within a bound, and which part of them a service uses. All of it is said by tags.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
@@ -13,7 +13,7 @@ use common::{
 };
 use gateway_core::{
     Gateway, Settings,
-    config::{Algorithm, Config, HashOn, Target, Upstream},
+    config::{Algorithm, Config, HashOn, Route, Service, Target, Upstream},
     explain::Question,
     sanitize::Compat,
     upstream::Upstream as Endpoints,
@@ -180,6 +180,27 @@ fn hashing(upstream: &mut Upstream, tags: &[&str]) {
 }
 
 #[tokio::test]
+async fn targets_may_be_picked_by_lot() {
+    let servers = servers::<2>().await;
+    let addresses = servers.each_ref().map(|server| (server.address, &[] as &[&str]));
+    let (config, upstream) =
+        tagged(&addresses, |upstream| upstream.tags = Some(vec!["pick:random".to_owned()]));
+    let edge = edge(config, |_| {});
+    // In turn each would have every second one. That lots do the same 100 times has a chance of 2 in 2^100.
+    let mut alternate = true;
+    let mut last = shares(&edge, &servers, 1).await;
+    for _ in 0..100 {
+        let next = shares(&edge, &servers, 1).await;
+        alternate &= next != last;
+        last = next;
+    }
+    assert!(!alternate);
+    assert!(servers.iter().all(|server| !server.seen().is_empty()));
+    set_health(&edge, &upstream, &servers[0], false);
+    assert_eq!(shares(&edge, &servers, 20).await, [0, 20]);
+}
+
+#[tokio::test]
 async fn maglev_keeps_values_where_they_are() {
     let servers = servers::<3>().await;
     let addresses = servers.each_ref().map(|server| (server.address, &[] as &[&str]));
@@ -264,4 +285,99 @@ async fn an_upstream_may_bound_its_ejections_and_have_a_panic_threshold_of_its_o
         let all = endpoints(&edge, &upstream).endpoints();
         assert_eq!(all.iter().filter(|endpoint| !endpoint.health().is_available()).count(), out, "{tags:?}");
     }
+}
+
+/// A service of the upstream below `/NAME`, for this subset of its targets.
+fn for_subset(config: Config, name: &str) -> Config {
+    let mut service = Service::new(name, "group");
+    service.tags = Some(vec![format!("subset:{name}")]);
+    let mut route = Route::new(name).to(&service);
+    route.paths = Some(vec![format!("/{name}")]);
+    config.with(service).with(route)
+}
+
+/// How many of so many requests for `path` each gets.
+async fn shares_of<const N: usize>(edge: &Edge, path: &str, servers: &[Scripted; N]) -> [usize; N] {
+    let before = servers.each_ref().map(|server| server.seen().len());
+    for _ in 0..12 {
+        edge.get(path).await.assert_ok("ok");
+    }
+    let mut after = servers.each_ref().map(|server| server.seen().len());
+    after.iter_mut().zip(before).for_each(|(after, before)| *after -= before);
+    after
+}
+
+#[tokio::test]
+async fn a_service_may_use_a_subset_of_the_targets_which_share_their_health() {
+    let servers = servers::<4>().await;
+    let tags: [&[&str]; 4] = [&["subset:v1"], &["subset:v1"], &["subset:v2"], &["subset:v2", "subset:v1"]];
+    let [a, b, c, d] = servers.each_ref().map(|server| server.address);
+    let tagged_so = |tags: [&[&'static str]; 4]| {
+        let (config, upstream) = tagged(&[(a, tags[0]), (b, tags[1]), (c, tags[2]), (d, tags[3])], |_| {});
+        let config = ["v1", "v2", "v3"].into_iter().fold(config, for_subset);
+        (config, upstream)
+    };
+    let (config, upstream) = tagged_so(tags);
+    let edge = edge(config.clone(), |_| {});
+    assert_eq!(shares_of(&edge, "/", &servers).await, [3, 3, 3, 3]);
+    assert_eq!(shares_of(&edge, "/v1", &servers).await, [4, 4, 0, 4]);
+    assert_eq!(shares_of(&edge, "/v2", &servers).await, [0, 0, 6, 6]);
+    edge.get("/v3").await.assert_failed(503, "failure to get a peer from the ring-balancer", "no_targets");
+    let report = edge.gateway.explain(&Question::new("http://a/v2")).unwrap();
+    let picked: Vec<_> = report.endpoints.iter().filter_map(|it| it.address).collect();
+    assert_eq!(picked, [c, d]);
+
+    // Health belongs to the target, whoever finds it out: all who use it follow.
+    set_health(&edge, &upstream, &servers[3], false);
+    assert_eq!(shares_of(&edge, "/v1", &servers).await, [6, 6, 0, 0]);
+    assert_eq!(shares_of(&edge, "/v2", &servers).await, [0, 0, 12, 0]);
+    set_health(&edge, &upstream, &servers[2], false);
+    assert_eq!(edge.get("/v2").await.header("x-gateway-reason"), "all_unhealthy");
+    assert_eq!(shares_of(&edge, "/", &servers).await, [6, 6, 0, 0]);
+
+    // A target that changes its subset keeps its health.
+    edge.gateway.reload(&tagged_so([&["subset:v1"], &["subset:v2"], tags[2], tags[3]]).0).unwrap();
+    assert_eq!(shares_of(&edge, "/v1", &servers).await, [12, 0, 0, 0]);
+    assert_eq!(shares_of(&edge, "/v2", &servers).await, [0, 12, 0, 0]);
+
+    // And so does a service.
+    let mut other =
+        Service::clone(config.services.values().find(|it| it.name.as_deref() == Some("v1")).unwrap());
+    other.tags = Some(vec!["subset:v2".to_owned()]);
+    edge.gateway.reload(&config.clone().with(other)).unwrap();
+    set_health(&edge, &upstream, &servers[3], true);
+    assert_eq!(shares_of(&edge, "/v1", &servers).await, [0, 0, 0, 12]);
+
+    let strict = self::edge(config, |settings| settings.rules.compat = Compat::Kong39Strict);
+    assert_eq!(shares_of(&strict, "/v3", &servers).await, [3, 3, 3, 3]);
+}
+
+#[tokio::test]
+async fn what_fails_in_a_subset_is_tried_again_there_and_comes_back_there() {
+    let servers = servers::<2>().await;
+    let dead = common::nowhere();
+    let [a, b] = servers.each_ref().map(|server| server.address);
+    let all: [(SocketAddr, &[&str]); 3] = [(a, &["subset:v1"]), (b, &["subset:v2"]), (dead, &["subset:v2"])];
+    let (config, upstream) = tagged(&all, |upstream| {
+        upstream.healthchecks.passive.unhealthy.tcp_failures = 1;
+        upstream.tags = Some(vec!["ejection-time:0.1".to_owned()]);
+    });
+    let edge = edge(for_subset(config, "v2"), |_| {});
+    assert_eq!(shares_of(&edge, "/v2", &servers).await, [0, 12]);
+    let of_dead = || {
+        let all = endpoints(&edge, &upstream).endpoints();
+        all.into_iter().find(|endpoint| endpoint.address() == dead).unwrap().health().is_available()
+    };
+    assert!(!of_dead());
+    // Somebody listens there again: the requests of the subset alone find that out.
+    let listener = tokio::net::TcpListener::bind(dead).await.unwrap();
+    let back = Scripted::on(listener, |_| ok("ok"));
+    tokio::time::timeout(Duration::from_secs(10), async {
+        while !of_dead() {
+            edge.get("/v2").await.assert_ok("ok");
+        }
+    })
+    .await
+    .unwrap();
+    assert!(!back.seen().is_empty());
 }

@@ -1,9 +1,10 @@
-//! Tags that say what Kong has no field for: `group:2` and `zone:b` of targets, `slow-start:30` of upstreams.
+//! Tags that say what Kong has no field for: `group:2` and `zone:b` of targets, `slow-start:30` of upstreams, `subset:v2`
+//! of services.
 
-use super::{Target, Upstream};
+use super::{Service, Target, Upstream};
 
 /// Tags of an upstream that say something, with what their values are.
-pub(crate) const OF_UPSTREAMS: [(&str, Says); 14] = [
+pub(crate) const OF_UPSTREAMS: [(&str, Says); 15] = [
     ("slow-start", |value| seconds(value).is_some()),
     ("slow-start-aggression", |value| between(value, 0.1, 100.0).is_some()),
     ("slow-start-min", |value| between(value, 0.0, 100.0).is_some()),
@@ -16,13 +17,20 @@ pub(crate) const OF_UPSTREAMS: [(&str, Says); 14] = [
     ("eject-requests", |value| number(value).is_some()),
     ("panic-threshold", |value| share(value).is_some()),
     ("sticky", is_cookie_name),
+    ("pick", |value| value == "random"),
     ("hash", |value| value == "maglev"),
     ("hash-bound", |value| percents(value).is_some()),
 ];
 
 /// Tags of a target that say something.
-pub(crate) const OF_TARGETS: [(&str, Says); 2] =
-    [("group", |value| group(value).is_some()), ("zone", |value| !value.is_empty())];
+pub(crate) const OF_TARGETS: [(&str, Says); 3] = [
+    ("group", |value| group(value).is_some()),
+    ("zone", |value| !value.is_empty()),
+    ("subset", |value| !value.is_empty()),
+];
+
+/// Tags of a service that say something.
+pub(crate) const OF_SERVICES: [(&str, Says); 1] = [("subset", |value| !value.is_empty())];
 
 /// Whether a value says something.
 pub(crate) type Says = fn(&str) -> bool;
@@ -39,6 +47,20 @@ impl Target {
     #[must_use]
     pub fn zone(&self) -> Option<&str> {
         tag(self.tags.as_deref(), "zone").filter(|zone| !zone.is_empty())
+    }
+
+    /// The subsets that it is in, `subset:v2`: any number.
+    pub fn subsets(&self) -> impl Iterator<Item = &str> {
+        values(self.tags.as_deref(), "subset").filter(|name| !name.is_empty())
+    }
+}
+
+/// What a service's tags say.
+impl Service {
+    /// The part of its upstream's targets that takes its requests, `subset:v2`. Default: all of them.
+    #[must_use]
+    pub fn subset(&self) -> Option<&str> {
+        tag(self.tags.as_deref(), "subset").filter(|name| !name.is_empty())
     }
 }
 
@@ -116,6 +138,12 @@ impl Upstream {
         tag(self.tags.as_deref(), "sticky").filter(|name| is_cookie_name(name))
     }
 
+    /// Whether its targets are picked by lot where `round-robin` picks them in turn, `pick:random`.
+    #[must_use]
+    pub fn is_random(&self) -> bool {
+        tag(self.tags.as_deref(), "pick") == Some("random")
+    }
+
     /// Whether its hashes are laid out as Maglev does, `hash:maglev`, and not on Kong's ring.
     #[must_use]
     pub fn is_maglev(&self) -> bool {
@@ -131,8 +159,13 @@ impl Upstream {
 }
 
 /// The value of the first tag with this name.
-fn tag<'t>(tags: Option<&'t [String]>, name: &str) -> Option<&'t str> {
-    tags?.iter().find_map(|tag| tag.strip_prefix(name)?.strip_prefix(':'))
+fn tag<'t>(tags: Option<&'t [String]>, name: &'static str) -> Option<&'t str> {
+    values(tags, name).next()
+}
+
+/// The values of all tags with this name.
+fn values<'t>(tags: Option<&'t [String]>, name: &'static str) -> impl Iterator<Item = &'t str> {
+    tags.into_iter().flatten().filter_map(move |tag| tag.strip_prefix(name)?.strip_prefix(':'))
 }
 
 /// A token (RFC 6265 section 4.1.1).
@@ -169,7 +202,7 @@ fn between(value: &str, least: f64, most: f64) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Target, Upstream};
+    use super::{Service, Target, Upstream};
 
     fn tags(all: &[&str]) -> Option<Vec<String>> {
         Some(all.iter().map(|tag| (*tag).to_owned()).collect())
@@ -184,6 +217,12 @@ mod tests {
         assert_eq!((target.group(), target.zone()), (2, Some("b")));
         target.tags = tags(&["group:blue", "zone:"]);
         assert_eq!((target.group(), target.zone()), (1, None));
+        target.tags = tags(&["subset:v2", "subset:", "subset:fast"]);
+        assert_eq!(target.subsets().collect::<Vec<_>>(), ["v2", "fast"]);
+        let mut service = Service::new("s", "u");
+        assert_eq!(service.subset(), None);
+        service.tags = tags(&["subset:v2", "subset:fast"]);
+        assert_eq!(service.subset(), Some("v2"));
         upstream.tags = tags(&[
             "slow-start:30s",
             "slow-start-aggression:2",
@@ -217,6 +256,8 @@ mod tests {
         upstream.tags = tags(&["slow-start:-1", "slow-start-aggression:nan", "hash-bound:100", "hash:ring"]);
         let said = (upstream.slow_start(), upstream.slow_start_aggression(), upstream.hash_bound());
         assert_eq!(said, (None, None, None));
-        assert!(!upstream.is_maglev());
+        assert!(!upstream.is_maglev() && !upstream.is_random());
+        upstream.tags = tags(&["pick:random"]);
+        assert!(upstream.is_random());
     }
 }

@@ -50,7 +50,7 @@ pub enum Reason {
     ClientTimeout,
     /// The client went away before the answer was complete.
     ClientClosed,
-    /// The upstream has no targets.
+    /// The upstream has no targets, or none in the subset that the service uses.
     NoTargets,
     /// Every target is unhealthy.
     AllUnhealthy,

@@ -290,7 +290,7 @@ fn text(value: &HeaderValue) -> String {
 fn candidates(backend: &Backend) -> Vec<Candidate> {
     let failed = backend.upstream.outage() == Some(Reason::DnsError);
     let mut candidates = Vec::new();
-    for (member, addresses) in backend.upstream.known() {
+    for (member, addresses) in backend.upstream.known(backend.subset.as_deref()) {
         if member.weight > 0 && !addresses.is_empty() {
             let each = addresses.into_iter();
             candidates.extend(each.map(|known| {

@@ -1,5 +1,7 @@
 //! Upstreams.
 
+use std::collections::{HashMap, HashSet};
+
 use super::{Code, Finding, Findings, Party};
 use crate::{
     config::{Config, Upstream, tags},
@@ -35,13 +37,41 @@ pub(super) fn lint(config: &Config, findings: &mut Findings) {
         let of_target = |message| at(upstream, "targets", format!("target {}: {message}", target.target));
         says_nothing(target.tags.as_deref(), &tags::OF_TARGETS, of_target, findings);
     }
+    subsets(config, findings);
 }
+
+/// Services that want a subset which is not there.
+fn subsets(config: &Config, findings: &mut Findings) {
+    let named: HashMap<_, _> =
+        config.upstreams.values().map(|upstream| (upstream.name.as_str(), upstream.id)).collect();
+    let members = config.targets.values().map(|target| (target.upstream.id, target.subsets()));
+    let known: HashSet<_> = members.flat_map(|(id, names)| names.map(move |name| (id, name))).collect();
+    for service in config.services.values() {
+        let of_service = |message| {
+            let entity = Party::new("services", Label::new(service.id, service.name.as_deref()));
+            Finding::new(Code::TagSaysNothing, entity, message, HELP).at("tags")
+        };
+        says_nothing(service.tags.as_deref(), &tags::OF_SERVICES, of_service, findings);
+        let Some(wanted) = service.subset() else { continue };
+        let host = &service.host;
+        match named.get(host.as_str()) {
+            None => findings.push(of_service(format!(
+                "`subset:{wanted}` picks among the targets of an upstream, and `{host}` is none"
+            ))),
+            Some(id) if !known.contains(&(*id, wanted)) => findings.push(of_service(format!(
+                "no target of `{host}` has the tag `subset:{wanted}`, so all requests get 503 `no_targets`"
+            ))),
+            Some(_) => {}
+        }
+    }
+}
+
+const HELP: &str = "see docs/upstreams.md for its values, or give the tag another name";
 
 /// A finding about an upstream: of its targets nothing but all their text says where they stand.
 fn at(upstream: &Upstream, field: &str, message: String) -> Finding {
     let entity = Party::new("upstreams", Label::new(upstream.id, Some(&upstream.name)));
-    let help = "see docs/upstreams.md for its values, or give the tag another name";
-    Finding::new(Code::TagSaysNothing, entity, message, help).at(field)
+    Finding::new(Code::TagSaysNothing, entity, message, HELP).at(field)
 }
 
 /// Tags that have the name of one that says something, and a value that does not.

@@ -1,6 +1,8 @@
 //! A limit on requests to a service at a time, with a bounded queue before it.
 
-use std::{any::Any, sync::Arc, time::Duration};
+mod endpoints;
+
+use std::{any::Any, net::SocketAddr, sync::Arc, time::Duration};
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -18,12 +20,14 @@ use crate::{
     plugin::{Admission, Bound, Configured, Guard, Keep, Keeper, Outcome, Permit, Plugin, Policy, Reading},
     reply::RetryAfter,
 };
+use endpoints::Endpoints;
 
 /// Lets no more requests to a service than it takes at a time: `concurrency-limit`, a plugin of this gateway's own.
 ///
 /// The limit is set, or finds itself from how long answers take. Who finds it reached waits in a bounded queue; who
 /// finds that full is answered 503 `pending_limit`, who waits too long 503 `pending_timeout`. A request counts until the
-/// last byte of its answer, an upgraded connection until it is over.
+/// last byte of its answer, an upgraded connection until it is over. With a limit for each endpoint, one that has so many
+/// is passed over for the next.
 #[derive(Debug)]
 pub struct ConcurrencyLimit {
     schema: Record,
@@ -62,6 +66,11 @@ fn schema() -> Record {
             .between(1, 3_600_000)
             .default(1_000)
             .doc("for so long, in milliseconds"),
+        Field::integer("endpoint_limit")
+            .required()
+            .between(0, 1_000_000)
+            .default(0)
+            .doc("the most requests, and so connections, to one endpoint at a time; 0: no limit"),
     ])
     .rule(Rule::With { of: &["limit", "min_limit"], check: the_least_is_no_more })
 }
@@ -81,6 +90,7 @@ struct Config {
     min_limit: u32,
     queue: usize,
     queue_timeout: u64,
+    endpoint_limit: u32,
 }
 
 #[derive(Deserialize)]
@@ -120,11 +130,11 @@ impl Plugin for ConcurrencyLimit {
     }
 
     fn configure(&self, config: &Value) -> Result<Configured, String> {
-        LimitPolicy::new(config, Arc::default()).map(Configured::policy)
+        LimitPolicy::new(config, Kept::default()).map(Configured::policy)
     }
 
     fn reconfigure(&self, entity: &config::Plugin, before: &Configured) -> Result<Configured, String> {
-        let kept = super::policy_before(before, |before: &LimitPolicy| Arc::clone(&before.limiters));
+        let kept = super::policy_before(before, |before: &LimitPolicy| before.kept.clone());
         LimitPolicy::new(&entity.config, kept.unwrap_or_default()).map(Configured::policy)
     }
 }
@@ -132,20 +142,48 @@ impl Plugin for ConcurrencyLimit {
 /// One configuration of the plugin.
 struct LimitPolicy {
     settings: Settings,
+    /// The most requests at one endpoint; 0: no limit.
+    of_endpoint: u32,
+    kept: Kept,
+}
+
+/// What goes on when settings change.
+#[derive(Clone, Default)]
+struct Kept {
     limiters: Arc<Sites<Limiter>>,
+    endpoints: Arc<Sites<Endpoints>>,
 }
 
 impl LimitPolicy {
-    fn new(config: &Value, limiters: Arc<Sites<Limiter>>) -> Result<Self, String> {
+    fn new(config: &Value, kept: Kept) -> Result<Self, String> {
         let config: Config = super::decode(config)?;
-        Ok(Self { settings: config.into(), limiters })
+        Ok(Self { of_endpoint: config.endpoint_limit, settings: config.into(), kept })
+    }
+
+    /// How many are at each endpoint, where that is limited.
+    fn readings_of_endpoints(&self) -> impl Iterator<Item = Reading> {
+        let limited = (self.of_endpoint > 0).then(|| self.kept.endpoints.all());
+        limited.into_iter().flatten().flat_map(|(service, endpoints)| {
+            endpoints.all().into_iter().map(move |(address, requests)| Reading {
+                metric: "gateway_concurrency_endpoint_in_flight".into(),
+                help: "Requests that count against the limit of an endpoint",
+                service: Some(service),
+                labels: vec![("endpoint", address.to_string())],
+                value: requests.into(),
+            })
+        })
     }
 }
 
 impl Policy for LimitPolicy {
     fn at(&self, service: Uuid) -> Bound {
-        let limiter = self.limiters.get_or_make(service, Limiter::default);
-        Bound::Guard(Arc::new(LimitGuard { settings: self.settings, seats: Arc::new(Seats(limiter)) }))
+        let limiter = self.kept.limiters.get_or_make(service, Limiter::default);
+        Bound::Guard(Arc::new(LimitGuard {
+            settings: self.settings,
+            seats: Arc::new(Seats(limiter)),
+            of_endpoint: self.of_endpoint,
+            endpoints: self.kept.endpoints.get_or_make(service, Endpoints::default),
+        }))
     }
 
     fn as_any(&self) -> &dyn Any {
@@ -177,7 +215,7 @@ impl Policy for LimitPolicy {
                 ),
             ]
         };
-        self.limiters.all().into_iter().flat_map(of).collect()
+        self.kept.limiters.all().into_iter().flat_map(of).chain(self.readings_of_endpoints()).collect()
     }
 }
 
@@ -185,15 +223,21 @@ impl Policy for LimitPolicy {
 struct LimitGuard {
     settings: Settings,
     seats: Arc<Seats>,
+    of_endpoint: u32,
+    endpoints: Arc<Endpoints>,
+}
+
+impl LimitGuard {
+    fn refusal(&self) -> Error {
+        Error::new(Reason::PendingLimit, RetryAfter(self.settings.patience))
+    }
 }
 
 impl Guard for LimitGuard {
     fn admit(&self) -> Admission {
         match self.seats.0.enter(&self.settings, clock::now()) {
             Entry::Seated(seat) => Admission::Go(self.seats.permit(seat)),
-            Entry::Full => {
-                Admission::Refuse(Error::new(Reason::PendingLimit, RetryAfter(self.settings.patience)))
-            }
+            Entry::Full => Admission::Refuse(self.refusal()),
             Entry::Queued(place) => {
                 let seats = Arc::clone(&self.seats);
                 Admission::Wait(Box::pin(async move {
@@ -202,6 +246,13 @@ impl Guard for LimitGuard {
                 }))
             }
         }
+    }
+
+    fn admit_try(&self, endpoint: SocketAddr) -> Result<Permit, Error> {
+        if self.of_endpoint == 0 {
+            return Ok(Permit::free());
+        }
+        self.endpoints.enter(endpoint, self.of_endpoint).ok_or_else(|| self.refusal())
     }
 }
 
@@ -245,6 +296,7 @@ mod tests {
             ("{limit: 0}", "value should be between 1"),
             ("{queue: -1}", "value should be between 0"),
             ("{queue_timeout: 0}", "value should be between 1"),
+            ("{endpoint_limit: -1}", "value should be between 0"),
         ] {
             let text = format!(
                 "{{_format_version: '3.0', plugins: [{{name: concurrency-limit, config: {config}}}]}}"

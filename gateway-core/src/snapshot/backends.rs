@@ -143,7 +143,8 @@ impl<'a> Maker<'a> {
         let endpoints = self.endpoints(service, upstream.as_deref());
         let settings = service.protocol.is_tls().then(|| self.tls_settings(service, upstream.as_deref()));
         let transport = self.transport(service, settings.as_ref())?;
-        let backend = Backend::new(service, endpoints, transport);
+        let subset = service.subset().filter(|_| self.environment.tags && upstream.is_some());
+        let backend = Backend::new(service, endpoints, transport).within(subset);
         let backend = match self.previous.backends.get(service.id) {
             Some(same) if **same == backend => Arc::clone(same),
             _ => Arc::new(backend),

@@ -67,6 +67,10 @@ fn at(own: &Service, destination: &Destination, host: Option<&str>, port: Option
     service.id = derived_id("services", &format!("{} at {destination}", own.id));
     service.host = host.map_or_else(|| own.host.clone(), str::to_owned);
     service.port = port.unwrap_or(own.port);
+    if service.host != own.host {
+        // Its subset is one of its own upstream.
+        service.tags = None;
+    }
     service
 }
 

@@ -158,7 +158,8 @@ impl Draw {
         let mut service = Service::new(&format!("service-{}", self.number), &format!("pool-{}", self.other));
         (service.id, service.port) = (id("services", self.number), 80 + u16::from(self.shape % 2));
         service.enabled = self.shape != 3;
-        service.tags = (self.shape > 9).then(|| vec!["tagged".to_owned()]);
+        // Of those that differ in nothing else.
+        service.tags = (!self.shape.is_multiple_of(4)).then(|| vec![format!("subset:{}", self.shape % 4)]);
         service.read_timeout = 1_000 + u32::from(self.shape / 6);
         match self.shape {
             4..=7 => {
@@ -194,6 +195,8 @@ impl Draw {
         upstream.id = id("upstreams", self.other);
         let mut target = Target::new(&upstream, &format!("10.0.0.{}:80", self.shape));
         target.id = id("targets", self.number);
+        target.tags =
+            (self.shape > 3).then(|| vec![format!("subset:{}", self.shape % 3), "subset:1".to_owned()]);
         target
     }
 
@@ -251,7 +254,7 @@ fn seen(snapshot: &Snapshot, log: &Log) -> BTreeMap<Uuid, String> {
             let sharing = all.filter(|(_, other)| Arc::ptr_eq(&other.backend.upstream, &backend.upstream));
             let sharing: Vec<_> = sharing.map(|(service, _)| *service).collect();
             let tls = backend.transport.config().is_some();
-            (sharing, backend.upstream.group().clone(), tls, backend.read_timeout)
+            (sharing, backend.upstream.group().clone(), backend.subset.clone(), tls, backend.read_timeout)
         };
         let forwarder = entry.chain.forwarder();
         let backend = forwarder.backend().map(about);
@@ -348,7 +351,9 @@ proptest! {
         let mut snapshot = Snapshot::empty(Arc::clone(&plugins), &environment).unwrap();
         // Without these most others would be refused.
         let first = (0..4).flat_map(|number| [7, 8, 11].map(|kind| Draw { kind, number, other: 0, shape: 0, gone: false }));
-        for draws in std::iter::once(first.collect()).chain(changes) {
+        // Upstreams that most changes meet.
+        let pools = (0..2).map(|number| Draw { kind: 5, number, other: number, shape: 2, gone: false });
+        for draws in std::iter::once(first.chain(pools).collect()).chain(changes) {
             let mut change = Change::default();
             draws.iter().for_each(|draw| draw.put(&mut change));
             let Ok((checked, made)) = snapshot.checked().apply(&change, &plugins) else { continue };

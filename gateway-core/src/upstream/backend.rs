@@ -17,6 +17,8 @@ use crate::{Body, config::Service, error::Error, plugin::Exchange, sanitize::Lin
 pub struct Backend {
     /// The endpoints.
     pub upstream: Arc<Upstream>,
+    /// The subset of them that takes the requests. Default: all do.
+    pub subset: Option<Arc<str>>,
     /// Clear or TLS.
     pub transport: Transport,
     /// To make a connection.
@@ -43,6 +45,7 @@ impl PartialEq for Backend {
     fn eq(&self, other: &Self) -> bool {
         let limits = |it: &Self| (it.connect_timeout, it.write_timeout, it.read_timeout, it.retries);
         Arc::ptr_eq(&self.upstream, &other.upstream)
+            && self.subset == other.subset
             && self.transport == other.transport
             && limits(self) == limits(other)
     }
@@ -55,12 +58,20 @@ impl Backend {
         let milliseconds = |value: u32| Duration::from_millis(u64::from(value));
         Self {
             upstream,
+            subset: None,
             transport,
             connect_timeout: milliseconds(service.connect_timeout),
             write_timeout: milliseconds(service.write_timeout),
             read_timeout: milliseconds(service.read_timeout),
             retries: u32::from(service.retries),
         }
+    }
+
+    /// The same within a subset of the endpoints.
+    #[must_use]
+    pub fn within(mut self, subset: Option<&str>) -> Self {
+        self.subset = subset.map(Into::into);
+        self
     }
 
     /// Forwards `request`, whose head is ready to be written but for `Host` and the framing, and gives the

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use super::{Endpoint, target::Group};
 use crate::{
-    balance::{Balancer, Bound, Crowd, HashRing, Latency, LeastConnections, Maglev, Pick, Place, RoundRobin},
+    balance::{
+        Balancer, Bound, Crowd, HashRing, Latency, LeastConnections, Maglev, Pick, Place, Random, RoundRobin,
+    },
     clock,
     config::Algorithm,
 };
@@ -12,6 +14,7 @@ use crate::{
 /// One of Kong's algorithms over the endpoints of an upstream. An enum, not a box: the usual one is inlined.
 pub(super) enum Balancing {
     RoundRobin(RoundRobin),
+    Random(Random),
     LeastConnections(LeastConnections<Endpoint>),
     Latency(Latency<Endpoint>),
     HashRing(HashRing, Option<Bound<Endpoint>>),
@@ -28,6 +31,7 @@ impl Balancing {
         crowd: Option<&Crowd>,
     ) -> Self {
         match group.algorithm {
+            Algorithm::RoundRobin if group.random => Self::Random(Random::new(weights)),
             Algorithm::RoundRobin => Self::RoundRobin(RoundRobin::new(weights, shards)),
             Algorithm::LeastConnections => {
                 Self::LeastConnections(LeastConnections::new(endpoints, weights, shards))
@@ -53,6 +57,7 @@ impl Balancing {
     pub(super) fn with_weights(&self, endpoints: &[Arc<Endpoint>], weights: &[u16]) -> Self {
         match self {
             Self::RoundRobin(balancer) => Self::RoundRobin(balancer.with_weights(weights)),
+            Self::Random(_) => Self::Random(Random::new(weights)),
             Self::LeastConnections(balancer) => {
                 Self::LeastConnections(balancer.with_weights(endpoints, weights))
             }
@@ -72,6 +77,7 @@ impl Balancing {
     pub(super) fn pick(&self, pick: Pick<'_>) -> Option<usize> {
         match self {
             Self::RoundRobin(balancer) => balancer.pick(&pick),
+            Self::Random(balancer) => balancer.pick(&pick.drawing(fastrand::u64(..))),
             Self::LeastConnections(balancer) => balancer.pick(&pick.drawing(fastrand::u64(..))),
             Self::Latency(balancer) => balancer.pick(&pick.drawing(fastrand::u64(..)).at(clock::now())),
             Self::HashRing(balancer, None) => balancer.pick(&pick),

@@ -48,6 +48,9 @@ enum Last {
     Answered(Answered),
 }
 
+/// The last answer, with what is held until it has come down whole.
+type Held = (Answered, Permits);
+
 impl Tries<'_> {
     /// The answer, with what is held until it has come down whole.
     pub(super) async fn run_governed(
@@ -55,7 +58,7 @@ impl Tries<'_> {
         request: &mut Request<Body>,
         exchange: &mut Exchange,
         rules: &Rules<'_>,
-    ) -> Result<(Answered, Permits), Error> {
+    ) -> Result<Held, Error> {
         let mut permits = Permits::new();
         for guard in &rules.guards {
             permits.push(match guard.admit() {
@@ -72,7 +75,9 @@ impl Tries<'_> {
         let answered = self.go_round(request, exchange, rules, course).await;
         settle(&mut permits, &outcome(&answered, begun));
         exchange.timings.responded = answered.is_ok().then(|| exchange.started.elapsed());
-        Ok((answered?, permits))
+        let (answered, of_try) = answered?;
+        permits.extend(of_try);
+        Ok((answered, permits))
     }
 
     async fn go_round(
@@ -81,7 +86,7 @@ impl Tries<'_> {
         exchange: &mut Exchange,
         rules: &Rules<'_>,
         mut course: Course,
-    ) -> Result<Answered, Error> {
+    ) -> Result<Held, Error> {
         if let Some(retry) = rules.retry {
             retry.expect_one();
         }
@@ -115,9 +120,10 @@ impl Tries<'_> {
             self.tell(&endpoint, &tried, &mut permits, begun, fair);
             let wait = self.wait(request, &tried, exchange.tries, rules);
             let Some(wait) = wait.filter(|wait| course.has_time(*wait) && rules.afford_one()) else {
-                return tried.map_err(|failure| failure.error);
+                return tried.map(|answered| (answered, permits)).map_err(|failure| failure.error);
             };
             course.tried.push(endpoint);
+            // Its permits go: the next try may need the very place.
             course.last = tried.map_or_else(|failure| Last::Failed(failure.error), Last::Answered);
             if !wait.is_zero() {
                 sleep(wait).await;
@@ -149,10 +155,6 @@ impl Tries<'_> {
             }
             course.refused.push(picked);
         }
-    }
-
-    pub(super) async fn pick(&self, avoided: &[Arc<Endpoint>]) -> Result<Arc<Endpoint>, Error> {
-        self.backend.upstream.pick_hashed(self.shard, self.hash, avoided).await
     }
 
     /// One try, on a new connection where the one that was idle had been closed.
@@ -288,11 +290,11 @@ impl Last {
     }
 
     /// What the client is told: what came last, or else this.
-    fn or(self, error: Error) -> Result<Answered, Error> {
+    fn or(self, error: Error) -> Result<Held, Error> {
         match self {
             Self::Nothing => Err(error),
             Self::Failed(failed) => Err(failed),
-            Self::Answered(answered) => Ok(answered),
+            Self::Answered(answered) => Ok((answered, Permits::new())),
         }
     }
 }
@@ -311,9 +313,9 @@ fn tell_deadline(request: &mut Request<Body>, rules: &Rules<'_>, begun: Instant,
     }
 }
 
-fn outcome(answered: &Result<Answered, Error>, begun: Instant) -> Outcome {
+fn outcome(answered: &Result<Held, Error>, begun: Instant) -> Outcome {
     let result = match answered {
-        Ok((head, ..)) => Ok(head.status),
+        Ok(((head, ..), _)) => Ok(head.status),
         Err(error) => Err(error.reason()),
     };
     Outcome { result, took: begun.elapsed() }

@@ -1,7 +1,6 @@
 //! An upstream at run time: its endpoints as they are now, and the task that keeps them so.
 
 use std::{
-    collections::HashMap,
     fmt,
     sync::{Arc, Mutex, OnceLock},
     time::Duration,
@@ -11,8 +10,8 @@ use arc_swap::ArcSwap;
 use tokio::{runtime::Handle, sync::Notify, task::AbortHandle, time::timeout};
 
 use super::{
-    Endpoint, Hashing, Resolve, balancing::Balancing, lookup::keep_resolved, pool::PoolLimits,
-    prober::keep_probed, set::Set, sticky::Sessions, target::Group, watch::Watch,
+    Endpoint, Hashing, Resolve, lookup::keep_resolved, pool::PoolLimits, prober::keep_probed, set::Set,
+    target::Group, watch::Watch,
 };
 use crate::{
     balance::Crowd,
@@ -95,21 +94,8 @@ impl Upstream {
         let tended = named || watch.as_ref().is_some_and(|watch| watch.prober.is_some());
         let crowd = previous.and_then(|previous| previous.crowd.clone());
         let crowd = group.is_bounded().then(|| crowd.unwrap_or_default());
-        let set = Set {
-            endpoints: Box::default(),
-            weights: Box::default(),
-            sessions: Sessions::default(),
-            levels: Box::default(),
-            shares: Box::default(),
-            balancing: Balancing::new(&group, &[], &[], 1, None),
-            names: HashMap::new(),
-            empty: None,
-            looked_up: false,
-            generation: 0,
-            ailing: None,
-        };
         let upstream = Self {
-            set: ArcSwap::from_pointee(set),
+            set: ArcSwap::from_pointee(Set::empty(&group)),
             watch,
             tasks: OnceLock::new(),
             resolved: Notify::new(),
@@ -225,16 +211,31 @@ impl Upstream {
         hash: Option<u32>,
         tried: &[Arc<Endpoint>],
     ) -> Result<Arc<Endpoint>, Error> {
-        match self.try_pick(shard, hash, tried) {
+        self.pick_within(None, shard, hash, tried).await
+    }
+
+    /// The same among those of a subset alone, where one is named.
+    ///
+    /// # Errors
+    /// With the reason why there is none; [`Reason::NoTargets`] where no target is in such a subset.
+    pub async fn pick_within(
+        self: &Arc<Self>,
+        subset: Option<&str>,
+        shard: usize,
+        hash: Option<u32>,
+        tried: &[Arc<Endpoint>],
+    ) -> Result<Arc<Endpoint>, Error> {
+        match self.try_pick(subset, shard, hash, tried) {
             Some(picked) => picked,
             // Rare, and in a box: a request that need not wait holds no room for it.
-            None => Box::pin(self.pick_resolved(shard, hash, tried)).await,
+            None => Box::pin(self.pick_resolved(subset, shard, hash, tried)).await,
         }
     }
 
     /// `pick`, unless the first look-up is not over yet.
     fn try_pick(
         self: &Arc<Self>,
+        subset: Option<&str>,
         shard: usize,
         hash: Option<u32>,
         tried: &[Arc<Endpoint>],
@@ -243,36 +244,40 @@ impl Upstream {
             self.start(&Handle::current());
         }
         let mut set = self.set.load();
-        if set.ailing.is_some() {
-            if let Some(on_trial) = self.begin_trial(tried) {
+        if set.within(subset).is_some_and(|part| part.ailing.is_some()) {
+            if let Some(on_trial) = self.begin_trial(subset, tried) {
                 return Some(Ok(on_trial));
             }
             set = self.set.load();
         }
-        if let Some(endpoint) = set.pick(shard, hash, tried) {
+        let Some(part) = set.within(subset) else { return Some(Err(Reason::NoTargets.into())) };
+        if let Some(endpoint) = part.pick(shard, hash, tried) {
             return Some(Ok(endpoint));
         }
-        set.empty.map(|reason| Err(reason.into()))
+        part.empty.map(|reason| Err(reason.into()))
     }
 
     /// An ejected endpoint whose back-off is over: this request tries it.
     #[cold]
-    fn begin_trial(&self, tried: &[Arc<Endpoint>]) -> Option<Arc<Endpoint>> {
+    fn begin_trial(&self, subset: Option<&str>, tried: &[Arc<Endpoint>]) -> Option<Arc<Endpoint>> {
         let watch = self.watch.as_ref()?;
-        let warms = self.set.load().ailing.as_ref().is_some_and(|ailing| ailing.is_due(clock::now()));
-        if warms {
+        let set = self.set.load();
+        let ailing = set.within(subset).and_then(|part| part.ailing.as_ref());
+        if ailing.is_some_and(|ailing| ailing.is_due(clock::now())) {
             // The shares of those that warm up are laid out anew.
             watch.changed();
         }
-        if self.set.load().generation != watch.generation() {
+        if set.generation != watch.generation() {
             self.judge_again();
         }
-        self.set.load().ailing.as_ref()?.begin_trial(watch.recovery.as_ref()?, tried)
+        let set = self.set.load();
+        set.within(subset)?.ailing.as_ref()?.begin_trial(watch.recovery.as_ref()?, tried)
     }
 
     #[cold]
     async fn pick_resolved(
         self: &Arc<Self>,
+        subset: Option<&str>,
         shard: usize,
         hash: Option<u32>,
         tried: &[Arc<Endpoint>],
@@ -280,7 +285,7 @@ impl Upstream {
         let waiting = async {
             loop {
                 let resolved = self.resolved.notified();
-                if let Some(picked) = self.try_pick(shard, hash, tried) {
+                if let Some(picked) = self.try_pick(subset, shard, hash, tried) {
                     return picked;
                 }
                 resolved.await;

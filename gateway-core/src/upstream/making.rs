@@ -12,7 +12,7 @@ use super::{
     dns::{Resolution, Resolved},
     set::Set,
     sticky::Sessions,
-    target::Member,
+    target::{Group, Member},
     vital::Vital,
 };
 use crate::{balance::Load, clock, config::Algorithm, error::Reason};
@@ -35,11 +35,6 @@ impl Upstream {
         // Where all are new, nobody is a newcomer.
         let begun = if known.is_empty() { 0 } else { clock::now() };
         let newcomer = || Arc::new(Vital::since(begun));
-        let levels = if self.group.is_graded() {
-            addresses.iter().map(|(member, ..)| self.group.level(member)).collect()
-        } else {
-            Box::default()
-        };
         let endpoint = |member: &Member, address: SocketAddr| {
             let hosts = self.group.hosts(member, address.port());
             let kept = known.get(&(Arc::clone(&member.host), address));
@@ -53,23 +48,37 @@ impl Upstream {
                 }
             }
         };
-        let (endpoints, weights): (Vec<_>, Vec<_>) = addresses
+        let all: Vec<Placed<'_>> = addresses
             .into_iter()
-            .map(|(member, address, weight)| (endpoint(member, address), weight))
-            .unzip();
-        let sessions = self.group.sticky().map_or_else(Sessions::default, |_| Sessions::of(&endpoints));
+            .map(|(member, address, weight)| (member, endpoint(member, address), weight))
+            .collect();
+        let part = |name: &Arc<str>| {
+            let inside = all.iter().filter(|(member, ..)| member.is_in(Some(name)));
+            (Arc::clone(name), self.laid_out(&self.group.subset(name), inside.cloned().collect()))
+        };
+        let subsets = self.group.subsets().into_iter().map(part).collect();
+        let whole = self.laid_out(&self.group, all);
+        Set { subsets, names, ..whole }
+    }
+
+    /// The set of these members, which are those of `group`.
+    fn laid_out(&self, group: &Group, placed: Vec<Placed<'_>>) -> Set {
+        let levels = if group.is_graded() {
+            placed.iter().map(|(member, ..)| group.level(member)).collect()
+        } else {
+            Box::default()
+        };
+        let (endpoints, weights): (Vec<_>, Vec<_>) =
+            placed.into_iter().map(|(_, endpoint, weight)| (endpoint, weight)).unzip();
         Set {
-            empty: self.emptiness(&weights),
-            balancing: Balancing::new(&self.group, &endpoints, &weights, self.shards, self.crowd.as_ref()),
+            empty: emptiness(group, &weights),
+            balancing: Balancing::new(group, &endpoints, &weights, self.shards, self.crowd.as_ref()),
+            sessions: group.sticky().map_or_else(Sessions::default, |_| Sessions::of(&endpoints)),
             endpoints: endpoints.into(),
             shares: weights.as_slice().into(),
             weights: weights.into(),
-            sessions,
             levels,
-            names,
-            looked_up: false,
-            generation: 0,
-            ailing: None,
+            ..Set::empty(group)
         }
     }
 
@@ -96,9 +105,11 @@ impl Upstream {
             .collect()
     }
 
-    /// Each target with what is known of its addresses at this moment. Nothing is looked up for it.
-    pub(crate) fn known(&self) -> Vec<(&Member, Vec<Known>)> {
-        let set = self.set.load();
+    /// Each target of a subset, or of all, with what is known of its addresses at this moment. Nothing is looked up for
+    /// it.
+    pub(crate) fn known(&self, subset: Option<&str>) -> Vec<(&Member, Vec<Known>)> {
+        let whole = self.set.load();
+        let Some(set) = whole.within(subset) else { return Vec::new() };
         let known = |(member, address, weight): (&Member, SocketAddr, u16)| {
             let is_it = |it: &&Arc<Endpoint>| it.address() == address && *it.name() == member.host;
             let endpoint = set.endpoints.iter().find(is_it);
@@ -106,8 +117,8 @@ impl Upstream {
             let is_spare = well && weight > 0 && endpoint.is_some_and(|endpoint| set.is_spare(endpoint));
             Known { address, weight, well, is_spare }
         };
-        let of = |member| (member, addresses_of(member, &set.names).map(known).collect());
-        self.group.targets.iter().map(of).collect()
+        let of = |member| (member, addresses_of(member, &whole.names).map(known).collect());
+        self.group.targets.iter().filter(|member| member.is_in(subset)).map(of).collect()
     }
 
     /// Every address of every target with its weight. Those of weight 0 drain: they are there, and not picked.
@@ -116,19 +127,6 @@ impl Upstream {
         names: &'a HashMap<Arc<str>, Resolved>,
     ) -> impl Iterator<Item = (&'a Member, SocketAddr, u16)> {
         self.group.targets.iter().flat_map(|member| addresses_of(member, names))
-    }
-
-    /// Why there are no endpoints, where no look-up can change that.
-    fn emptiness(&self, weights: &[u16]) -> Option<Reason> {
-        if weights.iter().any(|weight| *weight > 0) {
-            None
-        } else if self.group.targets.is_empty() {
-            Some(Reason::NoTargets)
-        } else if self.group.targets.iter().all(|member| member.weight == 0) {
-            Some(Reason::WeightZero)
-        } else {
-            None
-        }
     }
 
     /// Lays the balancer out anew for those that are well now.
@@ -148,6 +146,22 @@ impl Upstream {
             Some(watch) => set.judged(watch),
             None => set,
         }
+    }
+}
+
+/// A member, an endpoint of it and its weight.
+type Placed<'a> = (&'a Member, Arc<Endpoint>, u16);
+
+/// Why a group has no endpoints, where no look-up can change that.
+fn emptiness(group: &Group, weights: &[u16]) -> Option<Reason> {
+    if weights.iter().any(|weight| *weight > 0) {
+        None
+    } else if group.targets.is_empty() {
+        Some(Reason::NoTargets)
+    } else if group.targets.iter().all(|member| member.weight == 0) {
+        Some(Reason::WeightZero)
+    } else {
+        None
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use super::{Endpoint, balancing::Balancing, dns::Resolved, sticky::Sessions, watch::Watch};
+use super::{Endpoint, balancing::Balancing, dns::Resolved, sticky::Sessions, target::Group, watch::Watch};
 use crate::{
     balance::{Graded, Pick, spill_over},
     clock,
@@ -28,6 +28,8 @@ pub(super) struct Set {
     /// The weights that they are balanced by now.
     pub(super) shares: Box<[u16]>,
     pub(super) balancing: Balancing,
+    /// The same for those of each subset alone, by its name: one endpoint may be in several.
+    pub(super) subsets: Box<[(Arc<str>, Self)]>,
     /// The last good answer for each target that is a name.
     pub(super) names: HashMap<Arc<str>, Resolved>,
     /// Why no endpoint takes requests, once that is known.
@@ -58,6 +60,30 @@ pub(super) struct Ailing {
 }
 
 impl Set {
+    /// Of nobody, for `group`.
+    pub(super) fn empty(group: &Group) -> Self {
+        Self {
+            endpoints: Box::default(),
+            weights: Box::default(),
+            sessions: Sessions::default(),
+            levels: Box::default(),
+            shares: Box::default(),
+            balancing: Balancing::new(group, &[], &[], 1, None),
+            subsets: Box::default(),
+            names: HashMap::new(),
+            empty: None,
+            looked_up: false,
+            generation: 0,
+            ailing: None,
+        }
+    }
+
+    /// Those of a subset, where there is such a one; without a name all of them.
+    pub(super) fn within(&self, subset: Option<&str>) -> Option<&Self> {
+        let Some(wanted) = subset else { return Some(self) };
+        self.subsets.iter().find(|(name, _)| **name == *wanted).map(|(_, set)| set)
+    }
+
     /// The same endpoints, as their health has them now: who is unwell is not picked.
     pub(super) fn judged(&self, watch: &Watch) -> Self {
         // Before looking, so that a change in the meantime is looked at again.
@@ -89,6 +115,7 @@ impl Set {
             levels: self.levels.clone(),
             balancing: self.balancing.with_weights(&self.endpoints, &weights),
             shares: weights.into(),
+            subsets: self.subsets.iter().map(|(name, set)| (Arc::clone(name), set.judged(watch))).collect(),
             names: self.names.clone(),
             empty,
             looked_up: self.looked_up,
@@ -135,6 +162,7 @@ impl Set {
 
     /// The set after a look-up: if it is empty now, the names do not resolve.
     pub(super) fn settled(mut self) -> Self {
+        self.subsets = self.subsets.into_iter().map(|(name, set)| (name, set.settled())).collect();
         self.looked_up = true;
         if self.weights.iter().all(|weight| *weight == 0) {
             self.empty = self.empty.or(Some(Reason::DnsError));

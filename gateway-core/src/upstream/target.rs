@@ -2,6 +2,7 @@
 
 use std::{
     borrow::Cow,
+    collections::BTreeSet,
     net::{IpAddr, Ipv6Addr},
     sync::Arc,
     time::Duration,
@@ -41,6 +42,8 @@ pub struct Group {
     pub sticky: Option<Sticky>,
     /// Slots of the hash ring, at least 1000. Default 10000.
     pub slots: u32,
+    /// Whether members are picked by lot where the algorithm is to take turns. Default: in turn.
+    pub random: bool,
     /// Whether values are laid out as Maglev does, and not on Kong's ring. Default: on the ring.
     pub maglev: bool,
     /// How much a member may have under way, in percent of its share, before a value goes on to the next one. Default: no
@@ -74,13 +77,15 @@ pub struct Member {
     pub group: u16,
     /// Its zone. Default: none.
     pub zone: Option<Arc<str>>,
+    /// The subsets that it is in. Default: none.
+    pub subsets: Box<[Arc<str>]>,
 }
 
 impl Member {
     /// A member with the default weight, 100.
     #[must_use]
     pub fn new(host: &str, port: u16) -> Self {
-        Self { host: host.into(), port, weight: 100, group: 1, zone: None }
+        Self { host: host.into(), port, weight: 100, group: 1, zone: None, subsets: Box::default() }
     }
 
     /// The same with another weight; 0: it gets nothing.
@@ -104,12 +109,24 @@ impl Member {
         self
     }
 
+    /// The same in these subsets.
+    #[must_use]
+    pub fn in_subsets<'n>(mut self, names: impl IntoIterator<Item = &'n str>) -> Self {
+        self.subsets = names.into_iter().map(Into::into).collect();
+        self
+    }
+
     /// The host as it stands in a URI: an IPv6 address in brackets (RFC 3986 3.2.2).
     pub(crate) fn bracketed(&self) -> Cow<'_, str> {
         match self.host.parse::<Ipv6Addr>() {
             Ok(_) => Cow::Owned(format!("[{}]", self.host)),
             Err(_) => Cow::Borrowed(&self.host),
         }
+    }
+
+    /// Whether it is in this subset; all are in the whole.
+    pub(crate) fn is_in(&self, subset: Option<&str>) -> bool {
+        subset.is_none_or(|name| self.subsets.iter().any(|own| **own == *name))
     }
 
     /// The address, where the host is one.
@@ -134,6 +151,7 @@ impl Group {
             hashing: None,
             sticky: None,
             slots: 10_000,
+            random: false,
             maglev: false,
             hash_bound: None,
             checks: Healthchecks::default(),
@@ -163,6 +181,7 @@ impl Group {
                 weight: target.weight,
                 group: target.group(),
                 zone: target.zone().map(Into::into),
+                subsets: target.subsets().map(Into::into).collect(),
                 ..Member::new(host, port.unwrap_or(8000))
             }
         };
@@ -174,6 +193,7 @@ impl Group {
             algorithm: upstream.algorithm,
             hashing: Hashing::of_upstream(upstream),
             slots: upstream.slots,
+            random: upstream.is_random(),
             maglev: upstream.is_maglev(),
             hash_bound: upstream.hash_bound(),
             checks: upstream.healthchecks.clone(),
@@ -184,11 +204,23 @@ impl Group {
     /// The same without what only tags say.
     pub(crate) fn without_tags(mut self) -> Self {
         (self.slow_start, self.outliers, self.sticky) = (None, None, None);
-        (self.maglev, self.hash_bound) = (false, None);
+        (self.random, self.maglev, self.hash_bound) = (false, false, None);
         for target in &mut self.targets {
-            (target.group, target.zone) = (1, None);
+            (target.group, target.zone, target.subsets) = (1, None, Box::default());
         }
         self
+    }
+
+    /// The names of its subsets.
+    pub(crate) fn subsets(&self) -> BTreeSet<&Arc<str>> {
+        self.targets.iter().flat_map(|member| &member.subsets).collect()
+    }
+
+    /// The same with the members of one subset alone.
+    pub(crate) fn subset(&self, name: &str) -> Self {
+        let mut part = self.clone();
+        part.targets.retain(|member| member.is_in(Some(name)));
+        part
     }
 
     /// The level of a member: its group, and within that whether it is of this node's zone.

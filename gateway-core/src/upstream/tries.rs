@@ -41,7 +41,7 @@ impl Tries<'_> {
         loop {
             let endpoint = match again.take() {
                 Some(endpoint) => endpoint,
-                None => self.backend.upstream.pick_hashed(self.shard, self.hash, &tried).await?,
+                None => self.pick(&tried).await?,
             };
             exchange.begin_try(endpoint.address());
             let attempt = Attempt {
@@ -81,6 +81,12 @@ impl Tries<'_> {
             self.check_again(request, failure, exchange.tries)?;
             begun = Instant::now();
         }
+    }
+
+    /// The endpoint to try next, none of those in `avoided` as long as there is another.
+    pub(super) async fn pick(&self, avoided: &[Arc<Endpoint>]) -> Result<Arc<Endpoint>, Error> {
+        let subset = self.backend.subset.as_deref();
+        self.backend.upstream.pick_within(subset, self.shard, self.hash, avoided).await
     }
 
     /// The `Host` that the endpoint sees in place of the client's.
