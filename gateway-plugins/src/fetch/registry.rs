@@ -9,8 +9,10 @@ use super::{
     Credentials, Digest, FetchError, Kept,
     challenge::Challenge,
     client::{Client, Get},
-    source::{Reference, check_address},
+    error::shown,
+    source::{Reference, check_next},
 };
+use crate::origins::origin;
 
 /// One repository, for the time of one fetch.
 pub(super) struct Repository<'a, 'c> {
@@ -105,6 +107,8 @@ impl Repository<'_, '_> {
         let mut got = self.client.get(Get { url: &url, accept, authorization, most }).await?;
         if got.status == StatusCode::UNAUTHORIZED
             && self.authorization.is_none()
+            // Whoever it led to is not who the credentials are for.
+            && origin(&got.url) == origin(&url)
             && let Some(challenge) = Challenge::of(&got.headers)
         {
             self.authorization = self.authorized(challenge).await?;
@@ -123,7 +127,8 @@ impl Repository<'_, '_> {
     async fn authorized(&mut self, challenge: Challenge) -> Result<Option<HeaderValue>, FetchError> {
         let basic = self.credentials.and_then(Credentials::basic);
         let Challenge::Bearer { realm, service, .. } = challenge else { return Ok(basic) };
-        check_address(&realm).map_err(|_| self.wrong(format!("'{realm}' gives tokens, and is not asked")))?;
+        check_next(&self.reference.url(""), &realm)
+            .map_err(|_| self.wrong(format!("'{realm}' gives tokens, and is not asked")))?;
         // Its own words, not the registry's: no more than this is ever needed.
         let scope = format!("repository:{}:pull", self.reference.repository);
         let url = Challenge::address(&realm, service.as_deref(), &scope);
@@ -136,7 +141,7 @@ impl Repository<'_, '_> {
     }
 
     fn wrong(&self, problem: String) -> FetchError {
-        FetchError::Registry { registry: self.reference.registry.clone(), problem }
+        FetchError::Registry { registry: self.reference.registry.clone(), problem: shown(&problem) }
     }
 }
 
