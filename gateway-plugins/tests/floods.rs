@@ -256,7 +256,7 @@ async fn a_head_has_an_end_however_it_is_written() {
 async fn functions_write_so_many_fields_of_an_answer() {
     let names: Vec<_> = (0..300).map(|number| format!("x-{}", number % 7)).collect();
     let headers = |count: usize, value: &str| {
-        let set = names.iter().take(count).map(|name| (name.as_str(), value.into())).collect();
+        let set = names.iter().take(count).map(|name| (name.as_str(), value)).collect();
         line(&response::Headers { set })
     };
     let builder = builder("relay-fields").grant([Area::Response]);

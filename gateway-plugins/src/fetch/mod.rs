@@ -9,7 +9,14 @@ mod kept;
 mod registry;
 mod source;
 
-use std::{collections::BTreeMap, fmt, path::PathBuf, sync::Arc, thread, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+    thread,
+    time::Duration,
+};
 
 use gateway_core::{config::CaCertificate, upstream::TlsSettings};
 use tokio::sync::watch;
@@ -186,8 +193,8 @@ impl fmt::Debug for Credentials {
 }
 
 /// A file, which is not kept a second time.
-fn file(path: &PathBuf, most: usize, pinned: Option<Digest>) -> Result<Vec<u8>, FetchError> {
-    let failed = |source| FetchError::File { path: path.clone(), source };
+fn file(path: &Path, most: usize, pinned: Option<Digest>) -> Result<Vec<u8>, FetchError> {
+    let failed = |source| FetchError::File { path: path.to_owned(), source };
     let bytes = files::bytes(path, most).map_err(failed)?;
     let bytes = bytes.map_err(|_| FetchError::TooLarge { url: path.display().to_string(), limit: most })?;
     pinned.map_or(Ok(()), |digest| digest.check(&bytes))?;
