@@ -8,9 +8,10 @@ use std::{
 
 use gateway_core::{Body, config::Plugin, identity::Identity, plugin::Exchange};
 use http::{HeaderName, HeaderValue, Request, Response, header::SET_COOKIE};
+use smallvec::SmallVec;
 use uuid::Uuid;
 
-use crate::{grants::Grants, names::Names, notes::Notes, sources::Sources};
+use crate::{Status, grants::Grants, names::Names, notes::Notes, sources::Sources};
 
 /// A call of a foreign function, from the gateway's side: who calls, and what is at hand at that moment.
 ///
@@ -120,6 +121,13 @@ impl From<&Plugin> for Entity {
     }
 }
 
+/// Fields of an answer that the functions of one callback may write.
+const FIELDS: usize = 256;
+/// Bytes of their values.
+const BYTES: usize = 256 << 10;
+
+type Field = (HeaderName, HeaderValue);
+
 /// What foreign functions want of an exchange. It is done when the callback has returned.
 #[derive(Debug, Default)]
 pub struct Effects {
@@ -149,24 +157,29 @@ impl Effects {
 
     /// Writes a header field on the answer, in place of all of its name, when the plugin's turn comes on the way
     /// back. Of several of one name the last one counts; but `Set-Cookie` is added beside those that are there, as each
-    /// is of a cookie of its own (RFC 6265, section 3).
+    /// is of a cookie of its own (RFC 6265, section 3). Of one callback 256 are taken, and no more.
     pub fn set_response_header(&mut self, name: HeaderName, value: HeaderValue) {
+        let room = self.headers.len() < FIELDS;
         match self.headers.iter_mut().find(|(known, _)| *known == name && name != SET_COOKIE) {
             Some((_, known)) => *known = value,
-            None => self.headers.push((name, value)),
+            None if room => self.headers.push((name, value)),
+            None => {}
         }
     }
 
-    /// The same for several.
-    pub(crate) fn set_response_headers(
-        &mut self,
-        fields: impl IntoIterator<Item = (HeaderName, HeaderValue)>,
-    ) {
+    /// The same for several: all of them, or none where they have no room.
+    pub(crate) fn set_response_headers(&mut self, fields: SmallVec<[Field; 6]>) -> Result<(), Status> {
+        let bytes = |fields: &[Field]| fields.iter().map(|(_, value)| value.len()).sum::<usize>();
+        if self.headers.len() + fields.len() > FIELDS || bytes(&self.headers) + bytes(&fields) > BYTES {
+            return Err(Status::InternalFailure);
+        }
         if self.headers.is_empty() {
             // They are written in their order, so that here, too, the last one of a name counts.
-            return self.headers.extend(fields);
+            self.headers.extend(fields);
+        } else {
+            fields.into_iter().for_each(|(name, value)| self.set_response_header(name, value));
         }
-        fields.into_iter().for_each(|(name, value)| self.set_response_header(name, value));
+        Ok(())
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -178,7 +191,21 @@ impl Effects {
 mod tests {
     use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
-    use super::{Configuration, Entity};
+    use http::{HeaderName, HeaderValue};
+    use smallvec::smallvec;
+
+    use super::{BYTES, Configuration, Effects, Entity};
+    use crate::Status;
+
+    #[test]
+    fn fields_of_an_answer_have_a_bound_in_bytes() {
+        let (mut effects, name) = (Effects::default(), HeaderName::from_static("x-a"));
+        let half = HeaderValue::try_from("a".repeat(BYTES / 2)).unwrap();
+        assert_eq!(effects.set_response_headers(smallvec![(name.clone(), half.clone())]), Ok(()));
+        let more = smallvec![(name.clone(), half.clone()), (name, half)];
+        assert_eq!(effects.set_response_headers(more), Err(Status::InternalFailure), "none of them");
+        assert_eq!(effects.headers.len(), 1);
+    }
 
     #[test]
     fn each_kind_of_thing_is_kept_once() {

@@ -78,7 +78,8 @@ impl Part {
     }
 }
 
-/// What tells versions apart: the number that each says, unless several say the same or nothing; then a hash.
+/// What tells versions apart: the number that each says, unless several say the same or nothing; then a hash. The same module
+/// once more has a number behind it: no sample of the metrics comes twice.
 pub(crate) fn labels(said: &[(Option<&str>, String)]) -> Vec<String> {
     let mut seen = BTreeSet::new();
     let twice: BTreeSet<_> =
@@ -87,7 +88,13 @@ pub(crate) fn labels(said: &[(Option<&str>, String)]) -> Vec<String> {
         let word = word.filter(|word| !twice.contains(word));
         word.map_or_else(|| hash.chars().take("sha256:".len() + 12).collect(), str::to_owned)
     };
-    said.iter().map(label).collect()
+    let plain: Vec<_> = said.iter().map(label).collect();
+    let before = |at: usize, label: &String| plain.iter().take(at).filter(|other| *other == label).count();
+    let numbered = plain.iter().enumerate().map(|(at, label)| match before(at, label) {
+        0 => label.clone(),
+        again => format!("{label}-{}", again + 1),
+    });
+    numbered.collect()
 }
 
 #[cfg(test)]
@@ -105,9 +112,11 @@ mod tests {
             part(a) + &part(b)
         };
         assert_eq!((of("source = 'file:a'"), of(&two(90, 10)), of(&two(100, 0))), (Ok(1), Ok(2), Ok(2)));
+        assert_eq!(of(&two(50, 50)), Ok(2), "the same percent twice");
         for (text, told) in [
             ("", "missing field `source`, or `versions`"),
             (&two(90, 11), "the percents of all versions are 100 together, not 101"),
+            (&two(90, 9), "the percents of all versions are 100 together, not 99"),
             (&two(65_535, 1), "together, not 65536"),
             ("versions = []", "1 to 8 versions, not 0"),
             ("[[versions]]\nsource = 'file:a'", "missing field `percent`"),
@@ -142,5 +151,8 @@ mod tests {
         assert_eq!(labels(&both), ["1.0.0", "1.1.0"]);
         let same = [(Some("1"), a), (Some("1"), b), (None, c)];
         assert_eq!(labels(&same), ["sha256:aaaaaaaaaaaa", "sha256:bbbbbbbbbbbb", "sha256:cccccccccccc"]);
+        let module = (Some("1"), hash('a'));
+        let thrice = labels(&[module.clone(), module.clone(), module]);
+        assert_eq!(thrice, ["sha256:aaaaaaaaaaaa", "sha256:aaaaaaaaaaaa-2", "sha256:aaaaaaaaaaaa-3"]);
     }
 }

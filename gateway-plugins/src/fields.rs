@@ -10,7 +10,10 @@ use http::{
 use smallvec::SmallVec;
 
 use crate::{
-    abi::{Answer, MapKind, Side, Status},
+    abi::{
+        Answer, MapKind, Side, Status,
+        pairs::{MOST_BYTES, MOST_PAIRS},
+    },
     host::{Host, with_exchange},
     names::{FRAMING, Name, frames},
 };
@@ -154,11 +157,22 @@ pub(crate) fn write(host: &mut Host, map: MapKind, key: &[u8], value: &[u8], how
         tracing::debug!(%field, "a plugin may not write this field");
         return Ok(());
     }
+    if !has_room(fields, key.len() + value.len()) {
+        return Err(Status::InternalFailure);
+    }
     match how {
         Write::Replace => fields.try_insert(field, value).map(drop),
         Write::Add => fields.try_append(field, value).map(drop),
     }
     .map_err(|_| Status::InternalFailure)
+}
+
+/// Whether a field of so many bytes has room beside those that are there: field by field a guest gets no further than with
+/// a whole map. Few short ones are not summed up.
+fn has_room(fields: &HeaderMap, bytes: usize) -> bool {
+    let length = |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len();
+    let few = fields.len() < 64 && bytes < 1 << 10;
+    few || fields.len() < MOST_PAIRS && bytes + fields.iter().map(length).sum::<usize>() <= MOST_BYTES
 }
 
 /// Takes every field of this name out.

@@ -151,7 +151,12 @@ impl Folder {
             for entry in fs::read_dir(&self.path)? {
                 let path = entry?.path();
                 if path.extension().is_some_and(|extension| extension == "wasm" || extension == "toml") {
-                    listing.insert(path.clone(), stamp(&path)?);
+                    match stamp(&path) {
+                        Ok(stamp) => drop(listing.insert(path, stamp)),
+                        // It went meanwhile, or is a link to nothing: the others are there all the same.
+                        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                        Err(error) => return Err(error),
+                    }
                 }
             }
             Ok(listing)
@@ -291,6 +296,8 @@ mod tests {
         fs::create_dir_all(&path).unwrap();
         fs::write(path.join("a.wasm"), wat::parse_str("(module)").unwrap()).unwrap();
         fs::write(path.join("b.wasm"), "no module").unwrap();
+        std::os::unix::fs::symlink("nowhere", path.join("d.wasm")).unwrap();
+        fs::create_dir(path.join("e.wasm")).unwrap();
         let mut folder = Folder::open(&Plugins::new().unwrap(), &path, BTreeMap::new()).unwrap();
         let plugins = folder.over(Registry::empty());
         assert!(plugins.get("a").is_some());

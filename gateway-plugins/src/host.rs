@@ -4,6 +4,7 @@ use std::{
     collections::HashMap,
     future::Future,
     sync::{Arc, Weak},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -25,6 +26,7 @@ use crate::{
     config::Config,
     deadline::{Budget, Deadline},
     engine::Counted,
+    lines::Lines,
     mailbox::Mailbox,
     memory::Guest,
     names::Names,
@@ -64,12 +66,16 @@ pub(crate) struct Host {
     pub(crate) effective: u32,
     /// Lines that the running callback may still log.
     pub(crate) log_lines: u32,
+    /// Lines of the instance.
+    pub(crate) lines: Lines,
     /// The last error that the guest logged while it was configured.
     pub(crate) complaint: Option<String>,
     /// Callbacks entered.
     pub(crate) entries: u64,
     /// The worker it serves; none where it only tries a configuration out.
     pub(crate) shard: Option<usize>,
+    /// What callouts cost that no request made.
+    pub(crate) owed: Duration,
     /// Where foreign functions write their answers.
     pub(crate) answer: Vec<u8>,
     pub(crate) names: Names,
@@ -78,10 +84,15 @@ pub(crate) struct Host {
     tasks: JoinSet<()>,
     /// Contexts that were given more time and have had it.
     pub(crate) finished: Vec<u32>,
+    /// Contexts that were given more time and have not had it.
+    pub(crate) ending: usize,
     last_context: u32,
     last_token: u32,
     _alive: Counted,
 }
+
+/// What a call costs that no request makes: each is asked to wait for so much of the plugin's share.
+const CALL: Duration = Duration::from_micros(100);
 
 /// Where an instance lives.
 #[derive(Clone)]
@@ -125,6 +136,8 @@ pub(crate) struct Stream {
     pub(crate) changed: bool,
     /// The guest changed the request's path.
     pub(crate) path_changed: bool,
+    /// Callouts and late results that it asked for.
+    calls: u32,
     /// `proxy_on_done` asked for more time.
     pub(crate) ending: bool,
     /// A guest with a mailbox wants to be told of its end.
@@ -214,11 +227,14 @@ impl Host {
             current: 0,
             effective: 0,
             log_lines: limits.log_lines,
+            lines: Lines::default(),
+            owed: Duration::ZERO,
             complaint: None,
             entries: 0,
             callouts: JoinSet::new(),
             tasks: JoinSet::new(),
             finished: Vec::new(),
+            ending: 0,
             last_context: 0,
             last_token: 0,
             _alive: runtime.engine.count_instance(),
@@ -278,20 +294,23 @@ impl Host {
         spawn(&mut self.tasks, self.runtime.limits.waits, work)
     }
 
-    /// Work whose event is brought to the effective context; none where that is of no worker.
+    /// Work whose event is brought to the effective context; none where that is of no worker. It counts as one more that
+    /// the request has asked for, or that is owed for a root.
     fn eventful<W: Future<Output = Event> + Send + 'static>(
-        &self,
+        &mut self,
         work: W,
     ) -> Result<Option<impl Future<Output = ()> + Send + use<W>>, Status> {
         let Home::Worker(worker, life) = self.home.clone() else { return Ok(None) };
         let context = self.effective;
         let root = self.root_of(context).ok_or(Status::BadArgument)?;
-        Ok(Some(async move {
-            let event = work.await;
-            if let Some(worker) = worker.upgrade() {
-                worker.deliver(life, (context, root), event);
+        match self.streams.get_mut(&context) {
+            Some(stream) if stream.calls >= self.runtime.limits.request_calls => {
+                return Err(Status::InternalFailure);
             }
-        }))
+            Some(stream) => stream.calls += 1,
+            None => self.owed += CALL,
+        }
+        Ok(Some(async move { Worker::deliver(worker, life, (context, root), work.await).await }))
     }
 
     /// The root that a context belongs to: itself, or that of its request.

@@ -110,7 +110,11 @@ impl Instance {
         let entry = (root, budget(store));
         enter(store, exports, entry, exports.done.as_ref(), root)?;
         enter(store, exports, entry, exports.delete.as_ref(), root)?;
-        store.data_mut().roots.remove(&root);
+        let host = store.data_mut();
+        host.roots.remove(&root);
+        // What it still kept of requests that are over goes with it.
+        host.streams.retain(|_, stream| stream.root != root || !stream.ending);
+        host.ending = host.streams.values().filter(|stream| stream.ending).count();
         Ok(())
     }
 
@@ -285,7 +289,8 @@ impl Instance {
         let (plain, entry) = (host.mailbox.is_none(), (stream, budget(store)));
         with_exchange(exchange, || {
             let done = exports.done.as_ref().filter(|_| plain);
-            if enter(store, exports, entry, done, stream)? == Some(0) {
+            if enter(store, exports, entry, done, stream)? == Some(0) && store.data().ending < ENDING {
+                store.data_mut().ending += 1;
                 if let Some(stream) = store.data_mut().streams.get_mut(&stream) {
                     stream.ending = true;
                 }
@@ -320,6 +325,10 @@ impl Instance {
         if stream.skips && matches!(verdict, Verdict::Continue) { Verdict::Skip } else { verdict }
     }
 }
+
+/// Requests that are over and whose contexts the guest may keep. Those beyond end at once: else they would take the place
+/// of requests.
+const ENDING: usize = 1_000;
 
 fn happened(
     store: &mut Store<Host>,

@@ -38,12 +38,16 @@ pub struct Limits {
     pub callouts: usize,
     /// Late answers of the gateway that one instance waits for: those of its functions, and of time. Default 4,096.
     pub waits: usize,
+    /// Callouts and late results that one request may ask for, all in all. Default 1,000.
+    pub request_calls: u32,
     /// Bytes of a callout's answer. Default 1 MiB.
     pub callout_answer: usize,
     /// The longest a callout may take, whatever the guest asks for. Default 60 s.
     pub callout_time: Duration,
     /// Lines a guest may log in one callback. Default 64.
     pub log_lines: u32,
+    /// Lines of an instance within a second, of those that the log's level lets through. Default 1,000.
+    pub log_rate: u32,
     /// Bytes of one such line; the rest of it is cut. Default 4 KiB.
     pub log_line: usize,
     /// Requests that an instance may have contexts for at a time. Default 100,000.
@@ -72,9 +76,11 @@ impl Default for Limits {
             value: 1 << 20,
             callouts: 256,
             waits: 4_096,
+            request_calls: 1_000,
             callout_answer: 1 << 20,
             callout_time: Duration::from_secs(60),
             log_lines: 64,
+            log_rate: 1_000,
             log_line: 4 << 10,
             contexts: 100_000,
             traps: 5,

@@ -45,7 +45,8 @@ impl Origins {
         if let Some(backend) = known.get(&key) {
             return Some(Arc::clone(backend));
         }
-        let made = made(origin, reach, &TlsSettings::default())
+        let reaches = if reach == Reach::Named { Reaches::All } else { Reaches::Public };
+        let made = made(origin, reaches, &TlsSettings::default())
             .inspect_err(|error| tracing::warn!(origin, %error, "no such origin"));
         let made = Arc::new(made.ok()?);
         if known.len() >= MOST {
@@ -56,13 +57,32 @@ impl Origins {
     }
 }
 
+/// Which addresses a name may stand for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reaches {
+    All,
+    /// None of this machine or beside it.
+    Elsewhere,
+    Public,
+}
+
+impl Reaches {
+    fn allows(self, address: IpAddr) -> bool {
+        match self {
+            Self::All => true,
+            Self::Elsewhere => !is_here(address),
+            Self::Public => is_public(address),
+        }
+    }
+}
+
 /// What leads to an origin.
-pub(crate) fn made(origin: &str, reach: Reach, anchors: &TlsSettings) -> Result<Backend, BoxError> {
+pub(crate) fn made(origin: &str, reach: Reaches, anchors: &TlsSettings) -> Result<Backend, BoxError> {
     let own =
         self::origin(origin).filter(|own| own == origin).ok_or("this is not how an origin is written")?;
     let uri = own.parse::<Uri>()?;
     let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
-    if reach == Reach::Public && host.parse::<IpAddr>().is_ok_and(|address| !is_public(address)) {
+    if host.parse::<IpAddr>().is_ok_and(|address| !reach.allows(address)) {
         return Err("the address is not public".into());
     }
     let mut service = Service::new(origin, host);
@@ -72,8 +92,8 @@ pub(crate) fn made(origin: &str, reach: Reach, anchors: &TlsSettings) -> Result<
     service.retries = 0;
     let transport = if tls { Transport::tls(anchors)? } else { Transport::clear() };
     let resolver: Arc<dyn Resolve> = match reach {
-        Reach::Named => Arc::new(Dns::system()),
-        Reach::Public => Arc::new(PublicOnly(Dns::system())),
+        Reaches::All => Arc::new(Dns::system()),
+        reach => Arc::new(Only(reach, Dns::system())),
     };
     let upstream = Upstream::new(Group::of_service(&service), None, resolver, 1, PoolLimits::default());
     Ok(Backend::new(&service, upstream, transport))
@@ -91,18 +111,32 @@ pub(crate) fn origin(url: &str) -> Option<String> {
     Some(format!("{scheme}://{}{port}", authority.host().to_ascii_lowercase()))
 }
 
-/// Names that stand for public addresses, and for those alone: what a document of somebody else names must not lead
+/// Names that stand for such addresses, and for those alone: what a document of somebody else names must not lead
 /// into the operator's own network. Connections go to the addresses that were looked at.
 #[derive(Debug)]
-struct PublicOnly(Dns);
+struct Only(Reaches, Dns);
 
-impl Resolve for PublicOnly {
+impl Resolve for Only {
     fn resolve<'a>(&'a self, name: &'a str) -> Resolving<'a> {
         Box::pin(async move {
-            let mut found = self.0.resolve(name).await?;
-            found.addresses.retain(|found| is_public(found.ip));
-            if found.addresses.is_empty() { Err("no address of it is public".into()) } else { Ok(found) }
+            let mut found = self.1.resolve(name).await?;
+            found.addresses.retain(|found| self.0.allows(found.ip));
+            if found.addresses.is_empty() { Err("no address of it may be asked".into()) } else { Ok(found) }
         })
+    }
+}
+
+/// Whether an address is this machine's own, or one that only its neighbours have: what answers there (an admin API, a
+/// cloud's metadata) trusts whoever asks.
+pub(crate) fn is_here(address: IpAddr) -> bool {
+    let here =
+        |address: Ipv4Addr| address.is_loopback() || address.is_link_local() || address.octets()[0] == 0;
+    match address {
+        IpAddr::V4(address) => here(address),
+        IpAddr::V6(address) => match address.to_ipv4_mapped() {
+            Some(address) => here(address),
+            None => address.is_loopback() || address.is_unspecified() || address.is_unicast_link_local(),
+        },
     }
 }
 
@@ -144,7 +178,7 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Origins, Reach, is_public, made, origin};
+    use super::{Origins, Reach, Reaches, is_here, is_public, made, origin};
     use gateway_core::{Body, upstream::TlsSettings};
     use http::Request;
     use tokio::{
@@ -167,7 +201,7 @@ mod tests {
             assert_eq!(origin(url).as_deref(), own, "{url}");
         }
         assert!(
-            made("https://A", Reach::Named, &TlsSettings::default()).is_err(),
+            made("https://A", Reaches::All, &TlsSettings::default()).is_err(),
             "not as an origin is written"
         );
     }
@@ -200,6 +234,10 @@ mod tests {
         ] {
             assert!(!is_public(address.parse().unwrap()), "{address}");
         }
+        for here in ["127.9.9.9", "169.254.169.254", "0.0.0.0", "::1", "::", "fe80::1", "::ffff:127.0.0.1"] {
+            assert!(is_here(here.parse().unwrap()), "{here}");
+        }
+        assert!(!is_here("10.0.0.1".parse().unwrap()) && !is_here("fd00::1".parse().unwrap()));
         for address in ["1.1.1.1", "172.32.0.1", "100.128.0.1", "2606:4700::1111", "2001:4860:4860::8888"] {
             assert!(is_public(address.parse().unwrap()), "{address}");
         }

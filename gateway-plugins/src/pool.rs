@@ -46,6 +46,8 @@ impl Pool {
             failed: counts.failed.load(Relaxed),
             restarted: counts.restarted.load(Relaxed),
             skipped: counts.skipped.load(Relaxed),
+            put_off: counts.put_off.load(Relaxed),
+            lines_left_out: counts.lines_left_out.load(Relaxed),
             ..Stats::default()
         };
         for (entries, contexts, live) in self.workers().map(|worker| worker.figures()) {

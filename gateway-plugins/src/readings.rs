@@ -27,7 +27,7 @@ pub(crate) fn of(version: Option<&str>, stats: &Stats, metrics: &[Metric]) -> Ve
 const GUESTS: &str = "A metric that a plugin defines";
 
 /// What it did.
-fn did(stats: &Stats) -> [(&'static str, &'static str, u64); 10] {
+fn did(stats: &Stats) -> [(&'static str, &'static str, u64); 12] {
     let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
     [
         ("gateway_plugin_entries_total", "Callbacks of plugins that were entered", stats.entries),
@@ -36,6 +36,12 @@ fn did(stats: &Stats) -> [(&'static str, &'static str, u64); 10] {
         ("gateway_plugin_failed_total", "Requests that got a plugin's error policy", stats.failed),
         ("gateway_plugin_restarted_total", "Requests that began anew in another instance", stats.restarted),
         ("gateway_plugin_skipped_total", "Later phases that went with an instance", stats.skipped),
+        (
+            "gateway_plugin_put_off_total",
+            "Callbacks for no request that waited for their turn",
+            stats.put_off,
+        ),
+        ("gateway_plugin_lines_left_out_total", "Lines of the log that were too many", stats.lines_left_out),
         ("gateway_plugin_quarantines_total", "How often a plugin was shut out", stats.quarantines),
         ("gateway_plugin_quarantined", "Whether a plugin is shut out now", u64::from(stats.quarantined)),
         ("gateway_plugin_instances", "Instances of plugins that are alive", count(stats.instances_alive)),

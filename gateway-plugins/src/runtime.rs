@@ -46,6 +46,8 @@ pub(crate) struct Counts {
     pub(crate) failed: AtomicU64,
     pub(crate) restarted: AtomicU64,
     pub(crate) skipped: AtomicU64,
+    pub(crate) put_off: AtomicU64,
+    pub(crate) lines_left_out: AtomicU64,
 }
 
 /// What a plugin has done so far.
@@ -74,6 +76,11 @@ pub struct Stats {
     pub restarted: u64,
     /// Later phases of requests that were left out because another one ended their instance.
     pub skipped: u64,
+    /// Callbacks that no request waits for (ticks, queues, callouts of roots) and that came later, because the plugin had used
+    /// up its tenth of the worker's time.
+    pub put_off: u64,
+    /// Lines for the log that were left out, because there were too many.
+    pub lines_left_out: u64,
 }
 
 impl Runtime {

@@ -50,6 +50,9 @@ pub(crate) struct Tickets {
     deferred: SmallVec<[(u64, Fields); 1]>,
 }
 
+/// Fields that are kept for one answer by one configuration.
+const MOST: usize = 1_024;
+
 /// Header fields.
 type Fields = Vec<(HeaderName, HeaderValue)>;
 
@@ -63,7 +66,8 @@ impl Tickets {
     pub(crate) fn defer(exchange: &mut Exchange, config: u64, fields: Fields) {
         let deferred = &mut exchange.extensions.get_or_insert_default::<Self>().deferred;
         match deferred.iter_mut().find(|(of, _)| *of == config) {
-            Some((_, held)) => held.extend(fields),
+            // What many callbacks of one request want goes no further than what one may want of a message.
+            Some((_, held)) => held.extend(fields.into_iter().take(MOST.saturating_sub(held.len()))),
             None => deferred.push((config, fields)),
         }
     }

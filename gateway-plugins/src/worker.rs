@@ -2,7 +2,7 @@
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak, atomic::Ordering::Relaxed},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use gateway_core::plugin::Exchange;
@@ -10,10 +10,12 @@ use tokio::{runtime::Handle, sync::watch, time::sleep};
 
 use crate::{
     config::Config,
+    deadline::thread_time,
     entry::Trap,
     host::{Event, Home},
     instance::{Instance, Unfit},
     runtime::Runtime,
+    share::Share,
 };
 
 /// A worker's share of a plugin.
@@ -24,6 +26,8 @@ pub(crate) struct Worker {
     pub(crate) shard: usize,
     pub(crate) runtime: Arc<Runtime>,
     state: Mutex<State>,
+    /// What it may take for callbacks that no request waits for. Those take turns, in the order in which they came.
+    share: tokio::sync::Mutex<Share>,
 }
 
 #[derive(Default)]
@@ -72,18 +76,14 @@ pub(crate) struct Listener {
 
 impl Listener {
     /// Something came into the queue.
-    pub(crate) fn ready(self, queue: u32) {
-        if let Some(worker) = self.worker.upgrade()
-            && let Some(lease) = worker.lease(self.life)
-        {
-            lease.enter(|instance| instance.queue_ready(self.root, queue));
-        }
+    pub(crate) async fn ready(self, queue: u32) {
+        Worker::aside(&self.worker, self.life, |instance| instance.queue_ready(self.root, queue)).await;
     }
 }
 
 impl Worker {
     pub(crate) fn new(shard: usize, runtime: Arc<Runtime>) -> Arc<Self> {
-        Arc::new(Self { shard, runtime, state: Mutex::default() })
+        Arc::new(Self { shard, runtime, state: Mutex::default(), share: Default::default() })
     }
 
     /// The instance for a request; where there is none, one begins to be made.
@@ -111,15 +111,45 @@ impl Worker {
     }
 
     /// Brings a context an event: to the request that waits for it, or else to its root.
-    pub(crate) fn deliver(self: &Arc<Self>, life: u64, (context, root): (u32, u32), event: Event) {
-        let Some(mut lease) = self.lease(life) else { return };
-        let told = match lease.instance().host().streams.get(&context) {
+    pub(crate) async fn deliver(worker: Weak<Self>, life: u64, (context, root): (u32, u32), event: Event) {
+        let Some(Err(event)) = worker.upgrade().and_then(|worker| worker.tell(life, context, event)) else {
+            return;
+        };
+        Self::aside(&worker, life, |instance| instance.event_alone(context, root, event)).await;
+    }
+
+    /// Gives an event to the request that waits for it; gives it back where none does, and nothing where the instance is gone.
+    fn tell(self: &Arc<Self>, life: u64, context: u32, event: Event) -> Option<Result<(), Event>> {
+        let mut lease = self.lease(life)?;
+        Some(match lease.instance().host().streams.get(&context) {
             Some(stream) => stream.tell(event),
             None => Err(event),
-        };
-        if let Err(event) = told {
-            lease.enter(|instance| instance.event_alone(context, root, event));
+        })
+    }
+
+    /// Enters the guest for what no request waits for, as soon as its share of the worker allows; whether the instance
+    /// lives on.
+    async fn aside(
+        worker: &Weak<Self>,
+        life: u64,
+        call: impl FnOnce(&mut Instance) -> Result<(), Trap>,
+    ) -> bool {
+        let Some(worker) = worker.upgrade() else { return false };
+        let mut share = worker.share.lock().await;
+        let wait = share.wait(Instant::now());
+        if !wait.is_zero() {
+            worker.runtime.counts.put_off.fetch_add(1, Relaxed);
+            sleep(wait).await;
         }
+        let Some(lease) = worker.lease(life) else { return false };
+        let began = thread_time();
+        let owed = lease.enter(|instance| {
+            call(instance)?;
+            Ok(std::mem::take(&mut instance.host().owed))
+        });
+        let took = thread_time().saturating_sub(began);
+        share.took(Instant::now(), took + owed.unwrap_or_default());
+        owed.is_some()
     }
 
     /// Ends a request's context.
@@ -151,9 +181,9 @@ impl Worker {
     pub(crate) async fn tick(worker: Weak<Self>, life: u64, root: u32, period: Duration) {
         loop {
             sleep(period).await;
-            let Some(worker) = worker.upgrade() else { return };
-            let Some(lease) = worker.lease(life) else { return };
-            lease.enter(|instance| instance.tick(root));
+            if !Self::aside(&worker, life, |instance| instance.tick(root)).await {
+                return;
+            }
         }
     }
 

@@ -243,6 +243,93 @@ async fn a_registry_that_gives_something_else_is_not_believed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_a_registry_leads_to_does_not_learn_who_asks() {
+    let (hub, thief) = (Hub::start().await, Pages::default());
+    let (elsewhere, _thief) = thief.start().await;
+    // The blob is elsewhere, and who has it wants the password, or somebody else to be told it.
+    let blob = format!("/v2/a/geo/blobs/{}", Digest::of(MODULE));
+    hub.pages.put(
+        &format!("{blob} Bearer abc"),
+        307,
+        &[("location", &format!("http://{elsewhere}/blob"))],
+        b"",
+    );
+    hub.pages.put(
+        "/v2/a/geo/manifests/2",
+        307,
+        &[("location", &format!("http://{elsewhere}/manifest"))],
+        b"",
+    );
+    let (tag, pin) = (format!("oci://{}/a/geo", hub.host), sha256(MODULE));
+    let fetcher = Fetcher::new().credentials(&hub.host, known("me", "word"));
+    for wants in [format!(r#"Bearer realm="http://{elsewhere}/token""#), "Basic".to_owned()] {
+        for path in ["/blob", "/manifest"] {
+            thief.put(path, 401, &[("www-authenticate", &wants)], b"");
+        }
+        for tag in [format!("{tag}:1"), format!("{tag}:2")] {
+            let refused = fetch(&fetcher, &tag, Some(&pin)).await.unwrap_err().to_string();
+            assert!(refused.contains("answered 401"), "{refused}");
+        }
+    }
+    let asked = thief.asked();
+    assert_eq!(asked.len(), 4, "{asked:?}");
+    assert!(asked.iter().all(|(_, who)| who.is_empty()), "{asked:?}");
+}
+
+/// A server that answers each connection with `head`, and then sends `again` for ever, with such rests.
+async fn endless(head: &'static str, again: &'static [u8], rest: Duration) -> String {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/a", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let _ = stream.read(&mut [0; 4096]).await;
+                let _ = stream.write_all(head.as_bytes()).await;
+                // Until whoever asked has left.
+                while stream.write_all(again).await.is_ok() {
+                    tokio::time::sleep(rest).await;
+                }
+            });
+        }
+    });
+    url
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_that_does_not_end_is_left() {
+    const CHUNK: &[u8] = &{
+        let mut chunk = [b'a'; 0x1_0000 + 9];
+        let head = *b"10000\r\n";
+        let mut at = 0;
+        while at < head.len() {
+            chunk[at] = head[at];
+            at += 1;
+        }
+        (chunk[0x1_0007], chunk[0x1_0008]) = (b'\r', b'\n');
+        chunk
+    };
+    let chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+    let pin = sha256(MODULE);
+    let large = endless(chunked, CHUNK, Duration::ZERO).await;
+    let refused = fetch(&Fetcher::new(), &large, Some(&pin)).await.unwrap_err().to_string();
+    assert_eq!(refused, format!("{large} has more than 16777216 bytes"));
+    // A byte now and then: each of them comes in time, and all of them do not.
+    for (head, again) in
+        [(chunked, &b"1\r\na\r\n"[..]), ("HTTP/1.1 200 OK\r\n", b"x-a: b\r\n"), ("HTTP/1.1 ", b"2")]
+    {
+        let drips = endless(head, again, Duration::from_millis(20)).await;
+        let refused = fetch(&Fetcher::new().within(Duration::from_millis(300)), &drips, Some(&pin)).await;
+        assert!(matches!(refused, Err(FetchError::Late(_) | FetchError::Connection { .. })), "{refused:?}");
+    }
+    let head =
+        endless("HTTP/1.1 200 OK\r\n", b"x-aaaaaaaaaaaaaaaaaaaa: bbbbbbbbbbbbbbbbbbbb\r\n", Duration::ZERO)
+            .await;
+    let refused = fetch(&Fetcher::new(), &head, Some(&pin)).await;
+    assert!(matches!(refused, Err(FetchError::Connection { .. })), "{refused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_real_registry_gives_modules_to_everybody_or_to_those_it_knows() {
     for (name, login) in [("open", None), ("closed", Some(("me", "word")))] {
         let Some(registry) = Registry::start(name, login) else { return };

@@ -5,18 +5,24 @@ mod kit;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    convert::Infallible,
     fs,
     path::{Path, PathBuf},
 };
 
+use bytes::Bytes;
 use gateway_core::{
     Gateway, Settings,
     config::{Config, Plugin as PluginEntity, Route},
     plugin::Registry,
 };
 use gateway_plugins::{Folder, Plugins};
+use http::{Request, Response};
+use http_body_util::combinators::BoxBody;
+use hyper::body::Incoming;
 use kit::{ask, empty, request, start, to};
 use serde_json::json;
+use tokio::sync::Notify;
 
 /// A module of this version that says in the answer which phases it saw, and takes no configuration longer than so many bytes.
 fn module(version: &str, most: u32) -> Vec<u8> {
@@ -111,4 +117,48 @@ async fn a_client_sees_one_version_in_all_phases_and_a_growing_share_keeps_whom_
     let long = config.with(PluginEntity::new("geo", json!({ "a": "longer than the new version takes" })));
     let refused = gateway.reload(&long).unwrap_err().to_string();
     assert!(refused.contains("version 1.5.0: the plugin refused the configuration"), "{refused}");
+}
+
+static ASKED: Notify = Notify::const_new();
+static ANSWERS: Notify = Notify::const_new();
+
+/// An upstream that answers when it is told to.
+async fn waits(request: Request<Incoming>) -> Response<BoxBody<Bytes, Infallible>> {
+    if request.uri().path() == "/slow" {
+        ASKED.notify_one();
+        ANSWERS.notified().await;
+    }
+    kit::echo(request).await
+}
+
+#[tokio::test]
+async fn what_began_with_a_version_ends_with_it_and_one_that_takes_no_configuration_does_not_come() {
+    let scratch = Scratch::new("flight");
+    scratch.share(0);
+    let (mut folder, registry) = scratch.open();
+    let service = to("waits", kit::serve(waits).await);
+    let mut route = Route::new("all").to(&service);
+    (route.paths, route.strip_path) = (Some(vec!["/".into()]), false);
+    let config = Config::default().with(service).with(route).with(PluginEntity::new("geo", json!({})));
+    let gateway = Gateway::builder().config(config).plugins(registry).build().unwrap();
+    let (address, _running) = start(&gateway);
+    let get = move |path| async move { ask(address, request("GET", path).body(empty()).unwrap()).await };
+    let slow = tokio::spawn(get("/slow"));
+    tokio::time::timeout(kit::PATIENCE, ASKED.notified()).await.unwrap();
+    scratch.share(100);
+    assert!(!folder.look().unwrap() && folder.look().unwrap());
+    gateway.replace_plugins(folder.over(Registry::empty())).unwrap();
+    let after = get("/x").await;
+    assert_eq!((after.header("x-version"), after.sent("x-version")), ("1.5.0", vec!["1.5.0"]));
+    ANSWERS.notify_one();
+    let before = tokio::time::timeout(kit::PATIENCE, slow).await.unwrap().unwrap();
+    assert_eq!((before.header("x-version"), before.sent("x-version")), ("1.4.0", vec!["1.4.0"]));
+    // The next version takes no configuration at all.
+    fs::write(scratch.0.join("modules/newer.wasm"), module("1.6.0", 0)).unwrap();
+    let newer = fs::read_to_string(scratch.0.join("geo.toml")).unwrap().replace("new.wasm", "newer.wasm");
+    fs::write(scratch.0.join("geo.toml"), newer).unwrap();
+    assert!(!folder.look().unwrap() && folder.look().unwrap());
+    let refused = gateway.replace_plugins(folder.over(Registry::empty())).unwrap_err().to_string();
+    assert!(refused.contains("version 1.6.0: the plugin refused the configuration"), "{refused}");
+    assert_eq!(get("/x").await.header("x-version"), "1.5.0", "what was there goes on");
 }

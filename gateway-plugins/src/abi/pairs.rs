@@ -5,9 +5,9 @@ use smallvec::SmallVec;
 use super::Status;
 
 /// The most pairs of one map.
-const MOST_PAIRS: usize = 1_000;
+pub(crate) const MOST_PAIRS: usize = 1_000;
 /// The most bytes of one map.
-const MOST_BYTES: usize = 256 << 10;
+pub(crate) const MOST_BYTES: usize = 256 << 10;
 
 /// One field, borrowed.
 pub(crate) type Pair<'a> = (&'a [u8], &'a [u8]);

@@ -15,15 +15,18 @@ use http::{
 };
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
-use super::{FetchError, source::check_address};
-use crate::{
-    origins::{made, origin},
-    sources::Reach,
+use super::{
+    FetchError,
+    error::shown,
+    source::{check_address, check_next, is_own},
 };
+use crate::origins::{Reaches, made, origin};
 
 /// Asks servers, for the time of one fetch.
 pub(super) struct Client<'a> {
     tls: &'a TlsSettings,
+    /// The origin that the operator named.
+    named: Option<String>,
     origins: HashMap<String, Backend>,
 }
 
@@ -39,6 +42,8 @@ pub(super) struct Get<'a> {
 /// An answer, whole.
 #[derive(Debug)]
 pub(super) struct Got {
+    /// What gave it, after redirects.
+    pub(super) url: String,
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
@@ -49,7 +54,7 @@ const REDIRECTS: usize = 5;
 
 impl<'a> Client<'a> {
     pub(super) fn new(tls: &'a TlsSettings) -> Self {
-        Self { tls, origins: HashMap::new() }
+        Self { tls, named: None, origins: HashMap::new() }
     }
 
     /// The answer, after at most a few redirects. None of them leads out of TLS, and what somebody is known by is shown to
@@ -62,12 +67,12 @@ impl<'a> Client<'a> {
                 return Ok(got);
             };
             let to = String::from_utf8_lossy(to.as_bytes()).into_owned();
-            let next =
-                followed(&url, &to).map_err(|why| FetchError::Redirect { url: url.clone(), to, why })?;
+            let refused = |why| FetchError::Redirect { url: url.clone(), to: shown(&to), why };
+            let next = followed(&url, &to).map_err(refused)?;
             authorization = authorization.filter(|_| origin(&next) == origin(&url));
             url = next;
         }
-        Err(FetchError::Redirect { url: get.url.to_owned(), to: url, why: "too many redirects" })
+        Err(FetchError::Redirect { url: get.url.to_owned(), to: shown(&url), why: "too many redirects" })
     }
 
     async fn ask(
@@ -89,7 +94,7 @@ impl<'a> Client<'a> {
                 false => failed(error),
             }
         })?;
-        Ok(Got { status: parts.status, headers: parts.headers, body: body.to_bytes() })
+        Ok(Got { url: url.to_owned(), status: parts.status, headers: parts.headers, body: body.to_bytes() })
     }
 
     fn backend(&mut self, url: &str) -> Result<&Backend, FetchError> {
@@ -97,7 +102,9 @@ impl<'a> Client<'a> {
         let own = origin(url).ok_or_else(|| FetchError::Source(url.to_owned()))?;
         if !self.origins.contains_key(&own) {
             let failed = |source: BoxError| FetchError::Connection { url: own.clone(), source };
-            let made = made(&own, Reach::Named, self.tls).map_err(failed)?;
+            let named = self.named.get_or_insert_with(|| own.clone());
+            let reach = if *named == own || is_own(named) { Reaches::All } else { Reaches::Elsewhere };
+            let made = made(&own, reach, self.tls).map_err(failed)?;
             self.origins.insert(own.clone(), made);
         }
         self.origins.get(&own).ok_or_else(|| FetchError::Source(url.to_owned()))
@@ -143,7 +150,7 @@ fn followed(from: &str, to: &str) -> Result<String, &'static str> {
     if !next.starts_with(&format!("{scheme}://")) {
         return Err("another scheme, or no whole address");
     }
-    check_address(&next).map_err(|_| "this is not asked")?;
+    check_next(from, &next).map_err(|_| "this is not asked")?;
     Ok(next)
 }
 
@@ -158,6 +165,11 @@ mod tests {
             ("https://a:8443/x/y", "/z", Some("https://a:8443/z")),
             ("https://a/x", "//b/z", Some("https://b/z")),
             ("https://a/x", "http://a/x", None),
+            ("https://a/x", "https://127.0.0.1:8001/x", None),
+            ("https://a/x", "https://[::1]/x", None),
+            ("https://a/x", "https://169.254.169.254/x", None),
+            ("https://a/x", "https://localhost/x", None),
+            ("https://a/x", "https://10.0.0.1/x", Some("https://10.0.0.1/x")),
             ("https://a/x", "http://127.0.0.1/x", None),
             ("https://a/x", "file:///etc/passwd", None),
             ("https://a/x", "https://user@b/", None),

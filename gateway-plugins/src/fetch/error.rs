@@ -92,6 +92,18 @@ pub enum FetchError {
     },
 }
 
+/// What somebody else says, in one line that is not too long.
+pub(super) fn shown(text: &str) -> String {
+    let plain = |letter: char| if letter.is_control() { '\u{fffd}' } else { letter };
+    let mut shown: String = text.chars().take(MOST_SHOWN).map(plain).collect();
+    if shown.len() < text.len() && text.chars().count() > MOST_SHOWN {
+        shown.push_str(" ...");
+    }
+    shown
+}
+
+const MOST_SHOWN: usize = 300;
+
 impl FetchError {
     /// Whether it may be there when it is asked for again, though nobody has changed what is asked for.
     pub(crate) const fn may_pass(&self) -> bool {
@@ -103,5 +115,18 @@ impl FetchError {
                 | Self::Redirect { .. }
                 | Self::Registry { .. }
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{MOST_SHOWN, shown};
+
+    #[test]
+    fn what_others_say_is_one_short_line() {
+        assert_eq!(shown("as it is"), "as it is");
+        assert_eq!(shown("a\nERROR forged\u{1b}[0m"), "a\u{fffd}ERROR forged\u{fffd}[0m");
+        assert_eq!(shown(&"\u{e4}".repeat(MOST_SHOWN)).chars().count(), MOST_SHOWN);
+        assert_eq!(shown(&"a".repeat(1 << 20)).len(), MOST_SHOWN + 4);
     }
 }

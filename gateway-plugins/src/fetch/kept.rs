@@ -1,12 +1,16 @@
 //! What was fetched, kept in a folder by its hash.
 
 use std::{
-    fs, io,
+    fs::{self, DirBuilder, File},
+    hash::{BuildHasher, RandomState},
+    io::{self, Write as _},
+    os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
 
 use super::Digest;
+use crate::files;
 
 /// A folder of files that are named by their hashes. What lies there is looked at again whenever it is read, so it need not
 /// be trusted.
@@ -21,15 +25,15 @@ impl Kept {
     /// The bytes with this hash, at most so many, if they are there and still the same.
     pub(super) fn get(&self, digest: &Digest, most: usize) -> Option<Vec<u8>> {
         let path = self.path(digest)?;
-        let size = fs::metadata(&path).ok()?.len();
-        let bytes = usize::try_from(size).is_ok_and(|size| size <= most).then(|| fs::read(&path).ok())??;
+        // Whoever else may write there leads nobody elsewhere by a link.
+        fs::symlink_metadata(&path).ok().filter(fs::Metadata::is_file)?;
+        let bytes = files::bytes(&path, most).ok()?.ok()?;
         if let Err(error) = digest.check(&bytes) {
             tracing::warn!(path = %path.display(), %error, "a file that was kept is another one now, it is fetched again");
             return None;
         }
         // Only a sign that it is in use.
-        let _ =
-            fs::File::options().append(true).open(path).and_then(|file| file.set_modified(SystemTime::now()));
+        let _ = File::options().append(true).open(path).and_then(|file| file.set_modified(SystemTime::now()));
         Some(bytes)
     }
 
@@ -50,11 +54,11 @@ impl Kept {
 
 /// The file is there as a whole, or not at all.
 fn write(folder: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
-    fs::create_dir_all(folder)?;
-    let part = path.with_extension(format!("part-{}", std::process::id()));
-    fs::write(&part, bytes)
-        .and_then(|()| fs::rename(&part, path))
-        .inspect_err(|_| drop(fs::remove_file(&part)))
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    // Two processes in two containers may have one number, and nobody else's file or link is written into.
+    let part = path.with_extension(format!("part-{:016x}", RandomState::new().hash_one(0)));
+    let mut file = File::options().write(true).create_new(true).open(&part)?;
+    file.write_all(bytes).and_then(|()| fs::rename(&part, path)).inspect_err(|_| drop(fs::remove_file(&part)))
 }
 
 /// Removes what nobody reads any more.
@@ -78,6 +82,49 @@ mod tests {
     };
 
     use super::{Digest, Kept};
+
+    #[test]
+    fn whoever_else_writes_there_leads_nobody_elsewhere() {
+        use std::os::unix::fs::{PermissionsExt as _, symlink};
+        let folder = std::env::temp_dir().join(format!("gateway-kept-links-{}", std::process::id()));
+        let kept = Kept(Some(folder.clone()));
+        kept.put(&Digest::of(b"a"), b"a");
+        assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700);
+        let (other, digest) = (folder.join("other"), Digest::of(b"some bytes"));
+        let path = kept.path(&digest).unwrap();
+        fs::write(&other, b"some bytes").unwrap();
+        symlink(&other, &path).unwrap();
+        assert_eq!(kept.get(&digest, 100), None, "a link is no file, whatever it leads to");
+        kept.put(&digest, b"some bytes");
+        assert!(fs::symlink_metadata(&path).unwrap().is_file(), "it takes the place of the link");
+        assert_eq!(kept.get(&digest, 100).as_deref(), Some(&b"some bytes"[..]));
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        assert_eq!(kept.get(&digest, 100), None);
+        kept.put(&digest, b"some bytes");
+        let parts = fs::read_dir(&folder).unwrap().flatten();
+        let parts = parts.filter(|entry| entry.file_name().to_string_lossy().contains("part"));
+        assert_eq!(parts.count(), 0, "what could not be put there is gone");
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn starts_at_the_same_time_keep_one_whole_file() {
+        let folder = std::env::temp_dir().join(format!("gateway-kept-race-{}", std::process::id()));
+        let bytes = vec![7; 1 << 20];
+        let digest = Digest::of(&bytes);
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    let kept = Kept(Some(folder.clone()));
+                    kept.put(&digest, &bytes);
+                    assert!(kept.get(&digest, 1 << 20).is_some_and(|found| found == bytes));
+                });
+            }
+        });
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
+        fs::remove_dir_all(folder).unwrap();
+    }
 
     #[test]
     fn what_is_kept_is_looked_at_when_it_is_read_and_goes_when_nobody_reads_it() {

@@ -9,7 +9,14 @@ mod kept;
 mod registry;
 mod source;
 
-use std::{collections::BTreeMap, fmt, fs, path::PathBuf, sync::Arc, thread, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+    thread,
+    time::Duration,
+};
 
 use gateway_core::{config::CaCertificate, upstream::TlsSettings};
 use tokio::sync::watch;
@@ -21,7 +28,7 @@ use self::{
     source::Place,
 };
 pub use self::{digest::Digest, error::FetchError, source::Source};
-use crate::Limits;
+use crate::{Limits, files};
 
 /// Fetches modules. A fetch takes a minute at most, and a module has the size that [`Limits`] say.
 ///
@@ -186,13 +193,10 @@ impl fmt::Debug for Credentials {
 }
 
 /// A file, which is not kept a second time.
-fn file(path: &PathBuf, most: usize, pinned: Option<Digest>) -> Result<Vec<u8>, FetchError> {
-    let failed = |source| FetchError::File { path: path.clone(), source };
-    let size = fs::metadata(path).map_err(failed)?.len();
-    if !usize::try_from(size).is_ok_and(|size| size <= most) {
-        return Err(FetchError::TooLarge { url: path.display().to_string(), limit: most });
-    }
-    let bytes = fs::read(path).map_err(failed)?;
+fn file(path: &Path, most: usize, pinned: Option<Digest>) -> Result<Vec<u8>, FetchError> {
+    let failed = |source| FetchError::File { path: path.to_owned(), source };
+    let bytes = files::bytes(path, most).map_err(failed)?;
+    let bytes = bytes.map_err(|_| FetchError::TooLarge { url: path.display().to_string(), limit: most })?;
     pinned.map_or(Ok(()), |digest| digest.check(&bytes))?;
     Ok(bytes)
 }

@@ -9,8 +9,10 @@ use super::{
     Credentials, Digest, FetchError, Kept,
     challenge::Challenge,
     client::{Client, Get},
-    source::{Reference, check_address},
+    error::shown,
+    source::{Reference, check_next},
 };
+use crate::origins::origin;
 
 /// One repository, for the time of one fetch.
 pub(super) struct Repository<'a, 'c> {
@@ -58,7 +60,7 @@ impl Repository<'_, '_> {
     pub(super) async fn module(&mut self, pinned: Option<Digest>) -> Result<Bytes, FetchError> {
         let layer = self.layer().await?;
         let digest: Digest =
-            layer.digest.parse().map_err(|error: FetchError| self.wrong(error.to_string()))?;
+            layer.digest.parse().map_err(|error: FetchError| self.wrong(&error.to_string()))?;
         if let Some(expected) = pinned.filter(|pinned| *pinned != digest) {
             return Err(FetchError::Digest { expected, found: digest });
         }
@@ -74,14 +76,14 @@ impl Repository<'_, '_> {
         let path = format!("manifests/{}", self.reference.name());
         let text = self.get(&path, MANIFESTS, MANIFEST, self.reference.digest).await?;
         let manifest: Manifest =
-            serde_json::from_slice(&text).map_err(|error| self.wrong(format!("no manifest: {error}")))?;
+            serde_json::from_slice(&text).map_err(|error| self.wrong(&format!("no manifest: {error}")))?;
         let kinds: Vec<_> = manifest.layers.iter().map(|layer| layer.media_type.clone()).collect();
         let mut modules = manifest.layers.into_iter().filter(|layer| is_module(&layer.media_type));
         match (modules.next(), modules.next()) {
             (Some(layer), None) => Ok(layer),
             _ => {
                 let found = if kinds.is_empty() { "no layers".to_owned() } else { kinds.join(", ") };
-                Err(self.wrong(format!(
+                Err(self.wrong(&format!(
                     "the artifact must have one layer of type application/wasm or \
                      application/vnd.wasm.content.layer.v1+wasm, it has: {found}"
                 )))
@@ -105,6 +107,8 @@ impl Repository<'_, '_> {
         let mut got = self.client.get(Get { url: &url, accept, authorization, most }).await?;
         if got.status == StatusCode::UNAUTHORIZED
             && self.authorization.is_none()
+            // Whoever it led to is not who the credentials are for.
+            && origin(&got.url) == origin(&url)
             && let Some(challenge) = Challenge::of(&got.headers)
         {
             self.authorization = self.authorized(challenge).await?;
@@ -123,20 +127,21 @@ impl Repository<'_, '_> {
     async fn authorized(&mut self, challenge: Challenge) -> Result<Option<HeaderValue>, FetchError> {
         let basic = self.credentials.and_then(Credentials::basic);
         let Challenge::Bearer { realm, service, .. } = challenge else { return Ok(basic) };
-        check_address(&realm).map_err(|_| self.wrong(format!("'{realm}' gives tokens, and is not asked")))?;
+        check_next(&self.reference.url(""), &realm)
+            .map_err(|_| self.wrong(&format!("'{realm}' gives tokens, and is not asked")))?;
         // Its own words, not the registry's: no more than this is ever needed.
         let scope = format!("repository:{}:pull", self.reference.repository);
         let url = Challenge::address(&realm, service.as_deref(), &scope);
         let get = Get { url: &url, accept: "application/json", authorization: basic, most: TOKEN };
         let answer = self.client.get(get).await?.found(&realm)?;
         let token: Token =
-            serde_json::from_slice(&answer).map_err(|error| self.wrong(format!("no token: {error}")))?;
-        let token = token.token.or(token.access_token).ok_or_else(|| self.wrong("no token".to_owned()))?;
-        secret(format!("Bearer {token}")).map(Some).ok_or_else(|| self.wrong("no token".to_owned()))
+            serde_json::from_slice(&answer).map_err(|error| self.wrong(&format!("no token: {error}")))?;
+        let token = token.token.or(token.access_token).ok_or_else(|| self.wrong("no token"))?;
+        secret(format!("Bearer {token}")).map(Some).ok_or_else(|| self.wrong("no token"))
     }
 
-    fn wrong(&self, problem: String) -> FetchError {
-        FetchError::Registry { registry: self.reference.registry.clone(), problem }
+    fn wrong(&self, problem: &str) -> FetchError {
+        FetchError::Registry { registry: self.reference.registry.clone(), problem: shown(problem) }
     }
 }
 

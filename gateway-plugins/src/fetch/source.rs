@@ -8,7 +8,7 @@ use std::{
 use http::Uri;
 
 use super::{Digest, FetchError};
-use crate::origins::origin;
+use crate::origins::{is_here, origin};
 
 /// Where a module comes from, and what it must be.
 ///
@@ -108,6 +108,22 @@ pub(super) fn check_address(url: &str) -> Result<(), FetchError> {
     Err(FetchError::InClear(own))
 }
 
+/// The same, where somebody at `from` says that it be asked: nothing on this machine or beside it, unless `from` is.
+/// A server elsewhere must not lead to what listens here alone.
+pub(super) fn check_next(from: &str, url: &str) -> Result<(), FetchError> {
+    check_address(url)?;
+    let uri: Uri = url.parse().map_err(|_| FetchError::Source(url.to_owned()))?;
+    let host = uri.host().unwrap_or_default();
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let here = is_loopback(host) || bare.parse().is_ok_and(is_here);
+    if here && !is_own(from) { Err(FetchError::Source(url.to_owned())) } else { Ok(()) }
+}
+
+/// Whether an address leads to this machine.
+pub(super) fn is_own(url: &str) -> bool {
+    url.parse::<Uri>().is_ok_and(|uri| is_loopback(uri.host().unwrap_or_default()))
+}
+
 /// Whether a host is this machine.
 pub(super) fn is_loopback(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
@@ -187,7 +203,7 @@ impl fmt::Display for Source {
 
 #[cfg(test)]
 mod tests {
-    use super::{Place, Source};
+    use super::{Place, Source, check_next};
 
     const HASH: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
@@ -212,6 +228,27 @@ mod tests {
             let Place::Registry(reference) = source.place else { panic!("{text}") };
             assert_eq!((reference.name().as_str(), reference.url("").as_str()), (name, base));
         }
+    }
+
+    #[test]
+    fn a_server_elsewhere_leads_to_nothing_that_listens_here_alone() {
+        let elsewhere = "https://registry.example.com/v2/";
+        for url in [
+            "http://127.0.0.1:8001/token",
+            "https://127.0.0.1/token",
+            "https://localhost:8443/token",
+            "https://[::1]/token",
+            "https://169.254.169.254/token",
+            "https://0.0.0.0/token",
+            "http://example.com/token",
+        ] {
+            assert!(check_next(elsewhere, url).is_err(), "{url}");
+        }
+        assert!(check_next(elsewhere, "https://auth.example.com/token").is_ok());
+        assert!(
+            check_next("http://localhost:5000/v2/", "http://127.0.0.1:5001/token").is_ok(),
+            "one of here may"
+        );
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub(super) fn headers(arguments: &[u8], call: &mut Call<'_>) -> Result<Returned,
     let effects = call.effects.as_deref_mut().ok_or(Status::BadArgument)?;
     let fields: Result<SmallVec<[_; 6]>, _> =
         set.into_iter().map(|(name, value)| field(call.names, name, value)).collect();
-    effects.set_response_headers(fields?);
+    effects.set_response_headers(fields?)?;
     now::<response::Headers<'_>>(call, ())
 }
 
@@ -63,7 +63,7 @@ pub(super) fn fill(arguments: &[u8], call: &mut Call<'_>) -> Result<Returned, St
         Ok((name.clone(), value))
     });
     let fields = fields.collect::<Result<SmallVec<[_; 6]>, Status>>()?;
-    effects.set_response_headers(fields);
+    effects.set_response_headers(fields)?;
     now::<Fill<'_>>(call, ())
 }
 
@@ -73,6 +73,9 @@ fn value(value: &Value<'_>) -> Result<HeaderValue, Status> {
         Value::Text(text) => HeaderValue::from_bytes(text.as_bytes()).map_err(|_| Status::BadArgument),
     }
 }
+
+/// Fields of a refusal.
+const REFUSAL: usize = 256;
 
 pub(super) struct Refuse;
 
@@ -86,6 +89,9 @@ impl Function for Refuse {
     ) -> Result<Reply<()>, Status> {
         let bad = Status::BadArgument;
         let (exchange, effects) = call.exchange.zip(call.effects.as_deref_mut()).ok_or(bad)?;
+        if headers.len() > REFUSAL {
+            return Err(bad);
+        }
         let status = StatusCode::from_u16(status).ok().filter(|status| status.as_u16() >= 400).ok_or(bad)?;
         let fields =
             headers.into_iter().map(|(name, value)| field(call.names, name.as_bytes(), value.as_bytes()));

@@ -35,6 +35,7 @@ fn done(caller: &mut Caller<'_>) -> Called {
     if !ending {
         return Err(ABSENT.into());
     }
+    host.ending = host.ending.saturating_sub(1);
     host.finished.push(context);
     Ok(())
 }

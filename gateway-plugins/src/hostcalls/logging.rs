@@ -1,12 +1,16 @@
 //! Lines in the gateway's log.
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use tracing::level_filters::LevelFilter;
 use wasmtime::Linker;
 
 use super::kind;
 use crate::{
     abi::LogLevel,
+    clock,
     host::Host,
+    lines::Line,
     memory::{Called, Caller, bytes, put_u32, view},
 };
 
@@ -27,16 +31,16 @@ fn log(caller: &mut Caller<'_>, level: u32, text: u32, size: u32) -> Called {
     Ok(())
 }
 
-/// Writes a line, unless the callback has written too many.
+/// Writes a line, unless the callback or the instance has written too many. What the log's level leaves out does not count.
 pub(super) fn line(host: &mut Host, level: LogLevel, text: &[u8]) {
-    if host.log_lines == 0 {
+    let error = matches!(level, LogLevel::Error | LogLevel::Critical);
+    if host.message.configuration.is_some() && error {
+        host.complaint = Some(String::from_utf8_lossy(text).into_owned());
+    }
+    if filter(level) > LevelFilter::current() || !may_write(host) {
         return;
     }
-    host.log_lines -= 1;
     let (plugin, text) = (&*host.runtime.name, String::from_utf8_lossy(text));
-    if host.message.configuration.is_some() && matches!(level, LogLevel::Error | LogLevel::Critical) {
-        host.complaint = Some(text.clone().into_owned());
-    }
     match level {
         LogLevel::Trace => tracing::trace!(target: TARGET, plugin, "{text}"),
         LogLevel::Debug => tracing::debug!(target: TARGET, plugin, "{text}"),
@@ -46,6 +50,36 @@ pub(super) fn line(host: &mut Host, level: LogLevel, text: &[u8]) {
     }
     if host.log_lines == 0 {
         tracing::warn!(target: TARGET, plugin, "the callback logs too much, the rest of it is left out");
+    }
+}
+
+/// Whether one more line may be written.
+fn may_write(host: &mut Host) -> bool {
+    let written = match host.log_lines.checked_sub(1) {
+        Some(left) => {
+            host.log_lines = left;
+            host.lines.take(clock::steady(), host.runtime.limits.log_rate)
+        }
+        None => Line::LeftOut,
+    };
+    match written {
+        Line::Written(0) => {}
+        Line::Written(left_out) => {
+            let plugin = &*host.runtime.name;
+            tracing::warn!(target: TARGET, plugin, left_out, "the plugin logs too much, lines were left out");
+        }
+        Line::LeftOut => drop(host.runtime.counts.lines_left_out.fetch_add(1, Relaxed)),
+    }
+    written != Line::LeftOut
+}
+
+fn filter(level: LogLevel) -> LevelFilter {
+    match level {
+        LogLevel::Trace => LevelFilter::TRACE,
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Error | LogLevel::Critical => LevelFilter::ERROR,
     }
 }
 

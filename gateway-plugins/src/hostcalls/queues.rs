@@ -1,12 +1,16 @@
 //! Shared queues.
 
 use bytes::Bytes;
+use tokio::runtime::Handle;
 use wasmtime::Linker;
 
 use super::copied;
 use crate::{
+    Engine,
+    abi::Status,
     host::{ABSENT, Home, Host},
     memory::{Called, Caller, bytes, give, put_u32, view},
+    shared::QueueId,
     worker::Listener,
 };
 
@@ -20,9 +24,15 @@ pub(super) fn define(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
     Ok(())
 }
 
+/// The longest name of a queue, in bytes.
+const LONGEST_NAME: u32 = 256;
+
 /// The root is told of what comes in, also where a request's context registers.
 fn register(caller: &mut Caller<'_>, name: u32, size: u32, id_at: u32) -> Called {
     let (memory, host) = view(caller)?;
+    if size > LONGEST_NAME {
+        return Err(Status::BadArgument.into());
+    }
     let listener = match (&host.home, host.root_of(host.effective)) {
         (Home::Worker(worker, life), Some(root)) => {
             Some(Listener { worker: worker.clone(), life: *life, root })
@@ -48,10 +58,35 @@ fn resolve(caller: &mut Caller<'_>, vm: u32, vm_size: u32, name: u32, size: u32,
 fn enqueue(caller: &mut Caller<'_>, id: u32, value: u32, size: u32) -> Called {
     let item = Bytes::from(copied(caller, value, size)?);
     let host = caller.data_mut();
-    let listener = host.runtime.engine.queues().enqueue(id, item)?;
-    match listener {
-        Some(listener) => Ok(host.spawn(async move { listener.ready(id) })?),
-        None => Ok(()),
+    let wanted = host.runtime.engine.queues().enqueue(id, item)?;
+    if wanted && let Ok(runtime) = Handle::try_current() {
+        runtime.spawn(tell(host.runtime.engine.clone(), id));
+    }
+    Ok(())
+}
+
+/// Tells who listens, once for each item, until nothing is left to tell. There is one such task a queue, and it is no
+/// instance's: who puts in may end before who is told.
+async fn tell(engine: Engine, id: QueueId) {
+    let mut telling = Telling { engine: &engine, id, ended: false };
+    while let Some(listener) = engine.queues().next(id) {
+        listener.ready(id).await;
+    }
+    telling.ended = true;
+}
+
+/// Where the task ends before its time, with its runtime, another one may begin.
+struct Telling<'a> {
+    engine: &'a Engine,
+    id: QueueId,
+    ended: bool,
+}
+
+impl Drop for Telling<'_> {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.engine.queues().told(self.id);
+        }
     }
 }
 

@@ -11,6 +11,8 @@ use crate::abi::Status;
 
 /// Bytes of all keys and values of one plugin.
 const MOST_BYTES: usize = 1 << 20;
+/// Entries of one plugin: short ones take more than their bytes, and the ABI has no way to take one out.
+const MOST_ENTRIES: usize = 16_384;
 
 /// The shared data of one plugin, over all its instances.
 ///
@@ -44,6 +46,9 @@ impl Entries {
         if before.is_some_and(|(_, held)| version != 0 && *held != version) {
             return Err(Status::CasMismatch);
         }
+        if before.is_none() && self.values.len() == MOST_ENTRIES {
+            return Err(Status::InternalFailure);
+        }
         let freed = before.map_or(0, |(held, _)| key.len() + held.len());
         let bytes = self.bytes - freed + key.len() + value.len();
         if bytes > MOST_BYTES {
@@ -61,7 +66,7 @@ impl Entries {
 mod tests {
     use bytes::Bytes;
 
-    use super::SharedData;
+    use super::{MOST_ENTRIES, SharedData};
     use crate::abi::Status;
 
     #[test]
@@ -75,6 +80,15 @@ mod tests {
         assert_eq!(data.get(b"k").unwrap().0, "b");
         data.set(b"k", "d".into(), 0).unwrap();
         assert_eq!(data.get(b"k").unwrap().0, "d");
+    }
+
+    #[test]
+    fn short_entries_have_a_number() {
+        let data = SharedData::default();
+        let set = |number: usize| data.set(&number.to_le_bytes(), Bytes::new(), 0);
+        assert!((0..MOST_ENTRIES).all(|number| set(number).is_ok()));
+        assert_eq!(set(MOST_ENTRIES), Err(Status::InternalFailure));
+        assert_eq!(set(7), Ok(()), "one that is there");
     }
 
     #[test]

@@ -7,4 +7,4 @@ mod queue;
 pub(crate) use data::SharedData;
 pub(crate) use metrics::Metrics;
 pub use metrics::{Metric, MetricValue};
-pub(crate) use queue::Queues;
+pub(crate) use queue::{QueueId, Queues};
