@@ -195,7 +195,7 @@ impl From<Failed> for Why {
     fn from(failed: Failed) -> Self {
         match failed {
             Failed::Refused => Self::Token("code_refused"),
-            Failed::Unavailable => Self::Unavailable,
+            Failed::Unavailable | Failed::Unreachable => Self::Unavailable,
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Logs users in at an identity provider (OpenID Connect), and admits its tokens.
 //!
-//! `config` is what the operator says. `provider` is who is asked, `token` asks. `login` sends users there, `callback` takes
+//! `config` is what the operator says. `provider` is who is asked (`metadata`, `reach`), `token` asks. `login` sends users there, `callback` takes
 //! them back (`id_token`), `session` keeps them (`kept`), `refresh` renews what they have, `logout` ends it. `bearer` admits programs.
-//! `identity` is what all of it comes to; `cookies`, `sealed`, `known`, `claims`, `client`,
+//! `identity` is what all of it comes to; `cookies`, `sealed`, `known`, `claims`, `client`, `lock`,
 //! `random` and `refusal` are the tools.
 
 mod bearer;
@@ -15,10 +15,13 @@ mod id_token;
 mod identity;
 mod kept;
 mod known;
+mod lock;
 mod login;
 mod logout;
+mod metadata;
 mod provider;
 mod random;
+mod reach;
 mod refresh;
 mod refusal;
 mod sealed;
@@ -98,7 +101,8 @@ impl Openid {
     fn configure(config: Config) -> Result<Self, String> {
         config.check()?;
         let method = |name: &str| config.auth_methods.iter().any(|own| own == name);
-        let client = Client::new(&config)?;
+        let discovery = Discovery::new(&config)?;
+        let client = Client::new(&config, &discovery.reach)?;
         let logs_in = method("authorization_code") && client.is_some();
         if client.is_none() && config.auth_methods == ["authorization_code"] {
             return Err("client_id: required for authorization_code".to_owned());
@@ -110,7 +114,7 @@ impl Openid {
             format!("{} {own}", config.issuer),
         ));
         Ok(Self {
-            discovery: Discovery::new(&config)?,
+            discovery,
             logins: Logins::new(&config)?,
             sessions: Sessions::new(&config, &keys)?,
             keys,

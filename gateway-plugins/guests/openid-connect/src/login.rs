@@ -135,7 +135,7 @@ impl Openid {
 
     /// [`Error::Late`] where the provider cannot be asked.
     async fn try_login(&self, client: &Client, request: &Request, jar: Jar<'_>) -> Result<Reply, Error> {
-        let provider = self.discovery.provider().await.ok_or(Error::Late)?;
+        let provider = self.discovery.present().await.ok_or(Error::Late)?;
         let endpoint = provider.metadata.authorization_endpoint.as_deref().ok_or(Error::Late)?;
         let logins = &self.logins;
         let (state, nonce, verifier) = (random::text()?, random::text()?, random::text()?);
