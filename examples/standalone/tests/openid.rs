@@ -282,6 +282,39 @@ consumers:
 }
 
 #[test]
+fn groups_that_the_provider_names_are_those_that_acl_goes_by() {
+    let (provider, directory) = (Provider::start(), Directory::new());
+    let more = "      authenticated_groups_claim: [realm, groups]
+  - name: acl
+    config: {allow: [buyers]}
+";
+    let gateway = Gateway::start(&[&directory.put("kong.yml", &file(&provider, more))]);
+    let seen = |answer: &Answer| {
+        let seen: Value = serde_json::from_str(&answer.text).unwrap();
+        seen["fields"]["x-authenticated-groups"].as_str().map(str::to_owned)
+    };
+    for (groups, told) in [
+        (json!(["sellers", "buyers"]), Some("sellers, buyers")),
+        (json!("buyers sellers"), Some("buyers, sellers")),
+        (json!(["sellers"]), None),
+        (json!({ "buyers": true }), None),
+        (Value::Null, None),
+    ] {
+        let token = provider.token(&json!({ "aud": "api", "realm": { "groups": groups } }));
+        let spoofed = [("Authorization", &*format!("Bearer {token}")), ("X-Authenticated-Groups", "buyers")];
+        let answer = ask(gateway.address, "GET", "/", &spoofed, "").unwrap();
+        match told {
+            Some(told) => assert_eq!(seen(&answer).as_deref(), Some(told)),
+            None => assert_eq!(answer.status, 403, "{groups}"),
+        }
+    }
+    // Those of a session, too.
+    provider.state().claims = json!({ "realm": { "groups": ["buyers"] } });
+    let browser = Browser::log_in(&provider, gateway.address, gateway.address);
+    assert_eq!(seen(&get(gateway.address, "/", &browser.0)).as_deref(), Some("buyers"));
+}
+
+#[test]
 fn several_providers_and_clients_share_a_gateway_and_nothing_else() {
     let (one, other, directory) = (Provider::start(), Provider::start(), Directory::new());
     let service = |name: &str, provider: &Provider, client: &str| {

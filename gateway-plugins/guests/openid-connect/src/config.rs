@@ -105,6 +105,8 @@ pub struct Config {
     /// The path of the claim that has them.
     #[field(default = ["roles"])]
     pub(crate) roles_claim: Vec<String>,
+    /// The path of the claim that has the groups for access control (`acl`).
+    pub(crate) authenticated_groups_claim: Option<Vec<String>>,
     /// The path of the claim that names a consumer.
     pub(crate) consumer_claim: Option<Vec<String>>,
     /// What it names consumers by.

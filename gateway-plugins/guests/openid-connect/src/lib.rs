@@ -95,7 +95,7 @@ enum Step {
     name = "openid-connect",
     priority = 1050,
     reads_body,
-    capabilities = ["consumer", "crypto", "jwt", "kv", "request", "response", "secret", "time"]
+    capabilities = ["consumer", "crypto", "jwt", "kv", "request", "response", "secret", "time", "var"]
 )]
 impl Openid {
     fn configure(config: Config) -> Result<Self, String> {

@@ -232,6 +232,20 @@ fn a_token_that_cannot_be_had_tells_that_the_provider_has_gone_away() {
 }
 
 #[test]
+fn groups_that_have_no_room_let_nobody_in() {
+    for (length, status) in [(16_000, 200), (16_400, 403)] {
+        let (mut gateway, provider) = world(json!({
+            "search_user_info": true, "authenticated_groups_claim": ["groups"], "session_storage": "local",
+        }));
+        let said = json!({ "sub": "alice", "groups": ["g".repeat(length)] }).to_string();
+        provider.answer_instead("/userinfo", move |_| Response::new(200).body(said.clone()));
+        let mut browser = Browser::default();
+        browser.log_in(&mut gateway, &provider, "/");
+        assert_eq!(browser.visit(&mut gateway, "/").status(), status);
+    }
+}
+
+#[test]
 fn names_of_kongs_plugin_that_mean_the_same_are_taken() {
     let config = json!({
         "ssl_verify": true, "session_cookie_http_only": true, "authorization_cookie_http_only": true,
