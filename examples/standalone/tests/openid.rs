@@ -271,6 +271,7 @@ consumers:
     let seen: Value = serde_json::from_str(&first.text).unwrap();
     assert_eq!(seen["fields"]["x-consumer-username"], "alice");
     assert_eq!(seen["fields"]["x-consumer-groups"], "buyers");
+    assert_eq!(ask("a-1").status, 429, "her id in another system is hers");
     let carol = ask("carol");
     assert_eq!((field(&carol, "x-ratelimit-limit-year"), field(&carol, "x-tier")), (Some("1000"), None));
     assert_eq!((ask("bob").status, ask("mallory").status), (403, 403));

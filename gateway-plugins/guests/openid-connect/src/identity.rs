@@ -40,6 +40,7 @@ pub(crate) struct Rules {
 struct Naming {
     claim: Vec<String>,
     username: bool,
+    custom_id: bool,
     id: bool,
     optional: bool,
 }
@@ -76,6 +77,7 @@ impl Rules {
         let consumer = config.consumer_claim.clone().map(|claim| Naming {
             claim,
             username: by("username"),
+            custom_id: by("custom_id"),
             id: by("id"),
             optional: config.consumer_optional,
         });
@@ -212,7 +214,8 @@ impl Naming {
         let known = |name: &str| {
             // Ids and names are looked up alike: a user who is called like an id is not that consumer.
             let allowed = if is_id(name) { self.id } else { self.username };
-            Ok(allowed && consumer::by_name(name)?.is_some())
+            Ok(allowed && consumer::by_name(name)?.is_some()
+                || self.custom_id && consumer::by_custom_id(name)?.is_some())
         };
         match name.map_or(Ok(false), known) {
             Ok(true) => Ok(()),
