@@ -70,7 +70,7 @@ impl Bearer {
     }
 
     /// The token of a request.
-    pub(crate) fn token(&self, request: &Request, jar: Jar<'_>) -> Token {
+    pub(crate) fn token(&self, request: &Request, jar: &Jar<'_>) -> Token {
         if !self.jwt && !self.introspection {
             return Token::None;
         }
