@@ -44,6 +44,9 @@ pub trait Consumers: Send + Sync + 'static {
 
     /// The consumer with this id or username.
     fn named<'a>(&'a self, exchange: &'a Exchange, name: &str) -> Option<&'a Arc<Identity>>;
+
+    /// The consumer with this `custom_id`.
+    fn with_custom_id<'a>(&'a self, exchange: &'a Exchange, id: &str) -> Option<&'a Arc<Identity>>;
 }
 
 /// Where secrets are read. [`NodeSecrets`](crate::NodeSecrets) is the gateway's own answer.

@@ -271,6 +271,10 @@ impl Consumers for Everybody {
     fn named<'a>(&'a self, _: &'a Exchange, _: &str) -> Option<&'a Arc<identity::Identity>> {
         None
     }
+
+    fn with_custom_id<'a>(&'a self, _: &'a Exchange, _: &str) -> Option<&'a Arc<identity::Identity>> {
+        None
+    }
 }
 
 #[tokio::test]

@@ -70,6 +70,14 @@ pub fn by_name(consumer: &str) -> Result<Option<Identity>, Error> {
     authenticate(Who::Consumer(consumer))
 }
 
+/// The same by its id in another system: its `custom_id`.
+///
+/// # Errors
+/// As for [`by_key`].
+pub fn by_custom_id(id: &str) -> Result<Option<Identity>, Error> {
+    authenticate(Who::CustomId(id))
+}
+
 /// Lets the consumer with this id or username stand in for nobody in particular.
 ///
 /// # Errors

@@ -271,6 +271,7 @@ consumers:
     let seen: Value = serde_json::from_str(&first.text).unwrap();
     assert_eq!(seen["fields"]["x-consumer-username"], "alice");
     assert_eq!(seen["fields"]["x-consumer-groups"], "buyers");
+    assert_eq!(ask("a-1").status, 429, "her id in another system is hers");
     let carol = ask("carol");
     assert_eq!((field(&carol, "x-ratelimit-limit-year"), field(&carol, "x-tier")), (Some("1000"), None));
     assert_eq!((ask("bob").status, ask("mallory").status), (403, 403));
@@ -279,6 +280,39 @@ consumers:
     let browser = Browser::log_in(&provider, gateway.address, gateway.address);
     let seen: Value = serde_json::from_str(&get(gateway.address, "/", &browser.0).text).unwrap();
     assert_eq!(seen["fields"]["x-consumer-username"], "carol");
+}
+
+#[test]
+fn groups_that_the_provider_names_are_those_that_acl_goes_by() {
+    let (provider, directory) = (Provider::start(), Directory::new());
+    let more = "      authenticated_groups_claim: [realm, groups]
+  - name: acl
+    config: {allow: [buyers]}
+";
+    let gateway = Gateway::start(&[&directory.put("kong.yml", &file(&provider, more))]);
+    let seen = |answer: &Answer| {
+        let seen: Value = serde_json::from_str(&answer.text).unwrap();
+        seen["fields"]["x-authenticated-groups"].as_str().map(str::to_owned)
+    };
+    for (groups, told) in [
+        (json!(["sellers", "buyers"]), Some("sellers, buyers")),
+        (json!("buyers sellers"), Some("buyers, sellers")),
+        (json!(["sellers"]), None),
+        (json!({ "buyers": true }), None),
+        (Value::Null, None),
+    ] {
+        let token = provider.token(&json!({ "aud": "api", "realm": { "groups": groups } }));
+        let spoofed = [("Authorization", &*format!("Bearer {token}")), ("X-Authenticated-Groups", "buyers")];
+        let answer = ask(gateway.address, "GET", "/", &spoofed, "").unwrap();
+        match told {
+            Some(told) => assert_eq!(seen(&answer).as_deref(), Some(told)),
+            None => assert_eq!(answer.status, 403, "{groups}"),
+        }
+    }
+    // Those of a session, too.
+    provider.state().claims = json!({ "realm": { "groups": ["buyers"] } });
+    let browser = Browser::log_in(&provider, gateway.address, gateway.address);
+    assert_eq!(seen(&get(gateway.address, "/", &browser.0)).as_deref(), Some("buyers"));
 }
 
 #[test]
@@ -360,9 +394,9 @@ fn behind_something_that_ends_tls_users_come_back_to_where_they_were() {
 fn what_is_known_goes_on_while_the_provider_is_down() {
     let (provider, directory) = (Provider::start(), Directory::new());
     let kong = directory.put("kong.yml", &file(&provider, ""));
-    // Each worker knows what it has asked for itself: one is enough.
+    // What one worker has asked for all of them know.
     let mut gateway = command(&[&kong, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
-    gateway.env("GATEWAY_WORKERS", "1");
+    gateway.env("GATEWAY_WORKERS", "2");
     let gateway = Gateway::spawn(gateway);
     provider.state().lifetime = 1;
     let browser = Browser::log_in(&provider, gateway.address, gateway.address);
@@ -370,12 +404,14 @@ fn what_is_known_goes_on_while_the_provider_is_down() {
     assert_eq!(bring(gateway.address, "/", &token).status, 200);
     provider.state().down = true;
     thread::sleep(Duration::from_millis(1_100));
-    // One that never came before, too: its keys are known.
+    // One that never came before, too: its keys are known. Each request has a connection of its own, and so either worker.
     let fresh = provider.token(&json!({ "aud": "api", "jti": "fresh" }));
-    for _ in 0..3 {
+    for _ in 0..20 {
         assert_eq!(bring(gateway.address, "/", &token).status, 200);
         assert_eq!(bring(gateway.address, "/", &fresh).status, 200);
         assert_eq!(browser.shown(gateway.address).as_deref(), Ok("Bearer access-1"), "with the token it has");
+        let answer = get(gateway.address, "/", "");
+        assert_eq!((answer.status, field(&answer, "retry-after")), (503, Some("5")), "nobody is sent there");
     }
     let late = Gateway::start(&[&kong]);
     let answer = get(late.address, "/", "");
@@ -385,7 +421,9 @@ fn what_is_known_goes_on_while_the_provider_is_down() {
     // What no provider's word would make good.
     assert_eq!(bring(late.address, "/", "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhIn0.").status, 401);
     provider.state().down = false;
-    until("logins begin again", || get(late.address, "/", "").status == 303);
+    for address in [gateway.address, late.address] {
+        until("logins begin again", || get(address, "/", "").status == 303);
+    }
     until("tokens are admitted again", || bring(late.address, "/", &token).status == 200);
     until("sessions are refreshed again", || {
         browser.shown(gateway.address).as_deref() == Ok("Bearer access-2")

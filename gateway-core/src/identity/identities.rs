@@ -19,6 +19,7 @@ pub struct Identities {
     credentials: OrdMap<Uuid, Arc<Identity>>,
     consumers: OrdMap<Uuid, Arc<Identity>>,
     usernames: HashMap<Arc<str>, Uuid>,
+    custom_ids: HashMap<Arc<str>, Uuid>,
 }
 
 impl Identities {
@@ -54,6 +55,12 @@ impl Identities {
         by_id.or_else(|| self.consumer(*self.usernames.get(name)?))
     }
 
+    /// The consumer whose id in another system this is: its `custom_id`.
+    #[must_use]
+    pub fn consumer_with_custom_id(&self, id: &str) -> Option<&Arc<Identity>> {
+        self.consumer(*self.custom_ids.get(id)?)
+    }
+
     /// The same with `change` made, which has led to `checked`. It costs as much as the change touches: credentials
     /// that it names, and those of consumers that it names or whose groups it changes.
     pub(crate) fn change(&self, change: &Change, previous: &Config, checked: &Checked) -> Self {
@@ -83,15 +90,16 @@ impl Identities {
         if let Some(name) = &consumer.username {
             self.usernames.insert(name.as_str().into(), consumer.id);
         }
+        if let Some(custom) = &consumer.custom_id {
+            self.custom_ids.insert(custom.as_str().into(), consumer.id);
+        }
     }
 
     fn forget_consumer(&mut self, id: Uuid) {
         let Some(known) = self.consumers.remove(&id) else { return };
-        if let Some(name) = known.consumer().username.as_deref()
-            && self.usernames.get(name) == Some(&id)
-        {
-            self.usernames.remove(name);
-        }
+        let Consumer { username, custom_id, .. } = &**known.consumer();
+        forget(&mut self.usernames, username.as_deref(), id);
+        forget(&mut self.custom_ids, custom_id.as_deref(), id);
     }
 
     fn put_credential(&mut self, id: Uuid, config: &Config) {
@@ -115,6 +123,13 @@ impl fmt::Debug for Identities {
         let mut debug = f.debug_struct("Identities");
         debug.field("consumers", &self.consumers.len()).field("credentials", &self.credentials.len());
         debug.finish_non_exhaustive()
+    }
+}
+
+/// Takes a name away, unless it is somebody else's by now.
+fn forget(names: &mut HashMap<Arc<str>, Uuid>, name: Option<&str>, id: Uuid) {
+    if let Some(name) = name.filter(|name| names.get(*name) == Some(&id)) {
+        names.remove(name);
     }
 }
 
@@ -216,6 +231,9 @@ mod tests {
         let by_name = identities.consumer_named("alice").unwrap();
         let by_id = identities.consumer_named(&by_name.consumer().id.to_string()).unwrap();
         assert!(Arc::ptr_eq(by_name, by_id) && identities.consumer_named("bob").is_none());
+        let by_custom_id = identities.consumer_with_custom_id("a-1").unwrap();
+        assert!(Arc::ptr_eq(by_name, by_custom_id) && identities.consumer_with_custom_id("alice").is_none());
+        assert!(identities.consumer_named("a-1").is_none());
         let mut headers = HeaderMap::new();
         headers.insert("x-credential-identifier", "spoofed".parse().unwrap());
         by_name.write(As::Anonymous, &mut headers);
@@ -272,11 +290,12 @@ mod tests {
         prop::collection::vec(consumer, 0..4).prop_map(|consumers| {
             let mut taken = std::collections::BTreeSet::new();
             let consumer = |(number, (group, keys)): (usize, (Option<u8>, std::collections::BTreeSet<u8>))| {
-                let keys = keys.into_iter().filter(|key| taken.insert(*key));
+                let keys: Vec<_> = keys.into_iter().filter(|key| taken.insert(*key)).collect();
                 let key = |key| json!({ "id": format!("00000000-0000-0000-0000-00000000000{key}"), "key": format!("k{key}") });
                 json!({
                     "username": format!("c{number}"),
-                    "keyauth_credentials": keys.map(key).collect::<Vec<_>>(),
+                    "custom_id": keys.first().map(|key| format!("i{key}")),
+                    "keyauth_credentials": keys.iter().map(key).collect::<Vec<_>>(),
                     "acls": group.map(|group| json!({ "group": format!("g{group}") })).into_iter().collect::<Vec<_>>(),
                 })
             };
@@ -288,13 +307,14 @@ mod tests {
     fn answers(identities: &Identities) -> Vec<String> {
         let keys = (0..5).map(|key| identities.by_key(KeyauthCredentials, &format!("k{key}")));
         let names = (0..5).map(|name| identities.consumer_named(&format!("c{name}")));
+        let custom_ids = (0..5).map(|id| identities.consumer_with_custom_id(&format!("i{id}")));
         let shown = |identity: Option<&Arc<super::Identity>>| {
             identity.map_or_else(String::new, |identity| {
                 let credential = identity.credential().map(|credential| credential.id);
                 format!("{:?} {credential:?} {:?}", identity.consumer().username, identity.groups())
             })
         };
-        keys.chain(names).map(shown).collect()
+        keys.chain(names).chain(custom_ids).map(shown).collect()
     }
 
     proptest! {

@@ -36,6 +36,10 @@ impl Consumers for FromConfig {
     fn named<'a>(&'a self, exchange: &'a Exchange, name: &str) -> Option<&'a Arc<Identity>> {
         exchange.identities.as_deref()?.consumer_named(name)
     }
+
+    fn with_custom_id<'a>(&'a self, exchange: &'a Exchange, id: &str) -> Option<&'a Arc<Identity>> {
+        exchange.identities.as_deref()?.consumer_with_custom_id(id)
+    }
 }
 
 /// Registers the functions of the area.
@@ -85,6 +89,7 @@ fn authenticate<'a>(who: Who<'_>, call: &mut Call<'a>) -> Result<Option<&'a Arc<
         Who::Key { kind, key } => consumers.by_key(exchange, kind_of(kind), key),
         Who::Credential(id) => consumers.by_credential(exchange, Uuid::from_bytes(id)),
         Who::Anonymous(name) | Who::Consumer(name) => consumers.named(exchange, name),
+        Who::CustomId(id) => consumers.with_custom_id(exchange, id),
     };
     let Some(identity) = found else { return Ok(None) };
     let how = if matches!(who, Who::Anonymous(_)) { As::Anonymous } else { As::Known };

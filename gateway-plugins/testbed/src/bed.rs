@@ -8,7 +8,8 @@ use gateway_core::{
     plugin::Registry,
 };
 use gateway_plugins::{
-    Area, Builder, Calling, Engine, GatewayUpstreams, Limits, MetricValue, Module, Upstreams, Watch,
+    Area, Builder, Calling, Engine, GatewayUpstreams, KeyValueStore, Limits, MetricValue, Module, Upstreams,
+    Watch,
 };
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http_body_util::BodyExt;
@@ -49,7 +50,10 @@ impl Bed {
         let upstreams = Arc::new(GatewayUpstreams::default());
         let allowed = start.services.iter().map(String::as_str);
         let through = Arc::new(ByServices(Arc::clone(&upstreams)));
-        let mut builder = builder.limits(limits()).grant(Area::ALL).upstreams(through, allowed);
+        // What it keeps is its own, too.
+        let values = Arc::new(KeyValueStore::default());
+        let builder = builder.limits(limits()).grant(Area::ALL).key_values(values);
+        let mut builder = builder.upstreams(through, allowed);
         for name in &start.functions {
             builder = builder.function(name, Relay { name: name.clone(), link: Arc::clone(link) });
         }

@@ -50,6 +50,8 @@ pub enum Who<'a> {
     Anonymous(&'a str),
     /// A consumer who was found by other means, with this id or username.
     Consumer(&'a str),
+    /// The same, with this id in another system: its `custom_id`.
+    CustomId(&'a str),
 }
 
 /// Looks a credential up and changes nothing.

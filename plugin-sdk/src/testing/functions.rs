@@ -182,6 +182,10 @@ fn who(consumers: &[Consumer], who: plugin_contract::consumer::Who<'_>) -> Optio
             let is = |consumer: &&Consumer| consumer.username == name || consumers::text(consumer.id) == name;
             Some(Who { consumer: consumers.iter().find(is)?.id, credential: None })
         }
+        By::CustomId(id) => {
+            let is = |consumer: &&Consumer| consumer.custom_id.as_deref() == Some(id);
+            Some(Who { consumer: consumers.iter().find(is)?.id, credential: None })
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use plugin_sdk::{
 
 use crate::{
     Openid, config::Config, cookies::Jar, id_token::word, identity::Identity, known::Known, random,
-    refusal::Refused, token::Failed,
+    refusal::Refused,
 };
 
 /// Where access tokens stand, and how they are judged.
@@ -70,7 +70,7 @@ impl Bearer {
     }
 
     /// The token of a request.
-    pub(crate) fn token(&self, request: &Request, jar: Jar<'_>) -> Token {
+    pub(crate) fn token(&self, request: &Request, jar: &Jar<'_>) -> Token {
         if !self.jwt && !self.introspection {
             return Token::None;
         }
@@ -180,9 +180,7 @@ impl Openid {
         let claims = match kv::get(SAID, &key).map_err(known)? {
             Some((said, _)) => serde_json::from_slice(&said).map_err(|_| Refused::Token)?,
             None => {
-                let claims = client.introspect(&provider, token).await.map_err(|failed| match failed {
-                    Failed::Refused | Failed::Unavailable => Refused::Unavailable,
-                })?;
+                let claims = client.introspect(&provider, token).await.map_err(|_| Refused::Unavailable)?;
                 self.note(&key, &claims).map_err(known)?;
                 claims
             }

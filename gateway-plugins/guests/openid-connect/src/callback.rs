@@ -21,7 +21,7 @@ use crate::{
 
 impl Openid {
     /// The user comes back from the provider.
-    pub(crate) async fn end_login(&self, query: &Query, jar: Jar<'_>) -> Reply {
+    pub(crate) async fn end_login(&self, query: &Query, jar: &Jar<'_>) -> Reply {
         let Some(client) = &self.client else { return auth::unexpected(Error::Failed) };
         let name = query.get("state").and_then(|state| self.logins.cookie_of(state));
         let reply = match self.finish(client, query, jar, name.as_deref()).await {
@@ -39,7 +39,7 @@ impl Openid {
         &self,
         client: &Client,
         query: &Query,
-        jar: Jar<'_>,
+        jar: &Jar<'_>,
         cookie: Option<&str>,
     ) -> Result<Reply, Why> {
         let now = time::now().as_secs();
@@ -84,7 +84,7 @@ impl Openid {
     async fn pending(
         &self,
         query: &Query,
-        jar: Jar<'_>,
+        jar: &Jar<'_>,
         cookie: Option<&str>,
         now: u64,
     ) -> Result<Vec<u8>, Why> {
@@ -195,7 +195,7 @@ impl From<Failed> for Why {
     fn from(failed: Failed) -> Self {
         match failed {
             Failed::Refused => Self::Token("code_refused"),
-            Failed::Unavailable => Self::Unavailable,
+            Failed::Unavailable | Failed::Unreachable => Self::Unavailable,
         }
     }
 }

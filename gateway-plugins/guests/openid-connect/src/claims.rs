@@ -43,6 +43,15 @@ impl Wanted {
     }
 }
 
+/// The texts of a list, or the words of a text.
+pub(crate) fn words(value: &Value) -> Vec<&str> {
+    match value {
+        Value::String(text) => text.split(' ').filter(|word| !word.is_empty()).collect(),
+        Value::Array(values) => values.iter().filter_map(Value::as_str).collect(),
+        _ => Vec::new(),
+    }
+}
+
 /// A claim as the value of a header field: texts as they are, what has parts as JSON. None for what no field can carry.
 pub(crate) fn text(value: &Value) -> Option<String> {
     let text = match value {
@@ -61,7 +70,7 @@ const LONGEST: usize = 4096;
 mod tests {
     use plugin_sdk::testing::json;
 
-    use super::{Wanted, find, text};
+    use super::{Wanted, find, text, words};
 
     fn texts(texts: &[&str]) -> Vec<String> {
         texts.iter().map(|text| (*text).to_owned()).collect()
@@ -97,6 +106,13 @@ mod tests {
         let claims = json!({ "realm_access": { "roles": ["a"] }, "name": "J\u{f6}rg", "none": null });
         assert_eq!(find(&claims, &texts(&["realm_access", "roles"])), Some(&json!(["a"])));
         assert_eq!((find(&claims, &texts(&["none"])), find(&claims, &texts(&["name", "x"]))), (None, None));
+        for (value, found) in [
+            (json!(["a b", 7, "c", ["d"]]), vec!["a b", "c"]),
+            (json!("a  b"), vec!["a", "b"]),
+            (json!({ "a": true }), vec![]),
+        ] {
+            assert_eq!(words(&value), found);
+        }
         assert_eq!(text(&json!("J\u{f6}rg")).as_deref(), Some("J\u{f6}rg"));
         assert_eq!(text(&json!(7)).as_deref(), Some("7"));
         assert_eq!(text(&json!(["a", "b"])).as_deref(), Some(r#"["a","b"]"#));

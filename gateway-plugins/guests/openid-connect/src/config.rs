@@ -105,10 +105,12 @@ pub struct Config {
     /// The path of the claim that has them.
     #[field(default = ["roles"])]
     pub(crate) roles_claim: Vec<String>,
+    /// The path of the claim that has the groups for access control (`acl`).
+    pub(crate) authenticated_groups_claim: Option<Vec<String>>,
     /// The path of the claim that names a consumer.
     pub(crate) consumer_claim: Option<Vec<String>>,
     /// What it names consumers by.
-    #[field(default = ["username"], set, one_of = ["username", "id"])]
+    #[field(default = ["username", "custom_id"], set, one_of = ["username", "custom_id", "id"])]
     pub(crate) consumer_by: Vec<String>,
     /// Whether those whom no consumer is for are admitted.
     #[field(default = false)]

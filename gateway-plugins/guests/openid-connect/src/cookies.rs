@@ -91,24 +91,39 @@ pub(crate) fn piece(name: &str, at: usize) -> String {
     format!("{name}-{at}")
 }
 
-/// The cookies of a request.
-#[derive(Clone, Copy)]
-pub(crate) struct Jar<'c>(pub(crate) &'c str);
+/// The cookies of a request, found in one pass: lines are long where sessions are in them.
+pub(crate) struct Jar<'c>(Vec<Cookie<'c>>);
+
+/// One of them as it stands there, and its name, behind which its value is, if it has one.
+struct Cookie<'c> {
+    pair: &'c str,
+    name: &'c str,
+    value: Option<&'c str>,
+}
 
 impl<'c> Jar<'c> {
-    pub(crate) fn iter(self) -> impl Iterator<Item = (&'c str, &'c str)> {
-        self.0.split(';').filter_map(|pair| pair.trim().split_once('='))
+    pub(crate) fn read(line: &'c str) -> Self {
+        let pairs = line.split(';').map(str::trim).filter(|pair| !pair.is_empty());
+        let cookie = |pair: &'c str| match pair.split_once('=') {
+            Some((name, value)) => Cookie { pair, name, value: Some(value) },
+            None => Cookie { pair, name: pair, value: None },
+        };
+        Self(pairs.map(cookie).collect())
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&'c str, &'c str)> {
+        self.0.iter().filter_map(|cookie| Some((cookie.name, cookie.value?)))
     }
 
     /// The cookie of this name. Of two that differ one may be from another host of the domain: then there is none.
-    pub(crate) fn get(self, name: &str) -> Option<&'c str> {
+    pub(crate) fn get(&self, name: &str) -> Option<&'c str> {
         let mut found = self.iter().filter(|(own, _)| *own == name).map(|(_, value)| value);
         let first = found.next()?;
         found.all(|other| other == first).then_some(first)
     }
 
     /// A value that may be in pieces.
-    pub(crate) fn whole(self, name: &str) -> Option<std::borrow::Cow<'c, str>> {
+    pub(crate) fn whole(&self, name: &str) -> Option<std::borrow::Cow<'c, str>> {
         let first = self.get(name)?;
         let Some((count, first)) = first.split_once('.') else { return Some(first.into()) };
         let count: usize = count.parse().ok().filter(|count| (2..=PIECES).contains(count))?;
@@ -120,11 +135,8 @@ impl<'c> Jar<'c> {
     }
 
     /// What is left without those that `is_ours` says; none where nothing is.
-    pub(crate) fn without(self, is_ours: impl Fn(&str) -> bool) -> Option<String> {
-        let others = self.0.split(';').map(str::trim).filter(|pair| {
-            let name = pair.split_once('=').map_or(*pair, |(name, _)| name);
-            !pair.is_empty() && !is_ours(name)
-        });
+    pub(crate) fn without(&self, is_ours: impl Fn(&str) -> bool) -> Option<String> {
+        let others = self.0.iter().filter(|cookie| !is_ours(cookie.name)).map(|cookie| cookie.pair);
         let left = others.collect::<Vec<_>>().join("; ");
         (!left.is_empty()).then_some(left)
     }
@@ -150,9 +162,9 @@ mod tests {
                 cut.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ");
             let line = format!("other=1; {line}; s-9=x");
             if length > 0 {
-                assert_eq!(Jar(&line).whole("s").unwrap(), value, "{length}");
+                assert_eq!(Jar::read(&line).whole("s").unwrap(), value, "{length}");
             }
-            assert_eq!(Jar(&line).without(|name| belongs(name, "s")).as_deref(), Some("other=1"));
+            assert_eq!(Jar::read(&line).without(|name| belongs(name, "s")).as_deref(), Some("other=1"));
         }
         assert!(pieces("s", &"a".repeat(22_201)).is_none());
     }
@@ -162,7 +174,7 @@ mod tests {
         for line in
             ["s=3.a; s-1=b", "s=2.a", "s=9.a", "s=1.a", "s=x.a", "t=1", "s=a; s=b", "s=2.a; s-1=b; s-1=c"]
         {
-            assert_eq!(Jar(line).whole("s"), None, "{line}");
+            assert_eq!(Jar::read(line).whole("s"), None, "{line}");
         }
     }
 

@@ -25,6 +25,8 @@ pub(crate) struct Rules {
     /// Header fields and the claims that they tell.
     headers: Vec<(String, String)>,
     consumer: Option<Naming>,
+    /// The path of the claim that has the groups for access control.
+    groups: Option<Vec<String>>,
     /// The fields that tokens go into.
     access_token: Option<(String, &'static str)>,
     id_token: Option<String>,
@@ -38,6 +40,7 @@ pub(crate) struct Rules {
 struct Naming {
     claim: Vec<String>,
     username: bool,
+    custom_id: bool,
     id: bool,
     optional: bool,
 }
@@ -45,8 +48,9 @@ struct Naming {
 /// What claims come to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Identity {
-    /// What each header field tells, in the order of the rules; empty where it tells nothing.
-    headers: Vec<String>,
+    /// What is told: by each header field, in the order of the rules, and empty where it tells nothing; last the groups, a JSON
+    /// list, where the rules want them.
+    told: Vec<String>,
     /// What names the consumer.
     consumer: Option<String>,
     /// By which rules.
@@ -60,6 +64,9 @@ pub(crate) struct Shown<'s> {
     pub(crate) id_token: &'s str,
 }
 
+/// The variable that `acl` reads.
+const GROUPS: &str = "authenticated_groups";
+
 impl Rules {
     pub(crate) fn new(config: &Config) -> Result<Self, String> {
         let (names, told) = (&config.upstream_headers_names, &config.upstream_headers_claims);
@@ -70,6 +77,7 @@ impl Rules {
         let consumer = config.consumer_claim.clone().map(|claim| Naming {
             claim,
             username: by("username"),
+            custom_id: by("custom_id"),
             id: by("id"),
             optional: config.consumer_optional,
         });
@@ -81,6 +89,7 @@ impl Rules {
             others: groups.into_iter().chain(roles).collect(),
             headers: names.iter().cloned().zip(told.iter().cloned()).collect(),
             consumer,
+            groups: config.authenticated_groups_claim.clone(),
             access_token: token_header(&config.upstream_access_token_header),
             id_token: config.upstream_id_token_header.clone(),
             user_info: config.upstream_user_info_header.clone(),
@@ -138,13 +147,16 @@ impl Rules {
         let find = |path: &[String]| sources.iter().find_map(|claims| claims::find(claims, path));
         let told =
             |claim: &String| find(std::slice::from_ref(claim)).and_then(claims::text).unwrap_or_default();
-        let mut headers: Vec<_> = self.headers.iter().map(|(_, claim)| told(claim)).collect();
+        let mut all: Vec<_> = self.headers.iter().map(|(_, claim)| told(claim)).collect();
         if self.user_info.is_some() {
             let user = user.and_then(|user| serde_json::to_vec(user).ok());
-            headers.push(user.map(|user| STANDARD.encode(user)).unwrap_or_default());
+            all.push(user.map(|user| STANDARD.encode(user)).unwrap_or_default());
+        }
+        if let Some(path) = &self.groups {
+            all.push(Value::from(find(path).map(claims::words).unwrap_or_default()).to_string());
         }
         let named = |naming: &Naming| find(&naming.claim).and_then(claims::text);
-        Identity { headers, consumer: self.consumer.as_ref().and_then(named), mark: self.mark }
+        Identity { told: all, consumer: self.consumer.as_ref().and_then(named), mark: self.mark }
     }
 
     /// Whether that was judged by these rules.
@@ -160,9 +172,10 @@ impl Rules {
         shown: Option<Shown<'_>>,
     ) -> Result<(), Refused> {
         let names = self.headers.iter().map(|(name, _)| name).chain(&self.user_info);
-        for (name, value) in names.zip(&identity.headers) {
+        for (name, value) in names.zip(&identity.told) {
             write(request, name, value);
         }
+        self.tell_groups(identity)?;
         if let Some(Shown { access_token, id_token }) = shown {
             if let Some((name, scheme)) = &self.access_token {
                 request.set_header(name, &format!("{scheme}{access_token}"));
@@ -172,6 +185,16 @@ impl Rules {
             self.id_token.iter().for_each(|name| request.remove_header(name));
         }
         self.consumer.as_ref().map_or(Ok(()), |naming| naming.admit(identity.consumer.as_deref()))
+    }
+
+    /// Lets those who control access know, and nobody in whose groups have no room: a group may be one that is kept out.
+    fn tell_groups(&self, identity: &Identity) -> Result<(), Refused> {
+        let Some(groups) = self.groups.as_ref().and(identity.told.last()) else { return Ok(()) };
+        if var::set(GROUPS, groups.as_bytes()) == Ok(true) {
+            return Ok(());
+        }
+        warn!("groups_too_large: the groups of a user cannot be told, {} bytes", groups.len());
+        Err(Refused::Forbidden(None))
     }
 
     /// Takes away what only this plugin says.
@@ -191,7 +214,8 @@ impl Naming {
         let known = |name: &str| {
             // Ids and names are looked up alike: a user who is called like an id is not that consumer.
             let allowed = if is_id(name) { self.id } else { self.username };
-            Ok(allowed && consumer::by_name(name)?.is_some())
+            Ok(allowed && consumer::by_name(name)?.is_some()
+                || self.custom_id && consumer::by_custom_id(name)?.is_some())
         };
         match name.map_or(Ok(false), known) {
             Ok(true) => Ok(()),

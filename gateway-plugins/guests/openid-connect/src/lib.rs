@@ -1,8 +1,8 @@
 //! Logs users in at an identity provider (OpenID Connect), and admits its tokens.
 //!
-//! `config` is what the operator says. `provider` is who is asked, `token` asks. `login` sends users there, `callback` takes
+//! `config` is what the operator says. `provider` is who is asked (`metadata`, `reach`), `token` asks. `login` sends users there, `callback` takes
 //! them back (`id_token`), `session` keeps them (`kept`), `refresh` renews what they have, `logout` ends it. `bearer` admits programs.
-//! `identity` is what all of it comes to; `cookies`, `sealed`, `known`, `claims`, `client`,
+//! `identity` is what all of it comes to; `cookies`, `sealed`, `known`, `claims`, `client`, `lock`,
 //! `random` and `refusal` are the tools.
 
 mod bearer;
@@ -15,10 +15,13 @@ mod id_token;
 mod identity;
 mod kept;
 mod known;
+mod lock;
 mod login;
 mod logout;
+mod metadata;
 mod provider;
 mod random;
+mod reach;
 mod refresh;
 mod refusal;
 mod sealed;
@@ -92,13 +95,14 @@ enum Step {
     name = "openid-connect",
     priority = 1050,
     reads_body,
-    capabilities = ["consumer", "crypto", "jwt", "kv", "request", "response", "secret", "time"]
+    capabilities = ["consumer", "crypto", "jwt", "kv", "request", "response", "secret", "time", "var"]
 )]
 impl Openid {
     fn configure(config: Config) -> Result<Self, String> {
         config.check()?;
         let method = |name: &str| config.auth_methods.iter().any(|own| own == name);
-        let client = Client::new(&config)?;
+        let discovery = Discovery::new(&config)?;
+        let client = Client::new(&config, &discovery.reach)?;
         let logs_in = method("authorization_code") && client.is_some();
         if client.is_none() && config.auth_methods == ["authorization_code"] {
             return Err("client_id: required for authorization_code".to_owned());
@@ -110,7 +114,7 @@ impl Openid {
             format!("{} {own}", config.issuer),
         ));
         Ok(Self {
-            discovery: Discovery::new(&config)?,
+            discovery,
             logins: Logins::new(&config)?,
             sessions: Sessions::new(&config, &keys)?,
             keys,
@@ -141,9 +145,11 @@ impl Openid {
             return Outcome::now(Flow::Continue);
         }
         let cookies = cookies(&request);
-        match self.step(&mut request, Jar(&cookies)) {
+        match self.step(&mut request, &Jar::read(&cookies)) {
             Step::Done(flow) => Outcome::now(flow),
-            Step::Left(job) => Outcome::later(async move { self.go_on(job, request, Jar(&cookies)).await }),
+            Step::Left(job) => {
+                Outcome::later(async move { self.go_on(job, request, &Jar::read(&cookies)).await })
+            }
         }
     }
 }
@@ -159,7 +165,7 @@ fn cookies(request: &Request) -> Text {
 
 impl Openid {
     /// What can be decided at once.
-    fn step(&self, request: &mut Request, jar: Jar<'_>) -> Step {
+    fn step(&self, request: &mut Request, jar: &Jar<'_>) -> Step {
         if let Some(job) = self.errand(request, jar) {
             return Step::Left(job);
         }
@@ -189,7 +195,7 @@ impl Openid {
     }
 
     /// What is for this plugin and nobody behind it: ways back from the provider, and logouts.
-    fn errand(&self, request: &Request, jar: Jar<'_>) -> Option<Job> {
+    fn errand(&self, request: &Request, jar: &Jar<'_>) -> Option<Job> {
         let back = self.logs_in
             && (self.logins.path.is_some() || jar.iter().any(|(name, _)| self.logins.is_own(name)));
         if !back && !self.logouts.are_there() {
@@ -217,7 +223,7 @@ impl Openid {
     }
 
     /// What a session's cookie comes to; nothing where there is none that counts.
-    fn session_step(&self, request: &mut Request, jar: Jar<'_>) -> Result<Option<Step>, Error> {
+    fn session_step(&self, request: &mut Request, jar: &Jar<'_>) -> Result<Option<Step>, Error> {
         let now = time::now().as_secs();
         let found = match self.keeps.then(|| self.sessions.look(&self.keys, jar)).transpose()? {
             None | Some(Look::Nothing) => return Ok(None),
@@ -241,7 +247,7 @@ impl Openid {
     }
 
     /// The same for a session that a server has.
-    async fn session_there(&self, name: String, request: &mut Request, jar: Jar<'_>) -> Result<Flow, Error> {
+    async fn session_there(&self, name: String, request: &mut Request, jar: &Jar<'_>) -> Result<Flow, Error> {
         let now = time::now().as_secs();
         let found = self.sessions.ask(&self.keys, name, now).await?;
         let Some((found, session)) = found.as_ref().and_then(|found| Some((found, found.session()?))) else {
@@ -273,7 +279,7 @@ impl Openid {
         request: &mut Request,
         session: &Session<'_>,
         cookies: &[String],
-        jar: Jar<'_>,
+        jar: &Jar<'_>,
     ) -> Flow {
         // Other rules than those it was judged by: those of another route, or of today.
         let judged = if self.rules.are_those_of(&session.identity) {
@@ -302,7 +308,7 @@ impl Openid {
     }
 
     /// Takes what logs in here off the request: it is nothing for those behind.
-    fn keep_cookies(&self, request: &mut Request, jar: Jar<'_>) {
+    fn keep_cookies(&self, request: &mut Request, jar: &Jar<'_>) {
         let is_ours = |name: &str| {
             belongs(name, &self.sessions.cookie) || self.logins.is_own(name) || self.bearer.hides_cookie(name)
         };
@@ -319,7 +325,7 @@ impl Openid {
         &self,
         request: &mut Request,
         judged: Result<Rc<Identity>, Refused>,
-        jar: Jar<'_>,
+        jar: &Jar<'_>,
     ) -> Flow {
         match judged.and_then(|identity| self.rules.admit(request, &identity, None)) {
             Ok(()) => {
@@ -345,7 +351,7 @@ impl Openid {
     }
 
     /// What is left.
-    async fn go_on(&self, job: Job, mut request: Request, jar: Jar<'_>) -> Flow {
+    async fn go_on(&self, job: Job, mut request: Request, jar: &Jar<'_>) -> Flow {
         match job {
             Job::LogOut => self.log_out(&request, jar).await.into(),
             Job::ProviderLogsOut => self.provider_logs_out(request).await.into(),
@@ -361,7 +367,7 @@ impl Openid {
     }
 
     /// A session whose access token is over.
-    async fn renew(&self, found: &Found, request: &mut Request, jar: Jar<'_>) -> Result<Flow, Error> {
+    async fn renew(&self, found: &Found, request: &mut Request, jar: &Jar<'_>) -> Result<Flow, Error> {
         let (Some(client), Some(session)) = (&self.client, found.session()) else {
             return Err(Error::Failed);
         };
@@ -380,7 +386,7 @@ impl Openid {
     }
 
     /// Nothing shows who calls, as it turns out.
-    async fn nobody_here(&self, request: &mut Request, jar: Jar<'_>) -> Flow {
+    async fn nobody_here(&self, request: &mut Request, jar: &Jar<'_>) -> Flow {
         match self.nobody(request) {
             Step::Done(flow) => flow,
             Step::Left(_) => self.begin_login(request, jar).await.into(),

@@ -124,7 +124,7 @@ const OWN: [&str; 11] = [
 
 impl Openid {
     /// Sends the user to the provider.
-    pub(crate) async fn begin_login(&self, request: &Request, jar: Jar<'_>) -> Reply {
+    pub(crate) async fn begin_login(&self, request: &Request, jar: &Jar<'_>) -> Reply {
         let Some(client) = &self.client else { return auth::unexpected(Error::Failed) };
         match self.try_login(client, request, jar).await {
             Ok(reply) => reply,
@@ -134,8 +134,8 @@ impl Openid {
     }
 
     /// [`Error::Late`] where the provider cannot be asked.
-    async fn try_login(&self, client: &Client, request: &Request, jar: Jar<'_>) -> Result<Reply, Error> {
-        let provider = self.discovery.provider().await.ok_or(Error::Late)?;
+    async fn try_login(&self, client: &Client, request: &Request, jar: &Jar<'_>) -> Result<Reply, Error> {
+        let provider = self.discovery.present().await.ok_or(Error::Late)?;
         let endpoint = provider.metadata.authorization_endpoint.as_deref().ok_or(Error::Late)?;
         let logins = &self.logins;
         let (state, nonce, verifier) = (random::text()?, random::text()?, random::text()?);

@@ -60,7 +60,7 @@ const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
 
 impl Openid {
     /// Ends the session of a request, here and at the provider.
-    pub(crate) async fn log_out(&self, request: &Request, jar: Jar<'_>) -> Reply {
+    pub(crate) async fn log_out(&self, request: &Request, jar: &Jar<'_>) -> Reply {
         if client::comes_from_elsewhere(request) {
             info!("logout_of_another_site: a request that another site had the browser send");
             return Reply::refuse(403, "Another site cannot log you out");
@@ -71,7 +71,7 @@ impl Openid {
         }
     }
 
-    async fn try_log_out(&self, request: &Request, jar: Jar<'_>) -> Result<Reply, Error> {
+    async fn try_log_out(&self, request: &Request, jar: &Jar<'_>) -> Result<Reply, Error> {
         let found = self.sessions.find(&self.keys, jar, time::now().as_secs()).await?;
         if let Some(found) = &found {
             self.sessions.end(found).await?;

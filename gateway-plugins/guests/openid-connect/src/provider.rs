@@ -6,31 +6,16 @@ use std::{
     time::Duration,
 };
 
+use crate::{
+    config::Config,
+    lock::Lock,
+    metadata::{self, Metadata, Overrides, WELL_KNOWN},
+    reach::Reach,
+};
 use plugin_sdk::{
     jwt::{Algorithm, Demand, Keys, Scheme, Spec, Verifier},
     prelude::*,
 };
-use serde::Deserialize;
-
-use crate::config::Config;
-
-/// What a provider says of itself, as far as it matters here.
-#[derive(Clone, Debug, Deserialize)]
-pub(crate) struct Metadata {
-    pub(crate) issuer: String,
-    pub(crate) authorization_endpoint: Option<String>,
-    pub(crate) token_endpoint: Option<String>,
-    pub(crate) userinfo_endpoint: Option<String>,
-    pub(crate) introspection_endpoint: Option<String>,
-    pub(crate) end_session_endpoint: Option<String>,
-    pub(crate) pushed_authorization_request_endpoint: Option<String>,
-    pub(crate) jwks_uri: Option<String>,
-    /// Whether answers to authorization requests say who gives them (RFC 9207).
-    #[serde(default)]
-    pub(crate) authorization_response_iss_parameter_supported: bool,
-    #[serde(default)]
-    pub(crate) require_pushed_authorization_requests: bool,
-}
 
 /// A provider that has described itself.
 #[derive(Debug)]
@@ -44,7 +29,7 @@ pub(crate) struct Provider {
     pub(crate) logout_tokens: Option<Verifier>,
 }
 
-/// Where a provider is found, and what is known of it.
+/// Where a provider is found, and what is known of it. What one worker finds out all of the process know.
 #[derive(Debug)]
 pub(crate) struct Discovery {
     url: String,
@@ -52,27 +37,22 @@ pub(crate) struct Discovery {
     client: Option<String>,
     leeway: u32,
     timeout: Duration,
+    pub(crate) reach: Rc<Reach>,
     known: RefCell<Option<(Rc<Provider>, u64)>>,
-    /// When the next attempt may be made, and how many have failed in a row.
-    next: Cell<(u64, u32)>,
-    /// Whether somebody asks just now.
-    asking: Cell<bool>,
+    /// The version of what another worker has found that was looked at last.
+    seen: Cell<u64>,
 }
 
-/// What the operator says in place of the provider.
-#[derive(Debug)]
-struct Overrides([(Endpoint, Option<String>); 7]);
-
-type Endpoint = fn(&mut Metadata) -> &mut Option<String>;
-
-/// The path of the document (OpenID Connect Discovery 1.0, section 4).
-const WELL_KNOWN: &str = "/.well-known/openid-configuration";
+/// Namespace of who asks just now.
+const ASKING: &str = "discovering";
 /// Seconds until it is fetched again.
 const FRESH: u64 = 3600;
 /// Seconds for which one counts that cannot be fetched again.
-const OLDEST: u64 = 24 * 3600;
-/// Seconds between attempts, at most.
-const PAUSE: u64 = 5;
+const OLDEST: u32 = 24 * 3600;
+/// A provider that is known, and silent for so long, is not there.
+const SILENCE: Duration = Duration::from_secs(3);
+/// Those who wait look again after so long.
+const PAUSE: Duration = Duration::from_millis(20);
 /// Bytes of the document.
 const MOST: usize = 256 << 10;
 /// Seconds until keys are fetched again.
@@ -88,121 +68,132 @@ impl Discovery {
             return Err("issuer: expected an address with http or https, without a query".to_owned());
         }
         Ok(Self {
+            reach: Rc::new(Reach::new(&url)),
             url,
-            overrides: Overrides([
-                (|it| &mut it.authorization_endpoint, config.authorization_endpoint.clone()),
-                (|it| &mut it.token_endpoint, config.token_endpoint.clone()),
-                (|it| &mut it.userinfo_endpoint, config.userinfo_endpoint.clone()),
-                (|it| &mut it.introspection_endpoint, config.introspection_endpoint.clone()),
-                (|it| &mut it.end_session_endpoint, config.end_session_endpoint.clone()),
-                (
-                    |it| &mut it.pushed_authorization_request_endpoint,
-                    config.pushed_authorization_request_endpoint.clone(),
-                ),
-                (|it| &mut it.jwks_uri, config.jwks_uri.clone()),
-            ]),
+            overrides: Overrides::new(config),
             client: config.client_id.as_ref().and_then(|ids| ids.first().cloned()),
             leeway: config.leeway,
             timeout: Duration::from_millis(config.timeout.into()),
             known: RefCell::default(),
-            next: Cell::default(),
-            asking: Cell::default(),
+            seen: Cell::default(),
         })
     }
 
     /// The provider, where nothing has to be asked.
     pub(crate) fn fresh(&self) -> Option<Rc<Provider>> {
-        let now = time::now().as_secs();
-        self.at_most(FRESH, now)
+        self.at_most(FRESH, time::now().as_secs())
     }
 
     /// The provider: asked where that is due, as long as another answer counts as well. None where there is none.
     pub(crate) async fn provider(&self) -> Option<Rc<Provider>> {
         loop {
+            if let Some(provider) = self.fresh() {
+                return Some(provider);
+            }
+            let (_lock, asks) = self.lock()?;
+            // Another worker may have come to an end between the two looks.
             let now = time::now().as_secs();
             if let Some(provider) = self.at_most(FRESH, now) {
                 return Some(provider);
             }
-            let old = self.at_most(OLDEST, now);
-            if self.asking.get() && old.is_none() {
-                time::sleep(Duration::from_millis(20)).await.ok()?;
-                continue;
+            let old = self.at_most(OLDEST.into(), now);
+            if asks && !self.reach.last().is_paused(now) {
+                return if self.ask(self.timeout).await { self.fresh() } else { old };
             }
-            if self.asking.get() || now < self.next.get().0 {
+            if asks || old.is_some() {
                 return old;
             }
-            self.ask().await;
-            return self.at_most(OLDEST, now);
+            time::sleep(PAUSE).await.ok()?;
         }
+    }
+
+    /// The provider as [`provider`](Self::provider) has it, if it was there a moment ago: it is asked where nobody knows
+    /// that. Users who were sent to one that is not would see their browser's words.
+    pub(crate) async fn present(&self) -> Option<Rc<Provider>> {
+        loop {
+            let now = time::now().as_secs();
+            let Some(known) = self.at_most(OLDEST.into(), now) else { return self.provider().await };
+            let last = self.reach.last();
+            if last.is_good(now) || last.is_paused(now) {
+                return last.is_good(now).then_some(known);
+            }
+            let (_lock, asks) = self.lock()?;
+            // As above.
+            if asks && self.reach.last() == last {
+                return if self.ask(self.timeout.min(SILENCE)).await { self.fresh() } else { None };
+            }
+            if !asks {
+                time::sleep(PAUSE).await.ok()?;
+            }
+        }
+    }
+
+    /// Whether nobody else in this process asks just now.
+    fn lock(&self) -> Option<(Lock<'_>, bool)> {
+        let seconds = u32::try_from(self.timeout.as_secs()).unwrap_or(u32::MAX).saturating_add(2);
+        Lock::take(ASKING, &self.url, seconds).ok()
     }
 
     fn at_most(&self, age: u64, now: u64) -> Option<Rc<Provider>> {
-        let known = self.known.borrow();
-        let (provider, fetched) = known.as_ref()?;
-        (now.saturating_sub(*fetched) < age).then(|| Rc::clone(provider))
+        let own = || {
+            let known = self.known.borrow();
+            let (provider, fetched) = known.as_ref()?;
+            (now.saturating_sub(*fetched) < age).then(|| Rc::clone(provider))
+        };
+        own().or_else(|| {
+            self.adopt();
+            own()
+        })
     }
 
-    async fn ask(&self) {
-        // Whoever asks may go away before the answer comes.
-        let asking = Asking::begin(&self.asking);
-        let (found, now) = (self.fetch().await, time::now().as_secs());
-        drop(asking);
+    /// Takes what another worker has found.
+    fn adopt(&self) {
+        let Some((metadata, fetched, version)) = metadata::shared(&self.url, self.seen.get()) else { return };
+        self.seen.set(version);
+        match self.verified(metadata) {
+            Ok(provider) => *self.known.borrow_mut() = Some((Rc::new(provider), fetched)),
+            Err(why) => warn!("discovery_failed: {}: {why}", self.url),
+        }
+    }
+
+    /// Whether the provider describes itself.
+    async fn ask(&self, timeout: Duration) -> bool {
+        let found = self.fetch(timeout).await;
+        let found = found.and_then(|metadata| Ok((self.verified(metadata.clone())?, metadata)));
+        let now = time::now().as_secs();
         match found {
-            Ok(provider) => {
+            Ok((provider, metadata)) => {
                 *self.known.borrow_mut() = Some((Rc::new(provider), now));
-                self.next.set((now, 0));
+                metadata::share(&self.url, &metadata, now, OLDEST);
+                self.reach.good(now);
+                true
             }
             Err(why) => {
-                let failed = self.next.get().1.saturating_add(1);
-                self.next.set((now + PAUSE.min(1 << failed.min(3).saturating_sub(1)), failed));
+                self.reach.failed(now);
                 warn!("discovery_failed: {}: {why}", self.url);
+                false
             }
         }
     }
 
-    async fn fetch(&self) -> Result<Provider, String> {
+    async fn fetch(&self, timeout: Duration) -> Result<Metadata, String> {
         let answer = call("GET", &self.url).ok_or("this is no address")?.header("accept", "application/json");
-        let answer = answer.timeout(self.timeout).send().await.map_err(|error| error.to_string())?;
+        let answer = answer.timeout(timeout).send().await.map_err(|error| error.to_string())?;
         if answer.status() != 200 {
             return Err(format!("status {}", answer.status()));
         }
         if answer.body().len() > MOST {
             return Err(format!("more than {MOST} bytes"));
         }
-        let mut metadata: Metadata = answer.json().map_err(|error| error.to_string())?;
-        let issuer = &metadata.issuer;
-        if format!("{}{WELL_KNOWN}", issuer.trim_end_matches('/')) != self.url {
-            return Err(format!("it is of another issuer: {issuer:?}"));
-        }
-        for (field, own) in self.overrides.0.iter().filter(|(_, own)| own.is_some()) {
-            field(&mut metadata).clone_from(own);
-        }
-        self.check(&metadata)?;
-        self.verified(metadata)
+        answer.json().map_err(|error| error.to_string())
     }
 
-    /// Tokens and secrets go over TLS, unless the operator has the provider itself in clear.
-    fn check(&self, metadata: &Metadata) -> Result<(), String> {
-        let clear = self.url.starts_with("http://");
-        let endpoints = [
-            &metadata.authorization_endpoint,
-            &metadata.token_endpoint,
-            &metadata.userinfo_endpoint,
-            &metadata.introspection_endpoint,
-            &metadata.end_session_endpoint,
-            &metadata.pushed_authorization_request_endpoint,
-            &metadata.jwks_uri,
-        ];
-        for endpoint in endpoints.into_iter().flatten() {
-            let known = endpoint.starts_with("https://") || clear && endpoint.starts_with("http://");
-            if !known || endpoint.contains('#') || endpoint.chars().any(|it| it.is_control() || it == ' ') {
-                return Err(format!("{endpoint:?} is no address for tokens"));
-            }
+    fn verified(&self, mut metadata: Metadata) -> Result<Provider, String> {
+        if !metadata.is_of(&self.url) {
+            return Err(format!("it is of another issuer: {:?}", metadata.issuer));
         }
-        Ok(())
-    }
-
-    fn verified(&self, metadata: Metadata) -> Result<Provider, String> {
+        self.overrides.apply(&mut metadata);
+        metadata.check(self.url.starts_with("http://"))?;
         let url = metadata.jwks_uri.clone().ok_or("there is no jwks_uri")?;
         let upstream = split(&url).ok_or("jwks_uri is no address")?.0;
         let verifier = |audiences: Vec<&str>, types: Vec<&str>, expires| {
@@ -233,22 +224,6 @@ impl Discovery {
             logout_tokens: of_client(vec!["logout+jwt", "JWT", ""], Demand::IfThere)?,
             metadata,
         })
-    }
-}
-
-/// Somebody asks, until this is gone.
-struct Asking<'a>(&'a Cell<bool>);
-
-impl<'a> Asking<'a> {
-    fn begin(asking: &'a Cell<bool>) -> Self {
-        asking.set(true);
-        Self(asking)
-    }
-}
-
-impl Drop for Asking<'_> {
-    fn drop(&mut self) {
-        self.0.set(false);
     }
 }
 

@@ -14,6 +14,7 @@ use crate::{
     Openid,
     id_token::{self, Bad, Expected},
     kept::Kept,
+    lock::Lock,
     random,
     refusal::Refused,
     session::{Begun, Session},
@@ -54,7 +55,7 @@ impl Openid {
             if let Some(done) = Refreshed::of(&key)? {
                 return Ok(done);
             }
-            let (_lock, asks) = Lock::take(&key, self.patience())?;
+            let (_lock, asks) = Lock::take(ASKING, &key, self.patience())?;
             if asks {
                 // Another worker may have come to an end between the two looks.
                 if let Some(done) = Refreshed::of(&key)? {
@@ -141,7 +142,7 @@ impl Openid {
         let grant = [("grant_type", "refresh_token"), ("refresh_token", session.refresh_token)];
         let tokens = match client.tokens(&provider, &grant).await {
             Ok(tokens) => tokens,
-            Err(Failed::Unavailable) => return Ok(Refreshed::Kept),
+            Err(Failed::Unavailable | Failed::Unreachable) => return Ok(Refreshed::Kept),
             Err(Failed::Refused) => return Ok(Refreshed::Over),
         };
         // An ID token that comes along is of the same user (OpenID Connect Core 1.0, section 12.2).
@@ -215,27 +216,4 @@ impl Refreshed {
 
 fn pauses() -> impl Iterator<Item = Duration> {
     iter::successors(Some(FIRST_PAUSE), |pause| Some((*pause * 2).min(LONGEST_PAUSE)))
-}
-
-/// Held by whoever asks; given back however that ends.
-struct Lock<'k>(Option<&'k str>);
-
-impl<'k> Lock<'k> {
-    /// Whether it is there to be taken. Where there is no room to note it, everybody asks.
-    fn take(key: &'k str, seconds: u32) -> Result<(Self, bool), Error> {
-        Ok(match kv::set(ASKING, key, b"", Some(seconds), Only::Absent)? {
-            Outcome::Done(_) => (Self(Some(key)), true),
-            Outcome::Full => (Self(None), true),
-            Outcome::Refused(_) => (Self(None), false),
-        })
-    }
-}
-
-impl Drop for Lock<'_> {
-    fn drop(&mut self) {
-        if let Some(key) = self.0 {
-            // It ends by itself as well.
-            let _ = kv::delete(ASKING, key, Only::Always);
-        }
-    }
 }

@@ -121,7 +121,7 @@ impl Sessions {
     }
 
     /// The session of a request, if it has one that counts.
-    pub(crate) async fn find(&self, keys: &Keys, jar: Jar<'_>, now: u64) -> Result<Option<Found>, Error> {
+    pub(crate) async fn find(&self, keys: &Keys, jar: &Jar<'_>, now: u64) -> Result<Option<Found>, Error> {
         match self.look(keys, jar)? {
             Look::Nothing => Ok(None),
             Look::Found(found) => {
@@ -133,7 +133,7 @@ impl Sessions {
     }
 
     /// The same as far as nobody has to be asked. Whether it counts, [`alive`](Self::alive) says.
-    pub(crate) fn look(&self, keys: &Keys, jar: Jar<'_>) -> Result<Look, Error> {
+    pub(crate) fn look(&self, keys: &Keys, jar: &Jar<'_>) -> Result<Look, Error> {
         let Some(value) = jar.whole(&self.cookie) else { return Ok(Look::Nothing) };
         let found = if self.sealed {
             self.open(keys, &value)?.map(|bytes| Found { bytes, kept: None })
@@ -223,7 +223,7 @@ impl Sessions {
     }
 
     /// The cookies of a session that is new. One that is kept beside them has its name there.
-    pub(crate) async fn begin(&self, keys: &Keys, bytes: &[u8], jar: Jar<'_>) -> Result<Vec<String>, Error> {
+    pub(crate) async fn begin(&self, keys: &Keys, bytes: &[u8], jar: &Jar<'_>) -> Result<Vec<String>, Error> {
         if self.sealed {
             return self.seal(keys, bytes, jar);
         }
@@ -245,7 +245,7 @@ impl Sessions {
         keys: &Keys,
         bytes: &[u8],
         before: &Found,
-        jar: Jar<'_>,
+        jar: &Jar<'_>,
     ) -> Result<Vec<String>, Error> {
         let Some((key, version)) = &before.kept else { return self.seal(keys, bytes, jar) };
         let kept = self.kept.set(SESSIONS, key, bytes, self.lifetime(), Only::Version(*version));
@@ -262,14 +262,14 @@ impl Sessions {
         keys: &Keys,
         bytes: &[u8],
         before: &Found,
-        jar: Jar<'_>,
+        jar: &Jar<'_>,
     ) -> Result<Vec<String>, Error> {
         let Some((key, version)) = &before.kept else { return self.seal(keys, bytes, jar) };
         kv::set(SESSIONS, key, bytes, Some(self.lifetime()), Only::Version(*version))?;
         Ok(Vec::new())
     }
 
-    fn seal(&self, keys: &Keys, bytes: &[u8], jar: Jar<'_>) -> Result<Vec<String>, Error> {
+    fn seal(&self, keys: &Keys, bytes: &[u8], jar: &Jar<'_>) -> Result<Vec<String>, Error> {
         let value = keys.seal(PURPOSE, bytes)?;
         let Some(pieces) = cookies::pieces(&self.cookie, &value) else {
             error!("session_too_large: {} bytes, see session_storage", value.len());
@@ -298,7 +298,7 @@ impl Sessions {
     }
 
     /// What takes the cookies of a request away.
-    pub(crate) fn none(&self, jar: Jar<'_>) -> Vec<String> {
+    pub(crate) fn none(&self, jar: &Jar<'_>) -> Vec<String> {
         let ours = jar.iter().filter(|(name, _)| cookies::belongs(name, &self.cookie));
         ours.map(|(name, _)| self.scope.none(name)).collect()
     }

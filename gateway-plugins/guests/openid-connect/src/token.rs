@@ -1,6 +1,6 @@
 //! What the client asks the provider for by itself: tokens, what tokens mean, what it will ask a browser to bring.
 
-use std::time::Duration;
+use std::{rc::Rc, time::Duration};
 
 use base64::{
     Engine,
@@ -18,6 +18,7 @@ use crate::{
     config::Config,
     provider::{Provider, call},
     random,
+    reach::Reach,
 };
 
 /// The client, and how it shows that it is.
@@ -25,6 +26,7 @@ pub(crate) struct Client {
     pub(crate) id: String,
     auth: Auth,
     timeout: Duration,
+    reach: Rc<Reach>,
 }
 
 enum Auth {
@@ -51,13 +53,15 @@ pub(crate) struct Tokens {
 pub(crate) enum Failed {
     /// It says no.
     Refused,
-    /// It says nothing, or nothing that makes sense.
+    /// It says nothing that makes sense.
     Unavailable,
+    /// It says nothing, or a proxy in front of it says so.
+    Unreachable,
 }
 
 impl Client {
     /// None where nothing of the configuration needs one.
-    pub(crate) fn new(config: &Config) -> Result<Option<Self>, String> {
+    pub(crate) fn new(config: &Config, reach: &Rc<Reach>) -> Result<Option<Self>, String> {
         let first = |list: &Option<Vec<String>>| list.as_ref().and_then(|list| list.first().cloned());
         let Some(id) = first(&config.client_id) else { return Ok(None) };
         let secret = first(&config.client_secret);
@@ -85,13 +89,19 @@ impl Client {
             }
             _ => Auth::None,
         };
-        Ok(Some(Self { id, auth, timeout: Duration::from_millis(config.timeout.into()) }))
+        let (timeout, reach) = (Duration::from_millis(config.timeout.into()), Rc::clone(reach));
+        Ok(Some(Self { id, auth, timeout, reach }))
     }
 
     /// Tokens for a code or a refresh token.
     pub(crate) async fn tokens(&self, provider: &Provider, grant: &[(&str, &str)]) -> Result<Tokens, Failed> {
         let url = provider.metadata.token_endpoint.as_deref();
-        let tokens: Tokens = self.post(provider, url, grant).await?;
+        let since = time::now().as_secs();
+        let tokens: Result<Tokens, _> = self.post(provider, url, grant).await;
+        if let Err(Failed::Unreachable) = tokens {
+            self.reach.failed(since);
+        }
+        let tokens = tokens?;
         if !tokens.token_type.eq_ignore_ascii_case("bearer") {
             warn!("token_response: tokens of another type than Bearer");
             return Err(Failed::Refused);
@@ -195,7 +205,7 @@ impl Tokens {
 fn answered<T: DeserializeOwned>(answer: Result<plugin_sdk::Answer, Error>, of: &str) -> Result<T, Failed> {
     let answer = answer.map_err(|error| {
         warn!("provider_unreachable: {of}: {error}");
-        Failed::Unavailable
+        Failed::Unreachable
     })?;
     match answer.status() {
         200 | 201 => answer.json().map_err(|_| {
@@ -209,10 +219,11 @@ fn answered<T: DeserializeOwned>(answer: Result<plugin_sdk::Answer, Error>, of: 
             }
             let problem = answer.json::<Problem>().map(|problem| problem.error).unwrap_or_default();
             warn!("provider_refused: {of}: status {status} {}", word(&problem));
-            Err(if (400..500).contains(&status) && status != 429 {
-                Failed::Refused
-            } else {
-                Failed::Unavailable
+            Err(match status {
+                429 => Failed::Unavailable,
+                400..500 => Failed::Refused,
+                502..=504 => Failed::Unreachable,
+                _ => Failed::Unavailable,
             })
         }
     }

@@ -314,12 +314,13 @@ fn a_claim_names_a_consumer_and_nothing_else() {
         (json!("Alice"), None),
         (json!("mallory"), None),
         (json!(["alice"]), None),
+        (json!("a-1"), Some("alice")),
         (Value::Null, None),
         // The id of a consumer is no user name.
         (json!("00000000-0000-0000-0000-000000000001"), None),
     ] {
         let (gateway, provider) = world(more.clone());
-        let mut gateway = gateway.consumer("alice", |alice| alice);
+        let mut gateway = gateway.consumer("alice", |alice| alice.custom_id("a-1"));
         let claim = name.clone();
         provider.set(&provider.claims, move |claims| claims["preferred_username"] = claim.clone());
         let mut browser = Browser::default();

@@ -3,8 +3,10 @@
 
 mod kit;
 
+use std::time::Duration;
+
 use kit::{Browser, SESSION, arguments, assert_silent, cookies, pass, world};
-use plugin_sdk::testing::json;
+use plugin_sdk::testing::{Gateway, Response, json};
 
 #[test]
 fn a_user_logs_in_and_comes_to_the_page_that_was_asked_for() {
@@ -80,9 +82,7 @@ fn only_a_browser_that_goes_to_a_page_is_sent_to_the_provider() {
 #[test]
 fn an_access_token_that_is_over_is_made_anew() {
     let (gateway, provider) = world(json!({}));
-    let own = |_: &_| {
-        plugin_sdk::testing::Response::new(200).header("set-cookie", "own=1").header("set-cookie", "b=2")
-    };
+    let own = |_: &_| Response::new(200).header("set-cookie", "own=1").header("set-cookie", "b=2");
     let mut gateway = gateway.upstream(own);
     provider.lifetime.set(1);
     let mut browser = Browser::default();
@@ -154,6 +154,95 @@ fn a_provider_that_was_down_for_long_is_used_again_within_five_seconds() {
     assert_eq!(browser.visit(&mut gateway, "/").status(), 200);
     assert_eq!(provider.count("/token"), asked + 1, "the access token is made anew");
     assert_eq!(Browser::default().visit(&mut late, "/").status(), 303);
+}
+
+#[test]
+fn nobody_is_sent_to_a_provider_that_has_gone_away() {
+    let (mut gateway, provider) = world(json!({}));
+    let begin = |gateway: &mut Gateway| Browser::default().visit(gateway, "/").status();
+    for _ in 0..3 {
+        assert_eq!(begin(&mut gateway), 303);
+    }
+    assert_eq!(provider.count(kit::provider::PATH), 1, "what is known of a moment ago counts");
+    // Nobody waits that long for the real gateway: a token that it cannot make tells as well.
+    if kit::is_real() {
+        return;
+    }
+    provider.down.set(true);
+    pass(&mut gateway, &provider, 5);
+    for _ in 0..3 {
+        let answer = Browser::default().visit(&mut gateway, "/");
+        assert_eq!((answer.status(), answer.header("retry-after")), (503, Some("5")));
+    }
+    assert_eq!(provider.count(kit::provider::PATH), 2, "it is not asked for each login");
+    for _ in 0..30 {
+        pass(&mut gateway, &provider, 1);
+        assert_eq!(begin(&mut gateway), 503);
+    }
+    let asked = provider.count(kit::provider::PATH);
+    assert!(asked <= 2 + 17, "every two seconds: {asked}");
+    provider.down.set(false);
+    pass(&mut gateway, &provider, 2);
+    assert_eq!(begin(&mut gateway), 303);
+}
+
+#[test]
+fn a_provider_that_does_not_answer_in_time_is_not_there() {
+    let (mut gateway, provider) = world(json!({}));
+    assert_eq!(Browser::default().visit(&mut gateway, "/").status(), 303);
+    if kit::is_real() {
+        return;
+    }
+    pass(&mut gateway, &provider, 5);
+    provider.answer_instead(kit::provider::PATH, |_| Response::new(200).after(Duration::from_secs(8)));
+    let begun = gateway.now();
+    assert_eq!(Browser::default().visit(&mut gateway, "/").status(), 503);
+    assert_eq!((gateway.now() - begun).as_secs(), 3, "the user does not wait for longer");
+    provider.instead.borrow_mut().clear();
+    pass(&mut gateway, &provider, 2);
+    assert_eq!(Browser::default().visit(&mut gateway, "/").status(), 303);
+}
+
+#[test]
+fn a_login_that_leaves_while_the_provider_is_asked_lets_others_ask() {
+    let (mut gateway, provider) = world(json!({}));
+    provider.answer_instead(kit::provider::PATH, |_| Response::new(503).after(Duration::from_secs(1)));
+    assert!(gateway.abandon(Browser::default().request("GET", "/").header("accept", "text/html")));
+    provider.instead.borrow_mut().clear();
+    assert_eq!(Browser::default().visit(&mut gateway, "/").status(), 303);
+}
+
+#[test]
+fn a_token_that_cannot_be_had_tells_that_the_provider_has_gone_away() {
+    let (mut gateway, provider) = world(json!({}));
+    let mut browser = Browser::default();
+    let back = browser.to_provider(&mut gateway, &provider, "/");
+    // An answer that makes no sense is one: whoever brings an odd code keeps nobody else out.
+    provider.answer_instead("/token", |_| Response::new(500));
+    assert_eq!(browser.clone().visit(&mut gateway, &back).status(), 503);
+    assert_eq!(Browser::default().visit(&mut gateway, "/").status(), 303);
+    let back = browser.to_provider(&mut gateway, &provider, "/");
+    provider.down.set(true);
+    assert_eq!(browser.visit(&mut gateway, &back).status(), 503);
+    assert_eq!(Browser::default().visit(&mut gateway, "/").status(), 503);
+    provider.down.set(false);
+    provider.instead.borrow_mut().clear();
+    pass(&mut gateway, &provider, 2);
+    assert_eq!(Browser::default().visit(&mut gateway, "/").status(), 303);
+}
+
+#[test]
+fn groups_that_have_no_room_let_nobody_in() {
+    for (length, status) in [(16_000, 200), (16_400, 403)] {
+        let (mut gateway, provider) = world(json!({
+            "search_user_info": true, "authenticated_groups_claim": ["groups"], "session_storage": "local",
+        }));
+        let said = json!({ "sub": "alice", "groups": ["g".repeat(length)] }).to_string();
+        provider.answer_instead("/userinfo", move |_| Response::new(200).body(said.clone()));
+        let mut browser = Browser::default();
+        browser.log_in(&mut gateway, &provider, "/");
+        assert_eq!(browser.visit(&mut gateway, "/").status(), status);
+    }
 }
 
 #[test]

@@ -412,6 +412,23 @@ async fn keys_are_fetched_when_they_are_needed_and_not_more_often() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_a_configuration_verifies_by_keys_at_one_address_has_them_in_common() {
+    let script = Arc::new(Script::default());
+    let mut plugin = Plugin::default();
+    plugin.sources.upstreams = Some(script.clone());
+    plugin.grants.upstreams = vec!["idp".into()];
+    let (key, _) = key_pair();
+    script.answers.lock().unwrap().push_back((200, jwks(&[("a", &key)])));
+    let token = es256(r#"{"alg":"ES256","kid":"a"}"#, r#"{"aud":"api"}"#, &key);
+    let address = || Keys::Address { upstream: "idp", url: "https://idp.example/keys", fresh: 300 };
+    for audiences in [vec![], vec!["api"]] {
+        let verifier = made(&plugin, &Spec { audiences, ..spec(address()) }).await.unwrap();
+        assert!(judged(&plugin, verifier, &token).await.is_ok());
+    }
+    assert_eq!(script.asked.lock().unwrap().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn secrets_at_an_address_are_none() {
     let script = Arc::new(Script::default());
     let mut plugin = Plugin::default();

@@ -20,7 +20,10 @@ use super::{
     remote::{Fetching, Look, Remote},
     token::{self, Good, Token, algorithm},
 };
-use crate::{Call, Status, functions::secret};
+use crate::{
+    Call, Status,
+    functions::{kept::Kept, secret},
+};
 
 /// Which tokens are good.
 pub(super) struct Verifier {
@@ -38,6 +41,9 @@ enum Source {
     Remote(Arc<Remote>),
     Credentials { claim: String, base64: bool },
 }
+
+/// The keys at addresses that one configuration knows.
+type Remotes = Kept<Arc<Remote>>;
 
 /// What becomes of a token.
 pub(super) enum Judged {
@@ -225,8 +231,15 @@ impl Source {
                 let reach = call.grants.reach(upstream).ok_or(Status::BadArgument)?;
                 let upstreams = call.sources.upstreams.clone().ok_or(Status::BadArgument)?;
                 let through = (upstreams, call.shard.unwrap_or_default());
-                let remote = Remote::new((upstream, url, reach), *fresh, algorithms, through);
-                Ok(Self::Remote(Arc::new(remote.ok_or(Status::BadArgument)?)))
+                let make = || {
+                    let remote = Remote::new((upstream, url, reach), *fresh, algorithms, through);
+                    remote.map(Arc::new).ok_or(Status::BadArgument)
+                };
+                // Whatever a configuration verifies by the keys at an address, it knows them once.
+                let remotes: &Remotes = call.configuration.kept().ok_or(Status::InternalFailure)?;
+                let number =
+                    remotes.number(format!("{upstream} {url} {fresh} {algorithms:?}").as_bytes(), make)?;
+                remotes.get(number).map(Arc::clone).map(Self::Remote).ok_or(Status::InternalFailure)
             }
             Keys::Credentials { claim, base64 } => {
                 Ok(Self::Credentials { claim: (*claim).to_owned(), base64: *base64 })
