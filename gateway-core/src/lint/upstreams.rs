@@ -1,5 +1,7 @@
 //! Upstreams.
 
+use std::collections::BTreeSet;
+
 use super::{Code, Finding, Findings, Party};
 use crate::{
     config::{Config, Upstream, tags},
@@ -34,6 +36,23 @@ pub(super) fn lint(config: &Config, findings: &mut Findings) {
         let Some(upstream) = config.upstreams.get(&target.upstream.id) else { continue };
         let of_target = |message| at(upstream, "targets", format!("target {}: {message}", target.target));
         says_nothing(target.tags.as_deref(), &tags::OF_TARGETS, of_target, findings);
+    }
+    ttl(config, findings);
+}
+
+/// Who serves a file alone hears no signs of life, and takes nothing out.
+fn ttl(config: &Config, findings: &mut Findings) {
+    let leased: BTreeSet<_> = config
+        .targets
+        .values()
+        .filter(|target| target.ttl.is_some())
+        .map(|target| target.upstream.id)
+        .collect();
+    for upstream in leased.iter().filter_map(|id| config.upstreams.get(id)) {
+        let entity = Party::new("upstreams", Label::new(upstream.id, Some(&upstream.name)));
+        let message = "targets with a `ttl` stay for ever where this file is served without a store; over a store they go once they are silent for that long";
+        let help = "nothing, if the file is for a store; remove `ttl` otherwise";
+        findings.push(Finding::new(Code::TtlNeedsStore, entity, message, help).at("targets"));
     }
 }
 
