@@ -421,7 +421,7 @@ fn put(mut table: Table, key: &str, text: &str) -> Table {
 mod tests {
     use std::{fs, path::PathBuf};
 
-    use super::{KEYS, Settings, over, overlay, read};
+    use super::{KEYS, Origin, Settings, over, overlay, read};
     use crate::cli::RunArgs;
 
     fn file(name: &str, text: &str) -> PathBuf {
