@@ -24,7 +24,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use gateway_core::{
-    Gateway,
+    Gateway, Prepared,
     config::{Checked, Config, Options, Places, Problems},
     server::{Certificates, Counters, Drain, Phase, Snapshot},
 };
@@ -32,7 +32,7 @@ use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use crate::{
-    Hash, Loads, LogLevel, Refusal,
+    Hash, Loads, LogLevel, Refusal, aligned,
     store::{Note, Store},
 };
 
@@ -190,13 +190,29 @@ impl Control {
         self.loads.fail(message.into());
     }
 
-    fn change(&self, text: &str) -> Result<Loaded, Refusal> {
+    /// What is served by, and what would be were `text` loaded, with `{vault://...}` as written. Nothing changes.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub(crate) fn try_text(&self, text: &str) -> Result<(Arc<Config>, Config), Refusal> {
+        let wanted = self.prepared(text)?.config().clone();
+        let current = self.config();
+        let wanted = aligned(&current, Config::clone(&self.shown(text, wanted)));
+        Ok((current, wanted))
+    }
+
+    /// Reads and compiles a text, up to the moment from which it is served.
+    fn prepared(&self, text: &str) -> Result<Prepared<'_>, Refusal> {
         let checked = Checked::parse(text, &self.gateway.plugins()).map_err(Refusal::Problems)?;
         if self.certificates.is_some() {
             Certificates::new(checked.config()).map_err(Refusal::Certificates)?;
         }
         let located = |problems: Problems| Refusal::Problems(problems.located(&Places::of(text)));
-        self.gateway.reload_checked(checked).map_err(located)?;
+        self.gateway.prepare_checked(checked).map_err(located)
+    }
+
+    fn change(&self, text: &str) -> Result<Loaded, Refusal> {
+        self.prepared(text)?.commit();
         let config = self.gateway.snapshot().config().clone();
         if let Some(certificates) = &self.certificates {
             certificates.replace(&config).map_err(Refusal::Certificates)?;

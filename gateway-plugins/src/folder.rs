@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt, fs, io,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant, SystemTime},
 };
 
@@ -44,6 +44,8 @@ pub struct Folder {
     files: BTreeMap<PathBuf, File>,
     /// What was there at the last look, and what was made of it.
     seen: (Listing, Made),
+    /// Those that take the place of another plugin, as was told: once, not at each change.
+    told: Mutex<BTreeSet<(PathBuf, String)>>,
 }
 
 /// What was made of what was seen.
@@ -96,7 +98,14 @@ impl Folder {
         allowed: BTreeMap<String, Vec<String>>,
     ) -> Result<Self, LoadError> {
         let (plugins, path) = (plugins.clone(), path.into());
-        let mut folder = Self { plugins, path, allowed, files: BTreeMap::new(), seen: Default::default() };
+        let mut folder = Self {
+            plugins,
+            path,
+            allowed,
+            files: BTreeMap::new(),
+            seen: Default::default(),
+            told: Mutex::default(),
+        };
         let listing = folder.listing()?;
         let read = folder.read(&listing, broken);
         folder.seen = (listing, folder.made(&read));
@@ -138,11 +147,18 @@ impl Folder {
     #[must_use]
     pub fn over(&self, registry: Registry) -> Registry {
         self.in_order().fold(registry, |registry, (path, File { plugin, .. })| {
-            if registry.get(plugin.name()).is_some() {
+            if registry.get(plugin.name()).is_some() && self.is_news(path, plugin.name()) {
                 tracing::warn!(plugin = plugin.name(), path = %path.display(), "takes the place of another plugin");
             }
             registry.with_shared(Arc::clone(plugin))
         })
+    }
+
+    /// Whether it is the first time that this file takes the place of that plugin.
+    fn is_news(&self, path: &Path, name: &str) -> bool {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.retain(|(path, _)| self.files.contains_key(path));
+        told.insert((path.to_owned(), name.to_owned()))
     }
 
     fn listing(&self) -> Result<Listing, LoadError> {
@@ -287,6 +303,25 @@ mod tests {
         server.join().unwrap();
         assert!(!tried(&folder).err().unwrap().contains("cannot fetch"), "a module without an ABI");
         assert_eq!(folder.seen.1, Made::All);
+        fs::remove_dir_all(path).unwrap();
+    }
+
+    #[test]
+    fn that_one_takes_the_place_of_another_is_news_once() {
+        let path = std::env::temp_dir().join(format!("gateway-folder-news-{}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        let file = path.join("a.wasm");
+        fs::write(&file, wat::parse_str("(module)").unwrap()).unwrap();
+        let mut folder = Folder::open(&Plugins::new().unwrap(), &path, BTreeMap::new()).unwrap();
+        let told = |folder: &Folder| folder.told.lock().unwrap().len();
+        let base = folder.over(Registry::empty());
+        assert_eq!(told(&folder), 0, "there is no other");
+        let _ = folder.over(base.clone());
+        assert_eq!(told(&folder), 1);
+        assert!(!folder.is_news(&file, "a") && folder.is_news(&file, "b"));
+        fs::remove_file(&file).unwrap();
+        assert!([folder.look().unwrap(), folder.look().unwrap()][1]);
+        assert!(folder.is_news(&file, "a"), "it was gone meanwhile");
         fs::remove_dir_all(path).unwrap();
     }
 

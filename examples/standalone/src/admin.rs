@@ -19,6 +19,8 @@ pub(crate) fn bind(address: SocketAddr, settings: &Settings) -> Result<Admin, Fa
     let access =
         tokens.into_iter().fold(Access::default(), |access, (name, token)| access.token(name, token));
     let access = settings.admin_hosts.iter().flatten().fold(access, |access, host| access.host(host));
+    let access =
+        settings.admin_origins.iter().flatten().fold(access, |access, origin| access.origin(&origin.0));
     let admin = match admin_certificates(settings)? {
         Some(certificates) => Admin::bind_tls(address, &certificates)?,
         None => Admin::bind(address)?,

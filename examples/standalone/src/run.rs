@@ -9,6 +9,7 @@ use std::{
 use gateway_control::{Control, Expire, Follow, Loaded, LogLevel, Watch, WatchError, admin::AdminServer};
 use gateway_core::{
     Gateway,
+    config::Config,
     server::{Phase, Running},
 };
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -55,6 +56,14 @@ fn tell_of_kong(settings: &Settings) {
     }
     if !ignored.is_empty() {
         warn!(keys = ignored.join(", "), "settings of Kong without a meaning here");
+    }
+}
+
+/// Without a store nobody hears signs of life (lint L017).
+fn tell_of_ttl(config: &Config) {
+    let targets = config.targets.values().filter(|target| target.ttl.is_some()).count();
+    if targets > 0 {
+        warn!(targets, "the ttl of targets means nothing without a store: they stay");
     }
 }
 
@@ -121,7 +130,10 @@ impl Node {
         let is_stored = store.is_some();
         let control = match store {
             Some(store) => stored::control(gateway.clone(), store, &what.certificates, settings)?,
-            None => Control::new(gateway.clone()).certificates(what.certificates),
+            None => {
+                tell_of_ttl(gateway.snapshot().config());
+                Control::new(gateway.clone()).certificates(what.certificates)
+            }
         };
         banner.counts = banner::counts(&control.config());
         let running = bound.start(move |worker| gateway.serve(worker))?;

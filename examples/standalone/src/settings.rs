@@ -36,6 +36,8 @@ pub(crate) struct Settings {
     /// More of them, by the name that stands in the history.
     pub(crate) admin_tokens: BTreeMap<String, Token>,
     pub(crate) admin_hosts: Option<Vec<String>>,
+    /// Whose pages may read and change.
+    pub(crate) admin_origins: Option<Vec<Origin>>,
     pub(crate) admin_tls_cert: Option<PathBuf>,
     pub(crate) admin_tls_key: Option<PathBuf>,
     /// Anchors of those who may ask, PEM.
@@ -251,10 +253,28 @@ impl TryFrom<String> for Network {
     }
 }
 
+/// Where pages come from, as browsers say it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct Origin(pub(crate) String);
+
+impl TryFrom<String> for Origin {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let place = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+        match place.map(str::parse::<http::uri::Authority>) {
+            Some(Ok(authority)) if !authority.as_str().contains('@') => Ok(Self(text)),
+            _ => Err(format!("'{text}' is no origin such as https://console.internal:8002")),
+        }
+    }
+}
+
 /// Keys that have an environment variable but no flag.
 const KEYS: &[&str] = &[
     "admin_token",
     "admin_hosts",
+    "admin_origins",
     "admin_tls_cert",
     "admin_tls_key",
     "admin_client_ca",
@@ -379,7 +399,9 @@ fn put(mut table: Table, key: &str, text: &str) -> Table {
     let value = match (key, text.parse::<i64>(), text.parse::<bool>()) {
         // A token of digits is none.
         ("admin_token", ..) => text.into(),
-        ("trusted_ips" | "admin_hosts", ..) => text.split(',').map(str::trim).collect::<Vec<_>>().into(),
+        ("trusted_ips" | "admin_hosts" | "admin_origins", ..) => {
+            text.split(',').map(str::trim).collect::<Vec<_>>().into()
+        }
         (_, Ok(number), _) => number.into(),
         (_, _, Ok(switch)) => switch.into(),
         _ => text.into(),
@@ -399,7 +421,7 @@ fn put(mut table: Table, key: &str, text: &str) -> Table {
 mod tests {
     use std::{fs, path::PathBuf};
 
-    use super::{KEYS, Settings, over, overlay, read};
+    use super::{KEYS, Origin, Settings, over, overlay, read};
     use crate::cli::RunArgs;
 
     fn file(name: &str, text: &str) -> PathBuf {
@@ -498,6 +520,16 @@ mod tests {
     }
 
     #[test]
+    fn an_origin_is_a_scheme_and_a_host() {
+        let origin = |text: &str| Origin::try_from(text.to_owned()).is_ok();
+        assert!(origin("https://console.internal") && origin("http://localhost:8002"));
+        for text in ["*", "null", "console.internal", "https://", "https://a/", "https://a/b", "https://u@a"]
+        {
+            assert!(!origin(text), "{text}");
+        }
+    }
+
+    #[test]
     fn the_page_of_settings_is_true() {
         let page = include_str!("../../../docs/settings.md");
         let example = page.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
@@ -514,6 +546,7 @@ mod tests {
             let value = match *key {
                 "admin_token" => "a long random text",
                 "admin_hosts" => "admin.internal, gateway",
+                "admin_origins" => "https://console.internal, http://localhost:8002",
                 "admin_tls_cert" | "admin_tls_key" | "admin_client_ca" => "/etc/gateway/admin.pem",
                 "store_copy" | "store_ca" => "/var/lib/gateway",
                 "compat" => "kong-3.9-strict",

@@ -133,6 +133,21 @@ fn without_a_gateway_the_address_is_named() {
 }
 
 #[test]
+fn what_is_no_admin_api_is_told_as_such() {
+    let directory = Directory::new();
+    let stranger = upstream(Duration::ZERO).to_string();
+    let told = failure(&["history", "--admin", &stranger]);
+    assert!(told.contains(&format!("cannot talk to the Admin API at {stranger}")), "{told}");
+    let token = directory.put("settings.toml", "admin_token = 'a long random text'\n");
+    let file = directory.put("kong.yml", &kong(upstream(Duration::ZERO), "/one"));
+    let gateway = Gateway::start(&[&file, "--settings", &token]);
+    for token in [&[][..], &["--token", "another one"]] {
+        let refused = on(&gateway, &[&["export"][..], token].concat());
+        assert!(String::from_utf8_lossy(&refused.stderr).contains("--token"), "{refused:?}");
+    }
+}
+
+#[test]
 fn a_first_file_is_written_once_and_serves() {
     let directory = Directory::new();
     let folder = directory.path("new");
@@ -211,8 +226,9 @@ fn an_admin_api_with_tls_is_asked_with_its_anchors_and_by_those_it_knows() {
         assert_eq!(output.status.code(), Some(1), "{output:?}");
         String::from_utf8(output.stderr).unwrap()
     };
-    refused(&[]);
-    refused(&trusted);
+    assert!(refused(&[]).contains("if it speaks TLS, say --admin-tls or --admin-ca"));
+    let unknown = refused(&trusted);
+    assert!(unknown.contains("CertificateRequired") && unknown.contains("--admin-cert"), "{unknown}");
     let other_name = [&known[..2], &known[4..]].concat();
     assert!(refused(&other_name).contains("certificate"), "its certificate is not for the address");
     assert!(refused(&["--admin-tls"]).contains("certificate"), "the system does not know it");

@@ -24,6 +24,7 @@ use super::{browser, reply::Failure};
 pub struct Access {
     tokens: Vec<Token>,
     hosts: Vec<Box<str>>,
+    origins: Vec<Box<str>>,
 }
 
 #[derive(Clone)]
@@ -42,6 +43,9 @@ const ADMIN_TOKEN: HeaderName = HeaderName::from_static("kong-admin-token");
 /// What load balancers ask; it tells nothing but yes or no.
 const PROBE: &str = "/status/ready";
 
+/// What may be read by any name: no entities are in it.
+const OPEN: [&str; 3] = [PROBE, "/status", "/metrics"];
+
 impl Access {
     /// The same for those who bring this token, as `Authorization: Bearer ..` or `Kong-Admin-Token: ..`. With one token
     /// or more nobody else is answered, but for `GET /status/ready`. Changes are noted under `name`.
@@ -58,10 +62,35 @@ impl Access {
         self
     }
 
+    /// The same for pages of this origin, as `https://console.internal`: browsers let them read answers, and make changes.
+    /// Without one pages of other origins do neither.
+    #[must_use]
+    pub fn origin(mut self, origin: &str) -> Self {
+        self.origins.push(origin.to_ascii_lowercase().into());
+        self
+    }
+
+    pub(super) fn knows_host(&self, name: &str) -> bool {
+        self.hosts.iter().any(|known| **known == *name)
+    }
+
+    pub(super) fn knows_origin(&self, origin: &str) -> bool {
+        self.origins.iter().any(|known| known.eq_ignore_ascii_case(origin))
+    }
+
     /// Lets a request in, and notes who it is.
     pub(super) fn admit(&self, request: &mut Request) -> Result<(), Failure> {
-        browser::check(request, |host| self.hosts.iter().any(|known| **known == *host))?;
-        if self.tokens.is_empty() || (request.method() == Method::GET && request.uri().path() == PROBE) {
+        let (method, path) = (request.method(), request.uri().path());
+        if !browser::is_safe(method) {
+            browser::check_change(request, self)?;
+        } else if self.tokens.is_empty() && is_from_here(request) && !OPEN.contains(&path) {
+            // No page has a token, so with tokens there is nothing to hide.
+            browser::check_host(request, self)?;
+        }
+        let is_probe = method == Method::GET && path == PROBE;
+        // Browsers ask whether they may ask, and bring nothing (Fetch 3.3.5).
+        let is_preflight = method == Method::OPTIONS && self.is_of_known_page(request);
+        if self.tokens.is_empty() || is_probe || is_preflight {
             return Ok(());
         }
         let caller = brought(request.headers()).and_then(|token| self.holder(token));
@@ -70,12 +99,23 @@ impl Access {
         Ok(())
     }
 
+    fn is_of_known_page(&self, request: &Request) -> bool {
+        let origin = request.headers().get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
+        origin.is_some_and(|origin| self.knows_origin(origin))
+    }
+
     /// Whose token it is. Digests are compared: how long that takes says nothing of the token.
     fn holder(&self, token: &str) -> Option<Arc<str>> {
         let digest = digest(&SHA256, token.as_bytes());
         let is_it = |known: &&Token| verify_slices_are_equal(known.digest.as_ref(), digest.as_ref()).is_ok();
         self.tokens.iter().find(is_it).map(|token| Arc::clone(&token.name))
     }
+}
+
+/// Whether somebody on this machine asks: a browser of the operator's does.
+fn is_from_here(request: &Request) -> bool {
+    let connection = request.extensions().get::<Arc<ConnectInfo>>();
+    connection.is_some_and(|connection| connection.peer().ip().to_canonical().is_loopback())
 }
 
 /// Who asks: the name of a token, or else the address.
@@ -100,6 +140,10 @@ fn brought(headers: &HeaderMap) -> Option<&str> {
 impl fmt::Debug for Access {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<_> = self.tokens.iter().map(|token| &token.name).collect();
-        f.debug_struct("Access").field("tokens", &names).field("hosts", &self.hosts).finish()
+        f.debug_struct("Access")
+            .field("tokens", &names)
+            .field("hosts", &self.hosts)
+            .field("origins", &self.origins)
+            .finish()
     }
 }

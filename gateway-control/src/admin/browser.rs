@@ -1,4 +1,4 @@
-//! Browsers that somebody else's page sends (D37).
+//! Browsers that somebody else's page sends, and those of pages that may (D37).
 //!
 //! The Admin API has no login, so whoever reaches it may change it. A browser on the operator's machine
 //! reaches it for every page that it shows. What gives such a page away: the name that it was asked by, which is the
@@ -7,35 +7,85 @@
 use std::net::IpAddr;
 
 use axum::extract::Request;
-use http::{HeaderMap, HeaderName, Method, header, uri::Authority};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header, uri::Authority};
 
-use super::reply::Failure;
+use super::{access::Access, reply::Failure};
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// Refuses what may change something, where somebody else's page may have sent it. `known` are names that are ours.
-pub(super) fn check(request: &Request, known: impl Fn(&str) -> bool) -> Result<(), Failure> {
-    if is_safe(request.method()) {
-        return Ok(());
-    }
+/// Refuses what may change something, where somebody else's page may have sent it.
+pub(super) fn check_change(request: &Request, access: &Access) -> Result<(), Failure> {
+    check_host(request, access)?;
     let headers = request.headers();
-    let authority = request.uri().authority().map(Authority::as_str);
-    let hosts: Vec<_> = match authority {
-        Some(authority) => vec![authority],
-        // Browsers always send one; without it there is nothing to rebind.
-        None => values(headers, &header::HOST).collect(),
-    };
-    let is_ours = |host: &str| is_local(host) || known(&name_of(host));
-    if !hosts.iter().all(|host| is_ours(host)) {
-        return Err(Failure::Host);
-    }
-    let own = |origin: &str| hosts.iter().any(|host| is_same(origin, host));
-    let crossed = values(headers, &SEC_FETCH_SITE).any(|site| site.eq_ignore_ascii_case("cross-site"));
-    if crossed || !values(headers, &header::ORIGIN).all(own) {
+    let own = |origin: &str| hosts(request).any(|host| is_same(origin, host)) || access.knows_origin(origin);
+    if !values(headers, &header::ORIGIN).all(own) {
         return Err(Failure::Origin);
     }
-    Ok(())
+    let crossed = values(headers, &SEC_FETCH_SITE).any(|site| site.eq_ignore_ascii_case("cross-site"));
+    let is_known = values(headers, &header::ORIGIN).any(|origin| access.knows_origin(origin));
+    if crossed && !is_known { Err(Failure::Origin) } else { Ok(()) }
 }
+
+/// Refuses what was asked by a name that a stranger's DNS could answer for.
+pub(super) fn check_host(request: &Request, access: &Access) -> Result<(), Failure> {
+    let is_ours = |host: &str| is_local(host) || access.knows_host(&name_of(host));
+    if hosts(request).all(is_ours) { Ok(()) } else { Err(Failure::Host) }
+}
+
+/// What it was asked by. Browsers always say it; without it there is nothing to rebind.
+fn hosts(request: &Request) -> impl Iterator<Item = &str> {
+    let authority = request.uri().authority().map(Authority::as_str);
+    let fields = authority.is_none().then(|| values(request.headers(), &header::HOST));
+    authority.into_iter().chain(fields.into_iter().flatten())
+}
+
+/// The page that asks, as far as answers tell browsers who may read them.
+pub(super) enum Page {
+    /// No page of another origin: anybody, as in Kong. Answers to what may change something are for nobody.
+    None { reads: bool },
+    /// One that is listed, by its origin.
+    Known { origin: HeaderValue, asks: bool },
+    /// Somebody else's.
+    Other,
+}
+
+impl Page {
+    pub(super) fn of(request: &Request, access: &Access) -> Self {
+        let method = request.method();
+        let Some(origin) = request.headers().get(header::ORIGIN) else {
+            return Self::None { reads: matches!(*method, Method::GET | Method::HEAD) };
+        };
+        match origin.to_str() {
+            Ok(text) if access.knows_origin(text) => {
+                Self::Known { origin: origin.clone(), asks: *method == Method::OPTIONS }
+            }
+            _ => Self::Other,
+        }
+    }
+
+    /// Tells the browser. Answers differ by who asks, also for caches.
+    pub(super) fn stamp(self, headers: &mut HeaderMap) {
+        headers.append(header::VARY, HeaderValue::from_static("Origin"));
+        match self {
+            Self::None { reads: true } => {
+                headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+            }
+            Self::None { reads: false } | Self::Other => {}
+            Self::Known { origin, asks } => {
+                headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+                headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
+                if asks {
+                    headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, TAKEN);
+                }
+            }
+        }
+    }
+}
+
+/// Fields that pages which may ask need to see, and to send.
+const EXPOSED: HeaderValue = HeaderValue::from_static("ETag, Gateway-Revision");
+const TAKEN: HeaderValue =
+    HeaderValue::from_static("Authorization, Content-Type, If-Match, If-None-Match, Kong-Admin-Token");
 
 /// Whether a method changes nothing (RFC 9110 9.2.1).
 pub(super) fn is_safe(method: &Method) -> bool {

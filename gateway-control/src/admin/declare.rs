@@ -16,11 +16,12 @@ use super::{
     kind::{KINDS, id_of},
     page::Query,
     reply::{self, Failure, REVISION},
-    write::{Answer, Asked, tried},
+    write::{Answer, Asked, findings, tried},
 };
 use crate::{
-    Control, Hash, Loaded, Refusal,
+    Control, Differences, Hash, Loaded, Refusal,
     control::{Draft, Mode},
+    store::Revision,
 };
 
 /// The longest body that is read, bytes.
@@ -62,7 +63,7 @@ pub(super) async fn load(State(control): State<Arc<Control>>, request: Request) 
         let _turn = turn;
         match control.store() {
             Some(_) => keep(&control, &text, &asked),
-            None => Ok(created(&control.load(&text)?)),
+            None => take(&control, &text, &asked),
         }
     });
     match loaded.await {
@@ -102,8 +103,22 @@ fn keep(control: &Control, text: &str, asked: &Asked) -> Result<Response, Refuse
     })
 }
 
-fn created(loaded: &Loaded) -> Response {
-    reply::json(StatusCode::CREATED, &entities(&loaded.config))
+/// The same without a store. There are no revisions that it could be on top of.
+fn take(control: &Control, text: &str, asked: &Asked) -> Result<Response, Refused> {
+    asked.check_at(Revision::NONE).map_err(Refused::Request)?;
+    if asked.mode() == Mode::Make {
+        let Loaded { config, .. } = control.load(text)?;
+        return Ok(reply::json(StatusCode::CREATED, &entities(&config)));
+    }
+    let (old, new) = control.try_text(text)?;
+    Ok(reply::ok(&json!({
+        "dry_run": true,
+        "revision": null,
+        "status": StatusCode::CREATED.as_u16(),
+        "body": null,
+        "differences": Differences::between(&old, &new),
+        "lint": findings(control, &old, &new),
+    })))
 }
 
 fn busy() -> Response {

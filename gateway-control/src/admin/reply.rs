@@ -47,6 +47,8 @@ pub(super) enum Failure {
     MethodNotAllowed,
     /// A switch that is neither on nor off.
     Switch(&'static str),
+    /// `dry_run` where nothing can be tried.
+    NotTried,
     /// A `size` that is none (compat A13).
     Size(&'static str),
     /// An `offset` that is none (compat A14).
@@ -113,6 +115,10 @@ impl Failure {
             Self::Switch(name) => {
                 message(StatusCode::BAD_REQUEST, &format!("{name} must be one of: 0, 1, false, true"))
             }
+            Self::NotTried => message(
+                StatusCode::BAD_REQUEST,
+                "dry_run is for changes of entities; this would be done, so nothing was",
+            ),
             Self::Size(text) => refuse(StatusCode::BAD_REQUEST, 9, "invalid size", text),
             Self::Offset(offset) => {
                 let text = format!("'{offset}' is not a valid offset: bad json encoding");
@@ -167,7 +173,7 @@ impl Failure {
             Self::Unauthorized => message(StatusCode::UNAUTHORIZED, "Unauthorized"),
             Self::Host => message(
                 StatusCode::FORBIDDEN,
-                "Host is neither an address nor localhost: no change is taken by another name",
+                "Host is neither an address nor localhost, nor a name that is listed (admin_hosts)",
             ),
             Self::Origin => {
                 message(StatusCode::FORBIDDEN, "no change is taken from the page of another site")

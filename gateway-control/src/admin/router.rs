@@ -5,18 +5,20 @@ use std::{convert::Infallible, sync::Arc, time::Instant};
 use axum::{
     Router,
     extract::{Request, State},
-    middleware::{Next, from_fn_with_state},
+    middleware::{Next, from_fn, from_fn_with_state},
     response::{IntoResponse, Response},
-    routing::{delete, get, post, put},
+    routing::{MethodRouter, delete, get, post, put},
 };
-use http::{HeaderName, HeaderValue, Method, Uri, header, uri::PathAndQuery};
+use http::{HeaderName, Uri, header, uri::PathAndQuery};
 use tower::{ServiceExt, service_fn};
 use tracing::info;
 
 use super::{
     absent,
     access::{Access, caller},
+    browser::{Page, is_safe},
     declare, entities, explain, feed, health, history, log_level, members, metrics, openapi,
+    page::Query,
     paths::{Paths, endpoint},
     reply::{Failure, REVISION},
     root, schemas, status, tags, write,
@@ -57,8 +59,9 @@ pub fn router_with(control: Arc<Control>, access: Access) -> Router {
         .add("/endpoints", endpoint(get(root::endpoints), READ))
         .add("/timers", endpoint(get(root::timers), READ))
         .add("/plugins/enabled", endpoint(get(root::enabled_plugins), READ))
+        .add("/plugins/schema/{name}", endpoint(get(schemas::plugin_config), READ))
         .add("/status", endpoint(get(status::status), READ))
-        .add("/status/ready", endpoint(get(status::ready).post(status::set_ready), READ_AND_WRITE))
+        .add("/status/ready", at_once(get(status::ready).post(status::set_ready), READ_AND_WRITE))
         .add("/metrics", endpoint(get(metrics::metrics), READ))
         .add("/config", endpoint(get(declare::show).post(declare::load), READ_AND_WRITE))
         .add("/batch", endpoint(post(batch), WRITE))
@@ -75,17 +78,17 @@ pub fn router_with(control: Arc<Control>, access: Access) -> Router {
         .add("/clustering/data-planes", endpoint(get(absent::cluster), READ))
         .add("/clustering/status", endpoint(get(absent::cluster), READ))
         .add("/debug/node/log-level", endpoint(get(log_level::show), READ))
-        .add("/debug/node/log-level/{level}", endpoint(put(log_level::set), SET))
+        .add("/debug/node/log-level/{level}", at_once(put(log_level::set), SET))
         .add("/explain", endpoint(post(move |control, body| explain::explain(control, body, room)), WRITE))
         .add("/tags", endpoint(get(tags::all), READ))
         .add("/tags/{tag}", endpoint(get(tags::one), READ))
         .add("/upstreams/{first}/health", endpoint(get(health::upstream), READ))
-        .add("/upstreams/{first}/targets/{second}/healthy", endpoint(put(health::set_healthy), SET))
-        .add("/upstreams/{first}/targets/{second}/unhealthy", endpoint(put(health::set_unhealthy), SET))
-        .add("/upstreams/{first}/targets/{second}/{third}/healthy", endpoint(put(health::set_healthy), SET))
+        .add("/upstreams/{first}/targets/{second}/healthy", at_once(put(health::set_healthy), SET))
+        .add("/upstreams/{first}/targets/{second}/unhealthy", at_once(put(health::set_unhealthy), SET))
+        .add("/upstreams/{first}/targets/{second}/{third}/healthy", at_once(put(health::set_healthy), SET))
         .add(
             "/upstreams/{first}/targets/{second}/{third}/unhealthy",
-            endpoint(put(health::set_unhealthy), SET),
+            at_once(put(health::set_unhealthy), SET),
         )
         .add("/upstreams/{first}/targets/all", endpoint(get(health::all_targets), READ))
         .add("/schemas/{entity}", endpoint(get(schemas::entity), READ))
@@ -105,6 +108,17 @@ pub fn router_with(control: Arc<Control>, access: Access) -> Router {
     }))
 }
 
+/// What is done at once, and cannot be tried.
+fn at_once(methods: MethodRouter<Arc<Control>>, allow: &'static str) -> MethodRouter<Arc<Control>> {
+    endpoint(methods, allow).layer(from_fn(|request: Request, next: Next| async move {
+        let is_dry = Query::of(request.uri().query()).is_dry();
+        if !is_safe(request.method()) && is_dry? {
+            return Err(Failure::NotTried);
+        }
+        Ok(next.run(request).await)
+    }))
+}
+
 async fn batch(State(control): State<Arc<Control>>, request: Request) -> Result<Response, Failure> {
     match control.store() {
         Some(_) => write::batch(control, request).await,
@@ -119,7 +133,7 @@ async fn stamp(
     next: Next,
 ) -> Response {
     let begun = Instant::now();
-    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    let page = Page::of(&request, &access);
     let mut response = match access.admit(&mut request) {
         Ok(()) => next.run(request).await,
         Err(failure) => {
@@ -135,9 +149,7 @@ async fn stamp(
     if let Some(revision) = control.revision().filter(|_| !headers.contains_key(REVISION)) {
         headers.insert(REVISION, revision.get().into());
     }
-    if reads {
-        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-    }
+    page.stamp(headers);
     if let Ok(name) = HeaderName::try_from(format!("x-{}-admin-latency", branding.metrics)) {
         let milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         headers.insert(name, milliseconds.into());

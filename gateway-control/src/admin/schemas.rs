@@ -47,9 +47,7 @@ pub(super) async fn plugin(
     Path(name): Path<String>,
 ) -> Result<Response, Failure> {
     let plugins = control.gateway().plugins();
-    let Some(plugin) = plugins.get(&name) else {
-        return Ok(reply::message(StatusCode::NOT_FOUND, &format!("No plugin named '{name}'")));
-    };
+    let Some(plugin) = plugins.get(&name) else { return Ok(no_plugin(&name)) };
     let placement = &plugin.schema().placement;
     let protocols = json!({
         "type": "set", "required": true, "default": placement.protocols,
@@ -64,6 +62,20 @@ pub(super) async fn plugin(
     let config = fields(plugin.schema());
     all.push(json!({ "config": { "type": "record", "required": true, "fields": config } }));
     Ok(reply::ok(&json!({ "fields": all, "entity_checks": [] })))
+}
+
+/// The table of a plugin's `config` alone: Kong's older path, which its clients still ask (compat M1).
+pub(super) async fn plugin_config(
+    State(control): State<Arc<Control>>,
+    Path(name): Path<String>,
+) -> Result<Response, Failure> {
+    let plugins = control.gateway().plugins();
+    let Some(plugin) = plugins.get(&name) else { return Ok(no_plugin(&name)) };
+    Ok(reply::ok(&json!({ "fields": fields(plugin.schema()) })))
+}
+
+fn no_plugin(name: &str) -> Response {
+    reply::message(StatusCode::NOT_FOUND, &format!("No plugin named '{name}'"))
 }
 
 /// Whether an entity, by itself, could stand in a configuration.

@@ -42,7 +42,10 @@ impl Control {
                 Refusal::Problems(problems) => Refusal::Problems(problems.located(&Places::of(text))),
                 other => other,
             };
-            self.loads.fail(refusal.to_string());
+            // What is only tried did not fail.
+            if mode == Mode::Make {
+                self.loads.fail(refusal.to_string());
+            }
             E::from(refusal)
         };
         let next = Checked::parse(text, keeping(&self.gateway.plugins()))

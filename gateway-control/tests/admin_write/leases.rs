@@ -44,6 +44,32 @@ fn is_there(node: &Node, target: &str) -> bool {
 const PATIENCE: Duration = Duration::from_secs(30);
 
 #[test]
+fn what_is_only_tried_or_refused_is_no_sign_of_life() {
+    let node = with_pool(Node::stored());
+    let body = json!({ "target": "127.0.0.1", "ttl": 1 });
+    node.made(201, "POST", TARGETS, &body);
+    let (_expire, told) = expire(&node);
+    let try_it = || {
+        let tried = node.made(200, "POST", &format!("{TARGETS}?dry_run=1"), &body);
+        assert_eq!(tried["lint"], json!([]), "there is a store");
+        let call = json!({ "method": "POST", "path": TARGETS, "body": body });
+        let wrong = json!({ "method": "POST", "path": "/services", "body": {} });
+        node.made(200, "POST", "/batch?dry_run=1", &json!({ "operations": [call] }));
+        node.made(400, "POST", "/batch", &json!({ "operations": [call, wrong] }));
+    };
+    let begun = Instant::now();
+    let taken = loop {
+        assert!(begun.elapsed() < PATIENCE, "it is kept alive");
+        try_it();
+        if let Ok(taken) = told.recv_timeout(Duration::from_millis(100)) {
+            break taken;
+        }
+    };
+    assert!(matches!(taken, Ok(1)), "{taken:?}");
+    assert!(!is_there(&node, "127.0.0.1:8000"));
+}
+
+#[test]
 fn the_same_call_again_is_a_sign_of_life_and_nothing_else() {
     let node = with_pool(Node::stored());
     let body = json!({ "target": "127.0.0.1", "ttl": 30, "weight": 10 });

@@ -52,11 +52,13 @@ pub enum Code {
     RegexClassDiffers,
     /// A plugin that sends elsewhere what it sends to the route's own service.
     SendsToItself,
+    /// Targets with a `ttl`, which count over a store alone.
+    TtlNeedsStore,
 }
 
 impl Code {
     /// Every code.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::UnreachableRoute,
         Self::UnreachablePath,
         Self::AmbiguousRoutes,
@@ -73,6 +75,7 @@ impl Code {
         Self::OpenEndedRegex,
         Self::RegexClassDiffers,
         Self::SendsToItself,
+        Self::TtlNeedsStore,
     ];
 
     const fn row(self) -> (&'static str, &'static str, Severity) {
@@ -94,6 +97,7 @@ impl Code {
             Self::OpenEndedRegex => ("L014", "open-ended-regex", Note),
             Self::RegexClassDiffers => ("L015", "regex-class-differs", Note),
             Self::SendsToItself => ("L016", "sends-to-itself", Warning),
+            Self::TtlNeedsStore => ("L017", "ttl-needs-store", Note),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Upstreams.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::{Code, Finding, Findings, Party};
 use crate::{
@@ -38,6 +38,23 @@ pub(super) fn lint(config: &Config, findings: &mut Findings) {
         says_nothing(target.tags.as_deref(), &tags::OF_TARGETS, of_target, findings);
     }
     subsets(config, findings);
+    ttl(config, findings);
+}
+
+/// Who serves a file alone hears no signs of life, and takes nothing out.
+fn ttl(config: &Config, findings: &mut Findings) {
+    let leased: BTreeSet<_> = config
+        .targets
+        .values()
+        .filter(|target| target.ttl.is_some())
+        .map(|target| target.upstream.id)
+        .collect();
+    for upstream in leased.iter().filter_map(|id| config.upstreams.get(id)) {
+        let entity = Party::new("upstreams", Label::new(upstream.id, Some(&upstream.name)));
+        let message = "targets with a `ttl` stay for ever where this file is served without a store; over a store they go once they are silent for that long";
+        let help = "nothing, if the file is for a store; remove `ttl` otherwise";
+        findings.push(Finding::new(Code::TtlNeedsStore, entity, message, help).at("targets"));
+    }
 }
 
 /// Services that want a subset which is not there.

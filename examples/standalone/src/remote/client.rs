@@ -1,6 +1,6 @@
 //! A client of the Admin API: one request at a time, one connection each.
 
-use std::{convert::Infallible, io, net::SocketAddr, time::Duration};
+use std::{convert::Infallible, error::Error, io, net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, StatusCode, header};
@@ -76,7 +76,10 @@ impl Client {
 
     /// What is there; another status than 200 is a failure.
     pub(super) fn json(&self, path: &str) -> Result<Value, Failure> {
-        self.get(path)?.ok().map(|answer| answer.json)
+        match self.get(path)?.ok()?.json {
+            Value::Null => Err(self.stranger("its answer is no JSON")),
+            json => Ok(json),
+        }
     }
 
     /// Sends `body`; `sent` hears how many bytes of it have gone.
@@ -105,9 +108,10 @@ impl Client {
         let exchange = async {
             let (mut sender, connection) = self.connect().await?;
             tokio::spawn(connection);
-            let response = sender.send_request(request).await?;
+            let broken = |error: hyper::Error| self.stranger(&causes(&error));
+            let response = sender.send_request(request).await.map_err(broken)?;
             let status = response.status();
-            let text = response.into_body().collect().await?.to_bytes();
+            let text = response.into_body().collect().await.map_err(broken)?.to_bytes();
             Ok(Answer { status, json: serde_json::from_slice(&text).unwrap_or_default() })
         };
         let late = |_| Failure::new(format!("{} does not answer", self.address));
@@ -118,7 +122,7 @@ impl Client {
     where
         B: hyper::body::Body + 'static,
         B::Data: Send,
-        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
         let nobody = |reason: String| {
             let address = self.address;
@@ -127,7 +131,11 @@ impl Client {
         };
         let stream = timeout(CONNECT, self.stream()).await;
         let stream = stream.map_err(|_| nobody("no answer".to_owned()))?;
-        let stream = stream.map_err(|error| nobody(error.to_string()))?;
+        let stream = stream.map_err(|error| match error.get_ref() {
+            // Somebody is there, and TLS does not come about.
+            Some(reason) if reason.is::<rustls::Error>() => self.stranger(&reason.to_string()),
+            _ => nobody(error.to_string()),
+        })?;
         Ok(http1::handshake(TokioIo::new(stream)).await?)
     }
 
@@ -137,6 +145,20 @@ impl Client {
             Some(Tls { connector, name }) => Ok(Box::new(connector.connect(name.clone(), stream).await?)),
             None => Ok(Box::new(stream)),
         }
+    }
+
+    /// Somebody answers there, but not as an Admin API that is spoken to like this.
+    fn stranger(&self, reason: &str) -> Failure {
+        let (address, hint) = (
+            self.address,
+            match self.tls {
+                Some(_) => {
+                    "--admin-ca, --admin-name, --admin-cert and --admin-key say how TLS is spoken to it"
+                }
+                None => "if it speaks TLS, say --admin-tls or --admin-ca",
+            },
+        );
+        Failure::new(format!("cannot talk to the Admin API at {address}: {reason}; {hint}"))
     }
 
     /// Whether somebody listens there.
@@ -155,10 +177,20 @@ impl Answer {
         let told = self.json.get("message").and_then(Value::as_str);
         let status = self.status;
         Err(Failure::new(match told {
+            Some(_) if status == StatusCode::UNAUTHORIZED => {
+                "the gateway asks for a token, and this is none of its own: --token or GATEWAY_ADMIN_TOKEN"
+                    .to_owned()
+            }
             Some(message) => format!("{message} ({status})"),
             None => format!("the gateway answered {status}"),
         }))
     }
+}
+
+/// An error with what it comes from.
+fn causes(error: &dyn Error) -> String {
+    let causes = std::iter::successors(Some(error), |&error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 type Piece = Result<Frame<Bytes>, Infallible>;

@@ -71,6 +71,7 @@ pub(super) fn paths() -> Map<String, Value> {
         ("/consumers/{owner}/consumer_groups/{key}", members(&[OWNER, KEY], false)),
         ("/schemas/{key}", get("The table of an entity.", &[KEY])),
         ("/schemas/plugins/{key}", get("The table of a plugin.", &[KEY])),
+        ("/plugins/schema/{key}", get("The table of a plugin's `config`.", &[KEY])),
         (
             "/upstreams/{key}/health",
             get("The health of its targets.", &[KEY, "size", "offset", "tags", "balancer_health"]),

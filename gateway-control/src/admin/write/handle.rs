@@ -25,6 +25,7 @@ use crate::{
     },
     control::{Draft, Mode, Written},
     store::Note,
+    store::Revision,
 };
 
 /// How long a write waits for those before it.
@@ -70,7 +71,12 @@ impl Asked {
 
     /// Refuses where what must be so for the whole is not.
     pub(in crate::admin) fn check(&self, draft: &Draft<'_>) -> Result<(), Failure> {
-        self.conditions.check(draft.revision(), || None)
+        self.check_at(draft.revision())
+    }
+
+    /// The same where this is the newest revision.
+    pub(in crate::admin) fn check_at(&self, newest: Revision) -> Result<(), Failure> {
+        self.conditions.check(newest, || None)
     }
 
     /// Makes a write that is about more than one entity.
@@ -140,7 +146,7 @@ pub(in crate::admin) fn tried(control: &Control, written: &Written<Answer>) -> R
             "status": written.outcome.status.as_u16(),
             "body": written.outcome.body,
             "differences": changed.differences(),
-            "lint": findings(control.gateway(), &old, &changed.config),
+            "lint": findings(control, &old, &changed.config),
         }),
     )
 }
