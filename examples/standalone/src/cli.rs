@@ -257,7 +257,7 @@ pub(crate) struct InspectArgs {
     #[arg(value_name = "FILE")]
     pub(crate) file: String,
 
-    /// The settings file, whose [plugins] say what is shown to registries
+    /// The settings file, whose `[plugins]` say what is shown to registries
     #[arg(long, value_name = "PATH", env = "GATEWAY_SETTINGS")]
     pub(crate) settings: Option<PathBuf>,
 
