@@ -225,7 +225,7 @@ impl Resolve for Flapping {
     fn resolve<'a>(&'a self, _: &'a str) -> Resolving<'a> {
         let number = self.asked.fetch_add(1, Relaxed);
         let knows = self.of > 1 && number.is_multiple_of(self.of);
-        let found = Resolution { ip: [127, 0, 0, 1].into(), port: None, weight: None };
+        let found = Resolution { ip: [127, 0, 0, 1].into(), port: None, weight: None, name: None };
         let ttl = Duration::from_millis(1);
         let answer =
             if knows { Ok(Resolved { addresses: vec![found], ttl }) } else { Err("no such name".into()) };

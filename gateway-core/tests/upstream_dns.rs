@@ -67,7 +67,7 @@ impl Resolve for Zone {
 }
 
 const fn at(last: u8) -> Resolution {
-    Resolution { ip: IpAddr::V4(Ipv4Addr::new(127, 0, 0, last)), port: None, weight: None }
+    Resolution { ip: IpAddr::V4(Ipv4Addr::new(127, 0, 0, last)), port: None, weight: None, name: None }
 }
 
 fn edge(config: Config, zone: &Zone) -> Edge {
@@ -167,6 +167,27 @@ async fn an_srv_record_brings_port_and_weight() {
         assert_eq!(edge.get("/").await.status, 200);
     }
     assert_eq!((heavy.seen().len(), light.seen().len()), (6, 2));
+}
+
+#[tokio::test]
+async fn the_name_of_an_srv_record_is_the_host_where_that_is_wanted() {
+    let upstream = at_port(1, 0).await;
+    let port = upstream.address.port();
+    let zone = Zone::default();
+    let leads = Resolution { port: Some(port), name: Some("one.example".into()), ..at(1) };
+    zone.set("srv.example", 60, &[leads]);
+    for (wanted, header, host) in [
+        (true, None, "one.example"),
+        (false, None, "srv.example"),
+        (true, Some("told.example"), "told.example"),
+    ] {
+        let mut group = UpstreamConfig::new("group");
+        (group.use_srv_name, group.host_header) = (wanted, header.map(str::to_owned));
+        let all = config(Service::new("tested", "group"));
+        let edge = edge(all.with(Target::new(&group, "srv.example:1")).with(group), &zone);
+        assert_eq!(edge.get("/").await.status, 200);
+        assert_eq!(upstream.seen().last().unwrap().header("host"), format!("{host}:{port}"));
+    }
 }
 
 fn group_of(name: &str, zone: &Zone) -> Arc<Upstream> {

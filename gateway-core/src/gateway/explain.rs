@@ -324,7 +324,7 @@ fn candidate(
     (eligible, why): (Option<bool>, &'static str),
 ) -> Candidate {
     let (address, weight) = found.unzip();
-    let hosts = backend.upstream.group().hosts(member, address.map_or(member.port, |address| address.port()));
+    let hosts = backend.upstream.hosts(member, address);
     Candidate {
         target: format!("{}:{}", member.bracketed(), member.port),
         address,

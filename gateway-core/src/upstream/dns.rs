@@ -5,7 +5,7 @@ use std::{
     future::Future,
     net::{IpAddr, SocketAddr},
     pin::Pin,
-    sync::OnceLock,
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
@@ -37,7 +37,7 @@ pub struct Resolved {
 }
 
 /// One address of a name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Resolution {
     /// The address.
     pub ip: IpAddr,
@@ -45,6 +45,15 @@ pub struct Resolution {
     pub port: Option<u16>,
     /// The weight, where an SRV record names it; its 0 counts as 1 (compat A 2.2).
     pub weight: Option<u16>,
+    /// The name that an SRV record leads to: what the address is called where an upstream has `use_srv_name`.
+    pub name: Option<Arc<str>>,
+}
+
+impl Resolution {
+    /// Where it leads: to `port` where no SRV record says another one.
+    pub(crate) fn address(&self, port: u16) -> SocketAddr {
+        SocketAddr::new(self.ip, self.port.unwrap_or(port))
+    }
 }
 
 /// Name servers and the hosts file, through hickory: SRV records before A before AAAA, as Kong orders them.
@@ -115,12 +124,14 @@ impl Dns {
     async fn service(&self, srv: &SRV) -> Result<Vec<Resolution>, NetError> {
         let ips = self.resolver()?.lookup_ip(srv.target.clone()).await?;
         let (port, weight) = (Some(srv.port), Some(srv.weight.max(1)));
-        Ok(ips.iter().map(|ip| Resolution { ip, port, weight }).collect())
+        let target = srv.target.to_utf8();
+        let name: Option<Arc<str>> = Some(target.trim_end_matches('.').into());
+        Ok(ips.iter().map(|ip| Resolution { ip, port, weight, name: name.clone() }).collect())
     }
 
     async fn addresses(&self, name: &str) -> Result<Resolved, BoxError> {
         let found = self.resolver()?.lookup_ip(name).await?;
-        let plain = |ip| Resolution { ip, port: None, weight: None };
+        let plain = |ip| Resolution { ip, port: None, weight: None, name: None };
         let mut addresses: Vec<_> = found.iter().map(plain).collect();
         if addresses.iter().any(|address| address.ip.is_ipv4()) {
             addresses.retain(|address| address.ip.is_ipv4());

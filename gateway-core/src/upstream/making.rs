@@ -12,7 +12,7 @@ use super::{
     dns::{Resolution, Resolved},
     set::Set,
     sticky::Sessions,
-    target::{Group, Member},
+    target::{Group, Hosts, Member},
     vital::Vital,
 };
 use crate::{balance::Load, clock, config::Algorithm, error::Reason};
@@ -36,7 +36,7 @@ impl Upstream {
         let begun = if known.is_empty() { 0 } else { clock::now() };
         let newcomer = || Arc::new(Vital::since(begun));
         let endpoint = |member: &Member, address: SocketAddr| {
-            let hosts = self.group.hosts(member, address.port());
+            let hosts = self.group.hosts(member, address.port(), srv_name(member, address, &names));
             let kept = known.get(&(Arc::clone(&member.host), address));
             match kept {
                 Some(kept) if *kept.hosts() == hosts && self.counts(kept) => Arc::clone(kept),
@@ -121,6 +121,14 @@ impl Upstream {
         self.group.targets.iter().filter(|member| member.is_in(subset)).map(of).collect()
     }
 
+    /// What a target is called in `Host` at one of its addresses, as its name resolves now.
+    pub(crate) fn hosts(&self, member: &Member, address: Option<SocketAddr>) -> Hosts {
+        let set = self.set.load();
+        let port = address.map_or(member.port, |address| address.port());
+        let srv = address.and_then(|address| srv_name(member, address, &set.names));
+        self.group.hosts(member, port, srv)
+    }
+
     /// Every address of every target with its weight. Those of weight 0 drain: they are there, and not picked.
     fn addresses<'a>(
         &'a self,
@@ -180,11 +188,23 @@ fn addresses_of<'a>(
     member: &'a Member,
     names: &'a HashMap<Arc<str>, Resolved>,
 ) -> impl Iterator<Item = (&'a Member, SocketAddr, u16)> {
-    let fixed = member.ip().map(|ip| Resolution { ip, port: None, weight: None });
-    let looked_up = names.get(&member.host).map(|found| found.addresses.as_slice()).unwrap_or_default();
-    fixed.into_iter().chain(looked_up.iter().copied()).map(move |found| {
-        let address = SocketAddr::new(found.ip, found.port.unwrap_or(member.port));
-        let weight = if member.weight == 0 { 0 } else { found.weight.unwrap_or(member.weight) };
+    let fixed = member.ip().map(|ip| (SocketAddr::new(ip, member.port), None));
+    let looked_up = looked_up(member, names).iter().map(|found| (found.address(member.port), found.weight));
+    fixed.into_iter().chain(looked_up).map(move |(address, weight)| {
+        let weight = if member.weight == 0 { 0 } else { weight.unwrap_or(member.weight) };
         (member, address, weight)
     })
+}
+
+fn looked_up<'a>(member: &Member, names: &'a HashMap<Arc<str>, Resolved>) -> &'a [Resolution] {
+    names.get(&member.host).map(|found| found.addresses.as_slice()).unwrap_or_default()
+}
+
+/// The name by which an SRV record leads to an address of `member`.
+fn srv_name<'a>(
+    member: &Member,
+    address: SocketAddr,
+    names: &'a HashMap<Arc<str>, Resolved>,
+) -> Option<&'a str> {
+    looked_up(member, names).iter().find(|found| found.address(member.port) == address)?.name.as_deref()
 }

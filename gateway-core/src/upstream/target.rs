@@ -34,6 +34,9 @@ pub struct Group {
     pub targets: Vec<Member>,
     /// `Host` in place of the members' own.
     pub host_header: Option<String>,
+    /// Whether addresses are called by the names that SRV records lead to, where there is no `host_header`. Default: by the
+    /// members' own.
+    pub use_srv_name: bool,
     /// How a member is picked. Default: in turn.
     pub algorithm: Algorithm,
     /// What requests are told apart by, for consistent hashing.
@@ -147,6 +150,7 @@ impl Group {
             name: name.into(),
             targets: targets.into_iter().collect(),
             host_header: None,
+            use_srv_name: false,
             algorithm: Algorithm::RoundRobin,
             hashing: None,
             sticky: None,
@@ -190,6 +194,7 @@ impl Group {
             outliers: outliers(upstream),
             sticky: upstream.sticky().map(|name| Sticky::new(name, &upstream.hash_on_cookie_path)),
             host_header: upstream.host_header.clone(),
+            use_srv_name: upstream.use_srv_name,
             algorithm: upstream.algorithm,
             hashing: Hashing::of_upstream(upstream),
             slots: upstream.slots,
@@ -251,9 +256,10 @@ impl Group {
     }
 
     /// `Host` for a member, in clear and over TLS: the port is left out where it is the scheme's own
-    /// (compat P36).
-    pub(crate) fn hosts(&self, member: &Member, port: u16) -> Hosts {
-        let name = self.host_header.as_deref().map_or_else(|| member.bracketed(), Cow::Borrowed);
+    /// (compat P36). `srv` is the name that an SRV record leads to.
+    pub(crate) fn hosts(&self, member: &Member, port: u16, srv: Option<&str>) -> Hosts {
+        let told = self.host_header.as_deref().or(srv.filter(|_| self.use_srv_name));
+        let name = told.map_or_else(|| member.bracketed(), Cow::Borrowed);
         let name = name.as_ref();
         let with_port = || value(&format!("{name}:{port}"));
         match port {
@@ -331,11 +337,11 @@ mod tests {
     fn host_shows_the_port_unless_it_is_the_schemes_own() {
         let group = Group { host_header: Some("hh.example".into()), ..Group::new("u", []) };
         let member = Member::new("127.0.0.1", 9101);
-        assert_eq!(group.hosts(&member, 9101).clear, "hh.example:9101");
+        assert_eq!(group.hosts(&member, 9101, None).clear, "hh.example:9101");
         let group = Group { host_header: None, ..group };
-        assert_eq!(group.hosts(&member, 80).clear, "127.0.0.1");
-        assert_eq!(group.hosts(&member, 80).tls, "127.0.0.1:80");
-        assert_eq!(group.hosts(&Member::new("::1", 81), 81).clear, "[::1]:81");
-        assert_eq!(group.hosts(&Member::new("[::1]", 443), 443).tls, "[::1]");
+        assert_eq!(group.hosts(&member, 80, None).clear, "127.0.0.1");
+        assert_eq!(group.hosts(&member, 80, None).tls, "127.0.0.1:80");
+        assert_eq!(group.hosts(&Member::new("::1", 81), 81, None).clear, "[::1]:81");
+        assert_eq!(group.hosts(&Member::new("[::1]", 443), 443, None).tls, "[::1]");
     }
 }
