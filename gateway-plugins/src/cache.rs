@@ -76,6 +76,7 @@ mod tests {
         Module::new(&Engine::cached(&folder).unwrap(), module, &Limits::default()).unwrap();
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).unwrap();
         assert!(matches!(Engine::cached(&folder), Err(LoadError::Cache { .. })));
-        fs::remove_dir_all(folder).unwrap();
+        // The engine's own thread may still write statistics there.
+        let _ = fs::remove_dir_all(folder);
     }
 }
