@@ -177,10 +177,9 @@ impl Answer {
         let told = self.json.get("message").and_then(Value::as_str);
         let status = self.status;
         Err(Failure::new(match told {
-            Some(_) if status == StatusCode::UNAUTHORIZED => {
-                "the gateway asks for a token, and this is none of its own: --token or GATEWAY_ADMIN_TOKEN"
-                    .to_owned()
-            }
+            Some(_) if status == StatusCode::UNAUTHORIZED => format!(
+                "the gateway asks for a token, and this is none of its own: --token or GATEWAY_ADMIN_TOKEN ({status})"
+            ),
             Some(message) => format!("{message} ({status})"),
             None => format!("the gateway answered {status}"),
         }))
