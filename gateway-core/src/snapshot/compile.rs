@@ -38,7 +38,7 @@ pub(crate) fn compile(
     let mut maker = Maker::new(&checked, previous, environment);
     let mut backends = maker.backends(&services);
     let mut problems = Vec::new();
-    let families = previous.families.change(change, checked.config(), previous, plugins, &mut problems);
+    let families = previous.families.change(change, &checked, previous, plugins, &mut problems);
     let routes = touched::routes(change, &services, &backends, &checked, previous);
     let mut entries = Entries {
         checked: &checked,

@@ -8,9 +8,9 @@ use std::{
 use imbl::OrdMap;
 use uuid::Uuid;
 
-use super::Snapshot;
+use super::{Snapshot, touched::regrouped};
 use crate::{
-    config::{Change, Config, ConsumerGroup, Entities, Plugin, Problem, Protocol, Route},
+    config::{Change, Checked, ConsumerGroup, Entities, Plugin, Problem, Protocol, Route},
     plugin::{
         ByConsumer, Configured, Destination, Handler, Link, Policy, Registry, Scope, Scoped, by_consumer,
     },
@@ -65,7 +65,7 @@ impl Families {
     pub(super) fn change(
         &self,
         change: &Change,
-        config: &Config,
+        checked: &Checked,
         previous: &Snapshot,
         plugins: &Registry,
         problems: &mut Vec<Problem>,
@@ -86,16 +86,12 @@ impl Families {
             }
         }
         // Who is in a group counts where the group is named.
-        let regrouped = |plugin: &&Arc<Plugin>| {
-            plugin.consumer_group.is_some_and(|it| change.consumer_groups.contains_key(&it.id))
-        };
-        let named = config.plugins.values().filter(|_| !change.consumer_groups.is_empty()).filter(regrouped);
-        for plugin in named {
+        for plugin in regrouped(change, checked) {
             edits.entry((&plugin.name, Place::of(plugin))).or_default();
         }
         let mut families = self.clone();
         for ((name, place), edit) in edits {
-            families.edit((name, place), edit, &config.consumer_groups, plugins);
+            families.edit((name, place), edit, &checked.config().consumer_groups, plugins);
         }
         families
     }

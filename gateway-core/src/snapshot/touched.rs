@@ -1,6 +1,6 @@
 //! What a change reaches: the services whose backends it may change, and the routes that lead there.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use uuid::Uuid;
 
@@ -43,20 +43,23 @@ pub(super) fn routes(
     let mut touched: BTreeSet<Uuid> = change.routes.keys().copied().collect();
     let differs = |id: &&Uuid| {
         let (before, after) = (previous.backends.get(**id), backends.get(**id));
-        change.services.contains_key(*id)
-            || before.map(std::sync::Arc::as_ptr) != after.map(std::sync::Arc::as_ptr)
+        change.services.contains_key(*id) || before.map(Arc::as_ptr) != after.map(Arc::as_ptr)
     };
     for service in services.iter().filter(differs) {
         touched.extend(checked.routes_of(*service).chain(previous.detours.routes_of(*service)));
     }
     let before = change.plugins.keys().filter_map(|id| previous.config().plugins.get(id));
-    let users = change.consumer_groups.keys().flat_map(|id| checked.users_of("consumer_groups", *id));
-    let named =
-        users.filter_map(|(by, id)| if by == "plugins" { checked.config().plugins.get(&id) } else { None });
-    for plugin in before.chain(change.plugins.values().flatten()).chain(named) {
+    for plugin in before.chain(change.plugins.values().flatten()).chain(regrouped(change, checked)) {
         reach(plugin, checked, &mut touched);
     }
     touched
+}
+
+/// The plugins that are for groups whose members may differ.
+pub(super) fn regrouped<'c>(change: &Change, checked: &'c Checked) -> impl Iterator<Item = &'c Arc<Plugin>> {
+    let users = change.consumer_groups.keys().flat_map(|id| checked.users_of("consumer_groups", *id));
+    let plugins = users.filter(|(by, _)| *by == "plugins");
+    plugins.filter_map(|(_, id)| checked.config().plugins.get(&id))
 }
 
 /// Adds the routes that a plugin applies on, for some consumer at least.
