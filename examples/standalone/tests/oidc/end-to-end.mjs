@@ -20,6 +20,7 @@ async function journey(provider, name, newBrowser, log) {
   assert.ok(page.url().startsWith(provider.issuer), page.url());
   await provider.logIn(page);
   await page.waitForURL(asked);
+  const loggedIn = Date.now();
   const first = await seen(page);
   assert.equal(first.headers['x-user'], 'alice');
   assert.equal(first.headers.cookie, undefined, 'the session is not for the upstream');
@@ -42,7 +43,7 @@ async function journey(provider, name, newBrowser, log) {
   assert.equal(fetched, 200);
 
   // The access token is over: several requests at a time make one new one.
-  await new Promise((go) => setTimeout(go, provider.over));
+  await new Promise((go) => setTimeout(go, loggedIn + provider.over - Date.now()));
   const issued = await provider.tokens();
   const cookie = (await context.cookies(home)).map(({ name, value }) => `${name}=${value}`).join('; ');
   const all = await Promise.all([...Array(200).keys()].map((at) => fetch(`${home}/many/${at}`, { headers: { cookie } })));
