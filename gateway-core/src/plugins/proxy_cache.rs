@@ -1,8 +1,10 @@
 //! Answers kept for the next client, as Kong's plugin `proxy-cache` keeps them (compat A10, P29).
 
+mod config;
 mod directives;
 mod fill;
 mod freshness;
+mod keeper;
 mod key;
 mod media;
 mod policy;
@@ -11,30 +13,27 @@ mod store;
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError, Weak},
-    time::{Duration, Instant, SystemTime},
+    time::Instant,
 };
 
-use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode,
+    HeaderName, HeaderValue, Method, Request, Response, StatusCode,
     header::{AGE, CONTENT_LENGTH},
 };
 use http_body::Body as _;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use config::{Config, Shown, schema};
 use directives::Directives;
-use fill::Fill;
-use freshness::{Freshness, Verdict};
+use freshness::Verdict;
+use keeper::{Keeper, Wanted};
 use key::{Key, Varying};
-use media::MediaType;
-use policy::{Policy, has_already, stored_headers, vary};
-use store::{Answer, Arriving, Store};
+use policy::has_already;
+use store::{Answer, Store};
 
 use crate::{
     Body,
-    body::Passing,
-    config::schema::{Field, Record},
+    config::schema::Record,
     plugin::{Configured, Exchange, Flow, Handler, Plugin, Source},
 };
 
@@ -88,136 +87,6 @@ impl Default for ProxyCache {
     }
 }
 
-fn schema() -> Record {
-    let method = Field::one_of("", &["HEAD", "GET", "POST", "PATCH", "PUT"]);
-    let shown = |name| Field::boolean(name).default(true);
-    let memory = Record::new(vec![
-        Field::string("dictionary_name")
-            .required()
-            .default("kong_db_cache")
-            .doc("name of the store: one name, one store"),
-    ]);
-    let headers = Record::new(vec![
-        shown("age").doc("whether a stored answer tells its age"),
-        shown("X-Cache-Status").doc("whether answers tell what the cache did"),
-        shown("X-Cache-Key").doc("whether answers tell their key"),
-    ]);
-    Record::new(vec![
-        Field::array("response_code", Field::integer("").between(100, 900))
-            .required()
-            .shortest(1)
-            .default(json!([200, 301, 404]))
-            .doc("statuses that are stored"),
-        Field::array("request_method", method)
-            .required()
-            .default(json!(["GET", "HEAD"]))
-            .doc("methods that are answered from the cache"),
-        Field::strings("content_type")
-            .required()
-            .default(json!(["text/plain", "application/json"]))
-            .doc("media types that are stored, with their parameters; `*/*` stands for any"),
-        Field::integer("cache_ttl")
-            .default(300)
-            .greater_than(0)
-            .doc("seconds for which an answer is used, unless `cache_control` is on"),
-        Field::one_of("strategy", &["memory"]).required().doc("where answers are stored"),
-        Field::boolean("cache_control")
-            .required()
-            .default(false)
-            .doc("whether Cache-Control counts, as RFC 9111 says"),
-        Field::boolean("ignore_uri_case")
-            .default(false)
-            .doc("whether paths that differ in case alone are one"),
-        Field::integer("storage_ttl").doc(
-            "seconds for which an answer is stored; 0: while there is room; unset: as long as it is used",
-        ),
-        Field::record("memory", memory).required().doc("the store"),
-        Field::strings("vary_query_params").doc("arguments of the query that tell answers apart; unset: all"),
-        Field::strings("vary_headers")
-            .doc("request fields that tell answers apart, besides those that an answer names in Vary"),
-        Field::record("response_headers", headers).required().doc("what answers tell of the cache"),
-    ])
-}
-
-#[derive(Deserialize)]
-struct Config {
-    response_code: Option<Vec<u16>>,
-    request_method: Option<Vec<String>>,
-    content_type: Option<Vec<String>>,
-    cache_ttl: Option<u64>,
-    #[serde(default)]
-    cache_control: bool,
-    ignore_uri_case: Option<bool>,
-    storage_ttl: Option<i64>,
-    memory: Option<Memory>,
-    vary_query_params: Option<Vec<String>>,
-    vary_headers: Option<Vec<String>>,
-    response_headers: Option<Shown>,
-}
-
-#[derive(Deserialize)]
-struct Memory {
-    dictionary_name: Option<String>,
-}
-
-#[derive(Clone, Copy, Default, Deserialize)]
-#[serde(default)]
-struct Shown {
-    age: Option<bool>,
-    #[serde(rename = "X-Cache-Status")]
-    status: Option<bool>,
-    #[serde(rename = "X-Cache-Key")]
-    key: Option<bool>,
-}
-
-impl Config {
-    fn policy(&self) -> Result<Policy, String> {
-        let methods = self.request_method.as_ref().map_or_else(
-            || Ok([Method::GET, Method::HEAD].into()),
-            |names| names.iter().map(|name| name.parse()).collect::<Result<_, _>>(),
-        );
-        let statuses =
-            self.response_code.as_deref().unwrap_or(&[200, 301, 404]).iter().map(|code| status(*code));
-        let types: Vec<_> = match &self.content_type {
-            Some(types) => types.iter().map(|text| MediaType::new(text)).collect(),
-            None => ["text/plain", "application/json"].map(MediaType::new).into(),
-        };
-        let storage_ttl = self.storage_ttl.map(u64::try_from).transpose();
-        Ok(Policy {
-            methods: methods.map_err(|error| format!("request_method: {error}"))?,
-            statuses: statuses.collect::<Result<_, _>>()?,
-            content_types: types.into(),
-            cache_control: self.cache_control,
-            cache_ttl: self.cache_ttl.unwrap_or(300),
-            storage_ttl: storage_ttl
-                .map_err(|_| "storage_ttl: must not be negative")?
-                .map(Duration::from_secs),
-        })
-    }
-
-    fn varying(&self) -> Result<Varying, String> {
-        let names = self.vary_headers.iter().flatten();
-        let name = |name: &String| {
-            HeaderName::try_from(name.as_str())
-                .map_err(|_| format!("vary_headers: {name}: not the name of a header field"))
-        };
-        Ok(Varying {
-            // An empty list is none, as in Kong.
-            arguments: self.vary_query_params.clone().filter(|names| !names.is_empty()).map(Into::into),
-            headers: names.map(name).collect::<Result<_, _>>()?,
-            ignore_case: self.ignore_uri_case.unwrap_or(false),
-        })
-    }
-}
-
-/// A status that can be stored: not a part of an answer, nor one that has no meaning without its request.
-fn status(code: u16) -> Result<StatusCode, String> {
-    match code {
-        206 | 304 | ..200 => Err(format!("response_code: {code}: answers with this status are never stored")),
-        _ => StatusCode::from_u16(code).map_err(|_| format!("response_code: {code}: not a status")),
-    }
-}
-
 impl Plugin for ProxyCache {
     fn name(&self) -> &'static str {
         "proxy-cache"
@@ -234,9 +103,7 @@ impl Plugin for ProxyCache {
     fn configure(&self, config: &Value) -> Result<Configured, String> {
         let config: Config = super::decode(config)?;
         let (policy, varying) = (config.policy()?, config.varying()?);
-        let name = config.memory.and_then(|memory| memory.dictionary_name);
-        let store = self.dictionary(name.as_deref().unwrap_or("kong_db_cache"))?;
-        let shown = config.response_headers.unwrap_or_default();
+        let (store, shown) = (self.dictionary(config.dictionary())?, config.shown());
         let cache = Arc::new(Keeper { policy, store });
         Ok(Configured::handler(ProxyCacheHandler { cache, varying, shown }))
     }
@@ -390,59 +257,6 @@ fn not_cached() -> Response<Body> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::GATEWAY_TIMEOUT;
     response
-}
-
-/// A request whose answer may be stored.
-struct Wanted {
-    key: Key,
-    method: Method,
-    headers: HeaderMap,
-}
-
-/// What decides which answers are stored, and where they are.
-struct Keeper {
-    policy: Policy,
-    store: Arc<Store>,
-}
-
-impl Keeper {
-    /// How long an answer may be used and what it depends on, if it is stored.
-    fn admit(&self, response: &Response<Body>) -> Option<(Freshness, Vec<HeaderName>)> {
-        let freshness = self.policy.admits(response.status(), response.headers(), SystemTime::now())?;
-        let fits = response.body().size_hint().lower() <= self.store.largest() as u64;
-        Some((freshness, vary(response.headers())?)).filter(|_| fits)
-    }
-
-    /// The same answer, stored once its last byte has passed.
-    fn keep(
-        self: &Arc<Self>,
-        wanted: &Arc<Wanted>,
-        freshness: Freshness,
-        vary: Vec<HeaderName>,
-        response: Response<Body>,
-    ) -> Response<Body> {
-        let (parts, body) = response.into_parts();
-        let stored = Instant::now();
-        let answer = Answer {
-            status: parts.status,
-            headers: stored_headers(&wanted.method, &parts.headers),
-            body: Bytes::new(),
-            stored,
-            freshness,
-            gone: self.policy.gone(&freshness, stored),
-        };
-        let (keeper, wanted) = (Arc::clone(self), Arc::clone(wanted));
-        let store = move |bytes: Bytes| {
-            keeper.store.put(wanted.key, vary, &wanted.headers, Answer { body: bytes, ..answer });
-        };
-        let body = if body.is_end_stream() {
-            store(Bytes::new());
-            body
-        } else {
-            Body::new(Passing::new(body, Fill::new(Arriving::new(Arc::clone(&self.store)), store)))
-        };
-        Response::from_parts(parts, body)
-    }
 }
 
 #[cfg(test)]
