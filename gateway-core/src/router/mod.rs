@@ -28,7 +28,7 @@
 //! | `flavor` | the ways to rank routes |
 //! | `flavors` | each of them: a route becomes ranked rules |
 //! | `expression` | the flavour `expressions`: Kong's language, parsed and compiled to a rule |
-//! | `rank` | the order of any rules |
+//! | `rank` | the order of any rules, that of each flavour in a file of its own |
 //! | `host`, `path`, `pattern`, `template`, `predicate`, `query` | what one rule asks for, and how it is written in a route |
 //! | `rule` | these together |
 //! | `rule_error` | what cannot be read of a route |

@@ -1,13 +1,21 @@
 //! The order of any rules.
 
-use std::{borrow::Cow, fmt};
+mod comparison;
+mod compatible;
+mod gateway_api;
+mod path_kind;
+mod term;
+mod traditional;
 
-use serde::Serialize;
+pub use comparison::Comparison;
+pub(super) use compatible::Priority;
+pub(super) use gateway_api::{GatewayApiRank, HostRank};
+pub(super) use path_kind::PathKind;
+pub(super) use traditional::TraditionalRank;
+
 use uuid::Uuid;
 
-use super::{
-    flavors::gateway_api::GatewayApiRank, flavors::priority::Priority, flavors::traditional::TraditionalRank,
-};
+use term::Term;
 
 /// A rule's rank: the greater one takes the request. All rules of a router are ranked by the same flavour, but for
 /// those that it puts above all others: they stand further down here.
@@ -22,9 +30,6 @@ pub(super) enum Rank {
     /// By the priority of an expression, which stands above all routes by fields; then the larger id (compat D22).
     Expression { priority: u64, id: Uuid },
 }
-
-/// One thing that ranks are compared by: its name, and what this rank has.
-pub(super) type Term = (&'static str, String);
 
 impl Rank {
     /// The first comparison in which two ranks differ: its name, what this one has and what the other has; nothing
@@ -54,23 +59,12 @@ impl Rank {
     }
 }
 
-/// The first comparison in which one route lost to another, [`Display`](fmt::Display)ed as a sentence:
-/// `shorter prefix: 1 against 6`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
-pub struct Comparison {
-    /// What was compared: a word for tools.
-    pub by: &'static str,
-    /// How it came out.
-    pub says: Cow<'static, str>,
-}
-
 impl Rank {
     /// The first comparison that puts this one below `winner`.
     pub(super) fn lost(&self, winner: &Self) -> Comparison {
         match self.deciding(winner) {
             None | Some((Comparison::ID, ..)) => self.tie(),
-            Some((by, own, other)) => Comparison { by, says: sentence(by, &own, &other).into() },
+            Some((by, own, other)) => Comparison::between(by, &own, &other),
         }
     }
 
@@ -97,44 +91,4 @@ impl Rank {
             _ => false,
         }
     }
-}
-
-impl Comparison {
-    /// The word of a comparison that only the ids decide.
-    const ID: &str = "id";
-
-    #[cfg(test)]
-    pub(super) fn is_tie(&self) -> bool {
-        self.by == Self::ID
-    }
-}
-
-impl fmt::Display for Comparison {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.says)
-    }
-}
-
-/// What puts a rank with `own` below one with `other`.
-fn sentence(by: &str, own: &str, other: &str) -> String {
-    let what = match by {
-        "four fields or more" => return "four fields or more come first".to_owned(),
-        "plain hosts only" => {
-            return "hosts without a wildcard come before all other hosts and none".to_owned();
-        }
-        "wildcard host with a port" => return "a wildcard host with a port comes first".to_owned(),
-        "regex" => return "a regular expression comes before a prefix and no path".to_owned(),
-        "expression" => return "a route with an expression comes first".to_owned(),
-        "method" => return "a route with methods comes before one without".to_owned(),
-        "fields" => "fewer fields set",
-        "headers" => "fewer headers",
-        "queries" => "fewer parameters of the query",
-        "regex_priority" => "lower regex_priority",
-        "length" => "shorter prefix",
-        "priority" => "lower priority",
-        "created_at" => "the older wins",
-        "name" => "the first name in the alphabet wins",
-        other => other,
-    };
-    format!("{what}: {own} against {other}")
 }

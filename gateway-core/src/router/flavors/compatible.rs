@@ -3,9 +3,14 @@
 use uuid::Uuid;
 
 use super::{
-    super::{Dialect, predicate::HeaderValues, rank::Rank, rule::Rule, rule_error::RuleError},
+    super::{
+        Dialect,
+        predicate::HeaderValues,
+        rank::{PathKind, Priority, Rank},
+        rule::Rule,
+        rule_error::RuleError,
+    },
     fields::{Fields, Reading},
-    priority::{PathKind, Priority},
 };
 use crate::config::Route;
 

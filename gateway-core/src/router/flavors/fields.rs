@@ -6,12 +6,11 @@ use super::{
         budget::Budget,
         host::Host,
         predicate::{HeaderValues, Predicates},
-        rank::Rank,
+        rank::{PathKind, Rank},
         rule::{Paths, Rule},
         rule_error::{RuleError, read},
     },
     paths::{Path, group},
-    priority::PathKind,
 };
 use crate::config::{Protocol, Route};
 

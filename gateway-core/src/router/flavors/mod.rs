@@ -3,8 +3,7 @@
 //! | file | what it holds |
 //! | --- | --- |
 //! | `compile` | the compiler of each flavour |
-//! | `compatible`, `priority` | `traditional_compatible`, and the order of its rules |
-//! | `traditional`, `gateway_api` | the flavours of these names, each with its order |
+//! | `compatible`, `traditional`, `gateway_api` | the flavours of these names |
 //! | `fields`, `paths` | what they read in the same way |
 
 pub(super) mod compatible;
@@ -12,5 +11,4 @@ pub(super) mod compile;
 pub(super) mod fields;
 pub(super) mod gateway_api;
 pub(super) mod paths;
-pub(super) mod priority;
 pub(super) mod traditional;

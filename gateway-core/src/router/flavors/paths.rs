@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{
-    super::{Dialect, budget::Compiled, path::Prefix, pattern::Pattern, rule::Paths, template::Template},
-    priority::PathKind,
+use super::super::{
+    Dialect, budget::Compiled, path::Prefix, pattern::Pattern, rank::PathKind, rule::Paths,
+    template::Template,
 };
 
 /// One path of a route.

@@ -12,8 +12,11 @@ use foldhash::fast::RandomState;
 
 use super::{
     super::{
-        Comparison, Dialect, Flavor, flavors::compile::compiler, flavors::traditional::TraditionalRank,
-        ledger::Ledger, rank::Rank, rule::Rule,
+        Comparison, Dialect, Flavor,
+        flavors::compile::compiler,
+        ledger::Ledger,
+        rank::{Rank, TraditionalRank},
+        rule::Rule,
     },
     shelves::{Shelves, Spot},
     wants::{Want, Wants},

@@ -6,10 +6,10 @@ use http::{HeaderName, Method};
 
 use super::{
     super::{
-        flavors::priority::PathKind,
         host::{Host, Name},
         pattern::Pattern,
         predicate::Value,
+        rank::PathKind,
         rule::{Paths, Rule},
         search_regex::SearchRegex,
     },

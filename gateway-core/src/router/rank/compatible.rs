@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::super::rank::Term;
+use super::{path_kind::PathKind, term::Term};
 use crate::config::Route;
 
 /// A rule's rank: the greater one takes the request. Fields compare in the order they are written.
@@ -37,19 +37,6 @@ pub(in crate::router) struct Priority {
     length: usize,
     /// Equal so far: the larger id wins (compat D22).
     id: Uuid,
-}
-
-/// What the paths of a rule add to its rank.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::router) enum PathKind {
-    None,
-    /// Prefixes of this many bytes, decoded as Kong stores them.
-    Prefix(usize),
-    Regex,
-    /// Templates with this much text, decoded.
-    Template(usize),
-    /// Whole paths (flavour `gateway_api`).
-    Exact,
 }
 
 impl Priority {
