@@ -13,15 +13,15 @@ use tokio::{task::spawn_blocking, time::timeout};
 
 use super::{
     body,
+    etag::Whole,
     kind::{KINDS, id_of},
     page::Query,
-    reply::{self, Failure, REVISION},
+    reply::{self, Failure},
     write::{Answer, Asked, findings, tried},
 };
 use crate::{
     Control, Differences, Hash, Loaded, Refusal,
     control::{Draft, Mode},
-    store::Revision,
 };
 
 /// The longest body that is read, bytes.
@@ -32,7 +32,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The configuration as YAML text; secrets stay where they are.
 pub(super) async fn show(State(control): State<Arc<Control>>) -> Response {
-    reply::ok(&json!({ "config": control.config().to_yaml() }))
+    let view = control.view();
+    let mut response = reply::ok(&json!({ "config": view.config().to_yaml() }));
+    reply::stamp_whole(&mut response, Whole::of(&view));
+    response
 }
 
 /// A new configuration in place of the one that runs. Over a store it is one change, in one revision.
@@ -90,27 +93,30 @@ impl From<Refusal> for Refused {
 }
 
 fn keep(control: &Control, text: &str, asked: &Asked) -> Result<Response, Refused> {
-    let check = |draft: &Draft<'_>| asked.check(draft).map_err(Refused::Request);
+    let check = |draft: &Draft<'_>| asked.check(Whole::At(draft.revision())).map_err(Refused::Request);
     let written = control.write_text(text, asked.note(), asked.mode(), check)?;
     let written = written.map(|()| Answer::new(StatusCode::CREATED, Value::Null));
     Ok(match asked.mode() {
         Mode::Try => tried(control, &written),
         Mode::Make => {
             let mut response = reply::json(StatusCode::CREATED, &entities(&written.changed.config));
-            response.headers_mut().insert(REVISION, written.revision.get().into());
+            reply::stamp_whole(&mut response, Whole::At(written.revision));
             response
         }
     })
 }
 
-/// The same without a store. There are no revisions that it could be on top of.
+/// The same without a store.
 fn take(control: &Control, text: &str, asked: &Asked) -> Result<Response, Refused> {
-    asked.check_at(Revision::NONE).map_err(Refused::Request)?;
+    let check = |hash| asked.check(Whole::Text(hash)).map_err(Refused::Request);
     if asked.mode() == Mode::Make {
-        let Loaded { config, .. } = control.load(text)?;
-        return Ok(reply::json(StatusCode::CREATED, &entities(&config)));
+        let Loaded { config, hash, .. } = control.load_where(text, check)?;
+        let mut response = reply::json(StatusCode::CREATED, &entities(&config));
+        reply::stamp_whole(&mut response, Whole::Text(hash));
+        return Ok(response);
     }
     let (old, new) = control.try_text(text)?;
+    check(control.hash())?;
     Ok(reply::ok(&json!({
         "dry_run": true,
         "revision": null,

@@ -77,7 +77,7 @@ impl Operation {
                 HeaderValue::try_from(tag).map_err(|_| Failure::Batch("if_match is no tag".to_owned()))?;
             headers.insert(header::IF_MATCH, tag);
         }
-        let conditions = Conditions::of(&headers);
+        let conditions = Conditions::of(&headers)?;
         Ok(Ask { method, place, fields: Fields::Json(self.body), conditions })
     }
 }
