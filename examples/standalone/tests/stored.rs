@@ -3,7 +3,12 @@
 
 mod kit;
 
-use std::time::Duration;
+use std::{
+    io,
+    net::{SocketAddr, TcpListener, TcpStream},
+    thread,
+    time::Duration,
+};
 
 use kit::{Answer, Directory, Gateway, ask, failure, kong, output, upstream};
 use rustix::process::Signal;
@@ -122,6 +127,57 @@ fn history_is_shown_and_gone_back_in() {
         told, "gateway: the history does not reach back to revision 9 (404 Not Found)\n",
         "yet to come"
     );
+}
+
+/// A way to the Admin API on which somebody else makes a change just before each POST.
+fn meddled(admin: SocketAddr) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for (count, here) in listener.incoming().map_while(Result::ok).enumerate() {
+            let mut first = [0; 4];
+            here.peek(&mut first).unwrap();
+            if first == *b"POST" {
+                let body = format!(r#"{{"username":"user{count}"}}"#);
+                let json = [("Content-Type", "application/json")];
+                assert_eq!(ask(admin, "POST", "/consumers", &json, &body).unwrap().status, 201);
+            }
+            let there = TcpStream::connect(admin).unwrap();
+            let (mut from, mut to) = (here.try_clone().unwrap(), there.try_clone().unwrap());
+            thread::spawn(move || io::copy(&mut from, &mut to));
+            thread::spawn(move || io::copy(&mut { there }, &mut { here }));
+        }
+    });
+    address
+}
+
+#[test]
+fn an_import_does_not_overwrite_what_nobody_has_seen() {
+    let directory = Directory::new();
+    let (store, upstream) = (directory.path("store"), upstream(Duration::ZERO));
+    let [one, two] = ["/one", "/two"].map(|path| directory.put(&path[1..], &kong(upstream, path)));
+    let gateway = Gateway::start(&["--store", &store]);
+    on(&gateway, &["import", &one]);
+
+    let way = meddled(gateway.admin()).to_string();
+    let told = failure(&["import", &two, "--admin", &way]);
+    let mut lines = told.lines();
+    assert_eq!(
+        lines.next(),
+        Some(
+            "gateway: others have changed what the file was compared with, which was revision 1; nothing was imported"
+        )
+    );
+    let who = lines.next().unwrap();
+    assert!(who.starts_with("     2  ") && who.ends_with("1 entities  127.0.0.1  POST /consumers"), "{told}");
+    assert!(lines.next().unwrap().contains("`--force`"), "{told}");
+    assert_eq!((gateway.get("/one").status, gateway.get("/two").status), (200, 404));
+    assert!(send(&gateway, "GET", "/consumers", "").text.contains("user1"));
+
+    let forced = output(&["import", &two, "--force", "--admin", &way]);
+    assert!(forced.status.success(), "{forced:?}");
+    assert_eq!((gateway.get("/one").status, gateway.get("/two").status), (404, 200));
+    assert!(send(&gateway, "GET", "/consumers", "").text.contains(r#""data":[]"#), "they go with the rest");
 }
 
 #[test]
