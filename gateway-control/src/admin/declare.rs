@@ -14,6 +14,7 @@ use tokio::{task::spawn_blocking, time::timeout};
 use super::{
     body,
     etag::Whole,
+    json,
     kind::{KINDS, id_of},
     page::Query,
     reply::{self, Failure},
@@ -196,7 +197,12 @@ impl Posted {
         if body.is_empty() {
             return Ok(Self::default());
         }
-        let fields: Map<String, Value> = serde_json::from_slice(body).map_err(|_| Failure::Json)?;
+        let fields = match json::value(body) {
+            Ok(Value::Object(fields)) => fields,
+            // In a configuration it is told with its place.
+            Err(json::Wrong::Twice(_)) => return Self::text(body),
+            _ => return Err(Failure::Json),
+        };
         let Some(Value::String(_)) = fields.get("config") else { return Self::text(body) };
         let mut posted = Self::default();
         for (name, value) in fields {

@@ -40,6 +40,7 @@ mod extract;
 mod feed;
 mod health;
 mod history;
+mod json;
 mod kind;
 mod log_level;
 mod members;

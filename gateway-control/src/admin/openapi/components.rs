@@ -20,7 +20,7 @@ pub(super) fn parameters() -> Value {
         json!({ "name": name, "in": "query", "schema": schema, "description": "On where it is `1`." })
     };
     // A list of tags, or `*` (RFC 9110 13.1.1).
-    let list = r#"^(\*|(W/)?"[!#-~]*"( *, *(W/)?"[!#-~]*")*)$"#;
+    let list = r#"^([ \t]*\*[ \t]*|[ ,\t]*((W/)?"[!#-~\x80-\xff]*"[ \t]*(,[ ,\t]*|$))*)$"#;
     let schema = json!({ "type": "string", "pattern": list });
     let tags = |name: &str, description: &str| json!({ "name": name, "in": "header", "description": description, "schema": schema });
     json!({
