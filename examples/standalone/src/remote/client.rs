@@ -3,6 +3,7 @@
 use std::{convert::Infallible, error::Error, io, net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
+use gateway_core::upstream::handshake_failure;
 use http::{HeaderValue, Request, StatusCode, header};
 use http_body_util::{BodyExt, StreamBody};
 use hyper::{
@@ -131,10 +132,11 @@ impl Client {
         };
         let stream = timeout(CONNECT, self.stream()).await;
         let stream = stream.map_err(|_| nobody("no answer".to_owned()))?;
-        let stream = stream.map_err(|error| match error.get_ref() {
+        let tls = |error: &io::Error| error.get_ref()?.downcast_ref().map(handshake_failure);
+        let stream = stream.map_err(|error| match tls(&error) {
             // Somebody is there, and TLS does not come about.
-            Some(reason) if reason.is::<rustls::Error>() => self.stranger(&reason.to_string()),
-            _ => nobody(error.to_string()),
+            Some(reason) => self.stranger(&reason),
+            None => nobody(error.to_string()),
         })?;
         Ok(http1::handshake(TokioIo::new(stream)).await?)
     }
