@@ -181,6 +181,57 @@ fn an_import_does_not_overwrite_what_nobody_has_seen() {
 }
 
 #[test]
+fn a_file_that_may_not_get_longer_refuses_changes_and_ends_nothing() {
+    let directory = Directory::new();
+    let (store, file) =
+        (directory.path("store"), directory.put("kong.yml", &kong(upstream(Duration::ZERO), "/one")));
+    let gateway = Gateway::start(&[&file, "--store", &store]);
+    drop(gateway);
+    // As much as it has now, and not much more: what a full disk does, where a test may not fill one.
+    let length = std::fs::metadata(format!("{store}/store.redb")).unwrap().len();
+    let limited = kit::command(&[]);
+    let program = limited.get_program().to_owned();
+    let mut command = std::process::Command::new("sh");
+    command.env_clear().envs(limited.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    command.arg("-c").arg(format!("ulimit -f {}; exec \"$@\"", length / 512 + 64)).arg("sh").arg(program);
+    command.args(["--store", &store, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
+    let gateway = Gateway::spawn(command);
+    let consumer =
+        |number: usize| format!(r#"{{"username":"user{number}","tags":["{}"]}}"#, "x".repeat(20_000));
+    let taken =
+        (0..200).take_while(|number| send(&gateway, "POST", "/consumers", &consumer(*number)).status == 201);
+    let taken = taken.count();
+    assert!(taken < 200, "there is a limit");
+    let line = gateway.line(|line| line["message"] == "not kept");
+    assert_eq!((&line["level"], &line["what"]), (&"ERROR".into(), &"POST /consumers".into()), "{line}");
+    assert!(line["error"].as_str().unwrap().contains("File too large"), "{line}");
+    assert_eq!(gateway.get("/one").text, "upstream", "what runs goes on");
+    let kept = |gateway: &Gateway| {
+        send(gateway, "GET", "/consumers?size=1000", "").text.matches("\"username\"").count()
+    };
+    assert_eq!(kept(&gateway), taken);
+    drop(gateway);
+    let gateway = Gateway::start(&["--store", &store]);
+    assert_eq!(kept(&gateway), taken, "nothing acknowledged is lost, nothing refused is kept");
+    assert_eq!(
+        send(&gateway, "POST", "/consumers", &consumer(taken)).status,
+        201,
+        "and with room it goes on"
+    );
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_named() {
+    let directory = Directory::new();
+    let place = directory.put("store", "no folder");
+    let told = failure(&["--store", &format!("{place}/below"), "--listen", "127.0.0.1:0"]);
+    assert!(
+        told.contains(&format!("gateway: store: {place}/below: the store cannot be read or written")),
+        "{told}"
+    );
+}
+
+#[test]
 fn what_cannot_be_served_any_more_is_named_and_can_be_had_as_a_file() {
     let directory = Directory::new();
     let store = directory.path("store");
