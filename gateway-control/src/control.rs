@@ -17,7 +17,7 @@ pub(crate) use view::View;
 use std::{
     fmt,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
 };
@@ -171,13 +171,25 @@ impl Control {
         if self.store.is_some() {
             return self.replace(text, &Note::new("", "a file"));
         }
-        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
-        let loaded = self.change(text);
-        match &loaded {
-            Ok(_) => self.loads.succeed(),
-            Err(refusal) => self.loads.fail(refusal.to_string()),
-        }
-        loaded
+        self.load_where(text, |_| Ok::<_, Refusal>(()))
+    }
+
+    /// The same without a store, where `check` lets it: it is asked with the digest of what is served until then.
+    pub(crate) fn load_where<E: From<Refusal>>(
+        &self,
+        text: &str,
+        check: impl FnOnce(Hash) -> Result<(), E>,
+    ) -> Result<Loaded, E> {
+        let _changing = self.changing();
+        let failed = |refusal: Refusal| {
+            self.loads.fail(refusal.to_string());
+            E::from(refusal)
+        };
+        let prepared = self.prepared(text).map_err(failed)?;
+        check(self.hash())?;
+        let loaded = self.serve(prepared, text).map_err(failed)?;
+        self.loads.succeed();
+        Ok(loaded)
     }
 
     /// As [`load`](Self::load), unless that is what it serves by already.
@@ -211,8 +223,9 @@ impl Control {
         self.gateway.prepare_checked(checked).map_err(located)
     }
 
-    fn change(&self, text: &str) -> Result<Loaded, Refusal> {
-        self.prepared(text)?.commit();
+    /// Serves by what was read from `text`.
+    fn serve(&self, prepared: Prepared<'_>, text: &str) -> Result<Loaded, Refusal> {
+        prepared.commit();
         let config = self.gateway.snapshot().config().clone();
         if let Some(certificates) = &self.certificates {
             certificates.replace(&config).map_err(Refusal::Certificates)?;

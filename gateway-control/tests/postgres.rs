@@ -148,6 +148,24 @@ fn with_the_database_away_it_goes_on_with_its_copy_and_comes_back() {
 }
 
 #[test]
+fn who_wants_to_write_does_not_wait_for_the_next_look() {
+    let Some(mut server) = Server::start() else { return };
+    let (url, directory) = (server.schema(), Directory::new());
+    let store = Postgres::open(&url, directory.path()).unwrap();
+    write(&store).unwrap();
+    server.kill();
+    // Nobody writes: by now it looks only every few seconds.
+    thread::sleep(Duration::from_secs(4));
+    server.run();
+    // An attempt to write takes no time while it does not look, and as long as the look while it does.
+    let refused = (0..50).take_while(|_| {
+        thread::sleep(Duration::from_millis(20));
+        write(&store).is_err()
+    });
+    assert!(refused.count() < 50, "it does not look sooner");
+}
+
+#[test]
 fn writers_beside_each_other_lose_nothing_while_the_database_is_killed() {
     let Some(mut server) = Server::start() else { return };
     let url = server.schema();

@@ -3,7 +3,7 @@
 
 mod common;
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc};
 
 use tokio::io::AsyncWriteExt;
 
@@ -11,7 +11,11 @@ use common::{
     Edge, Reply, balanced, config, service,
     tls::{Authority, Pair, Secured},
 };
-use gateway_core::config::{CaCertificate, Certificate, Config, Protocol, Route, Service};
+use gateway_core::{
+    config::{CaCertificate, Certificate, Config, Protocol, Route, Service},
+    server::Certificates,
+    upstream::{TlsSettings, Transport},
+};
 
 const INVALID: &str = "An invalid response was received from the upstream server";
 
@@ -245,4 +249,36 @@ async fn a_reload_with_other_tls_settings_takes_new_connections() {
     edge.gateway.reload(&config(service).with(anchor)).unwrap();
     assert_served(&edge.get("/").await);
     assert_eq!(upstream.connections(), 2);
+}
+
+/// A certificate made by `openssl x509 -req`, which makes version 1 where nobody says otherwise.
+const VERSION_1: &str = "-----BEGIN CERTIFICATE-----
+MIIBFjCBvQIUAhEZJfXGtb+lQJM0imEWwxQz8UAwCgYIKoZIzj0EAwIwDTELMAkG
+A1UEAwwCdjEwIBcNMjYxMTIyMTg0MjQ1WhgPMjEyNjEwMjkxODQyNDVaMA0xCzAJ
+BgNVBAMMAnYxMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEZiR7AHHSuXbQ2wp2
+DZwkvgiF+J1MmHVq3UTbBAI6yf5vmr3eEedRIubR8P+pUEEKFF69tDpAZXHaEHvo
+nXanCTAKBggqhkjOPQQDAgNIADBFAiAhteMi1J1kgnOq26tz8t8dSCyRT69ldxZI
+6i/GZF5+HQIhAK7cPOJ2eytqW7hDzFeHhFOgQlK/kyHq0n6UGhpP2ghf
+-----END CERTIFICATE-----
+";
+const VERSION_1_KEY: &str = "-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgh78PLb93DkcyYezS
+xJp1z0RInWiA8N95+AVKUgLIwuChRANCAARmJHsAcdK5dtDbCnYNnCS+CIX4nUyY
+dWrdRNsEAjrJ/m+avd4R51Ei5tHw/6lQQQoUXr20OkBlcdoQe+iddqcJ
+-----END PRIVATE KEY-----
+";
+
+#[test]
+fn a_certificate_of_version_1_is_named_as_such() {
+    let shown = Arc::new(Certificate::new(VERSION_1, VERSION_1_KEY));
+    let settings = TlsSettings { client: Some(shown), ..TlsSettings::default() };
+    let upstream = Transport::tls(&settings).unwrap_err().to_string();
+    let listener = Certificates::new(&Config::default())
+        .unwrap()
+        .set_default(VERSION_1, VERSION_1_KEY)
+        .unwrap_err()
+        .to_string();
+    for told in [upstream, listener] {
+        assert!(told.contains("it is X.509 version 1") && told.contains("-extfile"), "{told}");
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use rustix::process::Signal;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// The signals that are listened to.
@@ -23,6 +24,9 @@ pub(crate) enum Wish {
 impl Signals {
     /// From here on signals do not end the process.
     pub(crate) fn listen() -> io::Result<Self> {
+        // A file that gets too long for a limit (`ulimit -f`) is a write that fails, and no reason to end. It stays
+        // heard when nobody listens any more.
+        drop(signal(SignalKind::from_raw(Signal::XFSZ.as_raw()))?);
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,

@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use gateway_control::{
     Control, Expire, Follow, Refusal,
-    store::{Embedded, Note, Revision, Store},
+    store::{Embedded, Note, Revision, Store, StoreError},
 };
 use gateway_core::{Gateway, server::Certificates};
 use tracing::{error, info, warn};
@@ -32,7 +32,11 @@ fn is_database(place: &str) -> bool {
 }
 
 fn folder(place: &str) -> Result<Arc<dyn Store>, Failure> {
-    Ok(Arc::new(Embedded::open(place)?))
+    let opened = Embedded::open(place).map_err(|error| match error {
+        StoreError::Io(_) => Failure::new(format!("{place}: {error}")),
+        named => named.into(),
+    });
+    Ok(Arc::new(opened?))
 }
 
 #[cfg(feature = "postgres")]

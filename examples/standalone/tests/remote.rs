@@ -62,6 +62,21 @@ fn what_is_exported_is_imported() {
 }
 
 #[test]
+fn without_a_store_an_import_is_on_top_of_what_was_compared_too() {
+    let directory = Directory::new();
+    let upstream = upstream(Duration::ZERO);
+    let gateway = Gateway::start(&[&directory.put("kong.yml", &kong(upstream, "/zero"))]);
+    let admin = gateway.admin();
+    let served = ask(admin, "GET", "/config", &[], "").unwrap();
+    let tag = served.fields().find(|(name, _)| name.eq_ignore_ascii_case("etag")).unwrap().1.to_owned();
+    let one = directory.put("one.yml", &kong(upstream, "/one"));
+    said(&on(&gateway, &["import", &one]), 0);
+    let headers = [("Content-Type", "text/yaml"), ("If-Match", tag.as_str())];
+    assert_eq!(ask(admin, "POST", "/config", &headers, &kong(upstream, "/two")).unwrap().status, 412);
+    assert_eq!(gateway.get("/one").status, 200);
+}
+
+#[test]
 fn health_is_told_until_it_is_drained() {
     let directory = Directory::new();
     let gateway = Gateway::start(&[&directory.put("kong.yml", &kong(upstream(Duration::ZERO), "/one"))]);

@@ -3,7 +3,12 @@
 
 mod kit;
 
-use std::time::Duration;
+use std::{
+    io,
+    net::{SocketAddr, TcpListener, TcpStream},
+    thread,
+    time::Duration,
+};
 
 use kit::{Answer, Directory, Gateway, ask, failure, kong, output, upstream};
 use rustix::process::Signal;
@@ -121,6 +126,108 @@ fn history_is_shown_and_gone_back_in() {
     assert_eq!(
         told, "gateway: the history does not reach back to revision 9 (404 Not Found)\n",
         "yet to come"
+    );
+}
+
+/// A way to the Admin API on which somebody else makes a change just before each POST.
+fn meddled(admin: SocketAddr) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for (count, here) in listener.incoming().map_while(Result::ok).enumerate() {
+            let mut first = [0; 4];
+            here.peek(&mut first).unwrap();
+            if first == *b"POST" {
+                let body = format!(r#"{{"username":"user{count}"}}"#);
+                let json = [("Content-Type", "application/json")];
+                assert_eq!(ask(admin, "POST", "/consumers", &json, &body).unwrap().status, 201);
+            }
+            let there = TcpStream::connect(admin).unwrap();
+            let (mut from, mut to) = (here.try_clone().unwrap(), there.try_clone().unwrap());
+            thread::spawn(move || io::copy(&mut from, &mut to));
+            thread::spawn(move || io::copy(&mut { there }, &mut { here }));
+        }
+    });
+    address
+}
+
+#[test]
+fn an_import_does_not_overwrite_what_nobody_has_seen() {
+    let directory = Directory::new();
+    let (store, upstream) = (directory.path("store"), upstream(Duration::ZERO));
+    let [one, two] = ["/one", "/two"].map(|path| directory.put(&path[1..], &kong(upstream, path)));
+    let gateway = Gateway::start(&["--store", &store]);
+    on(&gateway, &["import", &one]);
+
+    let way = meddled(gateway.admin()).to_string();
+    let told = failure(&["import", &two, "--admin", &way]);
+    let mut lines = told.lines();
+    assert_eq!(
+        lines.next(),
+        Some(
+            "gateway: others have changed what the file was compared with, which was revision 1; nothing was imported"
+        )
+    );
+    let who = lines.next().unwrap();
+    assert!(who.starts_with("     2  ") && who.ends_with("1 entities  127.0.0.1  POST /consumers"), "{told}");
+    assert!(lines.next().unwrap().contains("`--force`"), "{told}");
+    assert_eq!((gateway.get("/one").status, gateway.get("/two").status), (200, 404));
+    assert!(send(&gateway, "GET", "/consumers", "").text.contains("user1"));
+
+    let forced = output(&["import", &two, "--force", "--admin", &way]);
+    assert!(forced.status.success(), "{forced:?}");
+    assert_eq!((gateway.get("/one").status, gateway.get("/two").status), (404, 200));
+    assert!(send(&gateway, "GET", "/consumers", "").text.contains(r#""data":[]"#), "they go with the rest");
+}
+
+#[test]
+fn a_file_that_may_not_get_longer_refuses_changes_and_ends_nothing() {
+    let directory = Directory::new();
+    let (store, file) =
+        (directory.path("store"), directory.put("kong.yml", &kong(upstream(Duration::ZERO), "/one")));
+    let gateway = Gateway::start(&[&file, "--store", &store]);
+    drop(gateway);
+    // As much as it has now, and not much more: what a full disk does, where a test may not fill one.
+    let length = std::fs::metadata(format!("{store}/store.redb")).unwrap().len();
+    let limited = kit::command(&[]);
+    let program = limited.get_program().to_owned();
+    let mut command = std::process::Command::new("sh");
+    command.env_clear().envs(limited.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    command.arg("-c").arg(format!("ulimit -f {}; exec \"$@\"", length / 512 + 64)).arg("sh").arg(program);
+    command.args(["--store", &store, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
+    let gateway = Gateway::spawn(command);
+    let consumer =
+        |number: usize| format!(r#"{{"username":"user{number}","tags":["{}"]}}"#, "x".repeat(20_000));
+    let taken =
+        (0..200).take_while(|number| send(&gateway, "POST", "/consumers", &consumer(*number)).status == 201);
+    let taken = taken.count();
+    assert!(taken < 200, "there is a limit");
+    let line = gateway.line(|line| line["message"] == "not kept");
+    assert_eq!((&line["level"], &line["what"]), (&"ERROR".into(), &"POST /consumers".into()), "{line}");
+    assert!(line["error"].as_str().unwrap().contains("File too large"), "{line}");
+    assert_eq!(gateway.get("/one").text, "upstream", "what runs goes on");
+    let kept = |gateway: &Gateway| {
+        send(gateway, "GET", "/consumers?size=1000", "").text.matches("\"username\"").count()
+    };
+    assert_eq!(kept(&gateway), taken);
+    drop(gateway);
+    let gateway = Gateway::start(&["--store", &store]);
+    assert_eq!(kept(&gateway), taken, "nothing acknowledged is lost, nothing refused is kept");
+    assert_eq!(
+        send(&gateway, "POST", "/consumers", &consumer(taken)).status,
+        201,
+        "and with room it goes on"
+    );
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_named() {
+    let directory = Directory::new();
+    let place = directory.put("store", "no folder");
+    let told = failure(&["--store", &format!("{place}/below"), "--listen", "127.0.0.1:0"]);
+    assert!(
+        told.contains(&format!("gateway: store: {place}/below: the store cannot be read or written")),
+        "{told}"
     );
 }
 

@@ -13,15 +13,16 @@ use tokio::{task::spawn_blocking, time::timeout};
 
 use super::{
     body,
+    etag::Whole,
+    json,
     kind::{KINDS, id_of},
     page::Query,
-    reply::{self, Failure, REVISION},
+    reply::{self, Failure},
     write::{Answer, Asked, findings, tried},
 };
 use crate::{
     Control, Differences, Hash, Loaded, Refusal,
     control::{Draft, Mode},
-    store::Revision,
 };
 
 /// The longest body that is read, bytes.
@@ -32,7 +33,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The configuration as YAML text; secrets stay where they are.
 pub(super) async fn show(State(control): State<Arc<Control>>) -> Response {
-    reply::ok(&json!({ "config": control.config().to_yaml() }))
+    let view = control.view();
+    let mut response = reply::ok(&json!({ "config": view.config().to_yaml() }));
+    reply::stamp_whole(&mut response, Whole::of(&view));
+    response
 }
 
 /// A new configuration in place of the one that runs. Over a store it is one change, in one revision.
@@ -90,27 +94,30 @@ impl From<Refusal> for Refused {
 }
 
 fn keep(control: &Control, text: &str, asked: &Asked) -> Result<Response, Refused> {
-    let check = |draft: &Draft<'_>| asked.check(draft).map_err(Refused::Request);
+    let check = |draft: &Draft<'_>| asked.check(Whole::At(draft.revision())).map_err(Refused::Request);
     let written = control.write_text(text, asked.note(), asked.mode(), check)?;
     let written = written.map(|()| Answer::new(StatusCode::CREATED, Value::Null));
     Ok(match asked.mode() {
         Mode::Try => tried(control, &written),
         Mode::Make => {
             let mut response = reply::json(StatusCode::CREATED, &entities(&written.changed.config));
-            response.headers_mut().insert(REVISION, written.revision.get().into());
+            reply::stamp_whole(&mut response, Whole::At(written.revision));
             response
         }
     })
 }
 
-/// The same without a store. There are no revisions that it could be on top of.
+/// The same without a store.
 fn take(control: &Control, text: &str, asked: &Asked) -> Result<Response, Refused> {
-    asked.check_at(Revision::NONE).map_err(Refused::Request)?;
+    let check = |hash| asked.check(Whole::Text(hash)).map_err(Refused::Request);
     if asked.mode() == Mode::Make {
-        let Loaded { config, .. } = control.load(text)?;
-        return Ok(reply::json(StatusCode::CREATED, &entities(&config)));
+        let Loaded { config, hash, .. } = control.load_where(text, check)?;
+        let mut response = reply::json(StatusCode::CREATED, &entities(&config));
+        reply::stamp_whole(&mut response, Whole::Text(hash));
+        return Ok(response);
     }
     let (old, new) = control.try_text(text)?;
+    check(control.hash())?;
     Ok(reply::ok(&json!({
         "dry_run": true,
         "revision": null,
@@ -190,7 +197,12 @@ impl Posted {
         if body.is_empty() {
             return Ok(Self::default());
         }
-        let fields: Map<String, Value> = serde_json::from_slice(body).map_err(|_| Failure::Json)?;
+        let fields = match json::value(body) {
+            Ok(Value::Object(fields)) => fields,
+            // In a configuration it is told with its place.
+            Err(json::Wrong::Twice(_)) => return Self::text(body),
+            _ => return Err(Failure::Json),
+        };
         let Some(Value::String(_)) = fields.get("config") else { return Self::text(body) };
         let mut posted = Self::default();
         for (name, value) in fields {

@@ -14,6 +14,8 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{
+    conditional::Composed,
+    etag::{self, Whole},
     extract::Path,
     kind::{KINDS, Kind, Parent, id_of, shown},
     members,
@@ -117,7 +119,7 @@ fn up(paths: Paths, path: String, kind: &'static Kind, parent: &'static Parent) 
 /// One entity as `body` shows it; where it can be changed, with the tag that a change may ask for.
 fn one_reply(control: &Control, row: &Value, body: &Value) -> Response {
     let mut response = reply::ok(body);
-    let tag = control.store().and_then(|_| HeaderValue::try_from(write::tag(row)).ok());
+    let tag = control.store().and_then(|_| HeaderValue::try_from(etag::of_entity(row)).ok());
     if let Some(tag) = tag {
         response.headers_mut().insert(header::ETAG, tag);
     }
@@ -152,10 +154,7 @@ impl List {
         let rows = rows.map(|row| self.shown(control, config, row));
         let key = |row: &Value| row.get("id").cloned().unwrap_or_default();
         let mut response = reply::ok(&page.cut(uri.path(), rows, key));
-        let tag = view.revision().and_then(|revision| HeaderValue::try_from(write::tag_of(revision)).ok());
-        if let Some(tag) = tag {
-            response.headers_mut().insert(header::ETAG, tag);
-        }
+        reply::stamp_whole(&mut response, Whole::of(&view));
         Ok(response)
     }
 
@@ -166,7 +165,11 @@ impl List {
         let row = self.kind.find_among(&view, self.key(names), belongs).ok_or(Failure::NotFound)?;
         let row = self.shown(control, view.config(), row);
         match self.kind.collection {
-            "consumer_groups" => Ok(one_reply(control, &row, &members::with_members(&view, row.clone())?)),
+            "consumer_groups" => {
+                let mut response = one_reply(control, &row, &members::with_members(&view, row.clone())?);
+                response.extensions_mut().insert(Composed);
+                Ok(response)
+            }
             _ => Ok(one_reply(control, &row, &row)),
         }
     }

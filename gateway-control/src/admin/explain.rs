@@ -10,6 +10,7 @@ use tokio::{sync::Semaphore, task::spawn_blocking};
 
 use super::{
     extract::Short,
+    json,
     reply::{self, Failure},
 };
 use crate::Control;
@@ -35,7 +36,7 @@ pub(super) async fn explain(
     Short(body): Short,
     Room(room): Room,
 ) -> Result<Response, Failure> {
-    let body: Value = serde_json::from_slice(&body).map_err(|_| Failure::Json)?;
+    let body = json::value(&body)?;
     let question: Question = match serde_json::from_value(body) {
         Ok(question) => question,
         Err(error) => return Ok(reply::message(StatusCode::BAD_REQUEST, &error.to_string())),

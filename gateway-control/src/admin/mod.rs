@@ -14,6 +14,7 @@
 //! | `status` | `/status`, `/status/ready` |
 //! | `metrics` | `/metrics` |
 //! | `declare` | `/config` |
+//! | `conditional` | 304 and 412 to what is read and has, or has not, changed |
 //! | `entities` | `/services`, `/routes` and all other lists, by the table in `kind` |
 //! | `members` | who is in which group of consumers |
 //! | `write` | POST, PUT, PATCH and DELETE of all of them; `/batch` |
@@ -30,13 +31,16 @@ mod absent;
 mod access;
 mod body;
 mod browser;
+mod conditional;
 mod declare;
 mod entities;
+mod etag;
 mod explain;
 mod extract;
 mod feed;
 mod health;
 mod history;
+mod json;
 mod kind;
 mod log_level;
 mod members;

@@ -7,6 +7,7 @@ use axum::{
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 
+use super::etag::Whole;
 use crate::store::Revision;
 
 /// The revision that an answer is of, where there is a store.
@@ -21,6 +22,17 @@ pub(super) fn json(status: StatusCode, value: &Value) -> Response {
     let kind = HeaderValue::from_static("application/json; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, kind);
     response
+}
+
+/// Says which state of everything an answer is of, or has made.
+pub(super) fn stamp_whole(response: &mut Response, whole: Whole) {
+    let headers = response.headers_mut();
+    if let Ok(tag) = HeaderValue::try_from(whole.tag()) {
+        headers.insert(header::ETAG, tag);
+    }
+    if let Whole::At(revision) = whole {
+        headers.insert(REVISION, revision.get().into());
+    }
 }
 
 /// A JSON reply with 200.
@@ -79,8 +91,10 @@ pub(super) enum Failure {
     NoRevision(Revision),
     /// A revision that the history does not reach back to.
     Forgotten(Revision),
-    /// The entity is not the one that its author has seen; the revision is the newest.
-    Precondition(Revision),
+    /// It is not as its author says that it is (RFC 9110 13.1): how, and what is newest.
+    Precondition(&'static str, Whole),
+    /// A field of the head that is no list of tags.
+    Tag(HeaderName),
     /// A batch that cannot be read.
     Batch(String),
     /// One write of a batch, which is refused with it.
@@ -154,9 +168,12 @@ impl Failure {
                 let text = format!("the history does not reach back to revision {revision}");
                 message(StatusCode::NOT_FOUND, &text)
             }
-            Self::Precondition(newest) => {
-                let text = format!("it has changed meanwhile: the newest revision is {newest}");
-                message(StatusCode::PRECONDITION_FAILED, &text)
+            Self::Precondition(how, whole) => {
+                message(StatusCode::PRECONDITION_FAILED, &format!("{how}: {whole}"))
+            }
+            Self::Tag(name) => {
+                let text = format!("{name} has to be * or tags in quotes, as \"1\"");
+                message(StatusCode::BAD_REQUEST, &text)
             }
             Self::Batch(text) => message(StatusCode::BAD_REQUEST, &text),
             Self::Operation { index, failure } => {

@@ -17,6 +17,7 @@ use super::{
     absent,
     access::{Access, caller},
     browser::{Page, is_safe},
+    conditional::conditional,
     declare, entities, explain, feed, health, history, log_level, members, metrics, openapi,
     page::Query,
     paths::{Paths, endpoint},
@@ -97,6 +98,7 @@ pub fn router_with(control: Arc<Control>, access: Access) -> Router {
         .add("/schemas/plugins/{name}", endpoint(get(schemas::plugin), READ));
     let routes = paths.into_router().fallback(|| async { Failure::NotFound });
     let asked = (Arc::clone(&control), Arc::new(access));
+    let routes = routes.layer(from_fn_with_state(Arc::clone(&control), conditional));
     let routes = routes.layer(from_fn_with_state(asked, stamp)).with_state(control);
     // A trailing slash means nothing (compat A17); it has to go before the paths are looked at.
     Router::new().fallback_service(service_fn(move |request: Request| {

@@ -18,6 +18,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     extract::{Path, Short},
+    json,
     reply::{self, Failure},
 };
 use crate::Control;
@@ -97,7 +98,7 @@ pub(super) async fn validate_plugin(
 
 fn check(control: &Control, collection: &str, body: &[u8]) -> Result<Response, Failure> {
     schema::entity(collection).ok_or(Failure::NotFound)?;
-    let entity: Map<String, Value> = serde_json::from_slice(body).map_err(|_| Failure::Json)?;
+    let entity = json::fields(body)?;
     let document = json!({ "_format_version": "3.0", collection: [entity] });
     match Config::parse(&document.to_string(), &control.gateway().plugins()) {
         Err(problems) if problems.iter().any(|problem| problem.matter != Matter::Reference) => {

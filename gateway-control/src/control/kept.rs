@@ -6,7 +6,7 @@ use gateway_core::{
     Gateway,
     config::{Change, Checked, Config},
 };
-use tracing::info;
+use tracing::{error, info};
 
 use super::{Control, Draft, View};
 use crate::{
@@ -165,7 +165,10 @@ impl Control {
                     drop(prepared);
                     self.overtaken(store, state.revision)?;
                 }
-                Err(error) => return Err(Refusal::Store(error).into()),
+                Err(error) => {
+                    error!(target: "audit", who = note.who, what = note.what, %error, "not kept");
+                    return Err(Refusal::Store(error).into());
+                }
             }
         }
         Err(Refusal::Contended.into())

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use gateway_core::config::{Checked, Config};
 
 use super::Serving;
-use crate::store::Revision;
+use crate::{Hash, store::Revision};
 
 /// What is served by, at one moment: the entities, with `{vault://...}` as written.
 pub(crate) struct View(pub(super) Arc<Serving>);
@@ -19,6 +19,11 @@ impl View {
     /// The revision that they are, where there is a store.
     pub(crate) fn revision(&self) -> Option<Revision> {
         self.0.kept.as_ref().map(|state| state.revision)
+    }
+
+    /// Their digest.
+    pub(crate) fn hash(&self) -> Hash {
+        self.0.hash
     }
 
     /// The same with what is known of them, where there is a store: names need not be looked for.

@@ -18,36 +18,6 @@ use tracing::Level;
 
 use crate::kit::{Answer, Node};
 
-fn matching(node: &Node, method: &str, path: &str, condition: &str, body: &Value) -> Answer {
-    let fields = format!("Host: {}\r\nContent-Type: application/json\r\n{condition}\r\n", node.address);
-    node.ask_with(method, path, &fields, &body.to_string())
-}
-
-#[test]
-fn a_change_is_made_only_on_top_of_what_was_seen() {
-    let node = Node::stored();
-    let made = node.send("POST", "/services", &json!({ "name": "s", "host": "h" }));
-    let tag = made.header("etag").unwrap().to_owned();
-    assert_eq!(made.header("gateway-revision"), Some("1"));
-    assert_eq!(node.get("/services/s").header("etag"), Some(tag.as_str()));
-    node.made(201, "POST", "/services", &json!({ "name": "other", "host": "h" }));
-
-    let seen = format!("If-Match: {tag}");
-    let changed = matching(&node, "PATCH", "/services/s", &seen, &json!({ "port": 81 }));
-    assert_eq!(changed.status, 200, "others do not matter: {}", changed.text);
-    let late = matching(&node, "PATCH", "/services/s", &seen, &json!({ "port": 82 }));
-    assert_eq!(late.status, 412, "{}", late.text);
-    assert_eq!(node.get("/services/s").json()["port"], 81);
-    let whole = node.get("/services").header("etag").unwrap().to_owned();
-    assert_eq!(whole, "\"3\"");
-    let whole = format!("If-Match: {whole}");
-    assert_eq!(matching(&node, "POST", "/services", &whole, &json!({ "host": "h" })).status, 201);
-    assert_eq!(matching(&node, "DELETE", "/services/other", &whole, &json!({})).status, 412);
-    let new = "If-None-Match: *";
-    assert_eq!(matching(&node, "PUT", "/services/s", new, &json!({ "host": "h" })).status, 412);
-    assert_eq!(matching(&node, "PUT", "/services/t", new, &json!({ "host": "h" })).status, 200);
-}
-
 #[test]
 fn what_is_only_tried_changes_nothing_and_says_all() {
     let node = Node::stored();
@@ -102,23 +72,6 @@ fn a_change_whose_dry_run_is_mistyped_is_not_made() {
     assert_eq!(node.control.revision(), before);
     node.made(200, "PATCH", "/services/s?dry_run=0", &json!({ "port": 81 }));
     assert_eq!(node.send("DELETE", "/services/s?dry_run=false", &json!({})).status, 204);
-}
-
-#[test]
-fn what_is_wrong_is_told_before_what_has_changed() {
-    let node = Node::stored();
-    node.made(201, "POST", "/services", &json!({ "name": "s", "host": "h" }));
-    let stale = |method: &str, path: &str, body: &Value| {
-        matching(&node, method, path, "If-Match: \"0\"", body).status
-    };
-    assert_eq!(stale("PATCH", "/services/s", &json!({ "port": "x" })), 400, "RFC 9110 13.2.1");
-    assert_eq!(stale("PATCH", "/services/none", &json!({ "port": 81 })), 404);
-    assert_eq!(stale("PATCH", "/services/s", &json!({ "port": 81 })), 412);
-    assert_eq!(stale("POST", "/batch", &json!({ "operations": [{ "method": "GET", "path": "/" }] })), 404);
-    assert_eq!(stale("POST", "/batch", &json!({ "operations": [] })), 412);
-    assert_eq!(stale("DELETE", "/services/s", &json!({})), 412);
-    let service = node.get("/services/s").json();
-    assert_eq!((&service["port"], node.control.revision().map(Revision::get)), (&json!(80), Some(1)));
 }
 
 #[test]

@@ -1,10 +1,35 @@
 //! The forms that bodies come in.
 
+use gateway_control::store::Revision;
 use serde_json::json;
 
 use crate::kit::Node;
 
 const FORM: &str = "application/x-www-form-urlencoded";
+
+#[test]
+fn a_field_given_twice_is_refused_d35() {
+    let node = Node::stored();
+    let send = |path: &str, body: &str| {
+        let answer = node.post(path, "application/json", body);
+        (answer.status, answer.json()["message"].clone())
+    };
+    let twice = |path: &str| (400, json!(format!("schema violation ({path}: field given twice)")));
+    assert_eq!(send("/services", r#"{"host":"good.example","host":"evil.example"}"#), twice("host"));
+    let plugin = r#"{"name":"cors","config":{"max_age":1,"credentials":true,"max_age":2}}"#;
+    assert_eq!(send("/plugins", plugin), twice("config.max_age"));
+    assert_eq!(send("/schemas/plugins/validate", plugin), twice("config.max_age"));
+    let batch = r#"{"operations":[{"method":"POST","path":"/services","body":{"host":"a","host":"b"}}]}"#;
+    assert_eq!(send("/batch", batch), twice("operations.1.body.host"));
+    let (status, message) =
+        send("/config", r#"{"_format_version":"3.0","services":[{"host":"a","host":"b"}]}"#);
+    assert!(status == 400 && message.as_str().unwrap().contains("field given twice"), "{message}");
+    let part = "--x\r\nContent-Disposition: form-data; name=\"config\"\r\nContent-Type: application/json\r\n\r\n\
+        {\"max_age\":1,\"max_age\":2}\r\n--x--\r\n";
+    let multipart = node.post("/plugins", "multipart/form-data; boundary=x", part);
+    assert_eq!(multipart.json()["message"], "schema violation (max_age: field given twice)");
+    assert_eq!(node.control.revision(), Some(Revision::NONE), "nothing was made");
+}
 
 #[test]
 fn forms_are_entities_a3_m4() {

@@ -6,6 +6,7 @@ mod kit;
 
 mod beyond;
 mod bodies;
+mod conditions;
 mod created;
 mod leases;
 mod model;

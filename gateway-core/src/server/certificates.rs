@@ -23,7 +23,10 @@ use tracing::warn;
 use uuid::Uuid;
 
 use super::tls::{provider, server_config};
-use crate::config::{Certificate, Config, Sni};
+use crate::{
+    config::{Certificate, Config, Sni},
+    upstream::flaw,
+};
 
 /// The certificates that TLS listeners present; clones are the same store. A change is used by the
 /// next handshake, connections that are open stay as they are.
@@ -247,7 +250,7 @@ fn chain(
             problem(entity, key_field, format!("does not belong to the first certificate of {cert_field}"))
         }
         rustls::Error::InvalidCertificate(error) => {
-            problem(entity, cert_field, format!("cannot be read: {error}"))
+            problem(entity, cert_field, format!("cannot be read: {}", flaw(&error)))
         }
         error => problem(entity, key_field, format!("cannot be used: {error}")),
     })

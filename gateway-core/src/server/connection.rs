@@ -169,7 +169,7 @@ impl Connections {
         let stream = match Box::pin(handshake).await {
             Some(Ok(stream)) => stream,
             Some(Err(error)) => {
-                debug!(peer = %info.peer(), %error, "TLS handshake failed");
+                debug!(peer = %info.peer(), error = tls::told(&error), "TLS handshake failed");
                 return self.0.counters.refuse(tls::refusal(&error));
             }
             None if self.0.drain.phase() == Phase::Stopped => return,

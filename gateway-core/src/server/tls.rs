@@ -10,7 +10,7 @@ use rustls::{
 };
 
 use super::counters::Refusal;
-use crate::TlsInfo;
+use crate::{TlsInfo, upstream::handshake_failure};
 
 pub(super) fn provider() -> CryptoProvider {
     aws_lc_rs::default_provider()
@@ -54,6 +54,12 @@ fn iana(suite: rustls::CipherSuite) -> Option<&'static str> {
         rustls::CipherSuite::TLS13_CHACHA20_POLY1305_SHA256 => Some("TLS_CHACHA20_POLY1305_SHA256"),
         suite => suite.as_str(),
     }
+}
+
+/// Why a handshake failed, for people.
+pub(super) fn told(error: &io::Error) -> String {
+    let cause = error.get_ref().and_then(|error| error.downcast_ref::<rustls::Error>());
+    cause.map_or_else(|| error.to_string(), handshake_failure)
 }
 
 /// Why a handshake failed.

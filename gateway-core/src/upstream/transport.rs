@@ -14,7 +14,7 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
 };
 
-use super::verify;
+use super::{flaw::flaw, verify};
 use crate::{
     config::{CaCertificate, Certificate},
     error::BoxError,
@@ -77,7 +77,12 @@ impl TlsSettings {
         let Some(certificate) = &self.client else { return Ok(builder.with_no_client_auth()) };
         let chain = CertificateDer::pem_slice_iter(certificate.cert.as_bytes()).collect::<Result<_, _>>()?;
         let key = PrivateKeyDer::from_pem_slice(certificate.key.as_bytes())?;
-        Ok(builder.with_client_auth_cert(chain, key)?)
+        builder.with_client_auth_cert(chain, key).map_err(|error| match error {
+            rustls::Error::InvalidCertificate(error) => {
+                format!("the certificate that is shown cannot be read: {}", flaw(&error)).into()
+            }
+            other => other.into(),
+        })
     }
 }
 

@@ -3,7 +3,8 @@
 use std::{convert::Infallible, error::Error, io, net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, StatusCode, header};
+use gateway_core::upstream::handshake_failure;
+use http::{HeaderValue, Request, StatusCode, header};
 use http_body_util::{BodyExt, StreamBody};
 use hyper::{
     body::Frame,
@@ -49,6 +50,8 @@ type Io = TokioIo<Box<dyn Stream>>;
 /// What came back.
 pub(super) struct Answer {
     pub(super) status: StatusCode,
+    /// Of which state of the gateway it is, where it says so: `If-Match` of what is on top of it.
+    pub(super) tag: Option<HeaderValue>,
     /// Null where there was no JSON.
     pub(super) json: Value,
 }
@@ -71,48 +74,46 @@ impl Client {
     }
 
     pub(super) fn get(&self, path: &str) -> Result<Answer, Failure> {
-        self.ask(Method::GET, path, "", String::new(), |_| {})
+        self.ask(Request::get(path).body(String::new())?, |_| {})
     }
 
     /// What is there; another status than 200 is a failure.
     pub(super) fn json(&self, path: &str) -> Result<Value, Failure> {
-        match self.get(path)?.ok()?.json {
-            Value::Null => Err(self.stranger("its answer is no JSON")),
-            json => Ok(json),
+        Ok(self.known(path)?.json)
+    }
+
+    /// The same with its tag.
+    pub(super) fn known(&self, path: &str) -> Result<Answer, Failure> {
+        match self.get(path)?.ok()? {
+            Answer { json: Value::Null, .. } => Err(self.stranger("its answer is no JSON")),
+            answer => Ok(answer),
         }
     }
 
-    /// Sends `body`; `sent` hears how many bytes of it have gone.
+    /// Sends a request; `sent` hears how many bytes of its body have gone.
     pub(super) fn ask(
         &self,
-        method: Method,
-        path: &str,
-        media_type: &str,
-        body: String,
+        mut request: Request<String>,
         sent: impl Fn(u64) + Send + 'static,
     ) -> Result<Answer, Failure> {
-        let length = body.len();
-        let mut request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header(header::HOST, self.address.to_string())
-            .header(header::USER_AGENT, concat!("gateway/", env!("CARGO_PKG_VERSION")))
-            .header(header::CONTENT_LENGTH, length);
-        if !media_type.is_empty() {
-            request = request.header(header::CONTENT_TYPE, media_type);
-        }
+        let length = request.body().len();
+        let headers = request.headers_mut();
+        headers.insert(header::HOST, self.address.to_string().try_into()?);
+        let name = HeaderValue::from_static(concat!("gateway/", env!("CARGO_PKG_VERSION")));
+        headers.insert(header::USER_AGENT, name);
+        headers.insert(header::CONTENT_LENGTH, length.into());
         if let Some(authorization) = &self.authorization {
-            request = request.header(header::AUTHORIZATION, authorization);
+            headers.insert(header::AUTHORIZATION, authorization.clone());
         }
-        let request = request.body(pieces(body.into(), sent))?;
+        let request = request.map(|body| pieces(body.into(), sent));
         let exchange = async {
             let (mut sender, connection) = self.connect().await?;
             tokio::spawn(connection);
             let broken = |error: hyper::Error| self.stranger(&causes(&error));
             let response = sender.send_request(request).await.map_err(broken)?;
-            let status = response.status();
+            let (status, tag) = (response.status(), response.headers().get(header::ETAG).cloned());
             let text = response.into_body().collect().await.map_err(broken)?.to_bytes();
-            Ok(Answer { status, json: serde_json::from_slice(&text).unwrap_or_default() })
+            Ok(Answer { status, tag, json: serde_json::from_slice(&text).unwrap_or_default() })
         };
         let late = |_| Failure::new(format!("{} does not answer", self.address));
         self.runtime.block_on(async { timeout(ANSWER, exchange).await.map_err(late)? })
@@ -131,10 +132,11 @@ impl Client {
         };
         let stream = timeout(CONNECT, self.stream()).await;
         let stream = stream.map_err(|_| nobody("no answer".to_owned()))?;
-        let stream = stream.map_err(|error| match error.get_ref() {
+        let tls = |error: &io::Error| error.get_ref()?.downcast_ref().map(handshake_failure);
+        let stream = stream.map_err(|error| match tls(&error) {
             // Somebody is there, and TLS does not come about.
-            Some(reason) if reason.is::<rustls::Error>() => self.stranger(&reason.to_string()),
-            _ => nobody(error.to_string()),
+            Some(reason) => self.stranger(&reason),
+            None => nobody(error.to_string()),
         })?;
         Ok(http1::handshake(TokioIo::new(stream)).await?)
     }

@@ -3,13 +3,13 @@
 use std::{fs, io::Write, path::PathBuf, process::ExitCode};
 
 use clap::Args;
-use gateway_control::{Differences, Refusal, aligned};
+use gateway_control::{Differences, Refusal, aligned, store::Revision};
 use gateway_core::config::{Config, Options};
-use http::Method;
+use http::{HeaderValue, Request, StatusCode, header};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 
-use super::{AdminArgs, Client, consent};
+use super::{AdminArgs, Client, consent, history};
 use crate::{
     cli::{FileArgs, NodeArgs, OutputFormat},
     failure::Failure,
@@ -48,6 +48,10 @@ pub(crate) struct ImportArgs {
     #[arg(short, long)]
     yes: bool,
 
+    /// Also in the place of what others change while it is compared and sent
+    #[arg(long)]
+    force: bool,
+
     #[command(flatten)]
     admin: AdminArgs,
 }
@@ -56,7 +60,7 @@ pub(crate) struct ImportArgs {
 pub(crate) fn export(args: &ExportArgs) -> Result<(), Failure> {
     let text = match &args.store {
         Some(place) => stored::text(place)?,
-        None => text(&args.admin.client()?)?,
+        None => text(&args.admin.client()?)?.0,
     };
     match &args.output {
         None => Ok(std::io::stdout().write_all(text.as_bytes())?),
@@ -74,7 +78,7 @@ fn private(path: &PathBuf, text: &str) -> std::io::Result<()> {
 
 /// Says what of the entities the file would change; the exit code, whether anything.
 pub(crate) fn diff(args: &FileArgs, admin: &AdminArgs) -> Result<ExitCode, Failure> {
-    let current = served(&admin.client()?, &args.node)?;
+    let (current, _) = served(&admin.client()?, &args.node)?;
     let differences = Differences::between(&current, &aligned(&current, wanted(args)?.1));
     show(&differences, args.format)?;
     Ok(if differences.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -87,7 +91,7 @@ pub(crate) fn import(args: &ImportArgs) -> Result<ExitCode, Failure> {
     }
     let client = args.admin.client()?;
     let (text, wanted) = wanted(&args.file)?;
-    let current = served(&client, &args.file.node)?;
+    let (current, tag) = served(&client, &args.file.node)?;
     if wanted == Config::default() && current != wanted {
         consent(args.yes, "the file has no entities: all that are there go")?;
     }
@@ -100,11 +104,31 @@ pub(crate) fn import(args: &ImportArgs) -> Result<ExitCode, Failure> {
             bar.set_message("the gateway checks and keeps it");
         }
     };
-    let answer = client.ask(Method::POST, "/config", "application/yaml", text, sent);
+    let mut request = Request::post("/config").header(header::CONTENT_TYPE, "application/yaml");
+    let tag = tag.filter(|_| !args.force);
+    if let Some(tag) = &tag {
+        request = request.header(header::IF_MATCH, tag);
+    }
+    let answer = client.ask(request.body(text)?, sent);
     progress.finish_and_clear();
-    answer?.ok()?;
+    let answer = answer?;
+    if let Some(tag) = tag.filter(|_| answer.status == StatusCode::PRECONDITION_FAILED) {
+        return Err(overtaken(&client, &tag));
+    }
+    answer.ok()?;
     show(&differences, args.file.format)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Somebody was faster: who, where the gateway knows it.
+fn overtaken(client: &Client, tag: &HeaderValue) -> Failure {
+    let revision = tag.to_str().ok().and_then(|tag| tag.trim_matches('"').parse::<Revision>().ok());
+    let seen = revision.map(|revision| format!(", which was revision {revision}")).unwrap_or_default();
+    let changes = revision.and_then(|revision| history::since(client, revision).ok()).unwrap_or_default();
+    Failure::new(format!(
+        "others have changed what the file was compared with{seen}; nothing was imported\n{changes}\
+         `gateway diff` shows what the file would change now; `--force` puts it in the place of that, too"
+    ))
 }
 
 /// A bar on a terminal, nothing elsewhere.
@@ -115,18 +139,21 @@ fn progress(length: u64) -> ProgressBar {
     bar
 }
 
-/// What the gateway serves by, as a declarative file.
-fn text(client: &Client) -> Result<String, Failure> {
-    let answer = client.json("/config")?;
-    let text = answer.get("config").and_then(Value::as_str);
-    text.map(str::to_owned).ok_or_else(|| Failure::new("the gateway does not say what it serves by"))
+/// What the gateway serves by, as a declarative file, and its tag.
+fn text(client: &Client) -> Result<(String, Option<HeaderValue>), Failure> {
+    let answer = client.known("/config")?;
+    let text = answer.json.get("config").and_then(Value::as_str);
+    let text = text.ok_or_else(|| Failure::new("the gateway does not say what it serves by"))?;
+    Ok((text.to_owned(), answer.tag))
 }
 
-fn served(client: &Client, node: &NodeArgs) -> Result<Config, Failure> {
+fn served(client: &Client, node: &NodeArgs) -> Result<(Config, Option<HeaderValue>), Failure> {
     let plugins = NodePlugins::of(&Settings::of(&node.into())?)?;
     let problem =
         |problem| Failure::new(format!("what the gateway serves by is not understood here: {problem}"));
-    Config::parse(&text(client)?, Options::new(&plugins.registry).keep_references()).map_err(problem)
+    let (text, tag) = text(client)?;
+    let options = Options::new(&plugins.registry).keep_references();
+    Ok((Config::parse(&text, options).map_err(problem)?, tag))
 }
 
 /// The file, and what stands in it.

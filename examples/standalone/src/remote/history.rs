@@ -2,13 +2,16 @@
 
 use clap::Args;
 use gateway_control::{Differences, store::Revision};
-use http::Method;
+use http::Request;
 use serde::Deserialize;
 use serde_json::Value;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use super::{AdminArgs, consent};
+use super::{AdminArgs, Client, consent};
 use crate::{cli::OutputFormat, failure::Failure};
+
+/// The most changes that are shown where somebody else was faster.
+const SHOWN: usize = 20;
 
 /// Which changes are shown.
 #[derive(Clone, Debug, Args)]
@@ -88,6 +91,14 @@ pub(crate) fn history(args: &HistoryArgs) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The changes after a revision that are still known, one a line, the newest first.
+pub(super) fn since(client: &Client, revision: Revision) -> Result<String, Failure> {
+    let answer = client.json(&format!("/history?size={SHOWN}"))?;
+    let lines: Vec<Line> = serde_json::from_value(answer.get("data").cloned().unwrap_or_default())?;
+    let after = lines.iter().filter(|line| line.revision > revision);
+    Ok(after.map(|line| line.text() + "\n").collect())
+}
+
 impl Line {
     fn text(&self) -> String {
         let Self { revision, at, who, what, entities, .. } = self;
@@ -106,7 +117,7 @@ pub(crate) fn rollback(args: &RollbackArgs) -> Result<(), Failure> {
     }
     let dry = if args.dry_run { "?dry_run=1" } else { "" };
     let path = format!("/rollback/{}{dry}", args.revision);
-    let answer = args.admin.client()?.ask(Method::POST, &path, "", String::new(), |_| {})?.ok()?.json;
+    let answer = args.admin.client()?.ask(Request::post(path).body(String::new())?, |_| {})?.ok()?.json;
     if args.format == OutputFormat::Json {
         println!("{answer}");
         return Ok(());

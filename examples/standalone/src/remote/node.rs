@@ -6,7 +6,7 @@ use std::{
 };
 
 use clap::Args;
-use http::{Method, StatusCode};
+use http::{Request, StatusCode, header};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
@@ -58,7 +58,8 @@ pub(crate) fn health(args: &AdminArgs) -> Result<(), Failure> {
 /// Sends load balancers elsewhere; what still comes is served.
 pub(crate) fn drain(args: &AdminArgs) -> Result<(), Failure> {
     let form = "application/x-www-form-urlencoded";
-    args.client()?.ask(Method::POST, "/status/ready", form, "status=draining".to_owned(), |_| {})?.ok()?;
+    let request = Request::post("/status/ready").header(header::CONTENT_TYPE, form);
+    args.client()?.ask(request.body("status=draining".to_owned())?, |_| {})?.ok()?;
     println!("the gateway is not ready any more: load balancers go elsewhere");
     Ok(())
 }

@@ -71,6 +71,12 @@ impl Cluster {
         *self.places[number].write().unwrap() = place(&process, life);
     }
 
+    /// One that is there, as far as anybody knows; `turn` says whose turn it is.
+    pub(crate) fn living(&self, turn: usize) -> usize {
+        let mut turns = (turn..turn + GATEWAYS).map(|turn| turn % GATEWAYS);
+        turns.find(|number| self.place(*number).is_there()).unwrap_or_default()
+    }
+
     pub(crate) fn place(&self, number: usize) -> Place {
         *self.places[number].read().unwrap()
     }

@@ -17,15 +17,19 @@ use crate::{
     model::Model,
 };
 
-/// Between two writes of one writer: all together make 100 a second.
-const PACE: Duration = Duration::from_millis(10 * GATEWAYS as u64);
+/// Writes that are due in a second, whatever becomes of those before them.
+pub(crate) const RATE: u64 = 100;
+
+/// Who make them. So many are under way at a time where the gateways are slower than that.
+pub(crate) const WRITERS: usize = 24;
 
 /// How many routes each writer has.
-const ROUTES: usize = 40;
+const ROUTES: usize = 5;
 
 /// What has happened.
 #[derive(Default)]
 pub(crate) struct Figures {
+    due: AtomicU64,
     acknowledged: AtomicU64,
     unknown: AtomicU64,
     newest: AtomicU64,
@@ -33,8 +37,11 @@ pub(crate) struct Figures {
     cut: AtomicU64,
     gateways: AtomicU64,
     databases: AtomicU64,
-    /// Milliseconds.
+    /// Milliseconds that the database was away, all together; what follows is in milliseconds, too.
+    away: AtomicU64,
     slowest: AtomicU64,
+    /// How long after its time the latest write was answered.
+    latest: AtomicU64,
 }
 
 impl Figures {
@@ -42,8 +49,9 @@ impl Figures {
         self.gateways.fetch_add(1, Relaxed);
     }
 
-    pub(crate) fn database_killed(&self) {
+    pub(crate) fn database_killed(&self, away: Duration) {
         self.databases.fetch_add(1, Relaxed);
+        self.away.fetch_add(u64::try_from(away.as_millis()).unwrap(), Relaxed);
     }
 
     /// That enough has happened to say anything.
@@ -51,53 +59,55 @@ impl Figures {
     pub(crate) fn check(&self, seconds: u64) {
         let kills = (self.gateways.load(Relaxed), self.databases.load(Relaxed));
         assert!(kills.0 >= 1 && kills.1 >= 1, "{kills:?}");
-        // A tenth of what is tried: databases that are away acknowledge nothing, busy machines little.
-        let (written, read) = (self.acknowledged.load(Relaxed), self.read.load(Relaxed));
-        assert!(written >= seconds * 10 && read >= seconds * 10, "{self}");
+        let [due, written, unknown, read] =
+            [&self.due, &self.acknowledged, &self.unknown, &self.read].map(|figure| figure.load(Relaxed));
+        assert_eq!((due, written + unknown), (seconds * RATE, due), "each is made and answered for: {self}");
+        // A fifth: databases that are away acknowledge nothing.
+        assert!(written >= due / 5 && read >= seconds * 10, "{self}");
     }
 }
 
 impl fmt::Display for Figures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [written, unknown, read, cut, gateways, databases, slowest] = [
+        let [due, written, unknown, read, cut, gateways, databases, away, slowest, latest] = [
+            &self.due,
             &self.acknowledged,
             &self.unknown,
             &self.read,
             &self.cut,
             &self.gateways,
             &self.databases,
+            &self.away,
             &self.slowest,
+            &self.latest,
         ]
         .map(|figure| figure.load(Relaxed));
         write!(
             f,
-            "{written} writes acknowledged, {unknown} not; {read} reads through proxies, {cut} cut with their gateway; \
-             {gateways} gateways and {databases} databases killed; a write was everywhere after {slowest} ms at most"
+            "{due} writes, {written} acknowledged, {unknown} not, the latest {latest} ms after its time; \
+             {read} reads through proxies, {cut} cut with their gateway; \
+             {gateways} gateways and {databases} times the database killed, which was away for {away} ms; a write was everywhere after {slowest} ms at most"
         )
     }
 }
 
-/// Writes to one gateway, at its pace, until it is over.
-pub(crate) fn write(cluster: &Cluster, number: usize, over: &AtomicBool, figures: &Figures) -> Model {
-    let (mut model, mut next) = (Model::new(number), Instant::now());
-    for count in 0_usize.. {
-        if over.load(SeqCst) {
-            break;
-        }
-        // Late ones are made up for, but not all of a break.
-        let now = Instant::now();
-        next = (next + PACE).max(now.checked_sub(Duration::from_secs(1)).unwrap_or(now));
-        thread::sleep(next.saturating_duration_since(Instant::now()));
-        if !cluster.place(number).is_there() {
-            continue;
-        }
+/// Makes its share of the writes, each at its time or as soon as those before are answered: none is left out.
+pub(crate) fn write(cluster: &Cluster, number: usize, seconds: u64, figures: &Figures) -> Model {
+    let (mut model, began) = (Model::new(number), Instant::now());
+    for (count, turn) in (0..seconds * RATE).skip(number).step_by(WRITERS).enumerate() {
+        let due = began + Duration::from_secs(turn) / u32::try_from(RATE).unwrap();
+        thread::sleep(due.saturating_duration_since(Instant::now()));
+        figures.due.fetch_add(1, Relaxed);
         let (route, version) = (count % ROUTES, count as u64);
         let path = format!("/routes/{}", model.name(route));
         let state = (count % 7 != 3).then_some(version);
+        // As a load balancer has it: one of those that are there.
+        let gateway = cluster.living(usize::try_from(turn).unwrap());
         let answer = match state {
-            Some(_) => cluster.write(number, "PUT", &path, &body(&model.name(route), version)),
-            None => cluster.write(number, "DELETE", &path, ""),
+            Some(_) => cluster.write(gateway, "PUT", &path, &body(&model.name(route), version)),
+            None => cluster.write(gateway, "DELETE", &path, ""),
         };
+        figures.latest.fetch_max(milliseconds(due), Relaxed);
         match answer {
             Some(answer) if matches!(answer.status, 200 | 204) => {
                 model.acknowledged(route, state);
@@ -112,6 +122,10 @@ pub(crate) fn write(cluster: &Cluster, number: usize, over: &AtomicBool, figures
         }
     }
     model
+}
+
+fn milliseconds(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap()
 }
 
 fn body(name: &str, version: u64) -> String {
@@ -150,8 +164,7 @@ pub(crate) fn watch(cluster: &Cluster, over: &AtomicBool, figures: &Figures) {
         let has =
             |number| cluster.write(number, "GET", "/status/ready", "").and_then(|answer| revision(&answer));
         until("all have it", || (0..GATEWAYS).all(|number| has(number) >= Some(newest)));
-        let took = u64::try_from(began.elapsed().as_millis()).unwrap();
-        figures.slowest.fetch_max(took, Relaxed);
+        figures.slowest.fetch_max(milliseconds(began), Relaxed);
         thread::sleep(Duration::from_millis(50));
     }
 }

@@ -35,10 +35,11 @@ fn nothing_acknowledged_is_lost_and_all_are_of_one_mind_again() {
     println!("CHAOS={seconds} CHAOS_SEED={seed}");
     let (cluster, over, figures) = (Cluster::start(&database), AtomicBool::new(false), Figures::default());
     let models = thread::scope(|scope| {
-        let writers: Vec<_> = (0..GATEWAYS)
+        let _end = End(&over);
+        let writers: Vec<_> = (0..load::WRITERS)
             .map(|number| {
-                let (cluster, over, figures) = (&cluster, &over, &figures);
-                scope.spawn(move || load::write(cluster, number, over, figures))
+                let (cluster, figures) = (&cluster, &figures);
+                scope.spawn(move || load::write(cluster, number, seconds, figures))
             })
             .collect();
         for number in 0..GATEWAYS {
@@ -47,7 +48,6 @@ fn nothing_acknowledged_is_lost_and_all_are_of_one_mind_again() {
         }
         scope.spawn(|| load::watch(&cluster, &over, &figures));
         disturb(&cluster, &mut database, Duration::from_secs(seconds), seed, &figures);
-        over.store(true, SeqCst);
         writers.into_iter().map(|writer| writer.join().unwrap()).collect::<Vec<_>>()
     });
     let began = Instant::now();
@@ -55,6 +55,15 @@ fn nothing_acknowledged_is_lost_and_all_are_of_one_mind_again() {
     println!("{figures}; of one mind {} ms after the end", began.elapsed().as_millis());
     figures.check(seconds);
     models.iter().for_each(|model: &Model| model.check(&cluster));
+}
+
+/// However it ends: what goes on until then ends, too.
+struct End<'a>(&'a AtomicBool);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, SeqCst);
+    }
 }
 
 fn of_now() -> u64 {
@@ -70,10 +79,11 @@ fn disturb(cluster: &Cluster, database: &mut Server, time: Duration, seed: u64, 
             return;
         }
         if round % 4 == 1 {
+            let began = Instant::now();
             database.kill();
             thread::sleep(random.milliseconds(0, 1_000));
             database.run();
-            figures.database_killed();
+            figures.database_killed(began.elapsed());
         } else {
             cluster.kill(random.below(GATEWAYS), random.milliseconds(0, 500));
             figures.gateway_killed();

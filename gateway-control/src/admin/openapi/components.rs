@@ -19,7 +19,10 @@ pub(super) fn parameters() -> Value {
         let schema = json!({ "type": "string" });
         json!({ "name": name, "in": "query", "schema": schema, "description": "On where it is `1`." })
     };
-    let header = |name: &str, description: &str| json!({ "name": name, "in": "header", "description": description, "schema": { "type": "string" } });
+    // A list of tags, or `*` (RFC 9110 13.1.1).
+    let list = r#"^([ \t]*\*[ \t]*|[ ,\t]*((W/)?"[!#-~\x80-\xff]*"[ \t]*(,[ ,\t]*|$))*)$"#;
+    let schema = json!({ "type": "string", "pattern": list });
+    let tags = |name: &str, description: &str| json!({ "name": name, "in": "header", "description": description, "schema": schema });
     json!({
         "key": path("key", "The id, or the name."),
         "owner": path("owner", "The id or the name of the entity whose list it is."),
@@ -35,8 +38,8 @@ pub(super) fn parameters() -> Value {
         "flatten_errors": switch("flatten_errors"),
         "balancer_health": switch("balancer_health"),
         "dry_run": query("dry_run", json!({ "type": "string", "enum": ["0", "1", "false", "true"] })),
-        "If-Match": header("If-Match", "The tag of the entity, or a revision: else 412."),
-        "If-None-Match": header("If-None-Match", "`*`: only where nothing is there yet."),
+        "If-Match": tags("If-Match", "The tag of what is there, or a revision, or `*` for whatever is there: else 412."),
+        "If-None-Match": tags("If-None-Match", "`*`: only where nothing is there yet. Else what must not be there."),
     })
 }
 
@@ -52,7 +55,8 @@ pub(super) fn responses() -> Value {
         "NotFound": error("Nothing is there."),
         "ReadOnly": error("There is no store: the file is the truth."),
         "Conflict": error("Another entity has that value."),
-        "Precondition": error("It has changed meanwhile."),
+        "Precondition": error("It is not as `If-Match` or `If-None-Match` says."),
+        "NotModified": { "description": "It is what `If-None-Match` says, and not sent again." },
         "TooLarge": error("The body is too long."),
         "MediaType": error("A body of a kind that is not read."),
         "Unavailable": error("The store cannot be reached, or others are writing. Try again."),
@@ -126,7 +130,7 @@ fn tried() -> Value {
         "required": ["dry_run", "revision", "status", "body", "differences", "lint"],
         "properties": {
             "dry_run": { "const": true },
-            "revision": { "type": "integer", "minimum": 0 },
+            "revision": { "type": ["integer", "null"], "minimum": 0, "description": "Null without a store." },
             "status": { "type": "integer", "description": "What would be answered." },
             "body": { "type": ["object", "null"] },
             "differences": { "type": "array", "items": { "type": "object" } },

@@ -152,6 +152,14 @@ fn refusals(own: &[(&str, &str)]) -> Map<String, Value> {
     all.iter().chain(own).map(|(status, name)| ((*status).to_owned(), response(name))).collect()
 }
 
+/// What one who reads may be answered.
+fn read(entity: &Value) -> Value {
+    json!({
+        "200": entity, "304": response("NotModified"), "400": response("Refused"), "401": response("Unauthorized"),
+        "404": response("NotFound"),
+    })
+}
+
 fn with(mut responses: Map<String, Value>, status: &str, answer: Value) -> Value {
     responses.insert(status.to_owned(), answer);
     Value::Object(responses)
@@ -185,9 +193,9 @@ fn list(kind: &Kind, parent: Option<&Parent>) -> Value {
     json!({
         "get": {
             "tags": [name],
-            "parameters": named(names, &["size", "offset", "tags"]),
+            "parameters": named(names, &["size", "offset", "tags", "If-None-Match"]),
             "responses": {
-                "200": page(name), "400": response("Refused"), "401": response("Unauthorized"),
+                "200": page(name), "304": response("NotModified"), "400": response("Refused"), "401": response("Unauthorized"),
                 "404": response("NotFound"),
             },
         },
@@ -226,10 +234,8 @@ fn one(kind: &Kind, parent: Option<&Parent>) -> Value {
     let own = [("404", "NotFound"), ("409", "Conflict")];
     json!({
         "get": {
-            "tags": [name], "operationId": operation("get", kind, names), "parameters": named(names, &[]),
-            "responses": {
-                "200": entity("The entity.", shown), "401": response("Unauthorized"), "404": response("NotFound"),
-            },
+            "tags": [name], "operationId": operation("get", kind, names), "parameters": named(names, &["If-None-Match"]),
+            "responses": read(&entity("The entity.", shown)),
         },
         "put": {
             "tags": [name], "operationId": operation("put", kind, names), "parameters": named(names, &writes),
@@ -255,17 +261,15 @@ fn up(above: &Kind, parent: &Parent) -> Value {
     let own = [("404", "NotFound"), ("409", "Conflict")];
     let write = |schema: &str| {
         json!({
-            "tags": [name], "summary": summary, "parameters": named(&[KEY], &["dry_run"]),
+            "tags": [name], "summary": summary, "parameters": named(&[KEY], &["dry_run", "If-Match"]),
             "requestBody": body(schema),
             "responses": with(refusals(&own), "200", entity_or_tried("Changed.", name)),
         })
     };
     json!({
         "get": {
-            "tags": [name], "summary": summary, "parameters": named(&[KEY], &[]),
-            "responses": {
-                "200": entity("The entity.", name), "401": response("Unauthorized"), "404": response("NotFound"),
-            },
+            "tags": [name], "summary": summary, "parameters": named(&[KEY], &["If-None-Match"]),
+            "responses": read(&entity("The entity.", name)),
         },
         "put": write(name),
         "patch": write(&patch(name)),

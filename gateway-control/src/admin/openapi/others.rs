@@ -18,13 +18,13 @@ pub(super) fn paths() -> Map<String, Value> {
     };
     let batch = json!({ "post": {
         "summary": "Many writes, all of them or none, in one revision.",
-        "parameters": named(&["dry_run"], &[]),
+        "parameters": named(&["dry_run", "If-Match"], &[]),
         "requestBody": json_body("batch"),
         "responses": with(refusals(&[("404", "NotFound"), ("409", "Conflict")]), "200", free.clone()),
     } });
     let rollback = json!({ "post": {
         "summary": "Makes everything as it was at a revision.",
-        "parameters": named(&["revision", "dry_run"], &[]),
+        "parameters": named(&["revision", "dry_run", "If-Match"], &[]),
         "responses": with(refusals(&[("404", "NotFound")]), "200", free.clone()),
     } });
     let feed = json!({ "get": {

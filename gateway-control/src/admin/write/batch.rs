@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     Control,
-    admin::{body, reply::Failure},
+    admin::{body, json, reply::Failure},
     control::Draft,
 };
 
@@ -46,7 +46,12 @@ struct Operation {
 pub(in crate::admin) async fn batch(control: Arc<Control>, request: Request) -> Result<Response, Failure> {
     let asked = Asked::of(&request)?;
     let body = body::in_time(body::whole(request, LONGEST)).await?;
-    let batch: Batch = serde_json::from_slice(&body).map_err(|error| Failure::Batch(error.to_string()))?;
+    let wrong = |error: serde_json::Error| Failure::Batch(error.to_string());
+    let batch = match json::value(&body) {
+        Ok(batch) => serde_json::from_value::<Batch>(batch).map_err(wrong)?,
+        Err(json::Wrong::Syntax(error)) => return Err(wrong(error)),
+        Err(twice @ json::Wrong::Twice(_)) => return Err(twice.into()),
+    };
     if batch.operations.len() > MOST {
         return Err(Failure::Batch(format!("a batch has at most {MOST} operations")));
     }
@@ -77,7 +82,7 @@ impl Operation {
                 HeaderValue::try_from(tag).map_err(|_| Failure::Batch("if_match is no tag".to_owned()))?;
             headers.insert(header::IF_MATCH, tag);
         }
-        let conditions = Conditions::of(&headers);
+        let conditions = Conditions::of(&headers)?;
         Ok(Ask { method, place, fields: Fields::Json(self.body), conditions })
     }
 }

@@ -6,7 +6,7 @@ use http::{HeaderMap, header};
 use serde_json::{Map, Value};
 
 use super::form;
-use crate::admin::{body, reply::Failure};
+use crate::admin::{body, json, reply::Failure};
 
 /// The longest body of one entity, bytes.
 const LONGEST: usize = 10 << 20;
@@ -35,7 +35,9 @@ impl Fields {
             }
             "multipart/form-data" => {
                 let parts = body::parts(request, LONGEST).await?;
-                Self::form(parts.into_iter().filter_map(|part| Some((part.name.clone(), meant(&part)?))))
+                let meant = |part: body::Part| Ok(meant(&part)?.map(|value| (part.name, value)));
+                let parts = parts.into_iter().map(meant).collect::<Result<Vec<_>, Failure>>()?;
+                Self::form(parts.into_iter().flatten())
             }
             "" if is_empty(request.headers()) => Ok(Self::none()),
             _ => Err(Failure::MediaType),
@@ -48,7 +50,7 @@ impl Fields {
     }
 
     pub(super) fn json(body: &[u8]) -> Result<Self, Failure> {
-        serde_json::from_slice(body).map(Self::Json).map_err(|_| Failure::Json)
+        json::fields(body).map(Self::Json)
     }
 
     fn form(pairs: impl Iterator<Item = (String, Value)>) -> Result<Self, Failure> {
@@ -87,13 +89,15 @@ impl Fields {
     }
 }
 
-fn meant(part: &body::Part) -> Option<Value> {
-    if part.is_json
-        && let Ok(value) = serde_json::from_slice(&part.value)
-    {
-        return Some(value);
+fn meant(part: &body::Part) -> Result<Option<Value>, Failure> {
+    if part.is_json {
+        match json::value(&part.value) {
+            Ok(value) => return Ok(Some(value)),
+            Err(json::Wrong::Syntax(_)) => {}
+            Err(twice) => return Err(twice.into()),
+        }
     }
-    String::from_utf8(part.value.to_vec()).ok().map(Value::from)
+    Ok(String::from_utf8(part.value.to_vec()).ok().map(Value::from))
 }
 
 fn is_empty(headers: &HeaderMap) -> bool {

@@ -9,7 +9,7 @@ use tokio::{task::spawn_blocking, time::timeout};
 
 use super::{
     answer::{Answer, Tells},
-    conditions::{Conditions, tag, tag_of},
+    conditions::{Conditions, Standing},
     fields::Fields,
     findings::findings,
     make::{Ask, make},
@@ -20,12 +20,12 @@ use crate::{
     admin::{
         access::caller,
         body,
+        etag::{self, Whole},
         page::Query,
-        reply::{self, Failure, REVISION},
+        reply::{self, Failure},
     },
     control::{Draft, Mode, Written},
     store::Note,
-    store::Revision,
 };
 
 /// How long a write waits for those before it.
@@ -57,7 +57,7 @@ impl Asked {
         let is_dry = Query::of(request.uri().query()).is_dry()?;
         let mode = if is_dry { Mode::Try } else { Mode::Make };
         let what = format!("{} {}", request.method(), discreet(request.uri().path()));
-        let conditions = Conditions::of(request.headers());
+        let conditions = Conditions::of(request.headers())?;
         Ok(Self { note: Note::new(caller(request), what), mode, conditions })
     }
 
@@ -70,13 +70,8 @@ impl Asked {
     }
 
     /// Refuses where what must be so for the whole is not.
-    pub(in crate::admin) fn check(&self, draft: &Draft<'_>) -> Result<(), Failure> {
-        self.check_at(draft.revision())
-    }
-
-    /// The same where this is the newest revision.
-    pub(in crate::admin) fn check_at(&self, newest: Revision) -> Result<(), Failure> {
-        self.conditions.check(newest, || None)
+    pub(in crate::admin) fn check(&self, whole: Whole) -> Result<(), Failure> {
+        self.conditions.check(whole, || Standing::Whole)
     }
 
     /// Makes a write that is about more than one entity.
@@ -87,7 +82,7 @@ impl Asked {
     ) -> Result<Response, Failure> {
         let conditions = self.conditions.clone();
         let checked = move |draft: &mut Draft<'_>| {
-            let verdict = conditions.check(draft.revision(), || None);
+            let verdict = conditions.check(Whole::At(draft.revision()), || Standing::Whole);
             let answer = evaluate(draft)?;
             verdict.map(|()| answer)
         };
@@ -125,12 +120,11 @@ fn answer(written: &Written<Answer>) -> Response {
         (_, Some(body)) => reply::json(*status, body),
         (_, None) => reply::empty(*status),
     };
-    let own = body.as_ref().filter(|_| *tells == Tells::Entity).map(tag);
-    let headers = response.headers_mut();
-    if let Ok(tag) = HeaderValue::try_from(own.unwrap_or_else(|| tag_of(written.revision))) {
-        headers.insert(header::ETAG, tag);
+    let own = body.as_ref().filter(|_| *tells == Tells::Entity).map(etag::of_entity);
+    reply::stamp_whole(&mut response, Whole::At(written.revision));
+    if let Some(tag) = own.and_then(|own| HeaderValue::try_from(own).ok()) {
+        response.headers_mut().insert(header::ETAG, tag);
     }
-    headers.insert(REVISION, written.revision.get().into());
     response
 }
 

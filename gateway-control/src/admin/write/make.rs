@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{
     answer::{self, Answer},
-    conditions::Conditions,
+    conditions::{Conditions, Standing},
     entity,
     fields::Fields,
     lease, lookup, members,
@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     admin::{
+        etag::{self, Whole},
         kind::{Kind, Parent},
         reply::Failure,
     },
@@ -37,7 +38,7 @@ pub(super) fn make(draft: &mut Draft<'_>, ask: &Ask) -> Result<Answer, Failure> 
     let Ask { method, place, fields, conditions } = ask;
     // What would be refused without conditions is refused for what it is (RFC 9110 13.2.1); they are about what was
     // there before.
-    let verdict = conditions.check(draft.revision(), || current(draft, place));
+    let verdict = conditions.check(Whole::At(draft.revision()), || current(draft, place));
     let answer = match (method.as_str(), place) {
         ("POST", Place::List { kind, owner }) => create(draft, kind, owner.as_ref(), fields),
         ("PUT", Place::One { kind, owner, key }) => replace(draft, kind, owner.as_ref(), key, fields),
@@ -54,12 +55,24 @@ pub(super) fn make(draft: &mut Draft<'_>, ask: &Ask) -> Result<Answer, Failure> 
     verdict.map(|()| answer)
 }
 
-/// What stands at a place before anything is made, as it is shown.
-fn current(draft: &Draft<'_>, place: &Place) -> Option<Value> {
-    let Place::One { kind, owner, key } = place else { return None };
-    let owner = owner.as_ref().map(|owner| Some((owner, lookup::owner(draft, owner).ok()?)));
-    let id = lookup::find(draft, kind, key, owner.flatten())?;
-    answer::entity(draft, draft.config(), kind, id)
+/// What stands at a place before anything is made.
+fn current(draft: &Draft<'_>, place: &Place) -> Standing {
+    let (kind, id) = match place {
+        Place::List { .. } => return Standing::Whole,
+        Place::Members { group, consumer, from } => {
+            return members::standing(draft, *from, (group.as_deref(), consumer.as_deref()));
+        }
+        Place::One { kind, owner, key } => {
+            let owner = owner.as_ref().map(|owner| Some((owner, lookup::owner(draft, owner).ok()?)));
+            (Some(*kind), lookup::find(draft, kind, key, owner.flatten()))
+        }
+        Place::Above { child, key, parent } => {
+            let row = lookup::find(draft, child, key, None).and_then(|id| lookup::row(draft, child, id));
+            (Kind::of(parent.collection), row.and_then(|row| lookup::reference(&row, parent.field)))
+        }
+    };
+    let shown = kind.zip(id).and_then(|(kind, id)| answer::entity(draft, draft.config(), kind, id));
+    shown.map_or(Standing::Nothing, |shown| Standing::Entity(etag::of_entity(&shown)))
 }
 
 /// POST (compat A1 to A9).

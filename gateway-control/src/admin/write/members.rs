@@ -4,7 +4,7 @@ use http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::{answer::Answer, entity, fields::Fields, lookup, remove};
+use super::{answer::Answer, conditions::Standing, entity, fields::Fields, lookup, remove};
 use crate::{
     admin::{
         kind::{Kind, id_of},
@@ -43,6 +43,25 @@ pub(super) fn write(
         }
         _ => Err(Failure::MethodNotAllowed),
     }
+}
+
+/// What stands there before: a list, or a member.
+pub(super) fn standing(
+    draft: &Draft<'_>,
+    from: Side,
+    (group, consumer): (Option<&str>, Option<&str>),
+) -> Standing {
+    let group = group.map(|group| id("consumer_groups", draft, group));
+    let consumer = consumer.map(|consumer| id("consumers", draft, consumer));
+    let is_there = match (group, consumer, from) {
+        (Some(Ok(group)), Some(Ok(consumer)), _) => {
+            let group = draft.config().consumer_groups.get(&group);
+            group.is_some_and(|group| group.consumers.iter().any(|member| member.id == consumer))
+        }
+        (Some(Ok(_)), None, Side::Group) | (None, Some(Ok(_)), Side::Consumer) => true,
+        _ => false,
+    };
+    if is_there { Standing::Whole } else { Standing::Nothing }
 }
 
 fn id(collection: &str, draft: &Draft<'_>, key: &str) -> Result<Uuid, Failure> {

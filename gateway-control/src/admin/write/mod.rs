@@ -34,7 +34,6 @@ mod remove;
 
 pub(super) use answer::Answer;
 pub(super) use batch::batch;
-pub(super) use conditions::{tag, tag_of};
 pub(super) use findings::findings;
 pub(super) use handle::{Asked, entity, tried};
 pub(super) use place::discreet;

@@ -32,7 +32,7 @@ pub(super) enum Command {
     Renewals { targets: Vec<Uuid>, reply: Reply<HashMap<Uuid, u64>> },
 }
 
-/// How long it waits before it connects again: at first, and at most.
+/// How long it waits before it connects again: at first, and at most. Who wants to write makes it the first again.
 const PATIENCE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
 /// Between two looks at the revision where nobody has said anything: a notice may have been lost.
@@ -79,35 +79,49 @@ impl Follower {
     pub(super) async fn run(mut self) {
         let mut patience = PATIENCE.0;
         loop {
-            match self.session().await {
+            let began = Instant::now();
+            let least = match self.session().await {
                 End::Closed => return,
                 End::Broken(error) => {
                     warn!(%error, "the database is away: what was kept last is served");
                     patience = PATIENCE.0;
+                    patience
                 }
-                End::Refused(error) => match self.begun.take() {
-                    Some(begun) => drop(begun.send(Err(error))),
-                    None => warn!(%error, "the database is still away"),
-                },
+                End::Refused(error) => {
+                    match self.begun.take() {
+                        Some(begun) => drop(begun.send(Err(error))),
+                        None => warn!(%error, "the database is still away"),
+                    }
+                    // Who does not even refuse is not asked all the time.
+                    began.elapsed().max(PATIENCE.0)
+                }
+            };
+            match self.wait(patience.max(least), least).await {
+                Some(next) => patience = next,
+                None => return,
             }
-            if !self.wait(patience).await {
-                return;
-            }
-            patience = (patience * 2).min(PATIENCE.1);
         }
     }
 
-    /// Answers nobody's writes for a while; false when nobody asks any more.
-    async fn wait(&mut self, patience: Duration) -> bool {
+    /// Answers nobody's writes for a while, which is shorter, though not shorter than `least`, where somebody wants to
+    /// write. How long to wait the next time; nothing when nobody asks any more.
+    async fn wait(&mut self, patience: Duration, least: Duration) -> Option<Duration> {
         // Not all gateways at the same moment.
         let jitter = f64::from(u8::try_from(Uuid::new_v4().as_u128() & 0x7f).unwrap_or(0)) / 256.0;
-        let end = Instant::now() + patience.mul_f64(1.0 - jitter);
+        let after = |wait: Duration| Instant::now() + wait.mul_f64(1.0 - jitter);
+        let (mut end, soon) = (after(patience), after(least));
+        let mut next = (patience * 2).min(PATIENCE.1);
         loop {
             tokio::select! {
-                () = sleep_until(end) => return true,
+                () = sleep_until(end) => return Some(next),
                 command = self.commands.recv() => match command {
-                    Some(command) => self.refuse(command),
-                    None => return false,
+                    Some(command) => {
+                        if matches!(command, Command::Write { .. }) {
+                            (end, next) = (end.min(soon), PATIENCE.0);
+                        }
+                        self.refuse(command);
+                    }
+                    None => return None,
                 },
             }
         }
