@@ -45,7 +45,7 @@ fn trusted(network: &str) -> TrustedIps {
 }
 
 fn serve_on(settings: Settings, listen: Listen, serve: impl Serve) -> TestServer {
-    let server = Server::new(settings).add(listen).bind().unwrap();
+    let server = Server::new(settings).listen_as(listen).bind().unwrap();
     let address = server.addresses()[0];
     TestServer { address, running: server.start(move |_| serve.clone()).unwrap() }
 }
@@ -230,7 +230,7 @@ async fn forwarded(trusted_ips: &str, fields: &str) -> String {
     gateway.trust.trusted_ips = trusted(trusted_ips);
     let config = Config::default().with(service).with(route);
     let gateway = Gateway::builder().config(config).settings(gateway).build().unwrap();
-    let server = Server::new(settings()).add(anywhere().with_proxy_protocol(trusted("127.0.0.0/8")));
+    let server = Server::new(settings()).listen_as(anywhere().with_proxy_protocol(trusted("127.0.0.0/8")));
     let server = server.bind().unwrap();
     let mut client = Client(TcpStream::connect(server.addresses()[0]).await.unwrap());
     let _running = server.start(move |worker| gateway.serve(worker)).unwrap();

@@ -41,10 +41,10 @@ impl Listeners {
     pub(crate) fn bind(&self, settings: &Settings, certificates: &Certificates) -> Result<Bound, Failure> {
         let mut server = Server::new(node::server(settings));
         for listen in &self.clear {
-            server = server.add(self.listen(listen));
+            server = server.listen_as(self.listen(listen));
         }
         for listen in &self.tls {
-            server = server.add(self.listen(listen).with_tls(certificates));
+            server = server.listen_as(self.listen(listen).with_tls(certificates));
         }
         if !self.tls.is_empty() && certificates.is_empty() {
             warn!("there is no certificate yet: every TLS handshake will be refused");

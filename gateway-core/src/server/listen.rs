@@ -12,7 +12,7 @@ use crate::sanitize::TrustedIps;
 ///
 /// let balancers = ["10.0.0.0/8".parse().unwrap()].into_iter().collect();
 /// let listen = Listen::on(([127, 0, 0, 1], 8000).into()).with_proxy_protocol(balancers);
-/// let server = Server::new(Settings::default()).add(listen);
+/// let server = Server::new(Settings::default()).listen_as(listen);
 /// # let _ = server;
 /// ```
 #[derive(Clone, Debug)]

@@ -59,18 +59,18 @@ impl Server {
     /// Listens on `address` in clear: HTTP/1.1, and HTTP/2 with prior knowledge. Port 0 takes a free one.
     #[must_use]
     pub fn listen(self, address: SocketAddr) -> Self {
-        self.add(Listen::on(address))
+        self.listen_as(Listen::on(address))
     }
 
     /// Listens on `address` with TLS.
     #[must_use]
     pub fn listen_tls(self, address: SocketAddr, certificates: &Certificates) -> Self {
-        self.add(Listen::on(address).with_tls(certificates))
+        self.listen_as(Listen::on(address).with_tls(certificates))
     }
 
-    /// Listens as it is told.
+    /// Listens as it is told: in clear or with TLS, behind proxies or not.
     #[must_use]
-    pub fn add(mut self, listen: Listen) -> Self {
+    pub fn listen_as(mut self, listen: Listen) -> Self {
         self.listens.push(listen);
         self
     }
