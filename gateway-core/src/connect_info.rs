@@ -26,6 +26,7 @@ use crate::{Closing, config::Protocol};
 #[derive(Clone, Debug)]
 pub struct ConnectInfo {
     peer: SocketAddr,
+    proxy: Option<SocketAddr>,
     local: SocketAddr,
     tls: Option<TlsInfo>,
     closing: Option<Closing>,
@@ -54,12 +55,21 @@ impl ConnectInfo {
     pub fn new(peer: SocketAddr, local: SocketAddr) -> Self {
         Self {
             peer,
+            proxy: None,
             local,
             tls: None,
             closing: None,
             peer_value: address_value(peer.ip()),
             port_value: HeaderValue::from(local.port()),
         }
+    }
+
+    /// The same connection, whose peer is a proxy that passes on what `source` sends, and is believed (PROXY
+    /// protocol). From here on `source` is the peer, and who has connected is the [`proxy`](Self::proxy).
+    #[must_use]
+    pub fn with_source(self, source: SocketAddr) -> Self {
+        let proxy = self.proxy.unwrap_or(self.peer);
+        Self { peer: source, proxy: Some(proxy), peer_value: address_value(source.ip()), ..self }
     }
 
     /// The same connection, encrypted.
@@ -83,10 +93,16 @@ impl ConnectInfo {
         Self::new(nowhere, nowhere)
     }
 
-    /// The other end.
+    /// The other end: of the connection, or of the one that a trusted proxy passes on.
     #[must_use]
     pub const fn peer(&self) -> SocketAddr {
         self.peer
+    }
+
+    /// Who has connected, where that is a proxy that told of its own [`peer`](Self::peer) (PROXY protocol).
+    #[must_use]
+    pub const fn proxy(&self) -> Option<SocketAddr> {
+        self.proxy
     }
 
     /// This end.

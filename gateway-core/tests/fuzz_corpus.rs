@@ -65,6 +65,11 @@ fn expression() {
 }
 
 #[test]
+fn proxy() {
+    replay("proxy", targets::proxy);
+}
+
+#[test]
 fn http1() {
     replay("http1", targets::http1);
 }

@@ -59,7 +59,7 @@ pub(crate) struct Paced {
     pub(crate) wrong: usize,
     /// Median latency in microseconds, from the moment the request was due.
     pub(crate) p50_us: f64,
-    /// 99th percentile of the same.
+    /// 99th percentile of the same. A request without an answer counts as the two seconds that we wait for it.
     pub(crate) p99_us: f64,
 }
 
@@ -87,11 +87,14 @@ impl Pace {
         let _ = tokio::time::timeout(GRACE, rest).await;
 
         let mut latencies = queue.latencies.take();
+        let (answered, wrong) = (latencies.len(), queue.wrong.get());
+        // One without an answer has waited for as long as we have: left out, it would make the others look better.
+        latencies.resize(answered.max(due.saturating_sub(wrong)), GRACE.as_secs_f64() * 1e6);
         latencies.sort_unstable_by(f64::total_cmp);
         Ok(Paced {
             due,
-            answered: latencies.len(),
-            wrong: queue.wrong.get(),
+            answered,
+            wrong,
             p50_us: percentile(&latencies, 0.50),
             p99_us: percentile(&latencies, 0.99),
         })
@@ -206,6 +209,22 @@ mod tests {
         assert!(paced.due >= 100, "{}", paced.due);
         assert_eq!((paced.answered, paced.wrong), (paced.due, 0));
         assert!(paced.p50_us > 0.0 && paced.p50_us <= paced.p99_us);
+    }
+
+    #[tokio::test]
+    async fn what_is_not_answered_counts_as_slow() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let server = tokio::spawn(async move {
+            // The first of the connections gets no answer, the others do.
+            let silent = listener.accept().await;
+            accept(listener, Answer::Fixed).await.map(|()| drop(silent))
+        });
+        let pace = Pace { seconds: 0.1, ..pace(port) };
+        let paced = LocalSet::new().run_until(pace.paced()).await.unwrap();
+        server.abort();
+        assert_eq!(paced.answered + 1, paced.due);
+        assert!(paced.p50_us < 1e6 && paced.p99_us >= 2e6, "{} {}", paced.p50_us, paced.p99_us);
     }
 
     #[tokio::test]

@@ -35,9 +35,57 @@ impl TryFrom<String> for Address {
     }
 }
 
+/// Where to listen: an [`Address`], and behind it in Kong's word whether it is behind proxies that tell whom they
+/// speak for: `0.0.0.0:8000 proxy_protocol`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct ListenAddress {
+    pub(crate) address: SocketAddr,
+    pub(crate) proxy_protocol: bool,
+}
+
+impl FromStr for ListenAddress {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut words = text.split_whitespace();
+        let address: Address = words.next().unwrap_or_default().parse()?;
+        let mut proxy_protocol = false;
+        for word in words {
+            if word != "proxy_protocol" {
+                return Err(format!("'{word}' is no word that may follow an address; proxy_protocol may"));
+            }
+            proxy_protocol = true;
+        }
+        Ok(Self { address: address.0, proxy_protocol })
+    }
+}
+
+impl TryFrom<String> for ListenAddress {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::Address;
+    use super::{Address, ListenAddress};
+
+    #[test]
+    fn proxy_protocol_may_follow_an_address() {
+        for (text, address, proxy_protocol) in [
+            (":8000", "0.0.0.0:8000", false),
+            ("[::1]:80 proxy_protocol", "[::1]:80", true),
+            (" localhost:1  proxy_protocol ", "127.0.0.1:1", true),
+        ] {
+            let meant = ListenAddress { address: address.parse().unwrap(), proxy_protocol };
+            assert_eq!(text.parse(), Ok(meant));
+        }
+        assert!(":8000 ssl".parse::<ListenAddress>().unwrap_err().contains("'ssl' is no word"));
+        assert!("".parse::<ListenAddress>().is_err() && "proxy_protocol".parse::<ListenAddress>().is_err());
+    }
 
     #[test]
     fn addresses_are_read_as_people_write_them() {

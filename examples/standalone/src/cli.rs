@@ -9,7 +9,7 @@ use clap::{
 use gateway_core::router::{Flavor, UnknownFlavor};
 
 use crate::{
-    address::Address,
+    address::{Address, ListenAddress},
     remote::{AdminArgs, ExportArgs, HistoryArgs, ImportArgs, QuitArgs, RollbackArgs},
     starter::{CompletionsArgs, InitArgs},
 };
@@ -167,13 +167,13 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "FOLDER", env = "GATEWAY_STORE", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) store: Option<String>,
 
-    /// Listen in clear: HTTP/1.1 and HTTP/2; may be given many times [default: 0.0.0.0:8000, in the demo 127.0.0.1:8000]
+    /// Listen in clear: HTTP/1.1 and HTTP/2; may be given many times; "ADDR proxy_protocol" where proxies speak that [default: 0.0.0.0:8000, in the demo 127.0.0.1:8000]
     #[arg(long, value_name = "ADDR", env = "GATEWAY_LISTEN", value_delimiter = ',')]
-    pub(crate) listen: Vec<Address>,
+    pub(crate) listen: Vec<ListenAddress>,
 
     /// Listen with TLS, certificates by server name; may be given many times [default: nowhere]
     #[arg(long, value_name = "ADDR", env = "GATEWAY_LISTEN_TLS", value_delimiter = ',')]
-    pub(crate) listen_tls: Vec<Address>,
+    pub(crate) listen_tls: Vec<ListenAddress>,
 
     /// The certificate chain (PEM) where no server name matches
     #[arg(long, value_name = "PATH", env = "GATEWAY_TLS_CERT", requires = "tls_key")]

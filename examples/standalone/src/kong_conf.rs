@@ -120,8 +120,8 @@ fn translate(key: &str, value: &str) -> Result<Meaning, String> {
                 false => Ok(Meaning::Same(lists)),
             }
         }
-        "admin_listen" => match listeners(value).0.first() {
-            Some(address) => one("admin", address.as_str().into()),
+        "admin_listen" => match listeners(value).0.first().and_then(|listener| listener.split(' ').next()) {
+            Some(address) => one("admin", address.into()),
             None if value == "off" => Ok(Meaning::Same(Vec::new())),
             None => Ok(Meaning::Ignored("the Admin API is served in clear, bind it to loopback")),
         },
@@ -133,6 +133,8 @@ fn translate(key: &str, value: &str) -> Result<Meaning, String> {
         "allow_debug_header" => one("allow_debug_header", switch(value)?),
         "tls_certificate_verify" => one("tls_verify", switch(value)?),
         "trusted_ips" => one("trusted_ips", list(value).into()),
+        "real_ip_header" => one("real_ip_header", value.into()),
+        "real_ip_recursive" => one("real_ip_recursive", switch(value)?),
         "proxy_access_log" => one("access_log", log_file(value).into()),
         "log_level" => one("log", level(value).into()),
         "lua_max_req_headers" => one("limits.fields", number(value)?),
@@ -147,14 +149,18 @@ fn translate(key: &str, value: &str) -> Result<Meaning, String> {
     }
 }
 
-/// The addresses in clear, and those with TLS: `0.0.0.0:8000 reuseport, 0.0.0.0:8443 http2 ssl`.
+/// The addresses in clear, and those with TLS: `0.0.0.0:8000 reuseport, 0.0.0.0:8443 http2 ssl`; each with the word
+/// `proxy_protocol` where that is there.
 fn listeners(value: &str) -> (Vec<String>, Vec<String>) {
     let mut all = (Vec::new(), Vec::new());
     for listener in
         value.split(',').map(str::trim).filter(|listener| !listener.is_empty() && *listener != "off")
     {
         let mut words = listener.split_whitespace();
-        let address = words.next().unwrap_or_default().to_owned();
+        let mut address = words.next().unwrap_or_default().to_owned();
+        if words.clone().any(|word| word == "proxy_protocol") {
+            address.push_str(" proxy_protocol");
+        }
         let list = if words.any(|word| word == "ssl") { &mut all.1 } else { &mut all.0 };
         list.push(address);
     }
@@ -221,7 +227,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::{Given, KongConf, lines, meant, variable};
-    use crate::settings::Settings;
+    use crate::{address::ListenAddress, settings::Settings};
 
     const FILE: &str = "
 # -----------------------
@@ -247,8 +253,8 @@ plugins = bundled
     fn what_has_a_meaning_is_read_and_the_rest_is_named() {
         let conf = conf(FILE);
         let settings: Settings = conf.settings.try_into().unwrap();
-        assert_eq!(settings.listen.unwrap()[0].0.to_string(), "0.0.0.0:8000");
-        assert_eq!(settings.listen_tls.unwrap()[0].0.to_string(), "127.0.0.1:8443");
+        assert_eq!(settings.listen.unwrap()[0].address.to_string(), "0.0.0.0:8000");
+        assert_eq!(settings.listen_tls.unwrap()[0].address.to_string(), "127.0.0.1:8443");
         assert_eq!(settings.admin.unwrap().0.to_string(), "127.0.0.1:8001");
         assert_eq!(settings.config.unwrap().to_str(), Some("/etc/kong/kong.yml"));
         assert_eq!(settings.trusted_ips.unwrap().len(), 2);
@@ -257,6 +263,22 @@ plugins = bundled
         assert_eq!(conf.ignored[0], "lua_package_path");
         assert!(conf.ignored[1].starts_with("plugins (all that come"));
         assert_eq!(conf.ignored.len(), 2);
+    }
+
+    #[test]
+    fn proxy_protocol_and_where_addresses_are_told_are_read() {
+        let conf = conf(
+            "proxy_listen = :8000 reuseport proxy_protocol, :8443 proxy_protocol ssl, :8001\n\
+             real_ip_header = proxy_protocol\nreal_ip_recursive = on\n",
+        );
+        let settings: Settings = conf.settings.try_into().unwrap();
+        let proxied = |list: Option<Vec<ListenAddress>>| -> Vec<_> {
+            list.unwrap().iter().map(|listen| (listen.address.port(), listen.proxy_protocol)).collect()
+        };
+        assert_eq!(proxied(settings.listen), [(8000, true), (8001, false)]);
+        assert_eq!(proxied(settings.listen_tls), [(8443, true)]);
+        assert_eq!(settings.real_ip_header.unwrap().0, None);
+        assert_eq!((settings.real_ip_recursive, conf.ignored.len()), (Some(true), 0));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use gateway_core::{
     Settings as GatewaySettings,
     reply::Branding as Names,
-    sanitize::{Compat as EdgeCompat, Strictness},
+    sanitize::{Compat as EdgeCompat, Strictness, TrustedIps},
     server::Settings as ServerSettings,
 };
 
@@ -22,8 +22,9 @@ pub(crate) fn gateway(settings: &Settings) -> GatewaySettings {
     if settings.branding == Some(Branding::Neutral) {
         gateway.branding = Names::neutral();
     }
-    let trusted = settings.trusted_ips.iter().flatten();
-    gateway.trust.trusted_ips = trusted.map(|network| network.0).collect();
+    gateway.trust.trusted_ips = trusted_ips(settings);
+    set(&mut gateway.trust.real_ip_header, settings.real_ip_header.as_ref().map(|header| header.0.clone()));
+    set(&mut gateway.trust.real_ip_recursive, settings.real_ip_recursive);
     let strictness = |strict| if strict == Some(true) { Strictness::Strict } else { Strictness::Compatible };
     gateway.rules.paths = strictness(settings.strict_paths);
     gateway.rules.headers = strictness(settings.strict_headers);
@@ -40,6 +41,11 @@ pub(crate) fn gateway(settings: &Settings) -> GatewaySettings {
     gateway
 }
 
+/// Whose word about clients counts.
+pub(crate) fn trusted_ips(settings: &Settings) -> TrustedIps {
+    settings.trusted_ips.iter().flatten().map(|network| network.0).collect()
+}
+
 /// What the server is told. Call it after the limit of open files was raised: the default number of
 /// connections hangs on it.
 pub(crate) fn server(settings: &Settings) -> ServerSettings {
@@ -54,6 +60,7 @@ pub(crate) fn server(settings: &Settings) -> ServerSettings {
     set(&mut server.max_connections, limits.connections.and_then(|limit| usize::try_from(limit).ok()));
     let timeouts = &settings.timeouts;
     set(&mut server.timeouts.silence, timeouts.accept.map(|time| time.0));
+    set(&mut server.timeouts.proxy_head, timeouts.proxy_head.map(|time| time.0));
     set(&mut server.timeouts.handshake, timeouts.handshake.map(|time| time.0));
     set(&mut server.timeouts.head, timeouts.head.map(|time| time.0));
     set(&mut server.timeouts.keep_alive, timeouts.keep_alive.map(|time| time.0));

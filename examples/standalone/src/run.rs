@@ -105,7 +105,7 @@ impl Node {
         let plugins = NodePlugins::of(settings)?;
         let store = stored::open(settings)?;
         let what = What::of(settings, &plugins)?;
-        let listeners = Listeners::of(settings);
+        let listeners = Listeners::of(settings)?;
         let bound = listeners.bind(settings, &what.certificates)?;
         let admin = settings.admin.map(|address| admin::bind(address.0, settings)).transpose()?;
         let mut banner = listeners.banner(settings, &bound);

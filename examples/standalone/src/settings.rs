@@ -7,12 +7,13 @@ use std::{
     time::Duration,
 };
 
+use http::HeaderName;
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, de::Error};
 use toml::Table;
 
 use crate::{
-    address::Address,
+    address::{Address, ListenAddress},
     cli::{LogFormat, RouterFlavor, RunArgs},
     failure::Failure,
     kong_conf,
@@ -27,8 +28,8 @@ pub(crate) struct Settings {
     pub(crate) store: Option<String>,
     pub(crate) store_copy: Option<PathBuf>,
     pub(crate) store_ca: Option<PathBuf>,
-    pub(crate) listen: Option<Vec<Address>>,
-    pub(crate) listen_tls: Option<Vec<Address>>,
+    pub(crate) listen: Option<Vec<ListenAddress>>,
+    pub(crate) listen_tls: Option<Vec<ListenAddress>>,
     pub(crate) tls_cert: Option<PathBuf>,
     pub(crate) tls_key: Option<PathBuf>,
     pub(crate) admin: Option<Address>,
@@ -50,6 +51,8 @@ pub(crate) struct Settings {
     pub(crate) compat: Option<Compat>,
     pub(crate) branding: Option<Branding>,
     pub(crate) trusted_ips: Option<Vec<Network>>,
+    pub(crate) real_ip_header: Option<RealIpHeader>,
+    pub(crate) real_ip_recursive: Option<bool>,
     pub(crate) strict_paths: Option<bool>,
     pub(crate) strict_headers: Option<bool>,
     pub(crate) tls_verify: Option<bool>,
@@ -138,6 +141,8 @@ pub(crate) struct Limits {
 pub(crate) struct Timeouts {
     #[serde(deserialize_with = "time::<_, 100, 86_400_000>")]
     pub(crate) accept: Option<Time>,
+    #[serde(deserialize_with = "time::<_, 100, 86_400_000>")]
+    pub(crate) proxy_head: Option<Time>,
     #[serde(deserialize_with = "time::<_, 100, 86_400_000>")]
     pub(crate) handshake: Option<Time>,
     #[serde(deserialize_with = "time::<_, 100, 86_400_000>")]
@@ -253,6 +258,24 @@ impl TryFrom<String> for Network {
     }
 }
 
+/// Where a trusted peer tells the client's address: the name of a field, or `proxy_protocol` for none.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct RealIpHeader(pub(crate) Option<HeaderName>);
+
+impl TryFrom<String> for RealIpHeader {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        if text == "proxy_protocol" {
+            return Ok(Self(None));
+        }
+        let name =
+            text.parse().map_err(|_| format!("'{text}' is no name of a field, and not proxy_protocol"));
+        name.map(Some).map(Self)
+    }
+}
+
 /// Where pages come from, as browsers say it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
@@ -284,6 +307,8 @@ const KEYS: &[&str] = &[
     "compat",
     "branding",
     "trusted_ips",
+    "real_ip_header",
+    "real_ip_recursive",
     "strict_paths",
     "strict_headers",
     "tls_verify",
@@ -296,6 +321,7 @@ const KEYS: &[&str] = &[
     "limits.streams",
     "limits.pool",
     "timeouts.accept",
+    "timeouts.proxy_head",
     "timeouts.handshake",
     "timeouts.head",
     "timeouts.keep_alive",
@@ -331,7 +357,7 @@ impl Settings {
         fn win<T>(place: &mut Option<T>, flag: Option<T>) {
             *place = flag.or_else(|| place.take());
         }
-        let given = |list: Vec<Address>| Some(list).filter(|list| !list.is_empty());
+        let given = |list: Vec<ListenAddress>| Some(list).filter(|list| !list.is_empty());
         win(&mut self.config, args.config);
         win(&mut self.store, args.store);
         win(&mut self.listen, given(args.listen));
@@ -478,7 +504,7 @@ mod tests {
     }
 
     /// What each limit and timeout may be at least and at most, and what is just beyond.
-    const RANGES: [(&str, [&str; 2], [&str; 2], &str); 15] = {
+    const RANGES: [(&str, [&str; 2], [&str; 2], &str); 16] = {
         const TIME: ([&str; 2], [&str; 2], &str) = (["100ms", "1440m"], ["99ms", "1441m"], "100ms to 1440m");
         const GRACE: ([&str; 2], [&str; 2], &str) = (["0", "1440m"], ["1441m", "86400001ms"], "0 to 1440m");
         [
@@ -489,6 +515,7 @@ mod tests {
             ("limits.streams", ["1", "10000"], ["0", "10001"], "1 to 10000"),
             ("limits.pool", ["1", "1000000"], ["0", "1000001"], "1 to 1000000"),
             ("timeouts.accept", TIME.0, TIME.1, TIME.2),
+            ("timeouts.proxy_head", TIME.0, TIME.1, TIME.2),
             ("timeouts.handshake", TIME.0, TIME.1, TIME.2),
             ("timeouts.head", TIME.0, TIME.1, TIME.2),
             ("timeouts.keep_alive", TIME.0, TIME.1, TIME.2),
@@ -552,6 +579,8 @@ mod tests {
                 "compat" => "kong-3.9-strict",
                 "branding" => "neutral",
                 "trusted_ips" => "10.0.0.0/8, ::1",
+                "real_ip_header" => "X-Forwarded-For",
+                "real_ip_recursive" => "true",
                 key if key.contains("strict") || key.contains("header") || key == "tls_verify" => "true",
                 "path_templates" => "true",
                 "limits.fields" | "limits.connections" | "limits.streams" | "limits.pool" => "9",

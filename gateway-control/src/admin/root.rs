@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use axum::{extract::State, response::Response};
 use gateway_core::plugin::Registry;
+use http::HeaderName;
 use serde_json::{Map, Value, json};
 
 use super::{kind::KINDS, reply, version::KONG_VERSION};
@@ -99,7 +100,7 @@ fn configuration(control: &Control) -> Value {
         "loaded_plugins": loaded,
         "proxy_listen": control.addresses(),
         "allow_debug_header": settings.debug_header,
-        "real_ip_header": settings.trust.real_ip_header.as_str(),
+        "real_ip_header": settings.trust.real_ip_header.as_ref().map_or("proxy_protocol", HeaderName::as_str),
         "real_ip_recursive": if settings.trust.real_ip_recursive { "on" } else { "off" },
         "upstream_keepalive_pool_size": settings.pool.idle,
         "upstream_keepalive_max_requests": settings.pool.requests,

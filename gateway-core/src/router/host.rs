@@ -1,6 +1,6 @@
 //! Host and server name patterns, and the map from a host to all that is kept for it.
 
-use std::sync::Arc;
+use std::{net::Ipv6Addr, sync::Arc};
 
 use super::{
     map::Map,
@@ -44,7 +44,7 @@ fn split_port(text: &str) -> (&str, Option<&str>) {
 }
 
 impl Name {
-    /// Reads a name; case and a final dot do not count (compat D1).
+    /// Reads a name; case and a final dot do not count (compat D1), nor how an IPv6 address is written.
     pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
         let text = text.to_ascii_lowercase();
         let name = if text.len() > 1 { text.strip_suffix('.').unwrap_or(&text) } else { &text };
@@ -53,7 +53,7 @@ impl Name {
         } else if let Some(rest) = name.strip_suffix('*') {
             (Self::StartsWith, rest)
         } else {
-            (Self::Exact, name)
+            (exact, name)
         };
         if rest.contains('*') {
             return Err("at most one wildcard may stand, leftmost or rightmost");
@@ -75,6 +75,15 @@ impl Name {
                 name.get(..start.len()).is_some_and(|lead| lead.eq_ignore_ascii_case(start.as_bytes()))
             }
         }
+    }
+}
+
+/// One name; an IPv6 address as the hosts of requests have it, in brackets and in its shortest form.
+fn exact(name: String) -> Name {
+    let bare = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(&name);
+    match bare.parse::<Ipv6Addr>() {
+        Ok(address) => Name::Exact(format!("[{address}]")),
+        Err(_) => Name::Exact(name),
     }
 }
 
@@ -144,7 +153,10 @@ mod tests {
         assert_eq!(host("w.*:81"), (Name::StartsWith("w.".into()), Some(81)));
         assert_eq!(host("[::1]"), (Name::Exact("[::1]".into()), None));
         assert_eq!(host("[::1]:81"), (Name::Exact("[::1]".into()), Some(81)));
-        assert_eq!(host("::1"), (Name::Exact("::1".into()), None));
+        for text in ["::1", "[0:0:0:0:0:0:0:1]", "[0::0001]"] {
+            assert_eq!(host(text), (Name::Exact("[::1]".into()), None));
+        }
+        assert_eq!(host("[2001:DB8::0:7]:81"), (Name::Exact("[2001:db8::7]".into()), Some(81)));
     }
 
     #[test]

@@ -27,8 +27,9 @@ pub struct Trust {
     /// Peers whose forwarding headers count. Default none.
     pub trusted_ips: TrustedIps,
     /// Where a trusted peer tells the client's address. Default `X-Real-IP`; a list, such as
-    /// `X-Forwarded-For`, is read from its end.
-    pub real_ip_header: HeaderName,
+    /// `X-Forwarded-For`, is read from its end. None: nowhere, what the listener knows counts (Kong's word for it is
+    /// `proxy_protocol`).
+    pub real_ip_header: Option<HeaderName>,
     /// Whether trusted addresses at the end of the list are passed over, so that the right-most
     /// untrusted one counts. Default off: the last one counts.
     pub real_ip_recursive: bool,
@@ -36,7 +37,7 @@ pub struct Trust {
 
 impl Default for Trust {
     fn default() -> Self {
-        Self { trusted_ips: TrustedIps::default(), real_ip_header: X_REAL_IP, real_ip_recursive: false }
+        Self { trusted_ips: TrustedIps::default(), real_ip_header: Some(X_REAL_IP), real_ip_recursive: false }
     }
 }
 
@@ -70,7 +71,7 @@ impl Trust {
     /// As nginx's realip module: from the end of the list, up to what is no address.
     fn told_ip(&self, headers: &HeaderMap) -> Option<IpAddr> {
         let mut found = None;
-        for value in headers.get_all(&self.real_ip_header).iter().rev() {
+        for value in headers.get_all(self.real_ip_header.as_ref()?).iter().rev() {
             for text in value.as_bytes().rsplit(|byte| *byte == b',') {
                 let Some(ip) = parse_ip(text.trim_ascii()) else { return found };
                 found = Some(ip);
@@ -182,6 +183,8 @@ mod tests {
         assert_eq!(told(&trust, "[::ffff:10.0.0.1]:1", &[]), ("10.0.0.1".to_owned(), Protocol::Http, true));
         let broken = [(X_REAL_IP, "unknown"), (X_FORWARDED_PROTO, "gopher")];
         assert_eq!(told(&trust, "10.0.0.1:1", &broken), ("10.0.0.1".to_owned(), Protocol::Http, true));
+        let nowhere = Trust { real_ip_header: None, ..trust.clone() };
+        assert_eq!(told(&nowhere, "10.0.0.1:1", &fields), ("10.0.0.1".to_owned(), Protocol::Https, true));
         let odd = [(X_REAL_IP, "[2001:DB8::1]:99")];
         assert_eq!(told(&trust, "10.0.0.1:1", &odd).0, "2001:db8::1");
     }
@@ -189,8 +192,11 @@ mod tests {
     #[test]
     fn row_h2_lists_are_read_from_the_end() {
         let list = [(X_FORWARDED_FOR, "6.6.6.6, 1.1.1.1"), (X_FORWARDED_FOR, "10.0.0.2, 10.0.0.3")];
-        let mut trust =
-            Trust { trusted_ips: set(&["10.0.0.0/8"]), real_ip_header: X_FORWARDED_FOR, ..Trust::default() };
+        let mut trust = Trust {
+            trusted_ips: set(&["10.0.0.0/8"]),
+            real_ip_header: Some(X_FORWARDED_FOR),
+            ..Trust::default()
+        };
         assert_eq!(told(&trust, "10.0.0.1:1", &list).0, "10.0.0.3");
         trust.real_ip_recursive = true;
         assert_eq!(told(&trust, "10.0.0.1:1", &list).0, "1.1.1.1");

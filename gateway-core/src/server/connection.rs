@@ -26,6 +26,7 @@ use super::{
     farewell::{TIMED_OUT, refuse, say},
     frames::Frames,
     protocol::{http1_builder, http2_builder, is_protocol_error, service},
+    proxy_protocol::ProxyHead,
     rest::{Begun, close, rest},
     serve::Serve,
     settings::{Limits, Settings},
@@ -36,7 +37,7 @@ use super::{
     tls,
     watchdog::{Conn, End, watch},
 };
-use crate::{ConnectInfo, clock};
+use crate::{ConnectInfo, clock, sanitize::TrustedIps};
 
 /// What the connections of one worker have in common. An embedder with a listener of its own makes
 /// one (or one a thread) and calls [`serve`](Self::serve) for each connection; clones are the same one.
@@ -67,6 +68,7 @@ struct Shared {
     drain: Drain,
     times: Times,
     max_connections: usize,
+    proxy_head: Duration,
     handshake: Duration,
     silence: Duration,
     linger: Duration,
@@ -84,6 +86,7 @@ impl Connections {
             drain: drain.clone(),
             times: Times::new(timeouts),
             max_connections: settings.max_connections,
+            proxy_head: timeouts.proxy_head,
             handshake: timeouts.handshake,
             silence: timeouts.silence,
             linger: timeouts.linger,
@@ -126,6 +129,36 @@ impl Connections {
         if let Some(entered) = self.admit() {
             self.tls(transport, info, certificates, serve, entered).await;
         }
+    }
+
+    /// Reads what a proxy says of a connection before anything else is read of it (PROXY protocol, versions 1
+    /// and 2); gives `info` with the source that was told, if one was. None where the connection has to be
+    /// closed: its peer is not among those `trusted`, or says nothing of the kind in time. Then
+    /// [`serve`](Self::serve) or [`serve_tls`](Self::serve_tls) goes on with the same `transport`.
+    pub async fn read_proxy_head(
+        &self,
+        transport: &mut (impl AsyncRead + Unpin),
+        info: ConnectInfo,
+        trusted: &TrustedIps,
+    ) -> Option<ConnectInfo> {
+        if !trusted.contains(info.peer().ip()) {
+            debug!(peer = %info.peer(), "not trusted to speak the PROXY protocol");
+            self.0.counters.refuse(Refusal::ProxyUntrusted);
+            return None;
+        }
+        match self.within(self.0.proxy_head, ProxyHead::read(transport)).await {
+            Some(Ok(ProxyHead { source: Some(source) })) => return Some(info.with_source(source)),
+            Some(Ok(ProxyHead { source: None })) => return Some(info),
+            Some(Err(error)) if error.kind() == io::ErrorKind::InvalidData => {
+                debug!(peer = %info.peer(), %error, "refused");
+                self.0.counters.refuse(Refusal::BadProxyHead);
+            }
+            // Somebody only looked whether the port is open.
+            Some(Err(_)) => {}
+            None if self.0.drain.phase() == Phase::Stopped => {}
+            None => self.0.counters.time_out(Timeout::ProxyHead, 1),
+        }
+        None
     }
 
     /// A place for one more connection.

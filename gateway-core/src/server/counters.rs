@@ -48,12 +48,18 @@ causes! {
         HandshakeClosed = "tls_closed",
         /// TLS: what came is not a handshake.
         BadHandshake = "tls_bad_handshake",
+        /// PROXY protocol: the peer is not trusted to say whom it speaks for.
+        ProxyUntrusted = "proxy_untrusted",
+        /// PROXY protocol: what came is not a head of it.
+        BadProxyHead = "proxy_bad_head",
     }
 }
 
 causes! {
     /// Which patience with a client ended.
     Timeout {
+        /// The head of the PROXY protocol.
+        ProxyHead = "proxy_head",
         /// The TLS handshake.
         Handshake = "handshake",
         /// Nothing, or no whole request, after the connection was made.

@@ -14,10 +14,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tracing::warn;
 
 use super::{
-    certificates::Certificates,
     connection::Connections,
-    drain::Phase,
+    drain::{Entered, Phase},
     farewell::refuse,
+    listen::Listen,
     serve::Serve,
     settings::{PortUse, Settings},
 };
@@ -107,11 +107,11 @@ fn keep_alive(time: Duration) -> TcpKeepalive {
 /// Accepts until a stop begins, and then what the kernel has accepted already.
 pub(super) async fn accept(
     listener: TcpListener,
-    certificates: Option<Certificates>,
+    listen: Listen,
     connections: Connections,
     serve: impl Serve,
 ) {
-    let begin = |(stream, peer)| start(stream, peer, certificates.as_ref(), &connections, &serve);
+    let begin = |(stream, peer)| start(stream, peer, &listen, &connections, &serve);
     let mut stop = pin!(connections.drain().reached(Phase::Draining));
     let mut pause = Pause::default();
     loop {
@@ -152,27 +152,45 @@ fn accept_the_rest(listener: TcpListener, begin: impl Fn((TcpStream, SocketAddr)
 fn start(
     stream: TcpStream,
     peer: SocketAddr,
-    certificates: Option<&Certificates>,
+    listen: &Listen,
     connections: &Connections,
     serve: &impl Serve,
 ) {
     let entered = connections.admit();
     // A socket that has no address any more is closed already, and will say so.
-    let local = stream.local_addr().unwrap_or(peer);
-    match (entered, certificates.cloned()) {
+    let info = ConnectInfo::new(peer, stream.local_addr().unwrap_or(peer));
+    let (connections, serve) = (connections.clone(), serve.clone());
+    match (entered, listen.certificates.clone()) {
+        (Some(entered), _) if listen.proxies.is_some() => {
+            tokio::spawn(proxied(stream, info, listen.clone(), connections, serve, entered));
+        }
         (Some(entered), Some(certificates)) => {
-            let (connections, serve) = (connections.clone(), serve.clone());
-            let info = ConnectInfo::new(peer, local);
             tokio::spawn(async move { connections.tls(stream, info, &certificates, serve, entered).await });
         }
         (Some(entered), None) => {
-            let (connections, serve) = (connections.clone(), serve.clone());
-            let info = ConnectInfo::new(peer, local);
             tokio::spawn(async move { connections.clear(stream, info, serve, entered).await });
         }
         (None, None) => drop(tokio::spawn(refuse(stream))),
         // Before a handshake there is no way to say why.
         (None, Some(_)) => drop(stream),
+    }
+}
+
+/// One that comes through a proxy. A task of its own kind, and its parts in boxes: neither it nor the others carry
+/// room for what it does at its beginning.
+async fn proxied(
+    mut stream: TcpStream,
+    info: ConnectInfo,
+    listen: Listen,
+    connections: Connections,
+    serve: impl Serve,
+    entered: Entered,
+) {
+    let trusted = listen.proxies.unwrap_or_default();
+    let Some(info) = Box::pin(connections.read_proxy_head(&mut stream, info, &trusted)).await else { return };
+    match &listen.certificates {
+        Some(certificates) => Box::pin(connections.tls(stream, info, certificates, serve, entered)).await,
+        None => Box::pin(connections.clear(stream, info, serve, entered)).await,
     }
 }
 

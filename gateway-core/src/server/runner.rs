@@ -22,6 +22,7 @@ use super::{
     connection::Connections,
     counters::{Counters, Snapshot},
     drain::{Drain, Phase},
+    listen::Listen,
     listener::{self, BindError},
     serve::Serve,
     settings::Settings,
@@ -45,27 +46,32 @@ use super::{
 #[derive(Debug)]
 pub struct Server {
     settings: Settings,
-    addresses: Vec<(SocketAddr, Option<Certificates>)>,
+    listens: Vec<Listen>,
 }
 
 impl Server {
     /// A server that listens nowhere yet.
     #[must_use]
     pub const fn new(settings: Settings) -> Self {
-        Self { settings, addresses: Vec::new() }
+        Self { settings, listens: Vec::new() }
     }
 
     /// Listens on `address` in clear: HTTP/1.1, and HTTP/2 with prior knowledge. Port 0 takes a free one.
     #[must_use]
-    pub fn listen(mut self, address: SocketAddr) -> Self {
-        self.addresses.push((address, None));
-        self
+    pub fn listen(self, address: SocketAddr) -> Self {
+        self.listen_as(Listen::on(address))
     }
 
     /// Listens on `address` with TLS.
     #[must_use]
-    pub fn listen_tls(mut self, address: SocketAddr, certificates: &Certificates) -> Self {
-        self.addresses.push((address, Some(certificates.clone())));
+    pub fn listen_tls(self, address: SocketAddr, certificates: &Certificates) -> Self {
+        self.listen_as(Listen::on(address).with_tls(certificates))
+    }
+
+    /// Listens as it is told: in clear or with TLS, behind proxies or not.
+    #[must_use]
+    pub fn listen_as(mut self, listen: Listen) -> Self {
+        self.listens.push(listen);
         self
     }
 
@@ -77,12 +83,12 @@ impl Server {
         let mut settings = self.settings;
         settings.workers = settings.workers.max(1);
         let mut workers: Vec<Vec<Socket>> = std::iter::repeat_with(Vec::new).take(settings.workers).collect();
-        let mut addresses = Vec::with_capacity(self.addresses.len());
-        for (address, certificates) in self.addresses {
-            let (local, listeners) = listener::bind(address, &settings)?;
+        let mut addresses = Vec::with_capacity(self.listens.len());
+        for listen in self.listens {
+            let (local, listeners) = listener::bind(listen.address, &settings)?;
             addresses.push(local);
             for (sockets, listener) in workers.iter_mut().zip(listeners) {
-                sockets.push(Socket { listener, certificates: certificates.clone() });
+                sockets.push(Socket { listener, listen: listen.clone() });
             }
         }
         Ok(Bound { settings, addresses, workers, drain: Drain::new() })
@@ -92,7 +98,7 @@ impl Server {
 #[derive(Debug)]
 struct Socket {
     listener: StdListener,
-    certificates: Option<Certificates>,
+    listen: Listen,
 }
 
 /// A server whose sockets are open.
@@ -239,10 +245,10 @@ impl Worker {
         let Self { number, sockets, connections, grace } = self;
         let serve = make(number);
         let mut loops = JoinSet::new();
-        for Socket { listener, certificates } in sockets {
+        for Socket { listener, listen } in sockets {
             match TcpListener::from_std(listener) {
                 Ok(listener) => {
-                    loops.spawn(listener::accept(listener, certificates, connections.clone(), serve.clone()));
+                    loops.spawn(listener::accept(listener, listen, connections.clone(), serve.clone()));
                 }
                 Err(error) => error!(%error, "a listener cannot be registered"),
             }

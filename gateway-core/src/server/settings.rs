@@ -85,6 +85,8 @@ pub struct Limits {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Timeouts {
+    /// The head of the PROXY protocol, where a listener asks for one. Default: 1 s.
+    pub proxy_head: Duration,
     /// A TLS handshake. Default: 5 s.
     pub handshake: Duration,
     /// From accept to the first byte of a request (HTTP/2: to the first request). Default: 10 s.
@@ -144,6 +146,7 @@ impl Default for Limits {
 impl Default for Timeouts {
     fn default() -> Self {
         Self {
+            proxy_head: Duration::from_secs(1),
             handshake: Duration::from_secs(5),
             silence: Duration::from_secs(10),
             head: Duration::from_secs(10),

@@ -295,6 +295,15 @@ pub async fn connect_tls(
     name: &'static str,
     alpn: Option<&[u8]>,
 ) -> std::io::Result<TlsStream<TcpStream>> {
+    tls_over(TcpStream::connect(address).await?, name, alpn).await
+}
+
+/// The same over a stream that is there.
+pub async fn tls_over(
+    stream: TcpStream,
+    name: &'static str,
+    alpn: Option<&[u8]>,
+) -> std::io::Result<TlsStream<TcpStream>> {
     let mut config = rustls::ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap()
@@ -302,7 +311,6 @@ pub async fn connect_tls(
         .with_custom_certificate_verifier(Arc::new(AnyCertificate))
         .with_no_client_auth();
     config.alpn_protocols = alpn.map(<[u8]>::to_vec).into_iter().collect();
-    let stream = TcpStream::connect(address).await?;
     TlsConnector::from(Arc::new(config)).connect(name.try_into().unwrap(), stream).await
 }
 

@@ -1,6 +1,6 @@
 //! The fields of one entity.
 
-use std::sync::Arc;
+use std::{net::Ipv6Addr, sync::Arc};
 
 use serde_json::{Map, Value};
 
@@ -36,7 +36,7 @@ impl<'o> Reader<'o> {
             EntityKind::Plugins => {
                 plugin::read(&mut self.decoder, self.plugins, &row.node, &mut fields, given);
             }
-            EntityKind::Targets => add_port(&mut fields),
+            EntityKind::Targets => settle_target(&mut fields),
             EntityKind::CaCertificates => add_digest(&mut fields),
             _ => {}
         }
@@ -50,15 +50,19 @@ impl<'o> Reader<'o> {
     }
 }
 
-/// A target without a port gets 8000 (compat A6).
-fn add_port(fields: &mut Map<String, Value>) {
+/// A target without a port gets 8000 (compat A6), and an IPv6 address has its shortest form, in brackets: however it is
+/// written, it is one target.
+fn settle_target(fields: &mut Map<String, Value>) {
     let Some(Value::String(target)) = fields.get_mut("target") else { return };
-    let address_v6 = target.matches(':').count() > 1;
-    if address_v6 && !target.starts_with('[') {
-        *target = format!("[{target}]:8000");
-    } else if target.ends_with(']') || !target.contains(':') {
-        target.push_str(":8000");
-    }
+    let (host, port) = match target.rsplit_once(':') {
+        Some((host, port)) if host.ends_with(']') || !host.contains(':') => (host, port),
+        _ => (&**target, "8000"),
+    };
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    *target = match bare.parse::<Ipv6Addr>() {
+        Ok(address) => format!("[{address}]:{port}"),
+        Err(_) => format!("{host}:{port}"),
+    };
 }
 
 fn add_digest(fields: &mut Map<String, Value>) {

@@ -6,9 +6,15 @@ mod seen;
 use std::cell::RefCell;
 
 use plugin_sdk::prelude::*;
-use regex_lite::Regex;
+use regex_lite::{Regex, RegexBuilder};
 
 use crate::seen::Seen;
+
+/// Bytes of a `User-Agent` that are looked at. Browsers and crawlers write 100 to 300.
+const LONGEST: usize = 512;
+
+/// The largest expression, bytes once compiled: some hundred states.
+const LARGEST: usize = 16 << 10;
 
 /// The configuration.
 #[config]
@@ -40,7 +46,7 @@ impl BotDetection {
         if request.header_values("user-agent").len() > 1 {
             return Reply::refuse(400, "Only one User-Agent header allowed").into();
         }
-        let agent = agent.trim();
+        let agent = beginning(agent.trim());
         if self.seen.borrow_mut().judge(agent, |agent| self.is_refused(agent)) {
             return Reply::refuse(403, "Forbidden").into();
         }
@@ -56,6 +62,19 @@ impl BotDetection {
 }
 
 fn compiled(list: &[String]) -> Result<Vec<Regex>, String> {
-    let compile = |pattern: &String| Regex::new(pattern).map_err(|_| format!("not a valid regex: {pattern}"));
-    list.iter().map(compile).collect()
+    list.iter().map(|pattern| compile(pattern)).collect()
+}
+
+fn compile(pattern: &str) -> Result<Regex, String> {
+    let sized = |bytes| RegexBuilder::new(pattern).size_limit(bytes).build();
+    let wrong = |_| match Regex::new(pattern) {
+        Ok(_) => format!("regex takes too long to match: {pattern}"),
+        Err(_) => format!("not a valid regex: {pattern}"),
+    };
+    sized(LARGEST).map_err(wrong)
+}
+
+/// As much of `agent` as is looked at: bytes times the states of an expression is what a request costs.
+fn beginning(agent: &str) -> &str {
+    agent.get(..agent.floor_char_boundary(LONGEST)).unwrap_or(agent)
 }

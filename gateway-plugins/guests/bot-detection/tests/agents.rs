@@ -43,3 +43,34 @@ fn what_is_no_expression_is_refused() {
     let refused = Gateway::new::<BotDetection>(json!({ "deny": ["a("] })).unwrap_err();
     assert!(refused.ends_with("not a valid regex: a("), "{refused}");
 }
+
+#[test]
+fn what_a_long_name_costs_is_bounded() {
+    // Every expression by itself is cheap for what browsers write.
+    let patterns = ["(x+x+)+y", "(.*)(.*)(.*)c$", "^(a|b|ab)*c", "[a-z]{1,40}\\d"];
+    for pattern in patterns {
+        let mut gateway = Gateway::new::<BotDetection>(json!({ "deny": [pattern] })).unwrap();
+        for agent in ["x".repeat(30_000), "ab".repeat(15_000), "é".repeat(15_000)] {
+            let status = gateway.send(Request::get("/").header("user-agent", &agent)).status();
+            assert_eq!(status, 200, "{pattern} {}", &agent[..2]);
+        }
+    }
+    // What stands beyond is not looked at.
+    let mut gateway = Gateway::new::<BotDetection>(json!({})).unwrap();
+    let late = |blanks: usize| format!("x{}{GOOGLE}", " ".repeat(blanks));
+    assert_eq!(gateway.send(Request::get("/").header("user-agent", &late(200))).status(), 403);
+    assert_eq!(gateway.send(Request::get("/").header("user-agent", &late(600))).status(), 200);
+}
+
+#[test]
+fn an_expression_that_explodes_is_refused() {
+    for pattern in ["(a{0,100}){0,100}$", "((a{1,50}){1,50}){1,4}"] {
+        let refused = Gateway::new::<BotDetection>(json!({ "allow": [pattern] })).unwrap_err();
+        assert!(refused.ends_with(&format!("regex takes too long to match: {pattern}")), "{refused}");
+    }
+    let usual = [
+        "^Mozilla/5\\.0 \\(compatible; [A-Za-z]+/\\d+\\.\\d+",
+        "(curl|wget|python-requests|okhttp)/[\\d.]{1,10}",
+    ];
+    assert!(Gateway::new::<BotDetection>(json!({ "deny": usual })).is_ok());
+}

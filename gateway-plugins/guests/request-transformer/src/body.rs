@@ -2,7 +2,7 @@
 
 use plugin_sdk::{
     Query,
-    serde_json::{self, Map, Value},
+    serde_json::{self, Value},
 };
 
 use crate::{
@@ -33,27 +33,34 @@ impl Kind {
         small.contains("application/x-www-form-urlencoded").then_some(Self::Form)
     }
 
-    /// The body with all that done; none where it is not what it is said to be, or stays as it is.
+    /// The body with all that done; none where it stays as it is.
+    ///
+    /// What is not what it is said to be is an error: an upstream that is less strict would read in it what a rule has
+    /// to keep out.
     pub(crate) fn changed<'r>(
         &self,
         body: &[u8],
         rules: impl IntoIterator<Item = Rendered<'r>>,
-    ) -> Option<Vec<u8>> {
+    ) -> Result<Option<Vec<u8>>, Malformed> {
         match self {
             Self::Json => json(body, rules),
             Self::Form => {
                 let mut form = Query::parse(body);
                 arguments::apply(&mut form, rules);
-                Some(form.to_string().into())
+                Ok(Some(form.to_string().into()))
             }
             Self::Multipart(boundary) => {
-                let mut form = Form::parse(body, boundary)?;
+                let mut form = Form::parse(body, boundary).ok_or(Malformed)?;
                 rules.into_iter().for_each(|rule| form.apply(rule));
-                Some(form.bytes(boundary))
+                Ok(Some(form.bytes(boundary)))
             }
         }
     }
 }
+
+/// A body that is not what it is said to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Malformed;
 
 /// The parameter that names the boundary (RFC 2046 section 5.1.1).
 fn boundary(content_type: &str) -> Option<String> {
@@ -63,9 +70,14 @@ fn boundary(content_type: &str) -> Option<String> {
     (!boundary.is_empty()).then(|| boundary.to_owned())
 }
 
-fn json<'r>(body: &[u8], rules: impl IntoIterator<Item = Rendered<'r>>) -> Option<Vec<u8>> {
-    let mut object: Map<String, Value> =
-        if body.is_empty() { Map::new() } else { serde_json::from_slice(body).ok()? };
+fn json<'r>(
+    body: &[u8],
+    rules: impl IntoIterator<Item = Rendered<'r>>,
+) -> Result<Option<Vec<u8>>, Malformed> {
+    let body = if body.is_empty() { b"{}" } else { body };
+    let Value::Object(mut object) = serde_json::from_slice(body).map_err(|_| Malformed)? else {
+        return Ok(None);
+    };
     for (action, name, value) in rules {
         match action {
             Action::Remove => drop(object.shift_remove(name)),
@@ -83,7 +95,7 @@ fn json<'r>(body: &[u8], rules: impl IntoIterator<Item = Rendered<'r>>) -> Optio
             Action::Append => append(object.entry(name).or_insert(Value::Null), value.into_owned()),
         }
     }
-    serde_json::to_vec(&object).ok()
+    Ok(serde_json::to_vec(&object).ok())
 }
 
 /// A text becomes a list of two, a list gets one more; anything else makes room for a list of one, as in Kong. An object

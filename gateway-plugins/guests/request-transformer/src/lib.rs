@@ -17,7 +17,7 @@ use plugin_sdk::prelude::*;
 pub use config::Config;
 
 use crate::{
-    body::Kind,
+    body::{Kind, Malformed},
     places::Places,
     rules::{Lists, Names, Rules},
     template::Template,
@@ -102,10 +102,11 @@ impl RequestTransformer {
         for rule in headers {
             fields::apply(request, rule);
         }
-        if let Some((kind, body)) = body.filter(|_| !self.body.is_empty())
-            && let Some(changed) = kind.changed(&body, self.body.render(&find))
-        {
-            request.set_body(&changed);
+        let Some((kind, body)) = body.filter(|_| !self.body.is_empty()) else { return Flow::Continue };
+        match kind.changed(&body, self.body.render(&find)) {
+            Ok(Some(changed)) => request.set_body(&changed),
+            Ok(None) => {}
+            Err(Malformed) => return Reply::refuse(400, "Cannot parse request body").into(),
         }
         Flow::Continue
     }

@@ -152,6 +152,32 @@ const RULES: &str = r#"{
 }"#;
 
 #[test]
+fn a_body_that_is_not_what_it_says_is_refused_where_rules_touch_it() {
+    let whole = "--x\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n--x";
+    for (kind, body) in [
+        ("application/json", "{"),
+        ("application/json", "\u{feff}{\"a\":1}"),
+        ("application/json; charset=utf-8", "{\"a\":1,}"),
+        ("application/json", "{/*b*/\"a\":1}"),
+        ("application/json", "{'a':1}"),
+        ("application/json", "{\"a\":NaN}"),
+        ("application/json", "{\"a\":1}{}"),
+        ("multipart/form-data; boundary=x", whole),
+    ] {
+        let request = || Request::post("/", body).header("content-type", kind);
+        let answer = send(&json!({ "remove": { "body": ["a"] } }), request());
+        assert_eq!(
+            (answer.status(), answer.message().as_deref()),
+            (400, Some("Cannot parse request body")),
+            "{kind}: {body}"
+        );
+        // Nobody has asked for anything to be done to it.
+        let answer = send(&json!({ "remove": { "headers": ["a"] } }), request());
+        assert_eq!(answer.upstream().text(), body);
+    }
+}
+
+#[test]
 fn bodies_are_changed_as_their_type_says() {
     let config: Value = plugin_sdk::serde_json::from_str(RULES).unwrap();
     let part = |name: &str, value: &str| {
@@ -178,7 +204,6 @@ fn bodies_are_changed_as_their_type_says() {
         ),
         ("text/plain", "a=1".to_owned(), "a=1".to_owned()),
         ("application/json", "[1]".to_owned(), "[1]".to_owned()),
-        ("application/json", "{".to_owned(), "{".to_owned()),
     ] {
         let request = Request::post("/", body.clone()).header("content-type", kind).header("x-e", "5");
         assert_eq!(send(&config, request).upstream().text(), expected, "{kind}: {body}");

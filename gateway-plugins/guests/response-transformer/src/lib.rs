@@ -32,11 +32,18 @@ impl ResponseTransformer {
 
     fn on_response(&self, response: &mut Response) {
         self.fields.iter().for_each(|edit| edit.apply(response));
-        if self.json.is_some() && !response.is_end() && is_json(response) {
-            response.keep(Changes);
-        } else {
-            response.skip_body();
+        if self.json.is_none() || !is_json(response) {
+            return response.skip_body();
         }
+        if !response.is_end() {
+            return response.keep(Changes);
+        }
+        // The answer to HEAD, or one that says only that nothing has changed: the length is that of a body that would
+        // have been changed, so nobody knows it (RFC 9110 section 8.6).
+        if response.header("content-length").is_some_and(|length| length != "0") {
+            response.remove_header("content-length");
+        }
+        response.skip_body();
     }
 
     /// JSON is held until all of it is there.

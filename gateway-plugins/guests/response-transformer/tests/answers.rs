@@ -51,6 +51,27 @@ fn header_fields_are_removed_renamed_replaced_added_and_appended_in_this_order()
     }
 }
 
+#[test]
+fn an_answer_without_a_body_does_not_tell_the_length_of_one_that_would_be_changed() {
+    let answer = |kind: &str, length: &str| {
+        Response::new(200).header("content-type", kind).header("content-length", length)
+    };
+    let length = |config: &Value, answer: Response| {
+        let answer = send(config, answer);
+        let length = answer.headers().find(|(name, _)| *name == "content-length");
+        length.map(|(_, length)| length.to_owned())
+    };
+    let config = json!({ "add": { "json": ["a:1"] } });
+    assert_eq!(length(&config, answer("application/json", "7")), None);
+    for (config, kind, told) in [
+        (&config, "application/json", "0"),
+        (&config, "text/plain", "7"),
+        (&json!({ "add": { "headers": ["a:1"] } }), "application/json", "7"),
+    ] {
+        assert_eq!(length(config, answer(kind, told)).as_deref(), Some(told), "{config} {kind}");
+    }
+}
+
 fn changed(config: &Value, body: &str) -> String {
     let answer = Response::new(200).header("content-type", "application/json; charset=utf-8").body(body);
     send(config, answer).text()
