@@ -47,6 +47,7 @@ mod hashing;
 mod hedged;
 mod held;
 mod http1;
+mod http2;
 mod learning;
 mod lookup;
 mod making;

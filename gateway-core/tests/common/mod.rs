@@ -11,6 +11,7 @@
 )]
 
 pub mod echo;
+pub mod grpc;
 pub mod reply;
 pub mod scripted;
 pub mod tls;
