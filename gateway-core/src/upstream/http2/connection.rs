@@ -190,6 +190,6 @@ impl Drop for Seat {
         let state = &self.connection.state;
         state.idle_since.store(clock::now(), Ordering::Release);
         state.streams.fetch_sub(1, Ordering::SeqCst);
-        self.connection.room.notify_one();
+        self.connection.room.notify_waiters();
     }
 }
