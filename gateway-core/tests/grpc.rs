@@ -1,19 +1,20 @@
-//! Services of gRPC, called through the gateway by a real client at a real server (issue: upstream HTTP/2).
+//! Services of gRPC, called through the gateway by a real client at a real server (docs/grpc.md).
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod common;
+#[path = "common/grpc.rs"]
+mod grpc;
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use common::{
-    Edge, eventually,
-    grpc::{Echo, Raw, call, channel, client, method, ready},
-    nowhere, service,
+    Edge, eventually, nowhere, service,
     tls::{Authority, server_config},
 };
 use futures_util::stream;
 use gateway_core::config::{CaCertificate, Config, Protocol, Route, Service};
+use grpc::{Echo, Raw, call, channel, client, method, ready};
 use tokio::time::timeout;
 use tonic::{Code, Request};
 
@@ -28,7 +29,7 @@ fn config(service: Service) -> Config {
     Config::default().with(route).with(service)
 }
 
-fn grpc(address: std::net::SocketAddr) -> Service {
+fn at(address: std::net::SocketAddr) -> Service {
     let mut service = service(address);
     service.protocol = Protocol::Grpc;
     service
@@ -36,7 +37,7 @@ fn grpc(address: std::net::SocketAddr) -> Service {
 
 async fn stage() -> (Edge, Echo) {
     let echo = Echo::start().await;
-    (Edge::new(config(grpc(echo.address))), echo)
+    (Edge::new(config(at(echo.address))), echo)
 }
 
 #[tokio::test]
@@ -192,7 +193,7 @@ async fn a_thousand_calls_at_a_time_over_one_connection_of_the_client() {
 /// A service over TLS at `echo`, which is shown `authority`.
 fn grpcs(echo: &Echo, authority: &Authority) -> Config {
     let anchor = CaCertificate::new(&authority.pem);
-    let mut service = grpc(echo.address);
+    let mut service = at(echo.address);
     (service.protocol, service.retries) = (Protocol::Grpcs, 0);
     service.ca_certificates = Some(vec![anchor.id]);
     config(service).with(anchor)
@@ -224,7 +225,7 @@ async fn over_tls_the_server_chooses_http_2_and_is_verified() {
 
 #[tokio::test]
 async fn where_nobody_is_the_caller_gets_a_status_of_grpc() {
-    let edge = Edge::new(config(grpc(nowhere())));
+    let edge = Edge::new(config(at(nowhere())));
     let status = call(&client(edge.address).await, "hello").await.unwrap_err();
     assert_eq!(status.message(), "An invalid response was received from the upstream server");
     assert_eq!(status.metadata().get("x-gateway-reason").unwrap(), "connect_refused");
@@ -241,14 +242,14 @@ async fn a_change_of_the_configuration_ends_no_stream_and_keeps_connections() {
         .await
         .unwrap()
         .into_inner();
-    let mut changed = grpc(echo.address);
+    let mut changed = at(echo.address);
     changed.read_timeout = 50_000;
     edge.gateway.reload(&config(changed)).unwrap();
     assert_eq!(call(&client, "new").await.unwrap().into_inner(), "new");
     assert_eq!(echo.connections(), 1, "the connection serves on");
 
     let other = Echo::start().await;
-    edge.gateway.reload(&config(grpc(other.address))).unwrap();
+    edge.gateway.reload(&config(at(other.address))).unwrap();
     assert_eq!(call(&client, "other").await.unwrap().into_inner(), "other");
     assert_eq!(other.connections(), 1);
     sender.send("still there".into()).await.unwrap();

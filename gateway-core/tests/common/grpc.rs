@@ -126,10 +126,11 @@ impl Echo {
                 tokio::spawn(async move {
                     match acceptor {
                         None => this.connection(stream).await,
-                        Some(acceptor) => match acceptor.accept(stream).await {
-                            Ok(stream) => this.connection(stream).await,
-                            Err(_) => {}
-                        },
+                        Some(acceptor) => {
+                            if let Ok(stream) = acceptor.accept(stream).await {
+                                this.connection(stream).await;
+                            }
+                        }
                     }
                 });
             }

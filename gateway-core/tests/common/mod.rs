@@ -11,7 +11,6 @@
 )]
 
 pub mod echo;
-pub mod grpc;
 pub mod reply;
 pub mod scripted;
 pub mod tls;
