@@ -7,6 +7,7 @@ pub(crate) use passing::{Passing, Watch};
 use std::{
     any::Any,
     fmt,
+    future::poll_fn,
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -66,9 +67,31 @@ impl Body {
     ///
     /// # Errors
     /// As the body itself.
-    pub async fn prefetch(mut self, limit: usize) -> Result<Self, BoxError> {
+    pub async fn prefetch(self, limit: usize) -> Result<Self, BoxError> {
+        self.read(limit, true).await
+    }
+
+    /// The same with what has arrived already: nothing is waited for, as the other end of a stream may wait itself.
+    ///
+    /// # Errors
+    /// As the body itself.
+    pub async fn prefetch_arrived(self, limit: usize) -> Result<Self, BoxError> {
+        self.read(limit, false).await
+    }
+
+    async fn read(mut self, limit: usize, waits: bool) -> Result<Self, BoxError> {
         let mut read = BytesMut::new();
-        while let Some(frame) = self.frame().await {
+        loop {
+            let next = poll_fn(|cx| match Pin::new(&mut self).poll_frame(cx) {
+                Poll::Pending if !waits => Poll::Ready(Poll::Pending),
+                polled => polled.map(Poll::Ready),
+            });
+            let frame = match next.await {
+                Poll::Ready(Some(frame)) => frame,
+                Poll::Ready(None) => return Ok(Self::from(read.freeze())),
+                Poll::Pending if read.is_empty() => return Ok(self),
+                Poll::Pending => return Ok(Self::new(Prefixed::new(read.freeze(), None, self))),
+            };
             match frame?.into_data() {
                 Ok(data) if read.is_empty() && self.is_end_stream() => return Ok(Self::from(data)),
                 Ok(data) => read.extend_from_slice(&data),
@@ -78,7 +101,6 @@ impl Body {
                 return Ok(Self::new(Prefixed::new(read.freeze(), None, self)));
             }
         }
-        Ok(Self::from(read.freeze()))
     }
 
     /// The bytes of a body that is wholly in memory.
@@ -235,8 +257,10 @@ impl HttpBody for Prefixed {
 
 #[cfg(test)]
 mod tests {
-    use super::{Body, Kind};
-    use http_body_util::{BodyExt, Full};
+    use http_body::Frame;
+    use http_body_util::{BodyExt, Full, StreamBody};
+
+    use super::{Body, BoxError, Kind};
 
     #[tokio::test]
     async fn a_body_in_a_body_is_not_boxed_again() {
@@ -259,5 +283,20 @@ mod tests {
         let long = stranger().prefetch(3).await.unwrap();
         assert_eq!(http_body::Body::size_hint(&long).exact(), Some(6));
         assert_eq!(long.collect().await.unwrap().to_bytes(), "abcdef");
+    }
+
+    #[tokio::test]
+    async fn what_has_arrived_is_taken_and_nothing_is_waited_for() {
+        let (sender, mut receiver) = tokio::sync::mpsc::channel::<&'static str>(2);
+        let frames = futures_util::stream::poll_fn(move |cx| {
+            receiver.poll_recv(cx).map(|text| text.map(|text| Ok::<_, BoxError>(Frame::data(text.into()))))
+        });
+        sender.send("abc").await.unwrap();
+        let body = Body::new(StreamBody::new(frames)).prefetch_arrived(9).await.unwrap();
+        assert!(body.as_bytes().is_none());
+        sender.send("def").await.unwrap();
+        drop(sender);
+        let body = body.prefetch_arrived(9).await.unwrap();
+        assert_eq!(body.as_bytes().unwrap(), "abcdef");
     }
 }

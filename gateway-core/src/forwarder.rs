@@ -97,7 +97,7 @@ impl Forwarder {
         let client = exchange.upgrade.is_some().then(|| hyper::upgrade::on(&mut *request));
         let mut response = if branch.policies.is_empty() {
             if self.reads_ahead(request, exchange, self.outbound.request_buffer) {
-                Box::pin(self.read_ahead(request, exchange, self.outbound.request_buffer)).await?;
+                Box::pin(self.read_ahead(backend, request, exchange, self.outbound.request_buffer)).await?;
             }
             let lines = self.complete(request, exchange);
             let shard = exchange.shard;
@@ -130,7 +130,7 @@ impl Forwarder {
         chosen.for_each(|(_, policy)| rules.push(policy));
         let limit = self.outbound.request_buffer.max(rules.replay());
         if self.reads_ahead(request, exchange, limit) {
-            self.read_ahead(request, exchange, limit).await?;
+            self.read_ahead(&branch.backend, request, exchange, limit).await?;
         }
         let lines = self.complete(request, exchange);
         branch.backend.forward_governed(request, self.host, &lines, exchange, &rules).await
@@ -147,15 +147,22 @@ impl Forwarder {
     }
 
     /// Reads a short body to its end, so that a slow client does not hold an upstream connection, and
-    /// a failed try can be repeated (compat D18). A longer one streams, with what has been read of it in front.
+    /// a failed try can be repeated (compat D18). A longer one streams, with what has been read of it in front. Over
+    /// HTTP/2 only what is here already is read: client and server of a gRPC stream may talk in turn.
     async fn read_ahead(
         &self,
+        backend: &Backend,
         request: &mut Request<Body>,
         exchange: &mut Exchange,
         limit: usize,
     ) -> Result<(), Error> {
         let body = std::mem::take(request.body_mut());
-        let body = body.prefetch(limit).await.map_err(unreadable)?;
+        let body = if backend.transport.is_http2() {
+            body.prefetch_arrived(limit).await
+        } else {
+            body.prefetch(limit).await
+        };
+        let body = body.map_err(unreadable)?;
         exchange.request_bytes = body.as_bytes().map_or(0, |bytes| bytes.len() as u64);
         *request.body_mut() = body;
         Ok(())

@@ -151,6 +151,7 @@ fn links_between_the_pages_lead_somewhere() {
         "docs/explain.md",
         "docs/expressions.md",
         "docs/foreign-functions.md",
+        "docs/grpc.md",
         "docs/life-of-a-request.md",
         "docs/lint.md",
         "docs/plugins-host.md",

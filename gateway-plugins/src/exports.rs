@@ -32,7 +32,28 @@ pub(crate) struct Exports {
     pub(crate) tick: Option<TypedFunc<u32, ()>>,
     pub(crate) queue_ready: Option<TypedFunc<(u32, u32), ()>>,
     pub(crate) http_call_response: Option<OnCall>,
+    pub(crate) grpc: OnGrpc,
     pub(crate) foreign_function: Option<TypedFunc<(u32, u32, u32), ()>>,
+}
+
+/// The callbacks of gRPC: root, token, and a number of fields or bytes, or a status.
+pub(crate) struct OnGrpc {
+    pub(crate) initial: Option<TypedFunc<(u32, u32, u32), ()>>,
+    pub(crate) message: Option<TypedFunc<(u32, u32, u32), ()>>,
+    pub(crate) trailing: Option<TypedFunc<(u32, u32, u32), ()>>,
+    pub(crate) close: Option<TypedFunc<(u32, u32, u32), ()>>,
+}
+
+impl OnGrpc {
+    fn of(instance: &Instance, store: Store<'_>) -> Result<Self, LoadError> {
+        const CALL: &str = "(i32, i32, i32)";
+        Ok(Self {
+            initial: find(instance, store, "proxy_on_grpc_receive_initial_metadata", CALL)?,
+            message: find(instance, store, "proxy_on_grpc_receive", CALL)?,
+            trailing: find(instance, store, "proxy_on_grpc_receive_trailing_metadata", CALL)?,
+            close: find(instance, store, "proxy_on_grpc_close", CALL)?,
+        })
+    }
 }
 
 /// What is called once, when an instance is new.
@@ -72,6 +93,7 @@ impl Exports {
                 "proxy_on_http_call_response",
                 "(i32, i32, i32, i32, i32)",
             )?,
+            grpc: OnGrpc::of(instance, store)?,
             foreign_function: find(instance, store, "proxy_on_foreign_function", "(i32, i32, i32)")?,
         })
     }

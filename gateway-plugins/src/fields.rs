@@ -14,6 +14,7 @@ use crate::{
         Answer, MapKind, Side, Status,
         pairs::{MOST_BYTES, MOST_PAIRS},
     },
+    grpc::Received,
     host::{Host, with_exchange},
     names::{FRAMING, Name, frames},
 };
@@ -70,7 +71,14 @@ pub(crate) fn headers(host: &Host, map: MapKind) -> Option<&HeaderMap> {
         }
         MapKind::CallResponseHeaders => message.answered.as_ref().map(|answered| &answered.headers),
         MapKind::CallResponseTrailers => message.answered.as_ref().map(|answered| &answered.trailers),
-        MapKind::GrpcInitialMetadata | MapKind::GrpcTrailingMetadata => None,
+        MapKind::GrpcInitialMetadata => match &message.received {
+            Some(Received::Initial(fields)) => Some(fields),
+            _ => None,
+        },
+        MapKind::GrpcTrailingMetadata => match &message.received {
+            Some(Received::Trailing(fields)) => Some(fields),
+            _ => None,
+        },
     }
 }
 

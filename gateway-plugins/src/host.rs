@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    convert::Infallible,
     future::Future,
     sync::{Arc, Weak},
     time::Duration,
@@ -14,7 +15,10 @@ use http::{HeaderMap, Method, Request, Response, StatusCode};
 use scoped_tls::scoped_thread_local;
 use tokio::{
     runtime::Handle,
-    sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+    sync::{
+        mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+        oneshot,
+    },
     task::{AbortHandle, JoinSet},
 };
 use wasmtime::{StoreLimits, StoreLimitsBuilder};
@@ -26,12 +30,14 @@ use crate::{
     config::Config,
     deadline::{Budget, Deadline},
     engine::Counted,
+    grpc::{Calls, Received, Shape, Teller, run},
     lines::Lines,
     mailbox::Mailbox,
     memory::Guest,
     names::Names,
     notes::Notes,
     runtime::Runtime,
+    sources::Calling,
     worker::Worker,
 };
 
@@ -60,6 +66,8 @@ pub(crate) struct Host {
     pub(crate) roots: ById<Root>,
     pub(crate) streams: ById<Stream>,
     pub(crate) message: Message,
+    /// Calls of gRPC under way.
+    pub(crate) grpc: Calls,
     /// The context of the running callback.
     pub(crate) current: u32,
     /// The context that host calls are for: the current one, unless the guest chose another.
@@ -167,6 +175,8 @@ pub(crate) enum Event {
     Called(u32, Option<Box<Answered>>),
     /// A foreign function gave its late result.
     Foreign(u32, Bytes),
+    /// A call of gRPC brought something. The sender goes once the guest has heard.
+    Grpc(u32, Received, oneshot::Sender<Infallible>),
     /// Another context resumed or answered it.
     Decided,
 }
@@ -190,6 +200,7 @@ pub(crate) struct Message {
     pub(crate) body: Option<(Side, Buffer)>,
     pub(crate) trailers: Option<(Side, HeaderMap)>,
     pub(crate) answered: Option<Box<Answered>>,
+    pub(crate) received: Option<Received>,
     pub(crate) arguments: Option<Buffer>,
     pub(crate) vm_configuration: Option<Buffer>,
     pub(crate) configuration: Option<Buffer>,
@@ -224,6 +235,7 @@ impl Host {
             roots: ById::default(),
             streams: ById::default(),
             message: Message::default(),
+            grpc: Calls::default(),
             current: 0,
             effective: 0,
             log_lines: limits.log_lines,
@@ -277,7 +289,23 @@ impl Host {
         work: impl Future<Output = Event> + Send + 'static,
     ) -> Result<(), Status> {
         let Some(work) = self.eventful(work)? else { return Ok(()) };
-        spawn(&mut self.callouts, self.runtime.limits.callouts, work)
+        spawn(&mut self.callouts, self.runtime.limits.callouts, work).map(drop)
+    }
+
+    /// Makes a call of gRPC, which brings the effective context one event after the other. None where that is of no
+    /// worker.
+    pub(crate) fn spawn_grpc(
+        &mut self,
+        calling: Calling,
+        token: u32,
+        (shape, time): (Shape, Option<Duration>),
+    ) -> Result<Option<AbortHandle>, Status> {
+        let Home::Worker(worker, life) = self.home.clone() else { return Ok(None) };
+        let (context, root) = self.count_call()?;
+        let limits = &self.runtime.limits;
+        let teller = Teller { worker, life, context, root, token };
+        let work = run(calling, shape, (time, limits.callout_answer), teller);
+        spawn(&mut self.callouts, limits.callouts, work).map(Some)
     }
 
     /// Does work beside the callback, which brings the effective context an event in the end.
@@ -291,7 +319,7 @@ impl Host {
 
     /// Does work beside the callback. It ends with the instance.
     pub(crate) fn spawn(&mut self, work: impl Future<Output = ()> + Send + 'static) -> Result<(), Status> {
-        spawn(&mut self.tasks, self.runtime.limits.waits, work)
+        spawn(&mut self.tasks, self.runtime.limits.waits, work).map(drop)
     }
 
     /// Work whose event is brought to the effective context; none where that is of no worker. It counts as one more that
@@ -301,6 +329,12 @@ impl Host {
         work: W,
     ) -> Result<Option<impl Future<Output = ()> + Send + use<W>>, Status> {
         let Home::Worker(worker, life) = self.home.clone() else { return Ok(None) };
+        let (context, root) = self.count_call()?;
+        Ok(Some(async move { Worker::deliver(worker, life, (context, root), work.await).await }))
+    }
+
+    /// Counts one more that the effective context has asked for; that, and its root.
+    fn count_call(&mut self) -> Result<(u32, u32), Status> {
         let context = self.effective;
         let root = self.root_of(context).ok_or(Status::BadArgument)?;
         match self.streams.get_mut(&context) {
@@ -310,7 +344,13 @@ impl Host {
             Some(stream) => stream.calls += 1,
             None => self.owed += CALL,
         }
-        Ok(Some(async move { Worker::deliver(worker, life, (context, root), work.await).await }))
+        Ok((context, root))
+    }
+
+    /// A request is over, and what it has begun.
+    pub(crate) fn remove_stream(&mut self, stream: u32) {
+        self.streams.remove(&stream);
+        self.grpc.forget(stream);
     }
 
     /// The root that a context belongs to: itself, or that of its request.
@@ -343,14 +383,13 @@ fn spawn(
     tasks: &mut JoinSet<()>,
     most: usize,
     work: impl Future<Output = ()> + Send + 'static,
-) -> Result<(), Status> {
+) -> Result<AbortHandle, Status> {
     while tasks.try_join_next().is_some() {}
     let runtime = Handle::try_current().map_err(|_| Status::InternalFailure)?;
     if tasks.len() >= most {
         return Err(Status::InternalFailure);
     }
-    tasks.spawn_on(work, &runtime);
-    Ok(())
+    Ok(tasks.spawn_on(work, &runtime))
 }
 
 impl Stream {

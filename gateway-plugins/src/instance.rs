@@ -16,6 +16,7 @@ use crate::{
         Head, Part, Trap, Verdict, begin, count, ends, enter, lend_head, lend_part, verdict, with_exchange,
     },
     exports::{Exports, OnHead, Starts, guest, mailbox},
+    grpc::Received,
     held::{Held, Read},
     host::{Event, Home, Host, Root, Stream},
     notes::Notes,
@@ -112,6 +113,7 @@ impl Instance {
         enter(store, exports, entry, exports.delete.as_ref(), root)?;
         let host = store.data_mut();
         host.roots.remove(&root);
+        host.grpc.forget(root);
         // What it still kept of requests that are over goes with it.
         host.streams.retain(|_, stream| stream.root != root || !stream.ending);
         host.ending = host.streams.values().filter(|stream| stream.ending).count();
@@ -276,7 +278,7 @@ impl Instance {
             !stream.keeps && uses.is_over(side)
         });
         if over {
-            host.streams.remove(&stream);
+            host.remove_stream(stream);
         }
         over
     }
@@ -301,7 +303,7 @@ impl Instance {
             }
             let delete = exports.delete.as_ref().filter(|_| plain || keeps);
             enter(store, exports, entry, delete, stream)?;
-            store.data_mut().streams.remove(&stream);
+            store.data_mut().remove_stream(stream);
             Ok(())
         })
     }
@@ -354,11 +356,36 @@ fn happened(
             store.data_mut().message.answered = None;
             called.map(drop)
         }
+        Event::Grpc(token, received, _heard) => grpc(store, exports, root, token, received),
         Event::Foreign(token, results) => {
             let context = if store.data().streams.contains_key(&context) { context } else { root };
             foreign(store, exports, context, token, results)
         }
     }
+}
+
+/// A call that the guest has given up meanwhile brings nothing.
+fn grpc(
+    store: &mut Store<Host>,
+    exports: &Exports,
+    root: u32,
+    token: u32,
+    received: Received,
+) -> Result<(), Trap> {
+    if !store.data_mut().grpc.take_note(token, &received) {
+        return Ok(());
+    }
+    let (callback, number) = match &received {
+        Received::Initial(fields) => (&exports.grpc.initial, count(fields)),
+        Received::Message(message) => (&exports.grpc.message, size(message.len())),
+        Received::Trailing(fields) => (&exports.grpc.trailing, count(fields)),
+        Received::Closed(code, _) => (&exports.grpc.close, *code),
+    };
+    store.data_mut().message.received = Some(received);
+    let entry = (root, budget(store));
+    let called = enter(store, exports, entry, callback.as_ref(), (root, token, number));
+    store.data_mut().message.received = None;
+    called.map(drop)
 }
 
 fn foreign(

@@ -56,6 +56,7 @@ mod folder;
 mod function;
 mod functions;
 mod grants;
+mod grpc;
 mod handler;
 mod held;
 mod host;

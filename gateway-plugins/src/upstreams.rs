@@ -7,7 +7,7 @@ use gateway_core::{
     plugin::Exchange,
     upstream::{Backend, HostPolicy},
 };
-use http::Request;
+use http::{Request, Version, header::HOST};
 
 use crate::{
     origins::Origins,
@@ -53,12 +53,20 @@ impl GatewayUpstreams {
 impl Upstreams for GatewayUpstreams {
     fn call(&self, name: &str, mut request: Request<Body>, shard: usize) -> Option<Calling> {
         if name.contains("://") {
+            if request.version() == Version::HTTP_2 {
+                return None;
+            }
             return self.origins.call(name, request);
         }
         let backend = self.backend(name)?;
+        if request.version() == Version::HTTP_2 && !backend.transport.is_http2() {
+            return None;
+        }
+        let named = request.headers().contains_key(HOST);
+        let host = if named { HostPolicy::Client } else { HostPolicy::Endpoint };
         Some(Box::pin(async move {
             let mut exchange = Exchange::new(Arc::new(ConnectInfo::unknown()));
-            Ok(backend.forward(&mut request, HostPolicy::Client, shard, &mut exchange).await?)
+            Ok(backend.forward(&mut request, host, shard, &mut exchange).await?)
         }))
     }
 }

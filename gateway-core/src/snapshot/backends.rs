@@ -119,7 +119,10 @@ impl<'a> Maker<'a> {
         let mut backends = self.previous.backends.clone();
         services.iter().for_each(|id| backends.remove(*id));
         for service in services.iter().filter_map(|id| self.checked.config().services.get(id)) {
-            if !matches!(service.protocol, Protocol::Http | Protocol::Https) {
+            if !matches!(
+                service.protocol,
+                Protocol::Http | Protocol::Https | Protocol::Grpc | Protocol::Grpcs
+            ) {
                 let protocol = service.protocol;
                 tracing::warn!(service = %service.id, ?protocol, "services of this protocol are not forwarded to yet");
                 continue;
@@ -228,10 +231,14 @@ impl<'a> Maker<'a> {
 
     /// The transport of before, where no setting differs: its open connections stay usable.
     fn transport(&mut self, service: &Service, settings: Option<&TlsSettings>) -> Option<Transport> {
-        let Some(settings) = settings else { return Some(Transport::clear()) };
+        let http2 = matches!(service.protocol, Protocol::Grpc | Protocol::Grpcs);
+        let Some(settings) = settings else {
+            return Some(if http2 { Transport::clear_http2() } else { Transport::clear() });
+        };
         let before = self.previous.backends.by_service.get(&service.id);
         if let Some(Reached { settings: Some(same), backend, .. }) = before
             && same == settings
+            && backend.transport.is_http2() == http2
         {
             return Some(backend.transport.clone());
         }
@@ -239,7 +246,8 @@ impl<'a> Maker<'a> {
             let (id, name) = (service.id, service.name.as_deref());
             Problem::in_entity("services", id, name, "client_certificate", error.to_string())
         };
-        Transport::tls(settings).map_err(|error| self.problems.push(refused(error))).ok()
+        let made = if http2 { Transport::tls_http2(settings) } else { Transport::tls(settings) };
+        made.map_err(|error| self.problems.push(refused(error))).ok()
     }
 }
 

@@ -14,8 +14,9 @@ use rustls::pki_types::ServerName;
 use super::{
     Backend, Endpoint,
     connect::connect,
-    download::{Lease, Rest},
+    download::{Lease, Rest, download},
     http1::{Broken, Decoder, Head, Malformed, Outgoing, Rewrite},
+    http2,
     pool::{Connection, Key},
     upload::{Progress, Upload},
 };
@@ -34,7 +35,42 @@ pub(crate) struct Failure {
 }
 
 /// The head of an answer, and what its body is read from.
-pub(crate) type Answered = (Head, Decoder, Lease);
+pub(crate) type Answered = (Head, Coming);
+
+/// What follows the head of an answer.
+pub(crate) enum Coming {
+    Http1(Decoder, Lease),
+    /// In a box: few answers come so, and the others hold no room for it.
+    Http2(Box<http2::Answer>),
+}
+
+impl Coming {
+    pub(crate) const fn endpoint(&self) -> &Arc<Endpoint> {
+        match self {
+            Self::Http1(_, lease) => lease.in_flight.endpoint(),
+            Self::Http2(answer) => answer.endpoint(),
+        }
+    }
+
+    /// Whether the answer came before its request was sent, which is used up by it.
+    pub(crate) const fn is_early(&self) -> bool {
+        match self {
+            Self::Http1(_, lease) => lease.rest.is_some(),
+            Self::Http2(answer) => answer.is_early(),
+        }
+    }
+
+    /// The body.
+    ///
+    /// # Errors
+    /// If the first bytes are broken already, while the client has seen nothing yet.
+    pub(crate) fn download(self, read_timeout: Duration) -> Result<Body, Error> {
+        match self {
+            Self::Http1(decoder, lease) => download(decoder, lease, read_timeout),
+            Self::Http2(answer) => Ok(answer.download(read_timeout)),
+        }
+    }
+}
 
 /// Whether an idle connection may serve a try.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -65,6 +101,9 @@ impl Attempt<'_> {
         rewrite: Rewrite<'_>,
         upload: Option<&Arc<Upload>>,
     ) -> Result<Answered, Failure> {
+        if self.backend.transport.is_http2() {
+            return Box::pin(http2::ask(self, request, rewrite, upload)).await;
+        }
         let in_flight = self.endpoint.enter();
         let sni = self.server_name(rewrite.host.or_else(|| request.headers().get(HOST)));
         let (mut connection, begun) = match self.idle(sni) {
@@ -74,13 +113,11 @@ impl Attempt<'_> {
         if let Some(upload) = upload {
             upload.begin();
         }
-        let due = begun + self.backend.read_timeout;
-        connection.deadline.set(self.until.map_or(due, |until| until.min(due)));
+        connection.deadline.set(self.first_due(begun));
         let outgoing = connection.wire.begin(request, rewrite);
         let upload_seen = upload.map(AsRef::as_ref);
         let mut asking = Asking {
-            backend: self.backend,
-            until: self.until,
+            attempt: self,
             connection: &mut connection,
             request,
             upload: upload_seen,
@@ -99,7 +136,7 @@ impl Attempt<'_> {
         } else {
             Some(Rest::new(outgoing, std::mem::take(request)))
         };
-        Ok((head, decoder, Lease { connection, in_flight, shard: self.shard, rest }))
+        Ok((head, Coming::Http1(decoder, Lease { connection, in_flight, shard: self.shard, rest })))
     }
 
     /// An idle connection that fits.
@@ -112,15 +149,40 @@ impl Attempt<'_> {
 
     async fn connect(self, sni: &str) -> Result<Box<Connection>, Failure> {
         let key = Key { transport: &self.backend.transport, sni };
-        let limit = self.backend.connect_timeout;
-        let limit = self.until.map_or(limit, |until| limit.min(until.saturating_duration_since(self.begun)));
-        let opening = connect(self.endpoint, key, limit);
+        let opening = connect(self.endpoint, key, self.connect_limit());
         opening.await.map_err(|error| Failure { error, written: false, stale: false })
+    }
+
+    /// How long opening a connection may take.
+    pub(super) fn connect_limit(self) -> Duration {
+        let limit = self.backend.connect_timeout;
+        self.until.map_or(limit, |until| limit.min(until.saturating_duration_since(self.begun)))
+    }
+
+    /// When a request that goes out at `begun` is first looked after.
+    pub(super) fn first_due(self, begun: Instant) -> Instant {
+        let due = begun + self.backend.read_timeout;
+        self.until.map_or(due, |until| until.min(due))
+    }
+
+    /// While the body is still going up, the limit is on writing; a client that sends slowly is the
+    /// listener's to bound, not the upstream's fault.
+    pub(super) fn patience(self, upload: Option<&Upload>, now: Instant) -> Patience {
+        let Some(upload) = upload else { return Patience::Over(Reason::ReadTimeout) };
+        let (limit, reason) = match upload.progress() {
+            Progress::Client => return Patience::Left(self.backend.write_timeout),
+            Progress::Upstream => (self.backend.write_timeout, Reason::WriteTimeout),
+            Progress::Done => (self.backend.read_timeout, Reason::ReadTimeout),
+            Progress::Broken => return Patience::Over(Reason::BadRequestBody),
+        };
+        let rest = limit.saturating_sub(upload.stalled(now));
+        let rest = self.until.map_or(rest, |until| rest.min(until.saturating_duration_since(now)));
+        if rest.is_zero() { Patience::Over(reason) } else { Patience::Left(rest) }
     }
 
     /// The name to ask for in the handshake: the host that the request is for, as in Kong. A client may say
     /// one that is no server's name; then the endpoint's own. None in clear.
-    fn server_name<'r>(&'r self, host: Option<&'r HeaderValue>) -> &'r str {
+    pub(super) fn server_name<'r>(&'r self, host: Option<&'r HeaderValue>) -> &'r str {
         let transport = &self.backend.transport;
         if transport.config().is_none() {
             return "";
@@ -142,8 +204,7 @@ fn bare_name(host: &HeaderValue) -> &str {
 
 /// A request on a connection, up to the head of its answer.
 struct Asking<'a> {
-    backend: &'a Backend,
-    until: Option<Instant>,
+    attempt: Attempt<'a>,
     connection: &'a mut Connection,
     request: &'a mut Request<Body>,
     upload: Option<&'a Upload>,
@@ -167,26 +228,11 @@ impl Asking<'_> {
         }
         loop {
             ready!(self.connection.deadline.poll(cx));
-            match self.patience(Instant::now()) {
+            match self.attempt.patience(self.upload, Instant::now()) {
                 Patience::Left(rest) => self.connection.deadline.set(Instant::now() + rest),
                 Patience::Over(reason) => return Poll::Ready(Err(reason.into())),
             }
         }
-    }
-
-    /// While the body is still going up, the limit is on writing; a client that sends slowly is the
-    /// listener's to bound, not the upstream's fault.
-    fn patience(&self, now: Instant) -> Patience {
-        let Some(upload) = self.upload else { return Patience::Over(Reason::ReadTimeout) };
-        let (limit, reason) = match upload.progress() {
-            Progress::Client => return Patience::Left(self.backend.write_timeout),
-            Progress::Upstream => (self.backend.write_timeout, Reason::WriteTimeout),
-            Progress::Done => (self.backend.read_timeout, Reason::ReadTimeout),
-            Progress::Broken => return Patience::Over(Reason::BadRequestBody),
-        };
-        let rest = limit.saturating_sub(upload.stalled(now));
-        let rest = self.until.map_or(rest, |until| rest.min(until.saturating_duration_since(now)));
-        if rest.is_zero() { Patience::Over(reason) } else { Patience::Left(rest) }
     }
 
     /// A connection that failed while it was written to has more to say about that than its end has.
@@ -203,13 +249,13 @@ impl Asking<'_> {
 }
 
 /// A request whose body broke off: by the reason that it gives, such as a client that was too slow.
-fn clients_fault(error: BoxError) -> Error {
+pub(super) fn clients_fault(error: BoxError) -> Error {
     let reason = error.downcast_ref::<Error>().map_or(Reason::BadRequestBody, Error::reason);
     Error::new(reason, error)
 }
 
 /// Whether a try that has taken long may take longer.
-enum Patience {
+pub(super) enum Patience {
     Left(Duration),
     Over(Reason),
 }

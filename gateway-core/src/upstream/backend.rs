@@ -6,8 +6,13 @@ use http::{HeaderValue, Request, Response, StatusCode, header::SET_COOKIE};
 use http_body::Body as _;
 
 use super::{
-    Switched, Transport, Upstream, attempt::Answered, download::download, hashing::Hashed, held::hold,
-    rules::Rules, tries::Tries, upload::Upload,
+    Switched, Transport, Upstream,
+    attempt::{Answered, Coming},
+    hashing::Hashed,
+    held::hold,
+    rules::Rules,
+    tries::Tries,
+    upload::Upload,
 };
 use crate::{Body, config::Service, error::Error, plugin::Exchange, sanitize::Lines};
 
@@ -19,7 +24,7 @@ pub struct Backend {
     pub upstream: Arc<Upstream>,
     /// The subset of them that takes the requests. Default: all do.
     pub subset: Option<Arc<str>>,
-    /// Clear or TLS.
+    /// HTTP/1.1 or HTTP/2, in clear or over TLS.
     pub transport: Transport,
     /// To make a connection.
     pub connect_timeout: Duration,
@@ -147,7 +152,7 @@ impl Backend {
 
     fn response(
         &self,
-        (head, decoder, lease): Answered,
+        (head, coming): Answered,
         cookie: Option<Box<HeaderValue>>,
         named: Option<u32>,
     ) -> Result<Response<Body>, Error> {
@@ -159,13 +164,14 @@ impl Backend {
             response.headers_mut().append(SET_COOKIE, *cookie);
         }
         let sticky = self.upstream.group().sticky();
-        if let Some(cookie) = sticky.and_then(|sticky| sticky.cookie(lease.in_flight.endpoint(), named)) {
+        if let Some(cookie) = sticky.and_then(|sticky| sticky.cookie(coming.endpoint(), named)) {
             response.headers_mut().append(SET_COOKIE, cookie);
         }
-        if head.status == StatusCode::SWITCHING_PROTOCOLS {
-            response.extensions_mut().insert(Switched::new(lease));
-        } else {
-            *response.body_mut() = download(decoder, lease, self.read_timeout)?;
+        match coming {
+            Coming::Http1(_, lease) if head.status == StatusCode::SWITCHING_PROTOCOLS => {
+                response.extensions_mut().insert(Switched::new(lease));
+            }
+            coming => *response.body_mut() = coming.download(self.read_timeout)?,
         }
         Ok(response)
     }

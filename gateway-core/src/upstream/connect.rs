@@ -22,20 +22,25 @@ pub(crate) async fn connect(
     key: Key<'_>,
     limit: Duration,
 ) -> Result<Box<Connection>, Error> {
-    let opening = async {
-        let stream = TcpStream::connect(endpoint.address()).await.map_err(refusal)?;
-        stream.set_nodelay(true).map_err(refusal)?;
-        let stream = match key.transport.config() {
-            None => Stream::Clear(stream),
-            Some(config) => {
-                let name = server_name(key.sni)?;
-                let stream = TlsConnector::from(Arc::clone(config)).connect(name, stream).await;
-                Stream::Tls(Box::new(stream.map_err(handshake_failure)?))
-            }
-        };
-        Ok(Connection::boxed(Wire::new(stream), key))
-    };
+    let opening = async { Ok(Connection::boxed(Wire::new(open_stream(endpoint, key).await?), key)) };
     timeout(limit, opening).await.unwrap_or_else(|_| Err(Reason::ConnectTimeout.into()))
+}
+
+/// Opens the stream of a connection.
+///
+/// # Errors
+/// With the reason: refused, certificate refused, handshake failed, HTTP/2 is wanted and not spoken.
+pub(crate) async fn open_stream(endpoint: &Endpoint, key: Key<'_>) -> Result<Stream, Error> {
+    let stream = TcpStream::connect(endpoint.address()).await.map_err(refusal)?;
+    stream.set_nodelay(true).map_err(refusal)?;
+    let Some(config) = key.transport.config() else { return Ok(Stream::Clear(stream)) };
+    let name = server_name(key.sni)?;
+    let stream = TlsConnector::from(Arc::clone(config)).connect(name, stream).await;
+    let stream = stream.map_err(handshake_failure)?;
+    if key.transport.is_http2() && stream.get_ref().1.alpn_protocol() != Some(b"h2") {
+        return Err(Error::new(Reason::TlsHandshake, "the endpoint does not offer HTTP/2 (ALPN `h2`)"));
+    }
+    Ok(Stream::Tls(Box::new(stream)))
 }
 
 fn server_name(name: &str) -> Result<ServerName<'static>, Error> {

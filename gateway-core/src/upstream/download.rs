@@ -64,13 +64,19 @@ impl Rest {
                 let _ = writing.shutdown().await;
             }
         });
-        Self::Sent(Sender(task.abort_handle()))
+        Self::Sent(Sender::new(task.abort_handle()))
     }
 }
 
 /// The task that sends the rest of a request, ended with its exchange: one that is given up leaves no upload
 /// behind.
 pub(crate) struct Sender(AbortHandle);
+
+impl Sender {
+    pub(super) const fn new(task: AbortHandle) -> Self {
+        Self(task)
+    }
+}
 
 impl Drop for Sender {
     fn drop(&mut self) {

@@ -1,11 +1,16 @@
 //! One address that requests go to, with its live state.
 
-use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use http::HeaderValue;
 
 use super::{
-    Transport,
+    Transport, http2,
     pool::{Pool, PoolLimits},
     target::Hosts,
     vital::Vital,
@@ -19,6 +24,8 @@ pub struct Endpoint {
     name: Arc<str>,
     hosts: Hosts,
     pool: Pool,
+    /// For those who speak HTTP/2 to it.
+    http2: OnceLock<Box<http2::Pool>>,
     load: Load,
     vital: Arc<Vital>,
 }
@@ -33,7 +40,7 @@ impl Endpoint {
         limits: PoolLimits,
         (load, vital): (Load, Arc<Vital>),
     ) -> Self {
-        Self { address, name, hosts, pool: Pool::new(shards, limits), load, vital }
+        Self { address, name, hosts, pool: Pool::new(shards, limits), http2: OnceLock::new(), load, vital }
     }
 
     /// Where it is.
@@ -66,7 +73,7 @@ impl Endpoint {
     /// Open connections without a request.
     #[must_use]
     pub fn idle(&self) -> usize {
-        self.pool.idle()
+        self.pool.idle() + self.http2.get().map_or(0, |pool| pool.idle())
     }
 
     /// How it is, as the checks of its upstream see it; healthy where nobody checks.
@@ -91,6 +98,10 @@ impl Endpoint {
 
     pub(crate) const fn pool(&self) -> &Pool {
         &self.pool
+    }
+
+    pub(super) fn http2(&self) -> &http2::Pool {
+        self.http2.get_or_init(|| Box::new(self.pool.alike()))
     }
 
     /// Counts a request for as long as the guard lives.

@@ -12,7 +12,6 @@ use tokio::time::sleep;
 use super::{
     Endpoint,
     attempt::{Answered, Attempt, Failure, Reuse},
-    download::download,
     hedged::Met,
     http1::{Head, Rewrite},
     rules::{Permits, Rules, settle},
@@ -232,7 +231,7 @@ impl Tries<'_> {
         let (settings, lot) = (&retry.settings, fastrand::u64(..));
         match tried {
             // An answer that came before the request was sent has used it up.
-            Ok((_, _, lease)) if lease.rest.is_some() => None,
+            Ok((_, coming)) if coming.is_early() => None,
             Ok((head, ..)) if !self.may_repeat_after(head, request, rules) => None,
             Ok((head, ..)) => settings.wait_after(head.status, &head.headers, tries, lot),
             Err(failure) => {
@@ -283,9 +282,9 @@ impl Course {
 impl Last {
     /// Ends an answer that nobody gets. Its connection serves again where all of it is here, as short ones are.
     fn let_go(self) {
-        if let Self::Answered((_, decoder, lease)) = self {
-            // What is still to come of it is not read: the connection closes with the body.
-            drop(download(decoder, lease, Duration::ZERO));
+        if let Self::Answered((_, coming)) = self {
+            // What is still to come of it is not read: its connection closes with the body, or its stream.
+            drop(coming.download(Duration::ZERO));
         }
     }
 

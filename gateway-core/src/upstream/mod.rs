@@ -48,6 +48,7 @@ mod hashing;
 mod hedged;
 mod held;
 mod http1;
+mod http2;
 mod learning;
 mod lookup;
 mod making;

@@ -8,10 +8,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Endpoint, Transport, deadline::Deadline, http1::Wire};
+use super::{Endpoint, Transport, deadline::Deadline, http1::Wire, http2};
 use crate::clock;
 
-/// Bounds of the idle connections of one endpoint; the defaults are Kong's upstream keep-alive settings.
+/// Bounds of the idle connections of one endpoint; the defaults are Kong's upstream keep-alive settings. Over HTTP/2 a
+/// connection serves 128 requests at a time, and there are at most 64 to one endpoint and worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PoolLimits {
@@ -93,6 +94,11 @@ enum Sweeper {
 impl Pool {
     pub(crate) fn new(shards: usize, limits: PoolLimits) -> Self {
         Self { shards: (0..shards.max(1)).map(|_| Mutex::default()).collect(), limits }
+    }
+
+    /// One for HTTP/2, with as many shards and the same bounds.
+    pub(super) fn alike(&self) -> http2::Pool {
+        http2::Pool::new(self.shards.len(), self.limits)
     }
 
     /// The connection that was used last, still open and fit for `key`.

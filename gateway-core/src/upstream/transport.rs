@@ -37,6 +37,7 @@ use crate::{
 pub struct Transport {
     id: u64,
     tls: Option<Arc<ClientConfig>>,
+    http2: bool,
 }
 
 /// The TLS settings of a service.
@@ -87,21 +88,45 @@ impl TlsSettings {
 }
 
 impl Transport {
-    /// HTTP in clear.
+    /// HTTP/1.1 in clear.
     #[must_use]
     pub const fn clear() -> Self {
-        Self { id: 0, tls: None }
+        Self { id: 0, tls: None, http2: false }
     }
 
-    /// HTTP over TLS.
+    /// HTTP/2 in clear, which the endpoint is known to speak (RFC 9113 section 3.3): Kong's protocol `grpc`.
+    #[must_use]
+    pub const fn clear_http2() -> Self {
+        Self { id: 1, tls: None, http2: true }
+    }
+
+    /// HTTP/1.1 over TLS.
     ///
     /// # Errors
     /// If a certificate or key does not parse, or the two do not belong together.
     pub fn tls(settings: &TlsSettings) -> Result<Self, BoxError> {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Self::over_tls(settings, false)
+    }
+
+    /// HTTP/2 over TLS: Kong's protocol `grpcs`. An endpoint that does not choose it (ALPN `h2`) is not spoken to.
+    ///
+    /// # Errors
+    /// If a certificate or key does not parse, or the two do not belong together.
+    pub fn tls_http2(settings: &TlsSettings) -> Result<Self, BoxError> {
+        Self::over_tls(settings, true)
+    }
+
+    fn over_tls(settings: &TlsSettings, http2: bool) -> Result<Self, BoxError> {
+        static NEXT: AtomicU64 = AtomicU64::new(2);
         let mut config = settings.client_config()?;
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Self { id: NEXT.fetch_add(1, Ordering::Relaxed), tls: Some(Arc::new(config)) })
+        config.alpn_protocols = vec![if http2 { b"h2".to_vec() } else { b"http/1.1".to_vec() }];
+        Ok(Self { id: NEXT.fetch_add(1, Ordering::Relaxed), tls: Some(Arc::new(config)), http2 })
+    }
+
+    /// Whether HTTP/2 is spoken.
+    #[must_use]
+    pub const fn is_http2(&self) -> bool {
+        self.http2
     }
 
     /// The word that pooled connections are told apart by.
@@ -125,6 +150,7 @@ impl Eq for Transport {}
 
 impl fmt::Debug for Transport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Transport").field("id", &self.id).field("tls", &self.tls.is_some()).finish()
+        let mut text = f.debug_struct("Transport");
+        text.field("id", &self.id).field("tls", &self.tls.is_some()).field("http2", &self.http2).finish()
     }
 }

@@ -6,6 +6,7 @@ use super::kind;
 use crate::{
     abi::{BufferKind, Side, Status},
     buffer::Buffer,
+    grpc::Received,
     host::{ABSENT, Host},
     memory::{Called, Caller, bytes, give, put_u32, view},
 };
@@ -70,6 +71,10 @@ fn find(host: &Host, kind: BufferKind) -> Option<&Buffer> {
         BufferKind::VmConfiguration => message.vm_configuration.as_ref(),
         BufferKind::PluginConfiguration => message.configuration.as_ref(),
         BufferKind::ForeignArguments => message.arguments.as_ref(),
-        BufferKind::DownstreamData | BufferKind::UpstreamData | BufferKind::GrpcMessage => None,
+        BufferKind::GrpcMessage => match &message.received {
+            Some(Received::Message(message)) => Some(message),
+            _ => None,
+        },
+        BufferKind::DownstreamData | BufferKind::UpstreamData => None,
     }
 }

@@ -5,6 +5,7 @@ use wasmtime::Linker;
 use super::{Continue, kind};
 use crate::{
     abi::{Side, Status},
+    grpc::Received,
     host::Host,
     memory::{Called, Caller, give, put_u32, view},
 };
@@ -67,9 +68,14 @@ fn close_stream(caller: &mut Caller<'_>, stream: u32) -> Called {
     Ok(())
 }
 
-/// The status of the callout whose answer is at hand.
+/// The status of the callout whose answer is at hand, or whose end is.
 fn get_status(caller: &mut Caller<'_>, code_at: u32, message_at: u32, size_at: u32) -> Called {
     let (memory, host) = view(caller)?;
+    if let Some(Received::Closed(code, message)) = &host.message.received {
+        put_u32(memory, code_at, *code)?;
+        let message = message.clone();
+        return give(caller, message.as_bytes(), message_at, size_at);
+    }
     let status = host.message.answered.as_ref().map(|answered| answered.status);
     put_u32(memory, code_at, status.map_or(0, |status| status.as_u16().into()))?;
     let reason = status.and_then(|status| status.canonical_reason()).unwrap_or_default();

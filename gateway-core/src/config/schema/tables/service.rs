@@ -8,7 +8,8 @@ use super::{
 };
 
 const PROTOCOLS: &[&str] = &["grpc", "grpcs", "http", "https", "tcp", "tls", "tls_passthrough", "udp"];
-const NOT_TLS: &[&str] = &["grpc", "grpcs", "http", "tcp", "tls_passthrough", "udp"];
+/// Kong refuses the fields of TLS for `grpcs` too, and so leaves its certificates unverified. They are taken here.
+const NOT_TLS: &[&str] = &["grpc", "http", "tcp", "tls_passthrough", "udp"];
 const NO_PATH: &[&str] = &["grpc", "grpcs", "tcp", "tls", "tls_passthrough", "udp"];
 
 pub(super) fn service() -> Record {

@@ -1,0 +1,195 @@
+//! One connection, and the seats on it.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use h2::{
+    SendStream,
+    client::{Builder, ResponseFuture, SendRequest},
+};
+use http::Request;
+use tokio::{sync::Notify, task::AbortHandle};
+
+use super::{
+    super::{http1::Stream, pool::Key},
+    CONNECTION_WINDOW, MOST_HEAD, MOST_STREAMS, SEND_BUFFER, STREAM_WINDOW,
+    driver::{Heard, drive},
+};
+use crate::clock;
+
+/// An open connection. It closes when the last one who holds it goes: its pool, or a stream.
+pub(crate) struct Connection {
+    sender: SendRequest<Bytes>,
+    transport: u64,
+    sni: Box<str>,
+    state: Arc<State>,
+    driver: AbortHandle,
+    /// Told when a stream ends.
+    room: Arc<Notify>,
+    most_requests: u32,
+}
+
+/// What a connection and its driver both know.
+#[derive(Default)]
+pub(super) struct State {
+    streams: AtomicUsize,
+    /// Requests so far.
+    requests: AtomicU32,
+    /// Since when there are no streams, on the coarse clock.
+    idle_since: AtomicU64,
+    /// Its server has said how many streams it takes.
+    settled: AtomicBool,
+    /// It takes no more requests.
+    retired: AtomicBool,
+    pub(super) heard: Heard,
+}
+
+impl State {
+    pub(super) fn streams(&self) -> usize {
+        self.streams.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn retire(&self) {
+        self.retired.store(true, Ordering::SeqCst);
+    }
+
+    pub(super) fn is_retired(&self) -> bool {
+        self.retired.load(Ordering::SeqCst)
+    }
+
+    /// Whether that is news.
+    pub(super) fn settle(&self) -> bool {
+        !self.settled.load(Ordering::Acquire) && !self.settled.swap(true, Ordering::AcqRel)
+    }
+
+    /// Whether nothing has been asked for so long.
+    pub(super) fn is_idle_for(&self, time: Duration) -> bool {
+        let since = self.idle_since.load(Ordering::Acquire);
+        self.streams() == 0 && clock::now().saturating_sub(since) >= clock::millis(time)
+    }
+}
+
+impl Connection {
+    /// Speaks HTTP/2 over `stream`, which nobody has asked whether it does (RFC 9113 section 3.3), or ALPN has.
+    ///
+    /// # Errors
+    /// If the preface cannot be written.
+    pub(super) async fn open(
+        stream: Stream,
+        key: Key<'_>,
+        room: Arc<Notify>,
+        (most_requests, idle_timeout): (u32, Duration),
+    ) -> Result<Self, h2::Error> {
+        let state = Arc::new(State::default());
+        state.idle_since.store(clock::now(), Ordering::Release);
+        let stream = state.heard.listen(stream);
+        let opened = Builder::new()
+            .enable_push(false)
+            .initial_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .initial_max_send_streams(MOST_STREAMS)
+            .max_header_list_size(MOST_HEAD)
+            .max_send_buffer_size(SEND_BUFFER)
+            .handshake(stream);
+        let (sender, connection) = opened.await?;
+        let driver = tokio::spawn(drive(connection, Arc::clone(&state), Arc::clone(&room), idle_timeout));
+        let (transport, sni) = (key.transport.id(), key.sni.into());
+        Ok(Self { sender, transport, sni, state, driver: driver.abort_handle(), room, most_requests })
+    }
+
+    pub(super) fn fits(&self, key: Key<'_>) -> bool {
+        self.transport == key.transport.id() && *self.sni == *key.sni
+    }
+
+    /// Whether it takes no more requests: told to go away, broken, or used up.
+    pub(super) fn is_retired(&self) -> bool {
+        self.state.is_retired() || self.driver.is_finished()
+    }
+
+    /// Whether its server has said how many streams it takes. Up to then it gets one.
+    pub(super) fn is_settled(&self) -> bool {
+        self.state.settled.load(Ordering::Acquire)
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.state.streams() == 0
+    }
+
+    /// A seat, if one is free.
+    pub(super) fn seat(self: &Arc<Self>) -> Option<Seat> {
+        let most =
+            if self.is_settled() { self.sender.current_max_send_streams().min(MOST_STREAMS) } else { 1 };
+        let taken = |streams| (streams < most).then_some(streams + 1);
+        self.state.streams.fetch_update(Ordering::SeqCst, Ordering::SeqCst, taken).ok()?;
+        let before = self.state.requests.fetch_add(1, Ordering::AcqRel);
+        let seat = Seat { connection: Arc::clone(self), reused: before > 0, since: clock::now() };
+        // Its driver may have closed it just now, as one that nobody uses.
+        if self.is_retired() {
+            return None;
+        }
+        if before + 1 >= self.most_requests {
+            self.state.retire();
+        }
+        Some(seat)
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+/// A place on a connection for one stream, which has to be gone when this goes.
+pub(crate) struct Seat {
+    connection: Arc<Connection>,
+    reused: bool,
+    since: u64,
+}
+
+impl Seat {
+    /// Whether the connection has served another request before.
+    pub(super) const fn is_reused(&self) -> bool {
+        self.reused
+    }
+
+    /// Begins a request on it.
+    ///
+    /// # Errors
+    /// If the connection takes no more, or the head cannot be written in HTTP/2. Nothing has been sent then.
+    pub(super) fn send(
+        &self,
+        head: Request<()>,
+        ends: bool,
+    ) -> Result<(ResponseFuture, SendStream<Bytes>), h2::Error> {
+        // A clone of its own, as each notes what it waits for.
+        self.connection.sender.clone().send_request(head, ends)
+    }
+
+    /// Nobody else asks on this connection.
+    pub(super) fn retire(&self) {
+        self.connection.state.retire();
+    }
+
+    /// The request took too long. Where nothing at all has come meanwhile, the connection is as good as gone.
+    pub(super) fn timed_out(&self) {
+        if !self.connection.state.heard.any_since(self.since) {
+            self.retire();
+        }
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let state = &self.connection.state;
+        state.idle_since.store(clock::now(), Ordering::Release);
+        state.streams.fetch_sub(1, Ordering::SeqCst);
+        self.connection.room.notify_waiters();
+    }
+}

@@ -1,0 +1,170 @@
+//! The task of one connection: it moves bytes, and closes what nobody uses or nobody answers on.
+
+use std::{
+    future::{Future, poll_fn},
+    io::{self, IoSlice},
+    pin::{Pin, pin},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::{Context, Poll, Waker, ready},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use h2::{Ping, PingPong};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    sync::Notify,
+    time::sleep,
+};
+
+use super::{super::http1::Stream, connection::State};
+use crate::clock;
+
+/// A connection with streams that has been silent for so long is asked whether it is still there. Servers of gRPC take
+/// more frequent pings for an attack, and end the connection.
+const PING_AFTER: Duration = Duration::from_secs(5 * 60);
+/// How long the answer may take.
+const PING_TIMEOUT: Duration = Duration::from_secs(20);
+/// The least time between two looks at it.
+const LEAST_LOOK: Duration = Duration::from_millis(10);
+
+/// Drives `connection` until it ends, is idle for `idle_timeout`, or does not answer.
+pub(super) async fn drive(
+    mut connection: h2::client::Connection<Listened, Bytes>,
+    state: Arc<State>,
+    room: Arc<Notify>,
+    idle_timeout: Duration,
+) {
+    let mut pings = Pings { pings: connection.ping_pong(), opened: clock::now(), asked: None };
+    let mut connection = pin!(connection);
+    let mut driving = pin!(poll_fn(|cx| {
+        let polled = connection.as_mut().poll(cx);
+        // What a server says first are its settings (RFC 9113 section 3.4).
+        if state.heard.is_anything() && state.settle() {
+            room.notify_waiters();
+        }
+        polled
+    }));
+    let look = (idle_timeout / 2).clamp(LEAST_LOOK, PING_TIMEOUT / 2);
+    loop {
+        tokio::select! {
+            biased;
+            ended = &mut driving => {
+                if let Err(error) = ended {
+                    tracing::debug!(%error, "an HTTP/2 connection to an endpoint ended");
+                }
+                break;
+            }
+            () = sleep(look) => {}
+        }
+        let unused = state.is_idle_for(idle_timeout) || (state.is_retired() && state.streams() == 0);
+        if unused {
+            state.retire();
+        }
+        // Somebody may have taken a seat before it was retired.
+        if (unused && state.streams() == 0) || pings.is_dead(&state) {
+            break;
+        }
+    }
+    state.retire();
+    room.notify_waiters();
+}
+
+/// Asks a silent connection whether it is still there.
+struct Pings {
+    pings: Option<PingPong>,
+    opened: u64,
+    /// When, while there is no answer.
+    asked: Option<u64>,
+}
+
+impl Pings {
+    /// Whether it has been asked, and nothing has come since.
+    fn is_dead(&mut self, state: &State) -> bool {
+        let Some(pings) = &mut self.pings else { return false };
+        let now = clock::now();
+        let silent = |since: u64, time: Duration| now.saturating_sub(since) >= clock::millis(time);
+        match self.asked {
+            Some(asked) if state.heard.any_since(asked) => self.asked = None,
+            Some(asked) => return silent(asked, PING_TIMEOUT),
+            None if state.streams() > 0 && silent(state.heard.last().max(self.opened), PING_AFTER) => {
+                // The last answer is taken first, or no other question is let out.
+                let _ = pings.poll_pong(&mut Context::from_waker(Waker::noop()));
+                self.asked = pings.send_ping(Ping::opaque()).is_ok().then_some(now);
+            }
+            None => {}
+        }
+        false
+    }
+}
+
+/// When anything was last read, on the coarse clock; 0 before.
+#[derive(Clone, Default)]
+pub(super) struct Heard(Arc<AtomicU64>);
+
+impl Heard {
+    fn last(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn is_anything(&self) -> bool {
+        self.last() > 0
+    }
+
+    /// Whether anything has come since this moment.
+    pub(super) fn any_since(&self, since: u64) -> bool {
+        self.last() > since
+    }
+
+    /// `stream`, and each time that anything comes is noted.
+    pub(super) fn listen(&self, stream: Stream) -> Listened {
+        Listened { stream, heard: self.clone() }
+    }
+}
+
+/// The bytes of a connection.
+pub(super) struct Listened {
+    stream: Stream,
+    heard: Heard,
+}
+
+impl AsyncRead for Listened {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
+        self.heard.0.store(clock::now(), Ordering::Relaxed);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Listened {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
