@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 use gateway_core::plugin::{Plugin, Registry};
 
 use crate::{
-    Area, Builder, Digest, Engine, Fetcher, Folder, GatewayUpstreams, Limits, LoadError, Manifest,
+    Area, Builder, Digest, Engine, Fetcher, Folder, GatewayUpstreams, Isolation, Limits, LoadError, Manifest,
     WasmPlugin,
     delivery::{Delivery, labels},
     files,
@@ -46,6 +46,7 @@ pub struct Plugins {
     engine: Engine,
     upstreams: Arc<GatewayUpstreams>,
     fetcher: Fetcher,
+    isolation: Arc<BTreeMap<String, Isolation>>,
 }
 
 impl Plugins {
@@ -60,7 +61,7 @@ impl Plugins {
     /// On this engine.
     #[must_use]
     pub fn on(engine: Engine) -> Self {
-        Self { engine, upstreams: Arc::default(), fetcher: Fetcher::new() }
+        Self { engine, upstreams: Arc::default(), fetcher: Fetcher::new(), isolation: Arc::default() }
     }
 
     /// The same, with modules from elsewhere fetched by `fetcher`.
@@ -68,6 +69,25 @@ impl Plugins {
     pub fn fetching(mut self, fetcher: Fetcher) -> Self {
         self.fetcher = fetcher;
         self
+    }
+
+    /// The same, with plugins isolated as said by their names; all others share an instance a worker.
+    ///
+    /// ```
+    /// use gateway_plugins::{Isolation, Plugins};
+    ///
+    /// let shared = Plugins::new()?.isolating([("of-a-tenant".to_owned(), Isolation::Route)]);
+    /// # Ok::<_, gateway_plugins::LoadError>(())
+    /// ```
+    #[must_use]
+    pub fn isolating(mut self, isolation: impl IntoIterator<Item = (String, Isolation)>) -> Self {
+        self.isolation = Arc::new(isolation.into_iter().collect());
+        self
+    }
+
+    fn isolated(&self, builder: Builder) -> Builder {
+        let isolation = self.isolation.get(builder.name()).copied().unwrap_or_default();
+        builder.isolation(isolation)
     }
 
     /// How modules from elsewhere are fetched.
@@ -97,7 +117,7 @@ impl Plugins {
             let limits = Limits { memory: MEMORY, ..Limits::default() };
             let plugin = WasmPlugin::described(module)?.grant(Area::ALL).limits(limits);
             let plugin = if plugin.name() == PROVIDED { self.provided(plugin) } else { plugin };
-            Ok(registry.with(plugin.lazily(&self.engine, *module)))
+            Ok(registry.with(self.isolated(plugin).lazily(&self.engine, *module)))
         })
     }
 
@@ -179,7 +199,7 @@ impl Plugins {
     ) -> Result<WasmPlugin, LoadError> {
         let words = allowed.get(builder.name()).map(Vec::as_slice).unwrap_or_default();
         let builder = self.allow(builder.grant([Area::Response, Area::Var]), words)?;
-        Ok(builder.lazily(&self.engine, module))
+        Ok(self.isolated(builder).lazily(&self.engine, module))
     }
 
     /// Lets a plugin do what the words say: an area of functions (`consumer`, `ratelimit`, `counter`, `kv` ...), or

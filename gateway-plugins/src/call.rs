@@ -8,7 +8,6 @@ use std::{
 
 use gateway_core::{Body, config::Plugin, identity::Identity, plugin::Exchange};
 use http::{HeaderName, HeaderValue, Request, Response, header::SET_COOKIE};
-use smallvec::SmallVec;
 use uuid::Uuid;
 
 use crate::{Status, grants::Grants, names::Names, notes::Notes, sources::Sources};
@@ -167,19 +166,31 @@ impl Effects {
         }
     }
 
-    /// The same for several: all of them, or none where they have no room.
-    pub(crate) fn set_response_headers(&mut self, fields: SmallVec<[Field; 6]>) -> Result<(), Status> {
-        let bytes = |fields: &[Field]| fields.iter().map(|(_, value)| value.len()).sum::<usize>();
-        if self.headers.len() + fields.len() > FIELDS || bytes(&self.headers) + bytes(&fields) > BYTES {
-            return Err(Status::InternalFailure);
+    /// The same for several: all of them, or none where one is none or they have no room.
+    pub(crate) fn set_response_headers(
+        &mut self,
+        fields: impl Iterator<Item = Result<Field, Status>>,
+    ) -> Result<(), Status> {
+        let before = self.headers.len();
+        if let Err(status) = self.append(fields) {
+            self.headers.truncate(before);
+            return Err(status);
         }
-        if self.headers.is_empty() {
-            // They are written in their order, so that here, too, the last one of a name counts.
-            self.headers.extend(fields);
-        } else {
+        // They are written in their order, so that the last one of a name counts; here, too, each has one place.
+        if before > 0 {
+            let fields = self.headers.split_off(before);
             fields.into_iter().for_each(|(name, value)| self.set_response_header(name, value));
         }
         Ok(())
+    }
+
+    fn append(&mut self, fields: impl Iterator<Item = Result<Field, Status>>) -> Result<(), Status> {
+        self.headers.reserve(fields.size_hint().0.min(FIELDS));
+        for field in fields {
+            self.headers.push(field?);
+        }
+        let bytes = self.headers.iter().map(|(_, value)| value.len()).sum::<usize>();
+        if self.headers.len() > FIELDS || bytes > BYTES { Err(Status::InternalFailure) } else { Ok(()) }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -192,7 +203,6 @@ mod tests {
     use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
     use http::{HeaderName, HeaderValue};
-    use smallvec::smallvec;
 
     use super::{BYTES, Configuration, Effects, Entity};
     use crate::Status;
@@ -201,10 +211,28 @@ mod tests {
     fn fields_of_an_answer_have_a_bound_in_bytes() {
         let (mut effects, name) = (Effects::default(), HeaderName::from_static("x-a"));
         let half = HeaderValue::try_from("a".repeat(BYTES / 2)).unwrap();
-        assert_eq!(effects.set_response_headers(smallvec![(name.clone(), half.clone())]), Ok(()));
-        let more = smallvec![(name.clone(), half.clone()), (name, half)];
+        let field = || Ok((name.clone(), half.clone()));
+        assert_eq!(effects.set_response_headers([field()].into_iter()), Ok(()));
+        let more = [field(), field()].into_iter();
         assert_eq!(effects.set_response_headers(more), Err(Status::InternalFailure), "none of them");
         assert_eq!(effects.headers.len(), 1);
+    }
+
+    #[test]
+    fn all_fields_of_a_call_are_written_or_none() {
+        let mut effects = Effects::default();
+        let field = |name: &'static str, value: &'static str| {
+            Ok((HeaderName::from_static(name), HeaderValue::from_static(value)))
+        };
+        let bad = Err(Status::BadArgument);
+        let fields = [field("x-a", "1"), bad];
+        assert_eq!(effects.set_response_headers(fields.into_iter()), Err(Status::BadArgument));
+        assert!(effects.headers.is_empty());
+        effects.set_response_headers([field("x-a", "1"), field("x-b", "1")].into_iter()).unwrap();
+        effects.set_response_headers([field("x-b", "2"), field("set-cookie", "c")].into_iter()).unwrap();
+        let told: Vec<_> =
+            effects.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+        assert_eq!(told, [("x-a", &b"1"[..]), ("x-b", b"2"), ("set-cookie", b"c")]);
     }
 
     #[test]

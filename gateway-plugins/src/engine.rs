@@ -25,6 +25,8 @@ use crate::{
 
 /// Instances alive at a time where the pooling allocator works. Each takes addresses, not memory.
 const INSTANCES: u32 = 1_000;
+/// Of them, those that may serve one route or one request: plugins that share theirs always find one.
+const APART: usize = 500;
 /// The most memory that any plugin's limits may ask for under the pooling allocator.
 const MEMORY: usize = 1 << 30;
 /// The most elements of a table under the pooling allocator.
@@ -45,6 +47,8 @@ struct Inner {
     queues: Queues<Listener>,
     /// Modules and instances.
     alive: [Arc<AtomicUsize>; 2],
+    /// Instances that serve one route or one request.
+    apart: Arc<AtomicUsize>,
     wasm: wasmtime::Engine,
 }
 
@@ -65,6 +69,13 @@ impl Counted {
     fn new(count: &Arc<AtomicUsize>) -> Self {
         count.fetch_add(1, Relaxed);
         Self(Arc::clone(count))
+    }
+
+    /// One more, as long as there are not `most` of them.
+    pub(crate) fn within(count: &Arc<AtomicUsize>, most: usize) -> Option<Self> {
+        let more = |alive: usize| (alive < most).then_some(alive + 1);
+        count.fetch_update(Relaxed, Relaxed, more).ok()?;
+        Some(Self(Arc::clone(count)))
     }
 }
 
@@ -107,6 +118,7 @@ impl Engine {
             silent: linker(Continue::Silent)?,
             queues: Queues::default(),
             alive: Default::default(),
+            apart: Arc::default(),
             wasm,
         };
         Ok(Self(Arc::new(inner)))
@@ -142,6 +154,11 @@ impl Engine {
     /// Counts an instance, until it is dropped.
     pub(crate) fn count_instance(&self) -> Counted {
         Counted::new(&self.0.alive[1])
+    }
+
+    /// Counts an instance that serves one route or one request, until it is dropped; none where the rest is for others.
+    pub(crate) fn count_apart(&self) -> Option<Counted> {
+        Counted::within(&self.0.apart, APART)
     }
 
     pub(crate) fn queues(&self) -> &Queues<Listener> {

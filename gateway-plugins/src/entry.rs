@@ -11,8 +11,9 @@ use crate::{
     buffer::Buffer,
     deadline::Budget,
     exports::Exports,
-    host::{EXCHANGE, Host, Message, RequestHead, ResponseHead, Stream},
+    host::{EXCHANGE, Host, Lent, Message},
     mailbox::Mailbox,
+    stream::{RequestHead, ResponseHead, Stream},
 };
 
 /// The guest ended in a way that its instance does not outlive.
@@ -46,7 +47,7 @@ pub(crate) trait Head: Default + Send + 'static {
     const SIDE: Side;
 
     /// Where it lies while it is lent.
-    fn slot(message: &mut Message) -> &mut Option<Self>;
+    fn slot(message: &mut Message) -> &mut Lent<Self>;
 
     /// How many fields it has, pseudo-headers included.
     fn fields(&self) -> u32;
@@ -67,7 +68,7 @@ pub(crate) trait Head: Default + Send + 'static {
 impl Head for Request<Body> {
     const SIDE: Side = Side::Request;
 
-    fn slot(message: &mut Message) -> &mut Option<Self> {
+    fn slot(message: &mut Message) -> &mut Lent<Self> {
         &mut message.request
     }
 
@@ -100,7 +101,7 @@ impl Head for Request<Body> {
 impl Head for Response<Body> {
     const SIDE: Side = Side::Response;
 
-    fn slot(message: &mut Message) -> &mut Option<Self> {
+    fn slot(message: &mut Message) -> &mut Lent<Self> {
         &mut message.response
     }
 
@@ -143,7 +144,7 @@ pub(crate) fn enter<P: WasmParams, R: WasmResults>(
     while let Some(stream) = store.data_mut().finished.pop() {
         call(store, (stream, budget), exports.log.as_ref(), stream)?;
         call(store, (stream, budget), exports.delete.as_ref(), stream)?;
-        store.data_mut().streams.remove(&stream);
+        store.data_mut().streams.remove(stream);
     }
     Ok(result)
 }
@@ -175,7 +176,7 @@ fn call<P: WasmParams, R: WasmResults>(
 /// The mailbox of a guest that has one, with the root of the context.
 fn mailbox(host: &Host, context: u32) -> Option<(Mailbox, Memory, u32)> {
     let (mailbox, guest) = (host.mailbox?, host.guest.as_ref()?);
-    Some((mailbox, guest.memory, host.streams.get(&context).map_or(context, |stream| stream.root)))
+    Some((mailbox, guest.memory, host.streams.get(context).map_or(context, |stream| stream.root)))
 }
 
 /// The guest is about to run.
@@ -197,11 +198,11 @@ pub(crate) fn lend_head<M: Head, R>(
 ) -> R {
     let lent = &mut store.data_mut().message;
     lent.stream = stream;
-    *M::slot(lent) = Some(std::mem::take(message));
+    M::slot(lent).lend(message);
     let result = EXCHANGE.set(exchange, || call(store));
     let lent = &mut store.data_mut().message;
     lent.stream = 0;
-    *message = M::slot(lent).take().unwrap_or_default();
+    M::slot(lent).give_back(message);
     result
 }
 
@@ -238,7 +239,7 @@ pub(crate) fn with_exchange<R>(exchange: Option<&Exchange>, call: impl FnOnce() 
 
 /// What the guest wants done, by what it did and what it returned.
 pub(crate) fn verdict(host: &mut Host, stream: u32, side: Side, returned: Option<u32>) -> Verdict {
-    let Some(stream) = host.streams.get_mut(&stream) else { return Verdict::Continue };
+    let Some(stream) = host.streams.get_mut(stream) else { return Verdict::Continue };
     if let Some(reply) = stream.reply.take() {
         return Verdict::Reply(reply);
     }

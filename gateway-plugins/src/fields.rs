@@ -55,13 +55,13 @@ pub(crate) type Pseudos = SmallVec<[(Pseudo, Bytes); 4]>;
 pub(crate) fn headers(host: &Host, map: MapKind) -> Option<&HeaderMap> {
     let message = &host.message;
     let mine = host.has_message();
-    let stream = || host.streams.get(&host.effective);
+    let stream = || host.streams.get(host.effective);
     match map {
-        MapKind::RequestHeaders => match message.request.as_ref().filter(|_| mine) {
+        MapKind::RequestHeaders => match message.request.get().filter(|_| mine) {
             Some(request) => Some(request.headers()),
             None => stream()?.request.as_ref().map(|head| &head.headers),
         },
-        MapKind::ResponseHeaders => match message.response.as_ref().filter(|_| mine) {
+        MapKind::ResponseHeaders => match message.response.get().filter(|_| mine) {
             Some(response) => Some(response.headers()),
             None => stream()?.response.as_ref().map(|head| &head.headers),
         },
@@ -118,25 +118,25 @@ fn status(host: &Host, map: MapKind) -> Option<StatusCode> {
     if map == MapKind::CallResponseHeaders {
         return host.message.answered.as_ref().map(|answered| answered.status);
     }
-    match host.message.response.as_ref().filter(|_| host.has_message()) {
+    match host.message.response.get().filter(|_| host.has_message()) {
         Some(response) => Some(response.status()),
-        None => host.streams.get(&host.effective)?.response.as_ref().map(|head| head.status),
+        None => host.streams.get(host.effective)?.response.as_ref().map(|head| head.status),
     }
 }
 
 fn method(host: &Host) -> Option<&Method> {
-    match host.message.request.as_ref().filter(|_| host.has_message()) {
+    match host.message.request.get().filter(|_| host.has_message()) {
         Some(request) => Some(request.method()),
-        None => host.streams.get(&host.effective)?.request.as_ref().map(|head| &head.method),
+        None => host.streams.get(host.effective)?.request.as_ref().map(|head| &head.method),
     }
 }
 
 /// What the client asked for, until the guest wrote something else: what it wrote.
 fn path(host: &Host) -> Option<Bytes> {
-    let stream = host.streams.get(&host.effective)?;
+    let stream = host.streams.get(host.effective)?;
     let of_client =
         || with_exchange(|exchange: &Exchange| Bytes::copy_from_slice(exchange.path_and_query().as_bytes()));
-    match host.message.request.as_ref().filter(|_| host.has_message()) {
+    match host.message.request.get().filter(|_| host.has_message()) {
         Some(request) if stream.path_changed => {
             let written = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
             Some(Bytes::copy_from_slice(written.as_bytes()))
@@ -240,13 +240,13 @@ fn writable(host: &mut Host, map: MapKind) -> Result<&mut HeaderMap, Status> {
     let message = &mut host.message;
     let fields = match map {
         MapKind::RequestHeaders => {
-            let request = message.request.as_mut();
-            if let (Some(_), Some(stream)) = (&request, host.streams.get_mut(&host.effective)) {
+            let request = message.request.get_mut();
+            if let (Some(_), Some(stream)) = (&request, host.streams.get_mut(host.effective)) {
                 stream.changed = true;
             }
             request.map(Request::headers_mut)
         }
-        MapKind::ResponseHeaders => message.response.as_mut().map(Response::headers_mut),
+        MapKind::ResponseHeaders => message.response.get_mut().map(Response::headers_mut),
         MapKind::RequestTrailers | MapKind::ResponseTrailers => {
             let wanted = if map == MapKind::RequestTrailers { Side::Request } else { Side::Response };
             message.trailers.as_mut().filter(|(side, _)| *side == wanted).map(|(_, fields)| fields)
@@ -262,7 +262,7 @@ fn write_pseudo(host: &mut Host, map: MapKind, pseudo: Pseudo, value: &[u8]) -> 
     match (map, pseudo) {
         (MapKind::ResponseHeaders, Pseudo::Status) => {
             let status = final_status(value).ok_or(bad)?;
-            *host.message.response.as_mut().ok_or(bad)?.status_mut() = status;
+            *host.message.response.get_mut().ok_or(bad)?.status_mut() = status;
         }
         (MapKind::RequestHeaders, Pseudo::Method) => {
             let method =
@@ -298,7 +298,7 @@ fn write_path(host: &mut Host, value: &[u8]) -> Answer {
 }
 
 fn request(host: &mut Host) -> Result<&mut Request<Body>, Status> {
-    host.message.request.as_mut().ok_or(Status::BadArgument)
+    host.message.request.get_mut().ok_or(Status::BadArgument)
 }
 
 /// A status that can end an exchange.

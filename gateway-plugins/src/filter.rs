@@ -22,8 +22,8 @@ use crate::{
     buffer::Buffer,
     entry::{Head, Part, Trap, Verdict, ends},
     held::{Held, Read},
-    host::Event,
     instance::Instance,
+    stream::Event,
     ticket::Ticket,
 };
 
@@ -174,11 +174,11 @@ impl Filtered {
         let held = matches!(self.stage, Stage::Held(_) | Stage::HeldWhole(_));
         let seen = lease.enter(|instance| {
             // The exchange may be over before its request is: an early answer.
-            if !instance.host().streams.contains_key(&stream) {
+            if !instance.host().streams.contains(stream) {
                 return Ok((Verdict::Continue, None));
             }
             let verdict = call(instance, (stream, side), &mut part, facts)?;
-            let stream = instance.host().streams.get_mut(&stream);
+            let stream = instance.host().streams.get_mut(stream);
             Ok(match (&verdict, stream) {
                 (Verdict::Pause, Some(stream)) if !held => {
                     let events = stream.wait(side);

@@ -17,11 +17,11 @@ use crate::{
     entry::{Head, Trap, Verdict, ends},
     filter::{self, Rest},
     held::{self, Broken, Held, News},
-    host::Event,
     instance::Instance,
     pool::Pool,
+    stream::Event,
     ticket::{Ticket, Tickets},
-    worker::Turn,
+    worker::{Turn, Worker},
 };
 
 /// A configured plugin.
@@ -74,8 +74,21 @@ impl Handler for WasmHandler {
 impl Bound {
     /// A message is the first that this configuration sees of an exchange.
     fn begin<M: Head>(self: &Arc<Self>, message: &mut M, exchange: &mut Exchange, tries: u32) -> Flow<M> {
-        let Some(worker) = self.pool.worker(exchange.shard) else { return self.fail(exchange) };
-        let lease = match worker.turn() {
+        let Some(place) = self.pool.place(exchange, &self.config) else {
+            self.pool.runtime.counts.no_room.fetch_add(1, Relaxed);
+            return self.fail(exchange);
+        };
+        self.begin_on(&place, message, exchange, tries)
+    }
+
+    fn begin_on<M: Head>(
+        self: &Arc<Self>,
+        worker: &Arc<Worker>,
+        message: &mut M,
+        exchange: &mut Exchange,
+        tries: u32,
+    ) -> Flow<M> {
+        let lease = match worker.turn(&self.config) {
             Turn::Now(lease) => lease,
             Turn::Later(mut built) if tries > 0 => {
                 let bound = Arc::clone(self);
@@ -119,8 +132,12 @@ impl Bound {
             [_, false] if !uses.bodies[Side::Response as usize] && !uses.log => Flow::Continue,
             [false, _] => self.begin(response, exchange, TRIES),
             // A plugin before this one answered: it sees the answer all the same, if it is at hand.
-            [true, _] if self.at_hand(exchange) => self.begin(response, exchange, 0),
-            [true, _] => Flow::Continue,
+            [true, _] => match self.pool.place(exchange, &self.config) {
+                Some(place) if matches!(place.turn(&self.config), Turn::Now(_)) => {
+                    self.begin_on(&place, response, exchange, 0)
+                }
+                _ => Flow::Continue,
+            },
         }
     }
 
@@ -150,7 +167,7 @@ impl Bound {
     ) -> Result<Seen, Trap> {
         let verdict = instance.head(id, message, exchange)?;
         self.affect(instance, message, exchange);
-        Ok(match (verdict, instance.host().streams.get_mut(&id)) {
+        Ok(match (verdict, instance.host().streams.get_mut(id)) {
             (Verdict::Pause, Some(stream)) => {
                 Seen::Held { events: stream.wait(M::SIDE), changed: stream.changed }
             }
@@ -243,7 +260,7 @@ impl Bound {
             };
             self.affect(instance, message, exchange);
             if !matches!(verdict, Verdict::Pause)
-                && let Some(stream) = instance.host().streams.get_mut(&stream)
+                && let Some(stream) = instance.host().streams.get_mut(stream)
             {
                 stream.go_on(M::SIDE);
             }
@@ -304,11 +321,6 @@ impl Bound {
             && self.pool.runtime.module.uses().reads_body
             && !ends(message)
     }
-
-    /// Whether the worker has an instance that can be entered now.
-    fn at_hand(&self, exchange: &Exchange) -> bool {
-        self.pool.worker(exchange.shard).is_some_and(|worker| matches!(worker.turn(), Turn::Now(_)))
-    }
 }
 
 /// A message that is held.
@@ -341,11 +353,17 @@ fn done<M>(verdict: Verdict, exchange: &mut Exchange) -> Flow<M> {
 }
 
 /// Writes fields, each in place of all of its name.
-fn write(message: &mut impl Head, fields: impl IntoIterator<Item = (HeaderName, HeaderValue)>) {
+fn write(message: &mut impl Head, fields: Vec<(HeaderName, HeaderValue)>) {
+    if fields.is_empty() {
+        return;
+    }
+    let headers = message.headers_mut();
+    // In one step. Where it is too much the field that is too many finds that out.
+    let _ = headers.try_reserve(fields.len());
     for (name, value) in fields {
         match name {
-            SET_COOKIE => drop(message.headers_mut().append(name, value)),
-            _ => drop(message.headers_mut().insert(name, value)),
+            SET_COOKIE => drop(headers.append(name, value)),
+            _ => drop(headers.insert(name, value)),
         }
     }
 }

@@ -2,23 +2,17 @@
 
 use std::{
     collections::HashMap,
-    convert::Infallible,
     future::Future,
     sync::{Arc, Weak},
     time::Duration,
 };
 
-use bytes::Bytes;
 use foldhash::fast::RandomState;
 use gateway_core::{Body, plugin::Exchange};
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::{HeaderMap, Request, Response};
 use scoped_tls::scoped_thread_local;
 use tokio::{
     runtime::Handle,
-    sync::{
-        mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
-        oneshot,
-    },
     task::{AbortHandle, JoinSet},
 };
 use wasmtime::{StoreLimits, StoreLimitsBuilder};
@@ -35,9 +29,10 @@ use crate::{
     mailbox::Mailbox,
     memory::Guest,
     names::Names,
-    notes::Notes,
     runtime::Runtime,
     sources::Calling,
+    stream::{Answered, Event, Stream},
+    streams::Streams,
     worker::Worker,
 };
 
@@ -64,7 +59,9 @@ pub(crate) struct Host {
     pub(crate) limiter: StoreLimits,
     pub(crate) deadline: Deadline,
     pub(crate) roots: ById<Root>,
-    pub(crate) streams: ById<Stream>,
+    /// The root of each configuration: one instance may serve those of very many routes.
+    pub(crate) by_config: HashMap<u64, u32, RandomState>,
+    pub(crate) streams: Streams,
     pub(crate) message: Message,
     /// Calls of gRPC under way.
     pub(crate) grpc: Calls,
@@ -125,78 +122,13 @@ impl Drop for Root {
     }
 }
 
-/// A request within an instance.
-#[derive(Default)]
-pub(crate) struct Stream {
-    pub(crate) root: u32,
-    /// What the guest let go since it was asked last, by side.
-    resumed: [bool; 2],
-    /// The answer it gave.
-    pub(crate) reply: Option<Box<Response<Body>>>,
-    /// It gave the exchange up.
-    pub(crate) closed: bool,
-    /// Who waits while a message is held, by side.
-    waiters: [Option<UnboundedSender<Event>>; 2],
-    /// The heads, for callbacks that come when the messages are gone.
-    pub(crate) request: Option<Box<RequestHead>>,
-    pub(crate) response: Option<Box<ResponseHead>>,
-    /// The guest changed the request's head.
-    pub(crate) changed: bool,
-    /// The guest changed the request's path.
-    pub(crate) path_changed: bool,
-    /// Callouts and late results that it asked for.
-    calls: u32,
-    /// `proxy_on_done` asked for more time.
-    pub(crate) ending: bool,
-    /// A guest with a mailbox wants to be told of its end.
-    pub(crate) keeps: bool,
-    /// A guest with a mailbox does not look at the body of the message in hand.
-    pub(crate) skips: bool,
-    /// What guests noted for each other.
-    pub(crate) notes: Option<Notes>,
-}
-
-/// The head of a request that has gone by.
-pub(crate) struct RequestHead {
-    pub(crate) method: Method,
-    pub(crate) path: Option<Bytes>,
-    pub(crate) headers: HeaderMap,
-}
-
-/// The head of an answer that has gone by.
-pub(crate) struct ResponseHead {
-    pub(crate) status: StatusCode,
-    pub(crate) headers: HeaderMap,
-}
-
-/// What happened to a stream that waits.
-pub(crate) enum Event {
-    /// A callout was answered, or failed.
-    Called(u32, Option<Box<Answered>>),
-    /// A foreign function gave its late result.
-    Foreign(u32, Bytes),
-    /// A call of gRPC brought something. The sender goes once the guest has heard.
-    Grpc(u32, Received, oneshot::Sender<Infallible>),
-    /// Another context resumed or answered it.
-    Decided,
-}
-
-/// What a callout brought.
-#[derive(Debug)]
-pub(crate) struct Answered {
-    pub(crate) status: StatusCode,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Buffer,
-    pub(crate) trailers: HeaderMap,
-}
-
 /// What the running callback may touch: lent for its time, and given back whatever comes of it.
 #[derive(Default)]
 pub(crate) struct Message {
     /// The stream that all but the answers of callouts belong to.
     pub(crate) stream: u32,
-    pub(crate) request: Option<Request<Body>>,
-    pub(crate) response: Option<Response<Body>>,
+    pub(crate) request: Lent<Request<Body>>,
+    pub(crate) response: Lent<Response<Body>>,
     pub(crate) body: Option<(Side, Buffer)>,
     pub(crate) trailers: Option<(Side, HeaderMap)>,
     pub(crate) answered: Option<Box<Answered>>,
@@ -206,6 +138,33 @@ pub(crate) struct Message {
     pub(crate) configuration: Option<Buffer>,
     /// What foreign functions want of the exchange.
     pub(crate) effects: Effects,
+}
+
+/// A head while it is lent. It is exchanged for an empty one: nothing is made for it, and nothing dropped.
+#[derive(Default)]
+pub(crate) struct Lent<M> {
+    message: M,
+    here: bool,
+}
+
+impl<M> Lent<M> {
+    pub(crate) fn get(&self) -> Option<&M> {
+        self.here.then_some(&self.message)
+    }
+
+    pub(crate) fn get_mut(&mut self) -> Option<&mut M> {
+        self.here.then_some(&mut self.message)
+    }
+
+    pub(crate) fn lend(&mut self, message: &mut M) {
+        std::mem::swap(&mut self.message, message);
+        self.here = true;
+    }
+
+    pub(crate) fn give_back(&mut self, message: &mut M) {
+        std::mem::swap(&mut self.message, message);
+        self.here = false;
+    }
 }
 
 impl Host {
@@ -233,7 +192,8 @@ impl Host {
             limiter,
             deadline: Deadline::new(budget),
             roots: ById::default(),
-            streams: ById::default(),
+            by_config: HashMap::default(),
+            streams: Streams::default(),
             message: Message::default(),
             grpc: Calls::default(),
             current: 0,
@@ -271,7 +231,7 @@ impl Host {
         loop {
             self.last_context = self.last_context.wrapping_add(1).max(1);
             let id = self.last_context;
-            if !self.roots.contains_key(&id) && !self.streams.contains_key(&id) {
+            if !self.roots.contains_key(&id) && !self.streams.contains(id) {
                 return Some(id);
             }
         }
@@ -337,7 +297,7 @@ impl Host {
     fn count_call(&mut self) -> Result<(u32, u32), Status> {
         let context = self.effective;
         let root = self.root_of(context).ok_or(Status::BadArgument)?;
-        match self.streams.get_mut(&context) {
+        match self.streams.get_mut(context) {
             Some(stream) if stream.calls >= self.runtime.limits.request_calls => {
                 return Err(Status::InternalFailure);
             }
@@ -349,13 +309,13 @@ impl Host {
 
     /// A request is over, and what it has begun.
     pub(crate) fn remove_stream(&mut self, stream: u32) {
-        self.streams.remove(&stream);
+        self.streams.remove(stream);
         self.grpc.forget(stream);
     }
 
     /// The root that a context belongs to: itself, or that of its request.
     pub(crate) fn root_of(&self, context: u32) -> Option<u32> {
-        match self.streams.get(&context) {
+        match self.streams.get(context) {
             Some(stream) => Some(stream.root),
             None => self.roots.contains_key(&context).then_some(context),
         }
@@ -369,7 +329,7 @@ impl Host {
 
     /// The stream that host calls are for.
     pub(crate) fn stream(&mut self) -> Option<&mut Stream> {
-        self.streams.get_mut(&self.effective)
+        self.streams.get_mut(self.effective)
     }
 
     /// Whether the lent message belongs to the stream that host calls are for.
@@ -390,68 +350,6 @@ fn spawn(
         return Err(Status::InternalFailure);
     }
     Ok(tasks.spawn_on(work, &runtime))
-}
-
-impl Stream {
-    pub(crate) fn new(root: u32, notes: Option<Notes>) -> Self {
-        Self { root, notes, ..Self::default() }
-    }
-
-    /// Lets a side go on.
-    pub(crate) fn resume(&mut self, side: Side) {
-        self.resumed[side as usize] = true;
-        self.decided(side);
-    }
-
-    /// Whether the side was let go since this was asked last.
-    pub(crate) fn take_resumed(&mut self, side: Side) -> bool {
-        std::mem::take(&mut self.resumed[side as usize])
-    }
-
-    /// The guest answers by itself.
-    pub(crate) fn answer(&mut self, response: Response<Body>) {
-        self.reply = Some(Box::new(response));
-        self.decided(Side::Request);
-        self.decided(Side::Response);
-    }
-
-    /// The guest gives the exchange up.
-    pub(crate) fn close(&mut self) {
-        self.closed = true;
-        self.decided(Side::Request);
-        self.decided(Side::Response);
-    }
-
-    /// From now on somebody waits for what happens to this side.
-    pub(crate) fn wait(&mut self, side: Side) -> UnboundedReceiver<Event> {
-        let (sender, receiver) = unbounded_channel();
-        self.waiters[side as usize] = Some(sender);
-        receiver
-    }
-
-    /// Nobody waits on this side any more.
-    pub(crate) fn go_on(&mut self, side: Side) {
-        self.waiters[side as usize] = None;
-    }
-
-    /// Gives an event to who waits, on the way down first; gives it back where nobody does.
-    pub(crate) fn tell(&self, mut event: Event) -> Result<(), Event> {
-        for waiter in self.waiters.iter().rev().flatten() {
-            match waiter.send(event) {
-                Ok(()) => return Ok(()),
-                Err(unsent) => event = unsent.0,
-            }
-        }
-        Err(event)
-    }
-
-    /// Wakes who waits, to look at what was decided.
-    fn decided(&self, side: Side) {
-        if let Some(waiter) = &self.waiters[side as usize] {
-            // Who waited may have left; there is nothing to decide then.
-            let _ = waiter.send(Event::Decided);
-        }
-    }
 }
 
 /// Where a message has no such part.

@@ -7,7 +7,7 @@ use gateway_core::plugin::Exchange;
 use wasmtime::{Store, UpdateDeadline};
 
 use crate::{
-    LoadError,
+    Isolation, LoadError,
     abi::Side,
     buffer::Buffer,
     config::Config,
@@ -18,9 +18,10 @@ use crate::{
     exports::{Exports, OnHead, Starts, guest, mailbox},
     grpc::Received,
     held::{Held, Read},
-    host::{Event, Home, Host, Root, Stream},
+    host::{Home, Host, Root},
     notes::Notes,
     runtime::Runtime,
+    stream::{Event, Stream},
 };
 
 /// A live virtual machine. After a trap it must not be entered again, only dropped.
@@ -53,7 +54,7 @@ impl Instance {
             context.data_mut().deadline.tick()?;
             Ok(UpdateDeadline::Continue(1))
         });
-        begin(&mut store, 0, configure_budget(runtime));
+        begin(&mut store, 0, start_budget(runtime));
         let instance = runtime.module.instance().instantiate(&mut store)?;
         let exports = Exports::of(&instance, &mut store)?;
         let guest = guest(&instance, &mut store)?;
@@ -78,7 +79,7 @@ impl Instance {
 
     /// The root of a configuration.
     pub(crate) fn root(&self, config: u64) -> Option<u32> {
-        self.store.data().roots.iter().find(|(_, root)| root.config.id() == config).map(|(id, _)| *id)
+        self.store.data().by_config.get(&config).copied()
     }
 
     /// Takes a configuration: its root is created, started and configured. As in Envoy, every root is told of the
@@ -86,10 +87,11 @@ impl Instance {
     pub(crate) fn add_root(&mut self, config: &Arc<Config>) -> Result<u32, Unfit> {
         let Self { store, exports } = self;
         let host = store.data_mut();
-        let budget = configure_budget(&host.runtime);
+        let budget = start_budget(&host.runtime);
         let root = host.new_context().ok_or(Unfit::Contexts)?;
         let entry = (root, budget);
         host.roots.insert(root, Root { config: Arc::clone(config), ticks: None });
+        host.by_config.insert(config.id(), root);
         enter(store, exports, entry, exports.context_create.as_ref(), (root, 0))?;
         store.data_mut().message.vm_configuration = Some(Buffer::default());
         let started = enter(store, exports, entry, exports.vm_start.as_ref(), (root, 0));
@@ -112,11 +114,11 @@ impl Instance {
         enter(store, exports, entry, exports.done.as_ref(), root)?;
         enter(store, exports, entry, exports.delete.as_ref(), root)?;
         let host = store.data_mut();
-        host.roots.remove(&root);
+        host.roots.remove(&root).map(|root| host.by_config.remove(&root.config.id()));
         host.grpc.forget(root);
         // What it still kept of requests that are over goes with it.
-        host.streams.retain(|_, stream| stream.root != root || !stream.ending);
-        host.ending = host.streams.values().filter(|stream| stream.ending).count();
+        host.streams.retain(|stream| stream.root != root || !stream.ending);
+        host.ending = host.streams.iter().filter(|stream| stream.ending).count();
         Ok(())
     }
 
@@ -125,7 +127,7 @@ impl Instance {
         let Self { store, exports } = self;
         let host = store.data_mut();
         let Some(stream) = host.new_context() else { return Ok(None) };
-        host.streams.insert(stream, Stream::new(root, notes));
+        host.streams.add(stream, Stream::new(root, notes));
         if host.mailbox.is_none() {
             let entry = (stream, budget(store));
             enter(store, exports, entry, exports.context_create.as_ref(), (stream, root))?;
@@ -143,7 +145,7 @@ impl Instance {
         let Self { store, exports } = self;
         let Some(on_head) = &exports.heads[M::SIDE as usize] else { return Ok(Verdict::Continue) };
         let (fields, end) = (message.fields(), u32::from(ends(message)));
-        if let Some(stream) = store.data_mut().streams.get_mut(&stream) {
+        if let Some(stream) = store.data_mut().streams.get_mut(stream) {
             stream.skips = false;
         }
         let entry = (stream, budget(store));
@@ -273,7 +275,7 @@ impl Instance {
     pub(crate) fn lets_go(&mut self, stream: u32, side: Side) -> bool {
         let host = self.store.data_mut();
         let mut uses = host.runtime.module.uses();
-        let over = host.streams.get(&stream).is_some_and(|stream| {
+        let over = host.streams.get(stream).is_some_and(|stream| {
             uses.bodies[side as usize] &= !stream.skips;
             !stream.keeps && uses.is_over(side)
         });
@@ -287,13 +289,13 @@ impl Instance {
     pub(crate) fn finish(&mut self, stream: u32, exchange: Option<&Exchange>) -> Result<(), Trap> {
         let Self { store, exports } = self;
         let host = store.data();
-        let Some(keeps) = host.streams.get(&stream).map(|stream| stream.keeps) else { return Ok(()) };
+        let Some(keeps) = host.streams.get(stream).map(|stream| stream.keeps) else { return Ok(()) };
         let (plain, entry) = (host.mailbox.is_none(), (stream, budget(store)));
         with_exchange(exchange, || {
             let done = exports.done.as_ref().filter(|_| plain);
             if enter(store, exports, entry, done, stream)? == Some(0) && store.data().ending < ENDING {
                 store.data_mut().ending += 1;
-                if let Some(stream) = store.data_mut().streams.get_mut(&stream) {
+                if let Some(stream) = store.data_mut().streams.get_mut(stream) {
                     stream.ending = true;
                 }
                 return Ok(());
@@ -313,8 +315,7 @@ impl Instance {
         let host = self.store.data_mut();
         let uses = host.runtime.module.uses();
         let verdict = verdict(host, stream, M::SIDE, returned);
-        let Some(stream) = host.streams.get_mut(&stream).filter(|_| !matches!(verdict, Verdict::Pause))
-        else {
+        let Some(stream) = host.streams.get_mut(stream).filter(|_| !matches!(verdict, Verdict::Pause)) else {
             return verdict;
         };
         let down = M::SIDE == Side::Response;
@@ -358,7 +359,7 @@ fn happened(
         }
         Event::Grpc(token, received, _heard) => grpc(store, exports, root, token, received),
         Event::Foreign(token, results) => {
-            let context = if store.data().streams.contains_key(&context) { context } else { root };
+            let context = if store.data().streams.contains(context) { context } else { root };
             foreign(store, exports, context, token, results)
         }
     }
@@ -418,8 +419,16 @@ fn body_budget(store: &Store<Host>, bytes: usize) -> Budget {
 /// Nanoseconds for each byte of a body.
 const BYTE: u64 = 100;
 
-fn configure_budget(runtime: &Runtime) -> Budget {
-    Budget { cpu: runtime.limits.configure_cpu, wall: runtime.limits.configure_wall }
+/// For a start and for taking a configuration. Where both happen in each request they have the time of a callback, also
+/// when a configuration is tried out.
+fn start_budget(runtime: &Runtime) -> Budget {
+    let limits = &runtime.limits;
+    match runtime.isolation {
+        Isolation::Shared | Isolation::Route => {
+            Budget { cpu: limits.configure_cpu, wall: limits.configure_wall }
+        }
+        Isolation::Request => Budget { cpu: limits.entry_cpu, wall: limits.entry_wall },
+    }
 }
 
 fn size(length: usize) -> u32 {

@@ -50,6 +50,9 @@ pub struct Limits {
     pub log_rate: u32,
     /// Bytes of one such line; the rest of it is cut. Default 4 KiB.
     pub log_line: usize,
+    /// Instances that serve one route or one request ([`Isolation`](crate::Isolation)), over all workers. An engine has
+    /// 500 for all its plugins. Default 100.
+    pub instances: usize,
     /// Requests that an instance may have contexts for at a time. Default 100,000.
     pub contexts: usize,
     /// Traps within [`trap_window`](Self::trap_window) that quarantine the plugin. Default 5.
@@ -82,6 +85,7 @@ impl Default for Limits {
             log_lines: 64,
             log_rate: 1_000,
             log_line: 4 << 10,
+            instances: 100,
             contexts: 100_000,
             traps: 5,
             trap_window: Duration::from_secs(10),

@@ -14,8 +14,8 @@ use gateway_core::{
 use serde_json::Value;
 
 use crate::{
-    Area, Consumers, Counters, Engine, ForeignFunction, Function, KeyValues, Limits, LoadError, Manifest,
-    Metric, OnError, RateLimits, Secrets, Stats, Upstreams,
+    Area, Consumers, Counters, Engine, ForeignFunction, Function, Isolation, KeyValues, Limits, LoadError,
+    Manifest, Metric, OnError, RateLimits, Secrets, Stats, Upstreams,
     call::Entity,
     config::{Config, schema},
     files,
@@ -35,7 +35,7 @@ use crate::{
 /// A Proxy-Wasm module as a plugin: register it like a native one.
 ///
 /// Each configuration becomes a root context, each request a stream context; all configurations of a plugin live in
-/// one instance per worker. The guest gets the JSON text of `config`, without the field `host`, which is the
+/// one instance per worker, unless it is [isolated](Builder::isolation). The guest gets the JSON text of `config`, without the field `host`, which is the
 /// gateway's: `on_error`, `upstreams` and `body_while_held`.
 ///
 /// ```
@@ -74,6 +74,7 @@ impl WasmPlugin {
             grants: Grants::default(),
             schema: schema(),
             limits: Limits::default(),
+            isolation: Isolation::default(),
             services: functions::services(),
         }
     }
@@ -203,6 +204,7 @@ pub struct Builder {
     grants: Grants,
     schema: Record,
     limits: Limits,
+    isolation: Isolation,
     services: Services,
 }
 
@@ -343,6 +345,13 @@ impl Builder {
         self
     }
 
+    /// Who shares an instance of it. Default: all requests of a worker.
+    #[must_use]
+    pub const fn isolation(mut self, isolation: Isolation) -> Self {
+        self.isolation = isolation;
+        self
+    }
+
     /// The plugin of a module in WebAssembly's binary format.
     ///
     /// # Errors
@@ -356,19 +365,19 @@ impl Builder {
     /// refused where it cannot be one.
     #[must_use]
     pub fn lazily(self, engine: &Engine, module: impl Into<Cow<'static, [u8]>>) -> WasmPlugin {
-        let (engine, module) = (engine.clone(), module.into());
+        let (engine, module, isolation) = (engine.clone(), module.into(), self.isolation);
         self.finish(move |name, limits, services| {
             let module = Module::new(&engine, &module, &limits)?;
-            Ok(Pool::new(Runtime::new(&name, engine, module, limits, services)))
+            Ok(Pool::new(Runtime::new(&name, engine, module, limits, services, isolation)))
         })
     }
 
     /// The plugin of a module that `engine` has compiled.
     #[must_use]
     pub fn module(self, engine: &Engine, module: &Module) -> WasmPlugin {
-        let (engine, module) = (engine.clone(), module.clone());
+        let (engine, module, isolation) = (engine.clone(), module.clone(), self.isolation);
         let make = move |name: Arc<str>, limits, services| {
-            Ok(Pool::new(Runtime::new(&name, engine, module, limits, services)))
+            Ok(Pool::new(Runtime::new(&name, engine, module, limits, services, isolation)))
         };
         self.finish(make)
     }
@@ -377,7 +386,7 @@ impl Builder {
         self,
         make: impl FnOnce(Arc<str>, Limits, Services) -> Result<Arc<Pool>, LoadError> + Send + 'static,
     ) -> WasmPlugin {
-        let Self { name, priority, version, grants, schema, limits, services } = self;
+        let Self { name, priority, version, grants, schema, limits, services, .. } = self;
         let own = Arc::clone(&name);
         let make: MakePool = Box::new(move || make(own, limits, services));
         WasmPlugin { name, pool: Arc::new(LazyLock::new(make)), priority, version, grants, schema }

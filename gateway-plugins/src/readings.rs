@@ -27,13 +27,18 @@ pub(crate) fn of(version: Option<&str>, stats: &Stats, metrics: &[Metric]) -> Ve
 const GUESTS: &str = "A metric that a plugin defines";
 
 /// What it did.
-fn did(stats: &Stats) -> [(&'static str, &'static str, u64); 12] {
+fn did(stats: &Stats) -> [(&'static str, &'static str, u64); 13] {
     let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
     [
         ("gateway_plugin_entries_total", "Callbacks of plugins that were entered", stats.entries),
         ("gateway_plugin_traps_total", "Instances of plugins that ended in a trap", stats.traps),
         ("gateway_plugin_timeouts_total", "Of them, those that ran out of time", stats.timeouts),
         ("gateway_plugin_failed_total", "Requests that got a plugin's error policy", stats.failed),
+        (
+            "gateway_plugin_no_room_total",
+            "Of them, those for which there was no room for an instance of their own",
+            stats.no_room,
+        ),
         ("gateway_plugin_restarted_total", "Requests that began anew in another instance", stats.restarted),
         ("gateway_plugin_skipped_total", "Later phases that went with an instance", stats.skipped),
         (

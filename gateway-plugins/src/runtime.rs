@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc, Mutex, PoisonError, Weak,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
     time::Instant,
 };
@@ -11,9 +11,10 @@ use std::{
 use plugin_contract::{Call as _, var::Get};
 
 use crate::{
-    Engine, Limits, Metric,
+    Engine, Isolation, Limits, Metric,
     abi::Version,
     config::Config,
+    engine::Counted,
     module::Module,
     quarantine::Quarantine,
     services::Services,
@@ -27,6 +28,7 @@ pub(crate) struct Runtime {
     pub(crate) module: Module,
     pub(crate) limits: Limits,
     pub(crate) services: Services,
+    pub(crate) isolation: Isolation,
     /// Whether it can see what guests of one request tell each other.
     pub(crate) notes: bool,
     pub(crate) data: SharedData,
@@ -34,16 +36,27 @@ pub(crate) struct Runtime {
     pub(crate) counts: Counts,
     quarantine: Mutex<Quarantine>,
     configs: Mutex<Vec<Weak<Config>>>,
+    /// Instances that serve one route or one request.
+    apart: Arc<AtomicUsize>,
+}
+
+/// The place of an instance that serves one route or one request, until it is dropped.
+pub(crate) struct Seat {
+    _of_plugin: Counted,
+    _of_engine: Counted,
 }
 
 /// What is counted over the life of a plugin, away from the path of requests that go well.
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
+    /// Callbacks that instances were entered for which have ended.
+    pub(crate) entries: AtomicU64,
     pub(crate) traps: AtomicU64,
     pub(crate) timeouts: AtomicU64,
     pub(crate) instances: AtomicU64,
     pub(crate) quarantines: AtomicU64,
     pub(crate) failed: AtomicU64,
+    pub(crate) no_room: AtomicU64,
     pub(crate) restarted: AtomicU64,
     pub(crate) skipped: AtomicU64,
     pub(crate) put_off: AtomicU64,
@@ -72,6 +85,8 @@ pub struct Stats {
     pub quarantined: bool,
     /// Requests that got their error policy.
     pub failed: u64,
+    /// Of them, those for which there was no room for an instance of their route or their own.
+    pub no_room: u64,
     /// Requests that began anew because another one ended their instance.
     pub restarted: u64,
     /// Later phases of requests that were left out because another one ended their instance.
@@ -90,6 +105,7 @@ impl Runtime {
         module: Module,
         limits: Limits,
         services: Services,
+        isolation: Isolation,
     ) -> Self {
         Self {
             name: name.into(),
@@ -99,11 +115,24 @@ impl Runtime {
             quarantine: Mutex::new(Quarantine::new(&limits)),
             limits,
             services,
+            isolation,
             data: SharedData::default(),
             metrics: Metrics::default(),
             counts: Counts::default(),
             configs: Mutex::default(),
+            apart: Arc::default(),
         }
+    }
+
+    /// A place for an instance that serves one route or one request; none where all are taken.
+    pub(crate) fn seat(&self) -> Option<Seat> {
+        let of_plugin = Counted::within(&self.apart, self.limits.instances)?;
+        Some(Seat { _of_plugin: of_plugin, _of_engine: self.engine.count_apart()? })
+    }
+
+    /// Instances that serve one route or one request now.
+    pub(crate) fn apart(&self) -> usize {
+        self.apart.load(Relaxed)
     }
 
     pub(crate) fn old_abi(&self) -> bool {
@@ -132,7 +161,10 @@ impl Runtime {
     /// Notes a configuration, for the instances that are made from now on.
     pub(crate) fn note(&self, config: &Arc<Config>) {
         let mut configs = self.configs.lock().unwrap_or_else(PoisonError::into_inner);
-        configs.retain(|config| config.strong_count() > 0);
+        // Not at each one: a configuration of very many routes is noted in one go.
+        if configs.len() == configs.capacity() {
+            configs.retain(|config| config.strong_count() > 0);
+        }
         configs.push(Arc::downgrade(config));
     }
 

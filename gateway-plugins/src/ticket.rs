@@ -45,7 +45,8 @@ impl Drop for Ticket {
 #[derive(Clone, Default)]
 pub(crate) struct Tickets {
     held: SmallVec<[Arc<Ticket>; 4]>,
-    notes: Notes,
+    /// None before a plugin asks for them.
+    notes: Option<Notes>,
     /// Fields of the answer that is yet to come, by configuration.
     deferred: SmallVec<[(u64, Fields); 1]>,
 }
@@ -59,7 +60,7 @@ type Fields = Vec<(HeaderName, HeaderValue)>;
 impl Tickets {
     /// The properties that guests of this request share.
     pub(crate) fn notes(exchange: &mut Exchange) -> Notes {
-        exchange.extensions.get_or_insert_default::<Self>().notes.clone()
+        exchange.extensions.get_or_insert_default::<Self>().notes.get_or_insert_default().clone()
     }
 
     /// Keeps fields for the answer, until the configuration's turn comes.

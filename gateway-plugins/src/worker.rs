@@ -9,13 +9,15 @@ use gateway_core::plugin::Exchange;
 use tokio::{runtime::Handle, sync::watch, time::sleep};
 
 use crate::{
+    Isolation,
     config::Config,
     deadline::thread_time,
     entry::Trap,
-    host::{Event, Home},
+    host::Home,
     instance::{Instance, Unfit},
-    runtime::Runtime,
+    runtime::{Runtime, Seat},
     share::Share,
+    stream::Event,
 };
 
 /// A worker's share of a plugin.
@@ -26,8 +28,11 @@ pub(crate) struct Worker {
     pub(crate) shard: usize,
     pub(crate) runtime: Arc<Runtime>,
     state: Mutex<State>,
-    /// What it may take for callbacks that no request waits for. Those take turns, in the order in which they came.
-    share: tokio::sync::Mutex<Share>,
+    /// What the plugin may take of the worker for callbacks that no request waits for. Those take turns, in the order in
+    /// which they came.
+    share: Arc<tokio::sync::Mutex<Share>>,
+    /// Where it serves one route or one request.
+    _seat: Option<Seat>,
 }
 
 #[derive(Default)]
@@ -35,8 +40,30 @@ struct State {
     phase: Phase,
     /// Counts instances: what belongs to one does not reach the next.
     life: u64,
-    /// Callbacks that past instances were entered for.
-    entries: u64,
+    /// The configurations that it has served a route under.
+    configs: Vec<Weak<Config>>,
+}
+
+impl State {
+    /// A configuration that the next instance has from its beginning.
+    fn note(&mut self, config: &Arc<Config>) {
+        self.configs.retain(|known| known.upgrade().is_some_and(|known| known.id() != config.id()));
+        self.configs.push(Arc::downgrade(config));
+    }
+
+    /// The instance ends, if there is one.
+    fn end(&mut self, runtime: &Runtime) {
+        if let Phase::Live(mut instance) = std::mem::take(&mut self.phase) {
+            runtime.counts.entries.fetch_add(instance.host().entries, Relaxed);
+        }
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        state.end(&self.runtime);
+    }
 }
 
 #[derive(Default)]
@@ -83,11 +110,34 @@ impl Listener {
 
 impl Worker {
     pub(crate) fn new(shard: usize, runtime: Arc<Runtime>) -> Arc<Self> {
-        Arc::new(Self { shard, runtime, state: Mutex::default(), share: Default::default() })
+        Arc::new(Self { shard, runtime, state: Mutex::default(), share: Default::default(), _seat: None })
+    }
+
+    /// One more on the same worker, with a seat of its own; none where all are taken.
+    pub(crate) fn apart(beside: &Self) -> Option<Arc<Self>> {
+        Some(Arc::new(Self {
+            shard: beside.shard,
+            _seat: Some(beside.runtime.seat()?),
+            runtime: Arc::clone(&beside.runtime),
+            state: Mutex::default(),
+            share: Arc::clone(&beside.share),
+        }))
+    }
+
+    /// The same, with an instance that is made now, for one request.
+    pub(crate) fn alone(beside: &Self, config: &Arc<Config>) -> Option<Arc<Self>> {
+        let worker = Self::apart(beside)?;
+        if !worker.runtime.quarantined() {
+            let life = worker.state().life;
+            let home = Home::Worker(Arc::downgrade(&worker), life);
+            let made = Instance::new(&worker.runtime, home);
+            worker.install(life, made.and_then(|mut instance| instance.add_root(config).map(|_| instance)));
+        }
+        Some(worker)
     }
 
     /// The instance for a request; where there is none, one begins to be made.
-    pub(crate) fn turn(self: &Arc<Self>) -> Turn<'_> {
+    pub(crate) fn turn(self: &Arc<Self>, config: &Arc<Config>) -> Turn<'_> {
         let mut state = self.state();
         match &state.phase {
             Phase::Live(_) => {
@@ -95,8 +145,11 @@ impl Worker {
                 Turn::Now(Lease { worker: self, state, life })
             }
             Phase::Building(built) => Turn::Later(built.clone()),
-            Phase::Empty if self.runtime.quarantined() => Turn::Never,
+            Phase::Empty if !self.begins_anew() || self.runtime.quarantined() => Turn::Never,
             Phase::Empty => {
+                if self.runtime.isolation == Isolation::Route {
+                    state.note(config);
+                }
                 let built = self.build(&mut state);
                 Turn::Later(built)
             }
@@ -121,7 +174,7 @@ impl Worker {
     /// Gives an event to the request that waits for it; gives it back where none does, and nothing where the instance is gone.
     fn tell(self: &Arc<Self>, life: u64, context: u32, event: Event) -> Option<Result<(), Event>> {
         let mut lease = self.lease(life)?;
-        Some(match lease.instance().host().streams.get(&context) {
+        Some(match lease.instance().host().streams.get(context) {
             Some(stream) => stream.tell(event),
             None => Err(event),
         })
@@ -190,24 +243,51 @@ impl Worker {
     /// What it holds now: callbacks entered so far, requests with a context, whether an instance lives.
     pub(crate) fn figures(&self) -> (u64, usize, bool) {
         let mut state = self.state();
-        let past = state.entries;
         match &mut state.phase {
             Phase::Live(instance) => {
                 let host = instance.host();
-                (past + host.entries, host.streams.len(), true)
+                (host.entries, host.streams.len(), true)
             }
-            Phase::Empty | Phase::Building(_) => (past, 0, false),
+            Phase::Empty | Phase::Building(_) => (0, 0, false),
         }
     }
 
-    /// Makes an instance with all configurations in use, on a thread where it may take its time.
+    /// Whether it has no instance, and none is made.
+    pub(crate) fn is_empty(&self) -> bool {
+        matches!(self.state().phase, Phase::Empty)
+    }
+
+    /// Whether no request is in it. One that just works is not waited for.
+    pub(crate) fn is_idle(&self) -> bool {
+        let Ok(mut state) = self.state.try_lock() else { return false };
+        match &mut state.phase {
+            Phase::Empty => true,
+            Phase::Building(_) => false,
+            Phase::Live(instance) => {
+                let host = instance.host();
+                // Those that only want time at their end have had their answer.
+                host.streams.len() == host.ending
+            }
+        }
+    }
+
+    /// Whether one instance follows another: what is made for one request is not.
+    fn begins_anew(&self) -> bool {
+        self.runtime.isolation != Isolation::Request
+    }
+
+    /// Makes an instance with the configurations in use, on a thread where it may take its time.
     fn build(self: &Arc<Self>, state: &mut State) -> watch::Receiver<()> {
         let (done, built) = watch::channel(());
         state.life += 1;
         state.phase = Phase::Building(built.clone());
         let (worker, life) = (Arc::clone(self), state.life);
+        let configs = match self.runtime.isolation {
+            Isolation::Shared => self.runtime.configs(),
+            Isolation::Route | Isolation::Request => state.configs.iter().filter_map(Weak::upgrade).collect(),
+        };
         let work = move || {
-            worker.install(life, worker.made(life));
+            worker.install(life, worker.made(life, configs));
             drop(done);
         };
         match Handle::try_current() {
@@ -217,10 +297,10 @@ impl Worker {
         built
     }
 
-    fn made(self: &Arc<Self>, life: u64) -> Result<Instance, Unfit> {
+    fn made(self: &Arc<Self>, life: u64, configs: Vec<Arc<Config>>) -> Result<Instance, Unfit> {
         let mut instance = Instance::new(&self.runtime, Home::Worker(Arc::downgrade(self), life))?;
-        for config in self.runtime.configs() {
-            instance.add_root(&config)?;
+        for config in &configs {
+            instance.add_root(config)?;
         }
         Ok(instance)
     }
@@ -265,7 +345,12 @@ impl Lease<'_> {
             return Some((self, root));
         }
         match self.instance().add_root(config) {
-            Ok(root) => Some((self, root)),
+            Ok(root) => {
+                if self.worker.runtime.isolation == Isolation::Route {
+                    self.state.note(config);
+                }
+                Some((self, root))
+            }
             Err(error) => {
                 // A root that did not start leaves an instance that nobody knows the state of.
                 self.trapped(&wasmtime::Error::from(error));
@@ -301,14 +386,12 @@ impl Lease<'_> {
     fn trapped(mut self, trap: &Trap) {
         self.end();
         self.worker.runtime.trapped(trap);
-        if !self.worker.runtime.quarantined() {
+        if self.worker.begins_anew() && !self.worker.runtime.quarantined() {
             self.worker.build(&mut self.state);
         }
     }
 
     fn end(&mut self) {
-        if let Phase::Live(mut instance) = std::mem::take(&mut self.state.phase) {
-            self.state.entries += instance.host().entries;
-        }
+        self.state.end(&self.worker.runtime);
     }
 }

@@ -34,16 +34,27 @@ impl NodePlugins {
         let failed = |error: LoadError| Failure::new(chain(&error));
         let engine = engine(settings.plugins.cache.as_deref())?;
         let shared = Plugins::on(engine).fetching(fetcher(&settings.plugins)?);
+        let shared = shared.isolating(settings.plugins.isolation.clone());
         let base = shared.bundled(plugins::bundled()).map_err(failed)?;
         let folders = settings.plugins.search_path.iter();
         let folders = folders.map(|path| Folder::open(&shared, path, settings.plugins.allow.clone()));
         let folders = folders.collect::<Result<Vec<_>, _>>().map_err(failed)?;
-        Ok(Self { registry: over(&base, &folders), shared, base, folders })
+        let registry = over(&base, &folders);
+        tell_of_unknown(settings.plugins.isolation.keys(), &registry);
+        Ok(Self { registry, shared, base, folders })
     }
 
     /// Lets them call the services of `gateway`.
     pub(crate) fn connect(&self, gateway: &Gateway) {
         self.shared.upstreams().connect(gateway);
+    }
+}
+
+/// A plugin that is to be isolated and is not there may still come. Or its name is written wrong, and another one is not
+/// isolated.
+fn tell_of_unknown<'n>(names: impl Iterator<Item = &'n String>, registry: &Registry) {
+    for name in names.filter(|name| registry.iter().all(|plugin| plugin.name() != name.as_str())) {
+        tracing::warn!(plugin = name, "plugins.isolation names a plugin that is not there");
     }
 }
 

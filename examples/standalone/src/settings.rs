@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use gateway_plugins::Isolation;
 use http::HeaderName;
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, de::Error};
@@ -76,6 +77,8 @@ pub(crate) struct Plugins {
     pub(crate) search_path: Vec<PathBuf>,
     /// What each may do beside reading and writing messages, by its name.
     pub(crate) allow: BTreeMap<String, Vec<String>>,
+    /// Who shares an instance of each, by its name; where nothing is said, all requests of a worker.
+    pub(crate) isolation: BTreeMap<String, Isolation>,
     /// The folder that compiled code is kept in; an empty one: nowhere.
     pub(crate) cache: Option<PathBuf>,
     /// The folder that modules from elsewhere are kept in; an empty one: nowhere.

@@ -4,7 +4,6 @@ use gateway_core::reply::message_reply;
 use http::{HeaderName, HeaderValue, StatusCode, header::SET_COOKIE};
 use plugin_contract::response::{self, Fill, List, Value};
 use serde::Deserialize;
-use smallvec::SmallVec;
 
 use super::{kept::Kept, now, read};
 use crate::{
@@ -23,9 +22,7 @@ struct Headers<'a> {
 pub(super) fn headers(arguments: &[u8], call: &mut Call<'_>) -> Result<Returned, Status> {
     let Headers { set } = read(arguments)?;
     let effects = call.effects.as_deref_mut().ok_or(Status::BadArgument)?;
-    let fields: Result<SmallVec<[_; 6]>, _> =
-        set.into_iter().map(|(name, value)| field(call.names, name, value)).collect();
-    effects.set_response_headers(fields?)?;
+    effects.set_response_headers(set.into_iter().map(|(name, value)| field(call.names, name, value)))?;
     now::<response::Headers<'_>>(call, ())
 }
 
@@ -62,14 +59,16 @@ pub(super) fn fill(arguments: &[u8], call: &mut Call<'_>) -> Result<Returned, St
         let value = known.clone().map_or_else(|| values.next().ok_or(Status::BadArgument)?, Ok)?;
         Ok((name.clone(), value))
     });
-    let fields = fields.collect::<Result<SmallVec<[_; 6]>, Status>>()?;
     effects.set_response_headers(fields)?;
     now::<Fill<'_>>(call, ())
 }
 
 fn value(value: &Value<'_>) -> Result<HeaderValue, Status> {
     match value {
-        Value::Number(number) => Ok(HeaderValue::from(*number)),
+        // Its own way from a number to a value takes memory twice.
+        Value::Number(number) => {
+            HeaderValue::from_str(itoa::Buffer::new().format(*number)).map_err(|_| Status::BadArgument)
+        }
         Value::Text(text) => HeaderValue::from_bytes(text.as_bytes()).map_err(|_| Status::BadArgument),
     }
 }

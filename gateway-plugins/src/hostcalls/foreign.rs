@@ -8,9 +8,10 @@ use super::within;
 use crate::{
     abi::Status,
     call::Call,
-    host::{ABSENT, EXCHANGE, Event, Host, Message},
+    host::{ABSENT, EXCHANGE, Host, Message},
     memory::{Called, Caller, bytes, give, view},
     services::Returned,
+    stream::Event,
 };
 
 pub(super) fn define(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
@@ -83,12 +84,12 @@ fn run(host: &mut Host, name: &[u8], arguments: &[u8], results: &mut Vec<u8>) ->
     let root = host.root_of(host.effective).and_then(|root| host.roots.get(&root)).ok_or(ABSENT)?;
     let function = host.runtime.services.function(name).ok_or(ABSENT)?;
     let Message { request, response, effects, .. } = &mut host.message;
-    let (request, response) = (request.as_mut().filter(|_| lent), response.as_mut().filter(|_| lent));
+    let (request, response) = (request.get_mut().filter(|_| lent), response.get_mut().filter(|_| lent));
     let effects = (request.is_some() || response.is_some()).then_some(effects);
     let (sources, grants) = (&host.runtime.services.sources, &root.config.grants);
     let (plugin, configuration, shard) = (&*host.runtime.name, &root.config.own, host.shard);
     let names = &mut host.names;
-    let notes = host.streams.get(&host.effective).and_then(|stream| stream.notes.as_ref());
+    let notes = host.streams.get(host.effective).and_then(|stream| stream.notes.as_ref());
     let call = |exchange: Option<&Exchange>| {
         let answer = results;
         let mut call = Call {

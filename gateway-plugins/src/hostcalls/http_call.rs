@@ -18,9 +18,10 @@ use crate::{
     abi::{Status, pairs},
     buffer::Buffer,
     fields::{Pseudo, plain},
-    host::{Answered, Event, Host},
+    host::Host,
     memory::{Called, Caller, bytes, put_u32, view},
     sources::Calling,
+    stream::{Answered, Event},
 };
 
 pub(super) fn define(linker: &mut Linker<Host>) -> wasmtime::Result<()> {

@@ -32,7 +32,7 @@ fn find(host: &Host, path: &[u8]) -> Option<Bytes> {
     if let Some(value) = of_plugin(host, path) {
         return Some(value);
     }
-    let stream = host.streams.get(&host.effective)?;
+    let stream = host.streams.get(host.effective)?;
     if let Some(value) = stream.notes.as_ref().and_then(|notes| notes.get(path)) {
         return Some(value);
     }
@@ -60,7 +60,7 @@ fn of_plugin(host: &Host, path: &[u8]) -> Option<Bytes> {
 fn set(caller: &mut Caller<'_>, path: u32, size: u32, value: u32, value_size: u32) -> Called {
     let (memory, host) = view(caller)?;
     let (path, value) = (bytes(memory, path, size)?, bytes(memory, value, value_size)?);
-    let stream = host.streams.get(&host.effective).ok_or(ABSENT)?;
+    let stream = host.streams.get(host.effective).ok_or(ABSENT)?;
     let notes = stream.notes.as_ref().ok_or(Status::NotFound)?;
     Ok(notes.set(path, value)?)
 }
