@@ -287,7 +287,7 @@ impl Worker {
             Isolation::Route | Isolation::Request => state.configs.iter().filter_map(Weak::upgrade).collect(),
         };
         let work = move || {
-            worker.install(life, worker.made(life, configs));
+            worker.install(life, worker.made(life, &configs));
             drop(done);
         };
         match Handle::try_current() {
@@ -297,9 +297,9 @@ impl Worker {
         built
     }
 
-    fn made(self: &Arc<Self>, life: u64, configs: Vec<Arc<Config>>) -> Result<Instance, Unfit> {
+    fn made(self: &Arc<Self>, life: u64, configs: &[Arc<Config>]) -> Result<Instance, Unfit> {
         let mut instance = Instance::new(&self.runtime, Home::Worker(Arc::downgrade(self), life))?;
-        for config in &configs {
+        for config in configs {
             instance.add_root(config)?;
         }
         Ok(instance)
