@@ -148,6 +148,21 @@ fn with_the_database_away_it_goes_on_with_its_copy_and_comes_back() {
 }
 
 #[test]
+fn a_database_that_takes_no_writes_is_followed() {
+    let Some(server) = Server::start() else { return };
+    let (url, directories) = (server.schema(), [Directory::new(), Directory::new()]);
+    let writer = Postgres::open(&url, directories[0].path()).unwrap();
+    write(&writer).unwrap();
+    let url = format!("{url}%20-cdefault_transaction_read_only%3Don");
+    let reader = Postgres::open(&url, directories[1].path()).unwrap();
+    assert_eq!(reader.read().unwrap().config, count(Revision::new(1)));
+    let refused = write(&reader).unwrap_err();
+    assert!(refused.to_string().contains("read-only transaction"), "{refused}");
+    write(&writer).unwrap();
+    until("it has heard of it", || *reader.newest().borrow() == Revision::new(2));
+}
+
+#[test]
 fn who_wants_to_write_does_not_wait_for_the_next_look() {
     let Some(mut server) = Server::start() else { return };
     let (url, directory) = (server.schema(), Directory::new());

@@ -66,6 +66,11 @@ pub(super) async fn prepare(client: &mut Client) -> Result<(), StoreError> {
         return Err(StoreError::Unavailable(text));
     }
     client.batch_execute(SETTINGS).await?;
+    // A database that takes no writes, say because its disk is full, can be followed all the same.
+    let is_read_only = "SELECT current_setting('transaction_read_only')::boolean";
+    if client.query_one(is_read_only, &[]).await?.try_get(0)? {
+        return Ok(());
+    }
     leases::forget(client).await
 }
 
