@@ -148,6 +148,49 @@ fn with_the_database_away_it_goes_on_with_its_copy_and_comes_back() {
 }
 
 #[test]
+fn a_database_that_was_emptied_empties_no_gateway() {
+    let Some(server) = Server::start() else { return };
+    let (url, directories) = (server.schema(), [Directory::new(), Directory::new()]);
+    let schema = url.rsplit("%3D").next().unwrap();
+    let store = Postgres::open(&url, directories[0].path()).unwrap();
+    (1..=3).for_each(|number| assert_eq!(write(&store).unwrap(), Revision::new(number)));
+    drop(store);
+    let store = Postgres::open(&url, directories[0].path()).unwrap();
+    let told =
+        |store: &Postgres| matches!(write(store), Err(error) if error.to_string().contains("had revision 3"));
+    assert!(server.psql(&format!("DROP SCHEMA {schema} CASCADE; CREATE SCHEMA {schema}")));
+    until("it is noticed", || told(&store));
+    // Another one that knows of nothing begins there.
+    let fresh = Postgres::open(&url, directories[1].path()).unwrap();
+    assert_eq!(fresh.read().unwrap().revision, Revision::NONE);
+    until("it is looked at again", || told(&store));
+    assert_eq!(*store.newest().borrow(), Revision::new(3));
+    assert_eq!(store.read().unwrap().config, count(Revision::new(3)));
+    drop(store);
+    let store = Postgres::open(&url, directories[0].path()).unwrap();
+    assert_eq!(store.read().unwrap().config, count(Revision::new(3)), "nor by a start");
+    drop(store);
+    std::fs::remove_dir_all(directories[0].path()).unwrap();
+    let store = Postgres::open(&url, directories[0].path()).unwrap();
+    assert_eq!(write(&store).unwrap(), Revision::new(1), "unless it is meant");
+}
+
+#[test]
+fn a_database_that_takes_no_writes_is_followed() {
+    let Some(server) = Server::start() else { return };
+    let (url, directories) = (server.schema(), [Directory::new(), Directory::new()]);
+    let writer = Postgres::open(&url, directories[0].path()).unwrap();
+    write(&writer).unwrap();
+    let url = format!("{url}%20-cdefault_transaction_read_only%3Don");
+    let reader = Postgres::open(&url, directories[1].path()).unwrap();
+    assert_eq!(reader.read().unwrap().config, count(Revision::new(1)));
+    let refused = write(&reader).unwrap_err();
+    assert!(refused.to_string().contains("read-only transaction"), "{refused}");
+    write(&writer).unwrap();
+    until("it has heard of it", || *reader.newest().borrow() == Revision::new(2));
+}
+
+#[test]
 fn who_wants_to_write_does_not_wait_for_the_next_look() {
     let Some(mut server) = Server::start() else { return };
     let (url, directory) = (server.schema(), Directory::new());

@@ -202,7 +202,7 @@ fn a_file_that_may_not_get_longer_refuses_changes_and_ends_nothing() {
         (0..200).take_while(|number| send(&gateway, "POST", "/consumers", &consumer(*number)).status == 201);
     let taken = taken.count();
     assert!(taken < 200, "there is a limit");
-    let line = gateway.line(|line| line["message"] == "not kept");
+    let line = gateway.line(|line| line["message"] == "not confirmed");
     assert_eq!((&line["level"], &line["what"]), (&"ERROR".into(), &"POST /consumers".into()), "{line}");
     assert!(line["error"].as_str().unwrap().contains("File too large"), "{line}");
     assert_eq!(gateway.get("/one").text, "upstream", "what runs goes on");

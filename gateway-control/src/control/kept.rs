@@ -166,7 +166,7 @@ impl Control {
                     self.overtaken(store, state.revision)?;
                 }
                 Err(error) => {
-                    error!(target: "audit", who = note.who, what = note.what, %error, "not kept");
+                    error!(target: "audit", who = note.who, what = note.what, %error, "not confirmed");
                     return Err(Refusal::Store(error).into());
                 }
             }

@@ -128,7 +128,7 @@ impl Server {
         self.run();
     }
 
-    fn psql(&self, text: &str) -> bool {
+    pub(crate) fn psql(&self, text: &str) -> bool {
         let mut psql = self.program("psql");
         psql.args(["-qXAtc", text, &self.url("postgres")]);
         psql.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap().success()

@@ -252,6 +252,7 @@ fn a38_limits_of_rates() {
         json!({"host": "r", "port": 6379}),
         "the old flat field fills the new one"
     );
+    assert!(plugin.config.get("redis_host").is_none(), "and does not come back (D43)");
 }
 
 #[test]

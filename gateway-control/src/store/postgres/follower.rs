@@ -50,6 +50,8 @@ pub(super) struct Follower {
     copy: Option<Copy>,
     commands: mpsc::Receiver<Command>,
     newest: watch::Sender<Revision>,
+    /// Why the database is away, if it is.
+    cause: String,
     /// Who waits for the first attempt.
     begun: Option<Reply<()>>,
 }
@@ -73,7 +75,17 @@ impl Follower {
         begun: Reply<()>,
     ) -> Self {
         let history = History::default();
-        Self { config, tls, history, path, copy: None, commands, newest, begun: Some(begun) }
+        Self {
+            config,
+            tls,
+            history,
+            path,
+            copy: None,
+            commands,
+            newest,
+            cause: String::new(),
+            begun: Some(begun),
+        }
     }
 
     pub(super) async fn run(mut self) {
@@ -83,11 +95,13 @@ impl Follower {
             let least = match self.session().await {
                 End::Closed => return,
                 End::Broken(error) => {
+                    self.cause = cause(&error);
                     warn!(%error, "the database is away: what was kept last is served");
                     patience = PATIENCE.0;
                     patience
                 }
                 End::Refused(error) => {
+                    self.cause = cause(&error);
                     match self.begun.take() {
                         Some(begun) => drop(begun.send(Err(error))),
                         None => warn!(%error, "the database is still away"),
@@ -129,7 +143,7 @@ impl Follower {
 
     /// What can be answered without the database: what was kept last.
     fn refuse(&self, command: Command) {
-        let away = || StoreError::Unavailable("the database is away".to_owned());
+        let away = || StoreError::Unavailable(format!("the database is away: {}", self.cause));
         match command {
             Command::Read(reply) => {
                 let copy = Copy::load(&self.path).map_err(StoreError::from);
@@ -145,7 +159,8 @@ impl Follower {
 
     /// From one connection to its end.
     async fn session(&mut self) -> End {
-        let mut session = match Session::open(&self.config, &self.tls).await {
+        let known = *self.newest.borrow();
+        let mut session = match Session::open(&self.config, &self.tls, known).await {
             Ok(session) => session,
             Err(error) => return End::Refused(error),
         };
@@ -211,6 +226,7 @@ impl Follower {
     /// Takes over what is new: into the copy, then it is told.
     async fn catch_up(&mut self, session: &mut Session) -> Result<(), StoreError> {
         let revision = within(tables::revision(&session.client)).await?;
+        tables::lost(*self.newest.borrow(), revision)?;
         if self.copy.is_none() {
             self.copy = Copy::resume(&self.path, revision).unwrap_or_else(|error| self.lost(&error));
         }
@@ -267,6 +283,14 @@ impl Follower {
     fn lost(&self, error: &std::io::Error) -> Option<Copy> {
         error!(%error, path = %self.path.display(), "there is no copy of the database");
         None
+    }
+}
+
+/// What an error says, without the words that every error of a store begins with.
+fn cause(error: &StoreError) -> String {
+    match error {
+        StoreError::Unavailable(cause) => cause.clone(),
+        other => other.to_string(),
     }
 }
 

@@ -6,7 +6,7 @@ use tokio::{sync::mpsc, time::timeout};
 use tokio_postgres::{AsyncMessage, Client, Config, Connection, Socket};
 
 use super::{
-    super::StoreError,
+    super::{Revision, StoreError},
     tables,
     tls::{Stream, Tls},
 };
@@ -25,8 +25,8 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Connects, makes the tables where they are not there, and listens.
-    pub(super) async fn open(config: &Config, tls: &Tls) -> Result<Self, StoreError> {
+    /// Connects, makes the tables where they are not there, and listens; `known` is the newest revision that was there.
+    pub(super) async fn open(config: &Config, tls: &Tls, known: Revision) -> Result<Self, StoreError> {
         let mut config = config.clone();
         config.application_name("gateway").connect_timeout(CONNECT).keepalives_idle(Duration::from_secs(30));
         config.tcp_user_timeout(Duration::from_secs(20));
@@ -34,7 +34,7 @@ impl Session {
             let (mut client, connection) = config.connect(tls.clone()).await?;
             let (sender, notices) = mpsc::channel(1);
             tokio::spawn(drive(connection, sender));
-            tables::prepare(&mut client).await?;
+            tables::prepare(&mut client, known).await?;
             Ok(Self { client, notices })
         };
         timeout(CONNECT, open).await.map_err(|_| late())?

@@ -48,12 +48,13 @@ pub(super) enum Outcome {
     Conflict(Revision),
 }
 
-/// Makes the tables where they are not there, and listens.
-pub(super) async fn prepare(client: &mut Client) -> Result<(), StoreError> {
+/// Makes the tables where they are not there, and listens. Where there was a revision before, they were lost.
+pub(super) async fn prepare(client: &mut Client, known: Revision) -> Result<(), StoreError> {
     // Who may only use the tables need not be allowed to make them.
     let all = "SELECT to_regclass('gateway_head') IS NOT NULL AND to_regclass('gateway_leases') IS NOT NULL";
     let there = client.query_one(all, &[]).await?;
     if !there.try_get::<_, bool>(0)? {
+        lost(known, Revision::NONE)?;
         let transaction = client.transaction().await?;
         transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&MAKING]).await?;
         transaction.batch_execute(MAKE).await?;
@@ -66,7 +67,23 @@ pub(super) async fn prepare(client: &mut Client) -> Result<(), StoreError> {
         return Err(StoreError::Unavailable(text));
     }
     client.batch_execute(SETTINGS).await?;
+    // A database that takes no writes, say because its disk is full, can be followed all the same.
+    let is_read_only = "SELECT current_setting('transaction_read_only')::boolean";
+    if client.query_one(is_read_only, &[]).await?.try_get(0)? {
+        return Ok(());
+    }
     leases::forget(client).await
+}
+
+/// A database that begins anew is none that a gateway may follow: nothing would be left of what it serves. No change
+/// leads back to the beginning.
+pub(super) fn lost(known: Revision, newest: Revision) -> Result<(), StoreError> {
+    if known == Revision::NONE || newest != Revision::NONE {
+        return Ok(());
+    }
+    Err(StoreError::Unavailable(format!(
+        "it is empty, and had revision {known}: restore it, or remove the copy of it and start again to begin anew"
+    )))
 }
 
 pub(super) async fn revision(client: &Client) -> Result<Revision, StoreError> {
