@@ -257,3 +257,24 @@ async fn a_change_of_the_configuration_ends_no_stream_and_keeps_connections() {
     drop((talk, sender));
     eventually("the connection has gone with its endpoint", || echo.open() == 0).await;
 }
+
+#[tokio::test]
+async fn the_example_of_the_page_works() {
+    let page = include_str!("../../docs/grpc.md");
+    let text = page.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
+    let echo = Echo::start().await;
+    let text = text.replace("50051", &echo.address.port().to_string());
+    let edge = Edge::new(Config::parse(&text, &gateway_core::plugin::Registry::empty()).unwrap());
+    let mut client = client(edge.address).await;
+    let path = "/hello.HelloService/SayHello".parse().unwrap();
+    let status = ready(&mut client).await.unary(Request::new(Bytes::new()), path, Raw).await.unwrap_err();
+    assert_eq!(
+        (status.code(), status.message()),
+        (Code::Unimplemented, "no such method"),
+        "the server's answer"
+    );
+    let elsewhere = "/other.Service/Method".parse().unwrap();
+    let status =
+        ready(&mut client).await.unary(Request::new(Bytes::new()), elsewhere, Raw).await.unwrap_err();
+    assert_eq!((status.code(), echo.seen().len()), (Code::NotFound, 1));
+}

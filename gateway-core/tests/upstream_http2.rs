@@ -315,8 +315,6 @@ async fn no_connection_has_more_streams_than_its_server_allows() {
     })
     .await;
     let edge = Edge::new(over_http2(server.address));
-    // The first one brings the settings.
-    get(&edge, "/").await.assert_ok("ok");
     let asks: Vec<_> = (0..6).map(|_| http2(&edge)).collect();
     let mut under_way = tokio::task::JoinSet::new();
     for sender in asks {
@@ -331,6 +329,86 @@ async fn no_connection_has_more_streams_than_its_server_allows() {
     }
     assert!(server.most().iter().all(|most| *most <= 2), "{:?}", server.most());
     assert!((2..=4).contains(&server.connections()), "{}", server.connections());
+}
+
+#[tokio::test]
+async fn where_no_more_connections_may_be_opened_a_request_waits_and_then_is_503() {
+    let mut builder = h2::server::Builder::new();
+    builder.max_concurrent_streams(1);
+    let (go, gone) = tokio::sync::watch::channel(false);
+    let server = Server::start(builder, move |(_, respond), _| {
+        let mut gone = gone.clone();
+        async move {
+            let _ = gone.wait_for(|gone| *gone).await;
+            reply(respond, "ok");
+        }
+    })
+    .await;
+    let mut all = over_http2(server.address);
+    let mut service = (**all.services.values().next().unwrap()).clone();
+    (service.connect_timeout, service.read_timeout) = (400, 10_000);
+    all = all.with(service);
+    let edge = Arc::new(Edge::new(all));
+    let mut held = tokio::task::JoinSet::new();
+    for _ in 0..64 {
+        let edge = Arc::clone(&edge);
+        held.spawn(async move { get(&edge, "/").await });
+    }
+    eventually("all connections are in use", || {
+        server.most().iter().filter(|most| **most == 1).count() == 64
+    })
+    .await;
+    get(&edge, "/").await.assert_failed(503, "overloaded");
+    let (waiting, ()) = tokio::join!(get(&edge, "/"), async {
+        sleep(Duration::from_millis(100)).await;
+        go.send(true).unwrap();
+    });
+    waiting.assert_ok("ok");
+    while let Some(answer) = timeout(BOUND, held.join_next()).await.unwrap() {
+        answer.unwrap().assert_ok("ok");
+    }
+    assert_eq!(server.connections(), 64);
+}
+
+#[tokio::test]
+async fn a_code_of_grpc_is_tried_again_where_it_is_named() {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&calls);
+    let server = Server::start(h2::server::Builder::new(), move |(_, mut respond), _| {
+        let code = if count.fetch_add(1, SeqCst) < 2 { "14" } else { "0" };
+        async move {
+            let head =
+                Response::builder().header("content-type", "application/grpc").header("grpc-status", code);
+            let _ = respond.send_response(head.body(()).unwrap(), true);
+        }
+    })
+    .await;
+    let retry = gateway_core::config::Plugin::new(
+        "retry",
+        serde_json::json!({ "retries": 3, "grpc_statuses": ["UNAVAILABLE"], "backoff_base": 0 }),
+    );
+    let edge = Edge::new(over_http2(server.address).with(retry));
+    ask(&edge, Method::POST, "/p.S/M", "in memory".into()).await.assert_ok("");
+    assert_eq!(calls.load(SeqCst), 3);
+}
+
+#[tokio::test]
+async fn a_server_that_breaks_the_protocol_ends_its_connection_alone() {
+    let (address, connections) = by_hand(|mut hand, number| async move {
+        hand.settle(&[]).await;
+        let Some(stream) = hand.request().await else { return };
+        if number > 0 {
+            return hand.answer(stream, "fine").await;
+        }
+        // A frame on a stream that nobody has opened (RFC 9113 section 5.1).
+        hand.write(&frame(0, 1, stream + 20, b"?")).await;
+        hand.until_closed().await;
+    })
+    .await;
+    let edge = Edge::new(over_http2(address));
+    get(&edge, "/").await.assert_failed(502, "bad_response");
+    get(&edge, "/").await.assert_ok("fine");
+    assert_eq!(connections.load(SeqCst), 2);
 }
 
 #[tokio::test]

@@ -89,8 +89,8 @@ impl Download {
 
     /// The stream ends, and what was still going up.
     fn end(&mut self) {
-        self.answer = None;
         self._rest = None;
+        self.answer = None;
     }
 }
 

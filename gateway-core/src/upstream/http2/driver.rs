@@ -38,7 +38,8 @@ pub(super) async fn drive(
     room: Arc<Notify>,
     idle_timeout: Duration,
 ) {
-    let mut pings = Pings { pings: connection.ping_pong(), opened: clock::now(), asked: None };
+    let silence = Silence { opened: clock::now(), asked: None };
+    let mut pings = Pings { pings: connection.ping_pong(), silence };
     let mut connection = pin!(connection);
     let mut driving = pin!(poll_fn(|cx| {
         let polled = connection.as_mut().poll(cx);
@@ -76,28 +77,56 @@ pub(super) async fn drive(
 /// Asks a silent connection whether it is still there.
 struct Pings {
     pings: Option<PingPong>,
-    opened: u64,
-    /// When, while there is no answer.
-    asked: Option<u64>,
+    silence: Silence,
 }
 
 impl Pings {
     /// Whether it has been asked, and nothing has come since.
     fn is_dead(&mut self, state: &State) -> bool {
         let Some(pings) = &mut self.pings else { return false };
-        let now = clock::now();
-        let silent = |since: u64, time: Duration| now.saturating_sub(since) >= clock::millis(time);
-        match self.asked {
-            Some(asked) if state.heard.any_since(asked) => self.asked = None,
-            Some(asked) => return silent(asked, PING_TIMEOUT),
-            None if state.streams() > 0 && silent(state.heard.last().max(self.opened), PING_AFTER) => {
+        match self.silence.look(clock::now(), state.heard.last(), state.streams() > 0) {
+            Look::Fine => false,
+            Look::Dead => true,
+            Look::Ask => {
                 // The last answer is taken first, or no other question is let out.
                 let _ = pings.poll_pong(&mut Context::from_waker(Waker::noop()));
-                self.asked = pings.send_ping(Ping::opaque()).is_ok().then_some(now);
+                if pings.send_ping(Ping::opaque()).is_err() {
+                    self.silence.asked = None;
+                }
+                false
+            }
+        }
+    }
+}
+
+/// How long a connection has been silent, in milliseconds of the coarse clock.
+struct Silence {
+    opened: u64,
+    /// Since when it is asked, while there is no answer.
+    asked: Option<u64>,
+}
+
+/// What is to be done about it.
+#[derive(Debug, PartialEq, Eq)]
+enum Look {
+    Fine,
+    Ask,
+    Dead,
+}
+
+impl Silence {
+    fn look(&mut self, now: u64, heard: u64, in_use: bool) -> Look {
+        let is_past = |since: u64, time: Duration| now.saturating_sub(since) >= clock::millis(time);
+        match self.asked {
+            Some(asked) if heard > asked => self.asked = None,
+            Some(asked) => return if is_past(asked, PING_TIMEOUT) { Look::Dead } else { Look::Fine },
+            None if in_use && is_past(heard.max(self.opened), PING_AFTER) => {
+                self.asked = Some(now);
+                return Look::Ask;
             }
             None => {}
         }
-        false
+        Look::Fine
     }
 }
 
@@ -166,5 +195,32 @@ impl AsyncWrite for Listened {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Look, Silence};
+
+    #[test]
+    fn a_silent_connection_with_streams_is_asked_and_given_up() {
+        let minute = 60_000;
+        let mut silence = Silence { opened: minute, asked: None };
+        assert_eq!(silence.look(5 * minute, 0, true), Look::Fine);
+        assert_eq!(silence.look(6 * minute, 0, false), Look::Fine, "nobody waits");
+        assert_eq!(silence.look(6 * minute, 0, true), Look::Ask);
+        assert_eq!(silence.look(6 * minute + 19_999, 0, true), Look::Fine);
+        assert_eq!(silence.look(6 * minute + 20_000, 0, true), Look::Dead);
+    }
+
+    #[test]
+    fn whoever_answers_is_left_alone_for_as_long_again() {
+        let minute = 60_000;
+        let mut silence = Silence { opened: minute, asked: None };
+        assert_eq!(silence.look(6 * minute, 0, true), Look::Ask);
+        let heard = 6 * minute + 5;
+        assert_eq!(silence.look(7 * minute, heard, true), Look::Fine);
+        assert_eq!(silence.look(11 * minute, heard, true), Look::Fine);
+        assert_eq!(silence.look(12 * minute, heard, true), Look::Ask);
     }
 }

@@ -113,9 +113,10 @@ impl Pool {
         let limits = (self.limits.requests, self.limits.idle_timeout);
         let opened = Connection::open(stream, key, Arc::clone(&shard.room), limits).await;
         let connection = Arc::new(opened.map_err(|error| Error::new(Reason::Reset, error))?);
-        let seat = connection.seat();
+        // One that has been closed already is no reason to open another.
+        let seat = connection.seat().ok_or(Reason::Reset)?;
         shard.connections().push(connection);
-        Ok(seat)
+        Ok(Some(seat))
     }
 }
 

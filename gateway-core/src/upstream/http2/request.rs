@@ -2,7 +2,7 @@
 
 use http::{
     HeaderMap, HeaderName, HeaderValue, Request, Uri, Version,
-    header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING, UPGRADE},
+    header::{CONNECTION, CONTENT_LENGTH, HOST, TE, TRANSFER_ENCODING, UPGRADE},
     uri::{Authority, PathAndQuery, Scheme},
 };
 use http_body::Body as _;
@@ -46,7 +46,7 @@ fn fields(request: &Request<Body>, rewrite: Rewrite<'_>) -> HeaderMap {
     let given = request.headers();
     let mut fields = HeaderMap::with_capacity(given.len() + FORWARDING);
     for (name, value) in given {
-        if !ends_here(name) && !rewrite.lines.is_some_and(|lines| lines.replace(name)) {
+        if !ends_here(name, value) && !rewrite.lines.is_some_and(|lines| lines.replace(name)) {
             fields.append(name.clone(), value.clone());
         }
     }
@@ -61,8 +61,12 @@ fn fields(request: &Request<Body>, rewrite: Rewrite<'_>) -> HeaderMap {
 }
 
 /// What HTTP/2 has no place for (RFC 9113 section 8.2.2), or says otherwise.
-fn ends_here(name: &HeaderName) -> bool {
-    matches!(*name, HOST | CONTENT_LENGTH | CONNECTION | TRANSFER_ENCODING | UPGRADE)
+fn ends_here(name: &HeaderName, value: &HeaderValue) -> bool {
+    match *name {
+        HOST | CONTENT_LENGTH | CONNECTION | TRANSFER_ENCODING | UPGRADE => true,
+        TE => value != "trailers",
+        _ => matches!(name.as_str(), "keep-alive" | "proxy-connection"),
+    }
 }
 
 /// The forwarding headers, which are made as lines.
@@ -86,6 +90,7 @@ mod tests {
 
     fn of(body: Body, host: Option<&'static str>) -> Request<()> {
         let request = Request::post("/p.S/M?x").header("host", "client:1").header("te", "trailers");
+        let request = request.header("te", "gzip").header("keep-alive", "5");
         let request = request.header("connection", "x").header("upgrade", "y").header("content-length", "99");
         let request = request.header("a", "1").header("a", "2").body(body).unwrap();
         let host = host.map(HeaderValue::from_static);
