@@ -676,6 +676,26 @@ async fn f11_a_client_that_gives_up_in_the_middle_harms_nobody() {
 }
 
 #[tokio::test]
+async fn f11_a_client_that_closes_its_side_gives_its_request_up() {
+    let range = Range::open().await;
+    for _ in 0..20 {
+        let mut client = range.edge.client().await;
+        client.send("GET /x HTTP/1.1\r\nhost: a\r\n\r\n").await;
+        let mut stream = client.into_inner();
+        tokio::io::AsyncWriteExt::shutdown(&mut stream).await.unwrap();
+        let mut read = Vec::new();
+        let reading = tokio::io::AsyncReadExt::read_to_end(&mut stream, &mut read);
+        tokio::time::timeout(Duration::from_secs(10), reading).await.expect("an end").ok();
+        // Whole where it was faster, nothing otherwise; no failure is made up.
+        assert!(read.is_empty() || read.starts_with(b"HTTP/1.1 200 "), "{}", String::from_utf8_lossy(&read));
+        assert!(range.canary(&mut range.edge.client().await).await.is_ok());
+    }
+    wire::eventually("an end for each", || range.edge.running.snapshot().writing == 0).await;
+    let ends = range.edge.ends.take();
+    assert!(ends.iter().all(|end| end.reason.is_none_or(|reason| !reason.blames_upstream())));
+}
+
+#[tokio::test]
 async fn f11_an_early_answer_does_not_poison_either_connection() {
     let upstream = Upstream::echo().await;
     let mut config = everything_to(&upstream);

@@ -121,6 +121,22 @@ impl Handler for Terminate {
 }
 
 #[tokio::test]
+async fn e9_what_a_client_gets_wrong_has_kongs_words() {
+    let upstream = Upstream::echo().await;
+    let edge = Setup::new(everything_to(&upstream)).start();
+    let long = "x".repeat(9_000);
+    for (path, fields, status, text) in [
+        ("/%00", "", 400, "Bad request"),
+        (&*format!("/{long}"), "", 414, "URI too long"),
+        ("/", "expect: 200-ok\r\n", 417, "Expectation failed"),
+    ] {
+        let answer = ask(&edge, "GET", path, &format!("accept: application/json\r\n{fields}")).await;
+        let body: serde_json::Value = serde_json::from_str(&answer.body).unwrap_or_default();
+        assert_eq!((answer.status, body["message"].as_str()), (status, Some(text)), "{}", answer.head);
+    }
+}
+
+#[tokio::test]
 async fn p2_a_route_without_a_service() {
     let (bare, answered) = (route("bare", "/bare"), route("answered", "/answered"));
     let plugin = Plugin::new("terminate", serde_json::json!({})).on_route(&answered);

@@ -36,6 +36,22 @@ fn every_example_of_a_page_is_a_whole_file() {
     assert!(seen > 15, "{seen}");
 }
 
+#[test]
+fn c4_plugins_of_kongs_names_have_kongs_priorities() {
+    let registry = Plugins::new().unwrap().bundled(plugins::bundled()).unwrap();
+    let page = include_str!("../../docs/compat/entities.md");
+    let list = page.split("List C4").nth(1).unwrap().split("```").nth(1).unwrap();
+    let words: Vec<_> = list.split_whitespace().collect();
+    let known: Vec<_> = words
+        .windows(2)
+        .filter_map(|pair| Some((registry.get(pair[0])?, pair[1].parse::<i32>().ok()?)))
+        .collect();
+    assert!(known.len() >= 18, "{}", known.len());
+    for (plugin, priority) in known {
+        assert_eq!(plugin.priority(), priority, "{}", plugin.name());
+    }
+}
+
 /// What a page says that a plugin stands is what its tests try.
 #[test]
 fn every_attack_of_a_page_is_a_test() {

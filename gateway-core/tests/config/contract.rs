@@ -207,8 +207,18 @@ fn a35_targets() {
     let target = |fields: &str| format!("upstreams:\n- {{name: u, targets: [{{{fields}}}]}}");
     one(&target("target: 'a b:80'"), "target", "Invalid target; not a valid hostname or ip address");
     one(&target("target: a, weight: 65536"), "weight", "value should be between 0 and 65535");
-    let config = fine(&target("target: a"));
-    assert_eq!(config.targets.values().next().map(|target| target.target.as_str()), Some("a:8000"));
+    for (written, meant) in [
+        ("a", "a:8000"),
+        ("10.0.0.1:80", "10.0.0.1:80"),
+        ("'::1'", "[::1]:8000"),
+        ("'[0:0:0:0:0:0:0:1]'", "[::1]:8000"),
+        ("'[2001:DB8::0:7]:80'", "[2001:db8::7]:80"),
+    ] {
+        let config = fine(&target(&format!("target: {written}")));
+        assert_eq!(config.targets.values().next().map(|target| target.target.as_str()), Some(meant));
+    }
+    let twice = "upstreams:\n- {name: u, targets: [{target: '[::1]:80'}, {target: '[0:0::1]:80'}]}";
+    assert!(messages(twice)[0].1.starts_with("uniqueness violation: 'targets' entity"));
 }
 
 #[test]

@@ -199,6 +199,9 @@ fn what_is_not_there_does_not_clash() {
 fn a_key_given_twice_is_refused() {
     let problems = refused("_format_version: '3.0'\nservices:\n- name: a\n  host: h\n  host: i\n");
     assert_eq!(problems.to_string(), "5:3: services[0].host: field given twice");
+    let json = "{\"_format_version\":\"3.0\",\n\"services\":[{\"name\":\"a\",\"host\":\"h\",\n\"host\":\"i\"}],\n\"services\":[]}";
+    let told = "3:1: services[0].host: field given twice\n4:1: services: field given twice";
+    assert_eq!(refused(json).to_string(), told);
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod file;
 mod mistakes;
 mod plugins;
 mod properties;
+mod shapes;
 
 use gateway_core::config::{Config, Options, Problems};
 

@@ -52,24 +52,16 @@ fn header_fields_are_removed_renamed_replaced_added_and_appended_in_this_order()
 }
 
 #[test]
-fn an_answer_without_a_body_does_not_tell_the_length_of_one_that_would_be_changed() {
-    let answer = |kind: &str, length: &str| {
-        Response::new(200).header("content-type", kind).header("content-length", length)
+fn an_answer_to_head_does_not_tell_the_length_of_a_body_that_would_be_changed() {
+    let length = |config: Value, kind: &str| {
+        let answer = Response::new(200).header("content-type", kind).header("content-length", "7");
+        let mut gateway =
+            Gateway::new::<ResponseTransformer>(config).unwrap().upstream(move |_| answer.clone());
+        gateway.send(Request::new("HEAD", "/")).header("content-length").map(str::to_owned)
     };
-    let length = |config: &Value, answer: Response| {
-        let answer = send(config, answer);
-        let length = answer.headers().find(|(name, _)| *name == "content-length");
-        length.map(|(_, length)| length.to_owned())
-    };
-    let config = json!({ "add": { "json": ["a:1"] } });
-    assert_eq!(length(&config, answer("application/json", "7")), None);
-    for (config, kind, told) in [
-        (&config, "application/json", "0"),
-        (&config, "text/plain", "7"),
-        (&json!({ "add": { "headers": ["a:1"] } }), "application/json", "7"),
-    ] {
-        assert_eq!(length(config, answer(kind, told)).as_deref(), Some(told), "{config} {kind}");
-    }
+    assert_eq!(length(json!({ "add": { "json": ["b:1"] } }), "application/json"), None);
+    assert_eq!(length(json!({ "add": { "json": ["b:1"] } }), "text/plain").as_deref(), Some("7"));
+    assert_eq!(length(json!({ "add": { "headers": ["b:1"] } }), "application/json").as_deref(), Some("7"));
 }
 
 fn changed(config: &Value, body: &str) -> String {
