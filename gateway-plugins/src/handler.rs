@@ -83,11 +83,11 @@ impl Bound {
         let lease = match worker.turn(&self.config) {
             Turn::Now(lease) => lease,
             Turn::Later(mut built) if tries > 0 => {
-                let bound = Arc::clone(self);
+                let (bound, worker) = (Arc::clone(self), Arc::clone(worker));
                 return Flow::wait(
                     // It ends with whoever builds, and says nothing before.
                     async move { drop(built.changed().await) },
-                    move |(), message, exchange| bound.begin(message, exchange, tries - 1),
+                    move |(), message, exchange| bound.begin_on(&worker, message, exchange, tries - 1),
                 );
             }
             Turn::Later(_) | Turn::Never => return self.fail(exchange),

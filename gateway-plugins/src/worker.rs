@@ -257,20 +257,6 @@ impl Worker {
         matches!(self.state().phase, Phase::Empty)
     }
 
-    /// Whether no request is in it. One that just works is not waited for.
-    pub(crate) fn is_idle(&self) -> bool {
-        let Ok(mut state) = self.state.try_lock() else { return false };
-        match &mut state.phase {
-            Phase::Empty => true,
-            Phase::Building(_) => false,
-            Phase::Live(instance) => {
-                let host = instance.host();
-                // Those that only want time at their end have had their answer.
-                host.streams.len() == host.ending
-            }
-        }
-    }
-
     /// Whether one instance follows another: what is made for one request is not.
     fn begins_anew(&self) -> bool {
         self.runtime.isolation != Isolation::Request
@@ -282,12 +268,12 @@ impl Worker {
         state.life += 1;
         state.phase = Phase::Building(built.clone());
         let (worker, life) = (Arc::clone(self), state.life);
-        let configs = match self.runtime.isolation {
+        let configs: Vec<_> = match self.runtime.isolation {
             Isolation::Shared => self.runtime.configs(),
             Isolation::Route | Isolation::Request => state.configs.iter().filter_map(Weak::upgrade).collect(),
         };
         let work = move || {
-            worker.install(life, worker.made(life, configs));
+            worker.install(life, worker.made(life, &configs));
             drop(done);
         };
         match Handle::try_current() {
@@ -297,9 +283,9 @@ impl Worker {
         built
     }
 
-    fn made(self: &Arc<Self>, life: u64, configs: Vec<Arc<Config>>) -> Result<Instance, Unfit> {
+    fn made(self: &Arc<Self>, life: u64, configs: &[Arc<Config>]) -> Result<Instance, Unfit> {
         let mut instance = Instance::new(&self.runtime, Home::Worker(Arc::downgrade(self), life))?;
-        for config in &configs {
+        for config in configs {
             instance.add_root(config)?;
         }
         Ok(instance)
