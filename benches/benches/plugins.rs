@@ -6,6 +6,10 @@
 //! - `request`: a guest that has a request phase and does nothing in it: one context, one entry.
 //! - `entry`, `sdk-reads`: a guest with a mailbox, as those of the SDK: one entry and no callback for its context; with 100
 //!   header reads, whose values need no memory of the guest's.
+//! - `bare`: the guest of `request` with three more callbacks that do nothing, for the beginning and the end of its context:
+//!   three entries more, and nothing else.
+//! - `alone`: the guest of `request` with an instance for each request. `bundled`, `bundled-alone`: bot-detection, with one for all
+//!   and with one for each request, which takes its configuration anew.
 //! - `native-reads`, `native-calls`: 100 of the same by a native handler: the value of a field looked up and copied, a function
 //!   called by its name that does nothing.
 //! - `reads`, `calls`: the same guest with 100 header reads, with 100 foreign calls, in its one entry.
@@ -30,7 +34,7 @@ use gateway_core::{
     identity::Identities,
     plugin::{Configured, Exchange, Flow, Handler, Plugin, Registry},
 };
-use gateway_plugins::{Area, Engine, ForeignFunction, Returned, Status, WasmPlugin};
+use gateway_plugins::{Area, Builder, Engine, ForeignFunction, Isolation, Returned, Status, WasmPlugin};
 use http::{HeaderName, HeaderValue, Request, Response};
 use plugin_contract::{
     Call,
@@ -39,7 +43,7 @@ use plugin_contract::{
     jwt::{Algorithm, Demand, Keys, Verifier, Verify},
     response::Headers,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
 struct Nothing;
@@ -130,6 +134,15 @@ fn repeat(what: &str, times: u32) -> String {
     )
 }
 
+/// The same with callbacks for the beginning and the end of a context.
+fn announced(what: &str) -> String {
+    let ends = r#"(func (export "proxy_on_context_create") (param i32 i32))
+        (func (export "proxy_on_done") (param i32) (result i32) (i32.const 1))
+        (func (export "proxy_on_delete") (param i32))"#;
+    let text = repeat(what, 1);
+    text.strip_suffix(')').map(|text| format!("{text} {ends})")).unwrap_or(text)
+}
+
 /// The same in a guest with a mailbox.
 fn posted(what: &str, times: u32) -> String {
     let mailbox = format!("(global (export \"{}\") i32 (i32.const 16384))", plugin_contract::mailbox::NAME);
@@ -209,8 +222,24 @@ fn identities() -> Arc<Identities> {
 
 fn handler(engine: &Engine, module: &[u8]) -> Arc<dyn Handler> {
     let builder = WasmPlugin::builder("bench").function("echo", Echo).grant(Area::ALL);
+    configured(builder, engine, module, &json!({}))
+}
+
+/// The same with an instance for each request.
+fn alone(engine: &Engine, module: &[u8]) -> Arc<dyn Handler> {
+    let builder = WasmPlugin::builder("bench").isolation(Isolation::Request);
+    configured(builder, engine, module, &json!({}))
+}
+
+fn bundled(engine: &Engine, isolation: Isolation) -> Arc<dyn Handler> {
+    let module = include_bytes!("../../gateway-plugins/bundled/bot-detection.wasm");
+    let builder = WasmPlugin::described(module).expect("a manifest").grant(Area::ALL);
+    configured(builder.isolation(isolation), engine, module, &json!({ "allow": [], "deny": [] }))
+}
+
+fn configured(builder: Builder, engine: &Engine, module: &[u8], config: &Value) -> Arc<dyn Handler> {
     let plugin = builder.bytes(engine, module).expect("it loads");
-    match plugin.configure(&json!({})).expect("it starts") {
+    match plugin.configure(config).expect("it starts") {
         Configured::Handler(handler) => handler,
         _ => unreachable!("a plugin of phases"),
     }
@@ -253,13 +282,17 @@ fn main() {
     let sdk = include_bytes!("../../gateway-plugins/tests/guests/built/stranger.wasm");
     let who = Who::Key { kind: Kind::Key, key: "key-500-of-a-usual-length" };
     let set = [("x-ratelimit-limit-minute", "100"), ("x-ratelimit-remaining-minute", "99")];
-    let cases: [(&str, Arc<dyn Handler>); 13] = [
+    let cases: [(&str, Arc<dyn Handler>); 17] = [
         ("native", Arc::new(Nothing)),
         ("native-reads", Arc::new(Reads)),
         ("native-calls", Arc::new(Calls::new())),
         ("entry", handler(&engine, &wat(posted("nothing", 1)))),
         ("sdk-reads", handler(&engine, &wat(posted("read", TIMES)))),
         ("request", handler(&engine, &wat(repeat("nothing", 1)))),
+        ("bare", handler(&engine, &wat(announced("nothing")))),
+        ("alone", alone(&engine, &wat(repeat("nothing", 1)))),
+        ("bundled", bundled(&engine, Isolation::Shared)),
+        ("bundled-alone", bundled(&engine, Isolation::Request)),
         ("reads", handler(&engine, &wat(repeat("read", TIMES)))),
         ("calls", handler(&engine, &wat(repeat("call", TIMES)))),
         ("authenticates", handler(&engine, &wat(asks(&Authenticate { who })))),
@@ -292,6 +325,7 @@ fn main() {
     let (native, request) = (least("native"), least("request"));
     println!("one request, native:      {native:8.0} ns (the request and the exchange themselves)");
     println!("one context and entry:    {:8.0} ns", request - native);
+    println!("one bare entry:           {:8.1} ns", (least("bare") - request) / 3.0);
     let entry = least("entry");
     println!("one entry, with mailbox:  {:8.0} ns", entry - native);
     let one = |name: &str, over: f64| (least(name) - over) / f64::from(TIMES);
@@ -306,6 +340,8 @@ fn main() {
     ] {
         println!("{what:25} {:8.1} ns", (least(name) - request) / f64::from(TIMES));
     }
+    println!("an instance a request:    {:8.0} ns more", least("alone") - request);
+    println!("the same, bot-detection:  {:8.0} ns more", least("bundled-alone") - least("bundled"));
     println!("three phases, 7 calls:    {:8.0} ns", least("phases") - native);
     println!("SDK guest doing nothing:  {:8.0} ns", least("sdk") - native);
 }

@@ -133,7 +133,7 @@ pub struct Effects {
     pub(crate) identity: Option<Arc<Identity>>,
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     /// The host takes it as soon as the function has returned.
-    pub(crate) reply: Option<Response<Body>>,
+    pub(crate) reply: Option<Box<Response<Body>>>,
 }
 
 impl Effects {
@@ -151,7 +151,7 @@ impl Effects {
 
     /// Answers the request with this, as `proxy_send_local_response` does.
     pub fn answer(&mut self, response: Response<Body>) {
-        self.reply = Some(response);
+        self.reply = Some(Box::new(response));
     }
 
     /// Writes a header field on the answer, in place of all of its name, when the plugin's turn comes on the way

@@ -12,13 +12,12 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::{
     abi::Side,
+    bound::Bound,
     call::Effects,
-    config::Config,
     entry::{Head, Trap, Verdict, ends},
     filter::{self, Rest},
     held::{self, Broken, Held, News},
     instance::Instance,
-    pool::Pool,
     stream::Event,
     ticket::{Ticket, Tickets},
     worker::{Turn, Worker},
@@ -26,18 +25,6 @@ use crate::{
 
 /// A configured plugin.
 pub(crate) struct WasmHandler(pub(crate) Arc<Bound>);
-
-/// A configuration and where it runs.
-pub(crate) struct Bound {
-    pub(crate) pool: Arc<Pool>,
-    pub(crate) config: Arc<Config>,
-}
-
-impl Drop for Bound {
-    fn drop(&mut self) {
-        self.pool.forget(self.config.id());
-    }
-}
 
 /// How often a request may begin: once, and once more after an instance that was under construction or that another
 /// request ended.
@@ -65,6 +52,11 @@ impl Handler for WasmHandler {
     }
 
     fn on_log(&self, exchange: &Exchange) {
+        let uses = self.0.pool.runtime.module.uses();
+        // A guest with a mailbox is told of nothing but the log now; of the end of what it keeps, when the exchange goes.
+        if uses.mailbox && !uses.log {
+            return;
+        }
         if let Some(ticket) = Tickets::find(exchange, self.0.config.id()) {
             ticket.end(Some(exchange));
         }
@@ -91,11 +83,11 @@ impl Bound {
         let lease = match worker.turn(&self.config) {
             Turn::Now(lease) => lease,
             Turn::Later(mut built) if tries > 0 => {
-                let bound = Arc::clone(self);
+                let (bound, worker) = (Arc::clone(self), Arc::clone(worker));
                 return Flow::wait(
                     // It ends with whoever builds, and says nothing before.
                     async move { drop(built.changed().await) },
-                    move |(), message, exchange| bound.begin(message, exchange, tries - 1),
+                    move |(), message, exchange| bound.begin_on(&worker, message, exchange, tries - 1),
                 );
             }
             Turn::Later(_) | Turn::Never => return self.fail(exchange),

@@ -34,6 +34,7 @@
 #![deny(unsafe_code)]
 
 mod abi;
+mod bound;
 mod broken;
 mod buffer;
 mod bundled;

@@ -60,14 +60,10 @@ impl Routes {
 
     /// Gives back the seats of those that have no instance.
     pub(crate) fn sweep(&self) {
-        let mut empty = Vec::new();
-        self.table().places.retain(|_, place| {
-            let keep = !place.worker.is_empty();
-            if !keep {
-                empty.push(Arc::clone(&place.worker));
-            }
-            keep
-        });
+        let mut empty = self.all();
+        empty.retain(|worker| worker.is_empty());
+        let gone = |worker: &Arc<Worker>| empty.iter().any(|empty| Arc::ptr_eq(empty, worker));
+        self.table().places.retain(|_, place| !gone(&place.worker));
     }
 
     fn known(&self, key: (usize, Uuid)) -> Option<Arc<Worker>> {
@@ -87,10 +83,11 @@ impl Routes {
         Arc::clone(&place.worker)
     }
 
-    /// Takes out the one that nobody is in and that was used last longest ago.
+    /// Takes out the one that nobody is in and that was used last longest ago. Whoever is in one, waits for it or makes it
+    /// holds it, and nobody comes to it but by way of the table.
     fn take_idle(&self) -> Option<Arc<Worker>> {
         let mut table = self.table();
-        let idle = table.places.iter().filter(|(_, place)| place.worker.is_idle());
+        let idle = table.places.iter().filter(|(_, place)| Arc::strong_count(&place.worker) == 1);
         let (key, _) = idle.min_by_key(|(_, place)| place.used)?;
         let key = *key;
         table.places.remove(&key).map(|place| place.worker)

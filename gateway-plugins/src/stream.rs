@@ -94,8 +94,8 @@ impl Stream {
     }
 
     /// The guest answers by itself.
-    pub(crate) fn answer(&mut self, response: Response<Body>) {
-        self.reply = Some(Box::new(response));
+    pub(crate) fn answer(&mut self, response: Box<Response<Body>>) {
+        self.reply = Some(response);
         self.decided(Side::Request);
         self.decided(Side::Response);
     }

@@ -9,7 +9,7 @@ use gateway_core::plugin::Exchange;
 use http::{HeaderName, HeaderValue};
 use smallvec::SmallVec;
 
-use crate::{handler::Bound, notes::Notes, worker::Worker};
+use crate::{bound::Bound, notes::Notes, worker::Worker};
 
 /// A request's context in one instance. It is ended with the last copy, if not before.
 pub(crate) struct Ticket {

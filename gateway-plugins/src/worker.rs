@@ -257,20 +257,6 @@ impl Worker {
         matches!(self.state().phase, Phase::Empty)
     }
 
-    /// Whether no request is in it. One that just works is not waited for.
-    pub(crate) fn is_idle(&self) -> bool {
-        let Ok(mut state) = self.state.try_lock() else { return false };
-        match &mut state.phase {
-            Phase::Empty => true,
-            Phase::Building(_) => false,
-            Phase::Live(instance) => {
-                let host = instance.host();
-                // Those that only want time at their end have had their answer.
-                host.streams.len() == host.ending
-            }
-        }
-    }
-
     /// Whether one instance follows another: what is made for one request is not.
     fn begins_anew(&self) -> bool {
         self.runtime.isolation != Isolation::Request
@@ -282,7 +268,7 @@ impl Worker {
         state.life += 1;
         state.phase = Phase::Building(built.clone());
         let (worker, life) = (Arc::clone(self), state.life);
-        let configs = match self.runtime.isolation {
+        let configs: Vec<_> = match self.runtime.isolation {
             Isolation::Shared => self.runtime.configs(),
             Isolation::Route | Isolation::Request => state.configs.iter().filter_map(Weak::upgrade).collect(),
         };

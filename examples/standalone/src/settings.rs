@@ -472,6 +472,18 @@ mod tests {
     }
 
     #[test]
+    fn a_plugin_is_isolated_by_a_word_that_there_is() {
+        let settings = |word: &str| {
+            let text = format!("[plugins.isolation]\nof-a-tenant = '{word}'\n");
+            text.parse::<toml::Table>().unwrap().try_into::<Settings>()
+        };
+        let isolation = settings("route").unwrap().plugins.isolation;
+        assert_eq!(isolation["of-a-tenant"], gateway_plugins::Isolation::Route);
+        let refused = settings("tenant").unwrap_err().to_string();
+        assert!(refused.contains("tenant") && refused.contains("`request`"), "{refused}");
+    }
+
+    #[test]
     fn a_settings_file_wins_over_kongs() {
         let kong = "workers = 1\n[limits]\nfields = 50\npool = 7\n".parse().unwrap();
         let file = "[limits]\nfields = 60\n".parse().unwrap();

@@ -47,7 +47,7 @@ fn send(
         // A root has nobody to answer. Other hosts say nothing either.
         return Ok(());
     };
-    stream.answer(response);
+    stream.answer(Box::new(response));
     Ok(())
 }
 
