@@ -10,7 +10,10 @@ use axum::extract::Request;
 use gateway_core::ConnectInfo;
 use http::{HeaderMap, HeaderName, Method, header};
 
-use super::{browser, reply::Failure};
+use super::{
+    browser::{self, Known, Page},
+    reply::Failure,
+};
 
 /// Who may ask the Admin API. By default everybody who reaches it, by an address or by `localhost`.
 ///
@@ -23,8 +26,7 @@ use super::{browser, reply::Failure};
 #[derive(Clone, Default)]
 pub struct Access {
     tokens: Vec<Token>,
-    hosts: Vec<Box<str>>,
-    origins: Vec<Box<str>>,
+    known: Known,
 }
 
 #[derive(Clone)]
@@ -58,7 +60,7 @@ impl Access {
     /// The same where changes are taken by this host name, too: that of a proxy in front, or of the node.
     #[must_use]
     pub fn host(mut self, host: &str) -> Self {
-        self.hosts.push(host.to_ascii_lowercase().into());
+        self.known.hosts.push(host.to_ascii_lowercase().into());
         self
     }
 
@@ -66,26 +68,23 @@ impl Access {
     /// Without one pages of other origins do neither.
     #[must_use]
     pub fn origin(mut self, origin: &str) -> Self {
-        self.origins.push(origin.to_ascii_lowercase().into());
+        self.known.origins.push(origin.to_ascii_lowercase().into());
         self
     }
 
-    pub(super) fn knows_host(&self, name: &str) -> bool {
-        self.hosts.iter().any(|known| **known == *name)
-    }
-
-    pub(super) fn knows_origin(&self, origin: &str) -> bool {
-        self.origins.iter().any(|known| known.eq_ignore_ascii_case(origin))
+    /// The page that a request comes from.
+    pub(super) fn page(&self, request: &Request) -> Page {
+        Page::of(request, &self.known)
     }
 
     /// Lets a request in, and notes who it is.
     pub(super) fn admit(&self, request: &mut Request) -> Result<(), Failure> {
         let (method, path) = (request.method(), request.uri().path());
         if !browser::is_safe(method) {
-            browser::check_change(request, self)?;
+            browser::check_change(request, &self.known)?;
         } else if self.tokens.is_empty() && is_from_here(request) && !OPEN.contains(&path) {
             // No page has a token, so with tokens there is nothing to hide.
-            browser::check_host(request, self)?;
+            browser::check_host(request, &self.known)?;
         }
         let is_probe = method == Method::GET && path == PROBE;
         // Browsers ask whether they may ask, and bring nothing (Fetch 3.3.5).
@@ -101,7 +100,7 @@ impl Access {
 
     fn is_of_known_page(&self, request: &Request) -> bool {
         let origin = request.headers().get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
-        origin.is_some_and(|origin| self.knows_origin(origin))
+        origin.is_some_and(|origin| self.known.has_origin(origin))
     }
 
     /// Whose token it is. Digests are compared: how long that takes says nothing of the token.
@@ -142,8 +141,8 @@ impl fmt::Debug for Access {
         let names: Vec<_> = self.tokens.iter().map(|token| &token.name).collect();
         f.debug_struct("Access")
             .field("tokens", &names)
-            .field("hosts", &self.hosts)
-            .field("origins", &self.origins)
+            .field("hosts", &self.known.hosts)
+            .field("origins", &self.known.origins)
             .finish()
     }
 }

@@ -9,26 +9,43 @@ use std::net::IpAddr;
 use axum::extract::Request;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header, uri::Authority};
 
-use super::{access::Access, reply::Failure};
+use super::reply::Failure;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
+/// The names and the origins that are ours.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Known {
+    pub(super) hosts: Vec<Box<str>>,
+    pub(super) origins: Vec<Box<str>>,
+}
+
+impl Known {
+    fn has_host(&self, name: &str) -> bool {
+        self.hosts.iter().any(|known| **known == *name)
+    }
+
+    pub(super) fn has_origin(&self, origin: &str) -> bool {
+        self.origins.iter().any(|known| known.eq_ignore_ascii_case(origin))
+    }
+}
+
 /// Refuses what may change something, where somebody else's page may have sent it.
-pub(super) fn check_change(request: &Request, access: &Access) -> Result<(), Failure> {
-    check_host(request, access)?;
+pub(super) fn check_change(request: &Request, known: &Known) -> Result<(), Failure> {
+    check_host(request, known)?;
     let headers = request.headers();
-    let own = |origin: &str| hosts(request).any(|host| is_same(origin, host)) || access.knows_origin(origin);
+    let own = |origin: &str| hosts(request).any(|host| is_same(origin, host)) || known.has_origin(origin);
     if !values(headers, &header::ORIGIN).all(own) {
         return Err(Failure::Origin);
     }
     let crossed = values(headers, &SEC_FETCH_SITE).any(|site| site.eq_ignore_ascii_case("cross-site"));
-    let is_known = values(headers, &header::ORIGIN).any(|origin| access.knows_origin(origin));
+    let is_known = values(headers, &header::ORIGIN).any(|origin| known.has_origin(origin));
     if crossed && !is_known { Err(Failure::Origin) } else { Ok(()) }
 }
 
 /// Refuses what was asked by a name that a stranger's DNS could answer for.
-pub(super) fn check_host(request: &Request, access: &Access) -> Result<(), Failure> {
-    let is_ours = |host: &str| is_local(host) || access.knows_host(&name_of(host));
+pub(super) fn check_host(request: &Request, known: &Known) -> Result<(), Failure> {
+    let is_ours = |host: &str| is_local(host) || known.has_host(&name_of(host));
     if hosts(request).all(is_ours) { Ok(()) } else { Err(Failure::Host) }
 }
 
@@ -50,13 +67,13 @@ pub(super) enum Page {
 }
 
 impl Page {
-    pub(super) fn of(request: &Request, access: &Access) -> Self {
+    pub(super) fn of(request: &Request, known: &Known) -> Self {
         let method = request.method();
         let Some(origin) = request.headers().get(header::ORIGIN) else {
             return Self::None { reads: matches!(*method, Method::GET | Method::HEAD) };
         };
         match origin.to_str() {
-            Ok(text) if access.knows_origin(text) => {
+            Ok(text) if known.has_origin(text) => {
                 Self::Known { origin: origin.clone(), asks: *method == Method::OPTIONS }
             }
             _ => Self::Other,

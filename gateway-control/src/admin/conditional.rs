@@ -36,7 +36,7 @@ pub(super) async fn conditional(
     let Some(tag) = tag.filter(|_| response.status() == StatusCode::OK) else { return response };
     let is_composed = response.extensions().get::<Composed>().is_some();
     match (wanted, known) {
-        (Err(failure), _) | (_, Err(failure)) => failure.into_response(),
+        (Err(field), _) | (_, Err(field)) => Failure::from(field).into_response(),
         (Ok(Some(tags)), _) if !tags.have(tag) => {
             Failure::Precondition("it has changed meanwhile", Whole::of(&control.view())).into_response()
         }

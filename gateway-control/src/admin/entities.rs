@@ -9,14 +9,13 @@ use axum::{
 };
 use gateway_core::config::Config;
 use http::{HeaderValue, Method, Uri, header};
-use serde::Deserialize;
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::{
     conditional::Composed,
     etag::{self, Whole},
-    extract::Path,
+    extract::{Names, Path},
     kind::{KINDS, Kind, Parent, id_of, shown},
     members,
     page::{Page, Query},
@@ -58,15 +57,6 @@ pub(super) fn routes(mut paths: Paths) -> Paths {
 struct List {
     kind: &'static Kind,
     parent: Option<&'static Parent>,
-}
-
-/// The ids or names in a path: of the entity, or of its parent and of the entity.
-#[derive(Deserialize)]
-pub(super) struct Names {
-    #[serde(default)]
-    pub(super) first: String,
-    #[serde(default)]
-    pub(super) second: String,
 }
 
 fn list(paths: Paths, path: String, list: List) -> Paths {

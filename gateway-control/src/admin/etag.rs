@@ -5,7 +5,6 @@ use std::fmt;
 use http::{HeaderMap, HeaderName};
 use serde_json::Value;
 
-use super::reply::Failure;
 use crate::{Hash, control::View, store::Revision};
 
 /// The tag of an entity as it is shown: it changes when the entity does.
@@ -53,6 +52,16 @@ pub(super) enum Tags {
     Of(Vec<Tag>),
 }
 
+/// A field of the head that is no list of tags.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct NoTags(HeaderName);
+
+impl fmt::Display for NoTags {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} has to be * or tags in quotes, as \"1\"", self.0)
+    }
+}
+
 /// A tag as a request names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Tag {
@@ -63,13 +72,13 @@ pub(super) struct Tag {
 
 impl Tags {
     /// The tags in a field of the head, where it is there.
-    pub(super) fn in_head(headers: &HeaderMap, name: HeaderName) -> Result<Option<Self>, Failure> {
+    pub(super) fn in_head(headers: &HeaderMap, name: HeaderName) -> Result<Option<Self>, NoTags> {
         let lines = headers.get_all(&name).into_iter();
         let lines: Vec<_> = lines.map(|line| String::from_utf8_lossy(line.as_bytes())).collect();
         if lines.is_empty() {
             return Ok(None);
         }
-        Self::of(&lines.join(",")).map(Some).ok_or(Failure::Tag(name))
+        Self::of(&lines.join(",")).map(Some).ok_or(NoTags(name))
     }
 
     fn of(text: &str) -> Option<Self> {

@@ -5,7 +5,7 @@ use axum::{
     extract::{FromRequest, FromRequestParts, Request},
 };
 use http::request::Parts;
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, de::DeserializeOwned};
 
 use super::{body, reply::Failure};
 
@@ -22,6 +22,15 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
         let path = axum::extract::Path::from_request_parts(parts, state).await;
         path.map(|axum::extract::Path(names)| Self(names)).map_err(|_| Failure::NotFound)
     }
+}
+
+/// The ids or names in a path: of the entity, or of its parent and of the entity.
+#[derive(Deserialize)]
+pub(super) struct Names {
+    #[serde(default)]
+    pub(super) first: String,
+    #[serde(default)]
+    pub(super) second: String,
 }
 
 /// A short body, whole and in time.

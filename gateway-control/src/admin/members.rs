@@ -10,24 +10,16 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
-    entities::Names,
-    extract::Path,
+    extract::{Names, Path},
     kind::{Kind, id_of},
     paths::{Paths, endpoint},
     reply::{self, Failure},
-    write,
+    write::{self, Side},
 };
 use crate::{Control, control::View};
 
 const MEMBERS: &str = "DELETE, GET, HEAD, OPTIONS, POST";
 const MEMBER: &str = "DELETE, GET, HEAD, OPTIONS";
-
-/// From which side a membership is looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Side {
-    Group,
-    Consumer,
-}
 
 /// Adds the paths of both sides.
 pub(super) fn routes(paths: Paths) -> Paths {

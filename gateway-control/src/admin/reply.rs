@@ -7,7 +7,7 @@ use axum::{
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 
-use super::etag::Whole;
+use super::etag::{NoTags, Whole};
 use crate::store::Revision;
 
 /// The revision that an answer is of, where there is a store.
@@ -94,7 +94,7 @@ pub(super) enum Failure {
     /// It is not as its author says that it is (RFC 9110 13.1): how, and what is newest.
     Precondition(&'static str, Whole),
     /// A field of the head that is no list of tags.
-    Tag(HeaderName),
+    Tag(NoTags),
     /// A batch that cannot be read.
     Batch(String),
     /// One write of a batch, which is refused with it.
@@ -171,10 +171,7 @@ impl Failure {
             Self::Precondition(how, whole) => {
                 message(StatusCode::PRECONDITION_FAILED, &format!("{how}: {whole}"))
             }
-            Self::Tag(name) => {
-                let text = format!("{name} has to be * or tags in quotes, as \"1\"");
-                message(StatusCode::BAD_REQUEST, &text)
-            }
+            Self::Tag(field) => message(StatusCode::BAD_REQUEST, &field.to_string()),
             Self::Batch(text) => message(StatusCode::BAD_REQUEST, &text),
             Self::Operation { index, failure } => {
                 let (status, body) = failure.parts();
@@ -196,6 +193,12 @@ impl Failure {
                 message(StatusCode::FORBIDDEN, "no change is taken from the page of another site")
             }
         }
+    }
+}
+
+impl From<NoTags> for Failure {
+    fn from(field: NoTags) -> Self {
+        Self::Tag(field)
     }
 }
 

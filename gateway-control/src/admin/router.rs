@@ -16,7 +16,7 @@ use tracing::info;
 use super::{
     absent,
     access::{Access, caller},
-    browser::{Page, is_safe},
+    browser::is_safe,
     conditional::conditional,
     declare, entities, explain, feed, health, history, log_level, members, metrics, openapi,
     page::Query,
@@ -135,7 +135,7 @@ async fn stamp(
     next: Next,
 ) -> Response {
     let begun = Instant::now();
-    let page = Page::of(&request, &access);
+    let page = access.page(&request);
     let mut response = match access.admit(&mut request) {
         Ok(()) => next.run(request).await,
         Err(failure) => {

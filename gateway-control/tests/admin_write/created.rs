@@ -326,7 +326,7 @@ fn patch_merges_records_and_takes_lists_whole() {
 fn certificates_name_their_servers() {
     let (cert, key) = certificate();
     let node = Node::stored();
-    let body = json!({ "cert": cert, "key": key, "snis": ["b.t", "a.t"] });
+    let body = json!({ "cert": cert, "key": key, "snis": ["b.t", "a.t", "b.t"] });
     let made = node.made(201, "POST", "/certificates", &body);
     assert_eq!(made["snis"], json!(["a.t", "b.t"]));
     assert_eq!((&made["cert_alt"], &made["key_alt"]), (&Value::Null, &Value::Null));

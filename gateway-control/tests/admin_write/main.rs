@@ -4,12 +4,16 @@
 #[path = "../kit/mod.rs"]
 mod kit;
 
-mod beyond;
 mod bodies;
 mod conditions;
 mod created;
+mod document;
+mod feed;
+mod history;
 mod leases;
 mod model;
+mod operators;
 mod paths;
 mod refused;
 mod stores;
+mod tried;

@@ -1,9 +1,11 @@
 //! The names of servers that stand in their certificate: `"snis": ["a.example"]` (compat A 2.8).
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::{entity, refused};
+use super::refused;
 use crate::{
     admin::{kind::Kind, reply::Failure},
     control::Draft,
@@ -29,18 +31,21 @@ pub(super) fn take_names(
     }
 }
 
-/// Gives a certificate these names, and no others.
-pub(super) fn set_names(draft: &mut Draft<'_>, certificate: Uuid, names: &[String]) -> Result<(), Failure> {
-    let kind = Kind::of("snis").ok_or(Failure::NotFound)?;
-    let mut rows = Rows::default();
+/// What gives a certificate these names, and no others: the rows that go, and the fields of names that come.
+pub(super) fn renamed(
+    draft: &Draft<'_>,
+    certificate: Uuid,
+    names: &[String],
+) -> Result<(Rows, Vec<Map<String, Value>>), Failure> {
+    let (mut rows, mut new) = (Rows::default(), Vec::new());
     for (by, sni) in draft.checked().users_of("certificates", certificate) {
         let name = draft.config().snis.get(&sni).map(|sni| sni.name.as_str());
         if by == "snis" && !name.is_some_and(|name| names.iter().any(|kept| kept == name)) {
             rows.take("snis", sni);
         }
     }
-    entity::apply(draft, rows)?;
-    for name in names {
+    let mut seen = HashSet::new();
+    for name in names.iter().filter(|name| seen.insert(name.as_str())) {
         let holder = draft.checked().find("snis", "name", name).and_then(|id| draft.config().snis.get(&id));
         match holder.map(|sni| sni.certificate.id) {
             Some(id) if id == certificate => continue,
@@ -50,9 +55,8 @@ pub(super) fn set_names(draft: &mut Draft<'_>, certificate: Uuid, names: &[Strin
             }
             None => {}
         }
-        let fields = json!({ "name": name, "certificate": { "id": certificate } });
-        let fields = fields.as_object().cloned().unwrap_or_default();
-        entity::put(draft, kind, Uuid::new_v4(), &fields, fields.clone())?;
+        let id = json!({ "id": certificate });
+        new.push(Map::from_iter([("name".to_owned(), name.clone().into()), ("certificate".to_owned(), id)]));
     }
-    Ok(())
+    Ok((rows, new))
 }

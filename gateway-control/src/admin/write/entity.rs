@@ -50,7 +50,15 @@ pub(super) fn put(
     let mut rows = Rows::default();
     rows.put(kind.collection, id, row);
     apply(draft, rows)?;
-    names.map_or(Ok(()), |names| certificate::set_names(draft, id, &names))
+    names.map_or(Ok(()), |names| rename(draft, id, &names))
+}
+
+/// Gives a certificate these names, and no others.
+fn rename(draft: &mut Draft<'_>, certificate: Uuid, names: &[String]) -> Result<(), Failure> {
+    let kind = Kind::of("snis").ok_or(Failure::NotFound)?;
+    let (gone, new) = certificate::renamed(draft, certificate, names)?;
+    apply(draft, gone)?;
+    new.into_iter().try_for_each(|sni| put(draft, kind, Uuid::new_v4(), &sni, sni.clone()))
 }
 
 /// Makes the change that these rows are.

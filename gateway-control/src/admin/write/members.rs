@@ -4,11 +4,10 @@ use http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::{answer::Answer, conditions::Standing, entity, fields::Fields, lookup, remove};
+use super::{answer::Answer, conditions::Standing, entity, fields::Fields, lookup, place::Side, remove};
 use crate::{
     admin::{
         kind::{Kind, id_of},
-        members::Side,
         reply::Failure,
     },
     control::Draft,

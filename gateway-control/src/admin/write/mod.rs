@@ -36,5 +36,5 @@ pub(super) use answer::Answer;
 pub(super) use batch::batch;
 pub(super) use findings::findings;
 pub(super) use handle::{Asked, entity, tried};
-pub(super) use place::discreet;
+pub(super) use place::{Side, discreet};
 pub(super) use refused::problems;

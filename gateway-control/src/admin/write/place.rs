@@ -3,10 +3,7 @@
 use percent_encoding::percent_decode_str;
 use uuid::Uuid;
 
-use crate::admin::{
-    kind::{KINDS, Kind, Parent},
-    members::Side,
-};
+use crate::admin::kind::{KINDS, Kind, Parent};
 
 /// What a path means.
 #[derive(Clone, Debug)]
@@ -19,6 +16,13 @@ pub(super) enum Place {
     Above { child: &'static Kind, key: String, parent: &'static Parent },
     /// `/consumer_groups/{group}/consumers/{consumer}` and `/consumers/{consumer}/consumer_groups/{group}`.
     Members { group: Option<String>, consumer: Option<String>, from: Side },
+}
+
+/// From which side a membership is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::admin) enum Side {
+    Group,
+    Consumer,
 }
 
 /// The entity whose list it is.
