@@ -346,8 +346,12 @@ async fn where_no_more_connections_may_be_opened_a_request_waits_and_then_is_503
     .await;
     let mut all = over_http2(server.address);
     let mut service = (**all.services.values().next().unwrap()).clone();
-    (service.connect_timeout, service.read_timeout) = (400, 10_000);
-    all = all.with(service);
+    (service.connect_timeout, service.read_timeout) = (10_000, 30_000);
+    let mut hasty = gateway_core::config::Service::new("hasty", &server.address.ip().to_string());
+    (hasty.protocol, hasty.port, hasty.connect_timeout) = (Protocol::Grpc, server.address.port(), 200);
+    let mut route = gateway_core::config::Route::new("hasty").to(&hasty);
+    (route.paths, route.strip_path) = (Some(vec!["/hasty".into()]), false);
+    all = all.with(service).with(hasty).with(route);
     let edge = Arc::new(Edge::new(all));
     let mut held = tokio::task::JoinSet::new();
     for _ in 0..64 {
@@ -358,7 +362,7 @@ async fn where_no_more_connections_may_be_opened_a_request_waits_and_then_is_503
         server.most().iter().filter(|most| **most == 1).count() == 64
     })
     .await;
-    get(&edge, "/").await.assert_failed(503, "overloaded");
+    get(&edge, "/hasty").await.assert_failed(503, "overloaded");
     let (waiting, ()) = tokio::join!(get(&edge, "/"), async {
         sleep(Duration::from_millis(100)).await;
         go.send(true).unwrap();
