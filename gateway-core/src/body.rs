@@ -103,6 +103,11 @@ impl Body {
         }
     }
 
+    /// The same body with these bytes in front.
+    pub(crate) fn behind(self, bytes: Bytes) -> Self {
+        if self.is_end_stream() { Self::from(bytes) } else { Self::new(Prefixed::new(bytes, None, self)) }
+    }
+
     /// The bytes of a body that is wholly in memory.
     #[must_use]
     pub const fn as_bytes(&self) -> Option<&Bytes> {

@@ -246,13 +246,13 @@ impl Tries<'_> {
     /// any more.
     fn may_repeat(&self, request: &Request<Body>, rules: &Rules<'_>) -> bool {
         let told = |retry: &Retrying| retry.settings.may_repeat(request.method());
-        self.upload.is_none() && rules.retry.map_or_else(|| is_idempotent(request.method()), told)
+        self.has_body(request) && rules.retry.map_or_else(|| is_idempotent(request.method()), told)
     }
 
     /// The same for one that was answered so.
     fn may_repeat_after(&self, head: &Head, request: &Request<Body>, rules: &Rules<'_>) -> bool {
         let named = || rules.retry.is_some_and(|retry| retry.settings.names_grpc(&head.headers));
-        self.may_repeat(request, rules) || (self.upload.is_none() && named())
+        self.may_repeat(request, rules) || (self.has_body(request) && named())
     }
 }
 

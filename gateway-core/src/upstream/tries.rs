@@ -98,6 +98,11 @@ impl Tries<'_> {
         if self.may_try_again(request, &failure, tries) { Ok(()) } else { Err(failure.error) }
     }
 
+    /// Whether the body is there for another try: it was in memory, or is so since it has been sent.
+    pub(super) fn has_body(&self, request: &Request<Body>) -> bool {
+        self.upload.is_none() || request.body().as_bytes().is_some()
+    }
+
     /// Whether one more try follows. None follows a bad response, whose request has been acted on, nor a failure
     /// of the client's.
     pub(super) fn may_try_again(&self, request: &Request<Body>, failure: &Failure, tries: u32) -> bool {
@@ -105,7 +110,7 @@ impl Tries<'_> {
         let last = !reason.blames_upstream() || reason == Reason::BadResponse;
         let spent = tries > self.backend.retries || last;
         // A body that has been streamed is not there any more.
-        let again = !failure.written || (is_idempotent(request.method()) && self.upload.is_none());
+        let again = !failure.written || (is_idempotent(request.method()) && self.has_body(request));
         !spent && again
     }
 }

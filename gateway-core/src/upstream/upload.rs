@@ -65,6 +65,10 @@ impl Upload {
 
     /// A try begins: the time before it was not the upstream's.
     pub(crate) fn begin(&self) {
+        if self.progress() == Progress::Client {
+            // What has been sent before goes first, and waits for no client.
+            self.set(Progress::Upstream);
+        }
         self.took(0);
     }
 

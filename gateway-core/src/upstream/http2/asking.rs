@@ -39,7 +39,8 @@ use crate::{
 const MOST_INTERIM: u32 = 16;
 
 /// Sends `request`, changed as `rewrite` says, and waits for the head of its answer. The request stays as it is but
-/// for a body that is not in memory; one whose answer comes before it is sent is taken.
+/// for a body that is not in memory: what has been sent of it is in memory afterwards, if that is not much. One whose
+/// answer comes before it is sent is taken.
 pub(in super::super) async fn ask(
     attempt: Attempt<'_>,
     request: &mut Request<Body>,
@@ -64,12 +65,18 @@ pub(in super::super) async fn ask(
         interim: 0,
     };
     let answered = poll_fn(|cx| asking.poll(cx)).await;
-    let (sending, broken) = (asking.sending, asking.broken);
-    let response = answered.map_err(|end| {
-        let body_is_there = !sending.has_taken();
-        end.failure(broken, &seat, body_is_there)
-    })?;
+    let (mut sending, broken) = (asking.sending, asking.broken);
+    let response = match answered {
+        Ok(response) => response,
+        Err(end) => return Err(end.failure(broken, &seat, sending.give_back(request.body_mut()))),
+    };
     let (head, stream) = taken_apart(response)?;
+    if sending.is_done() {
+        // A policy may want it once more.
+        sending.give_back(request.body_mut());
+    } else {
+        sending.keep_nothing();
+    }
     let rest = (!sending.is_done()).then(|| Rest { sending, body: std::mem::take(request.body_mut()) });
     let length = head.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     let answer = Answer { stream, rest, deadline, length, in_flight, seat };

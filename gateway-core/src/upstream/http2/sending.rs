@@ -15,6 +15,9 @@ use crate::{Body, BoxError};
 /// Bytes that a stream asks for at a time: what it has been given, no other stream of the connection can have.
 const CLAIM: usize = 16 * 1024;
 
+/// Bytes of a body that are kept for another try, once they have been sent.
+const MOST_KEPT: usize = 64 * 1024;
+
 /// How far a body has gone out. It is asked for more only when all before has been taken: that is the back-pressure.
 /// Where it goes before its end, the stream is reset.
 pub(super) struct Sending {
@@ -23,8 +26,35 @@ pub(super) struct Sending {
     data: Bytes,
     /// Nothing comes behind that.
     last: bool,
-    taken: bool,
+    taken: Taken,
     done: bool,
+}
+
+/// What has been taken out of a body, kept up to [`MOST_KEPT`] for another try.
+#[derive(Default)]
+struct Taken {
+    data: Vec<Bytes>,
+    bytes: usize,
+    /// The body has ended.
+    whole: bool,
+    /// More than is kept, or trailers.
+    lost: bool,
+}
+
+impl Taken {
+    fn note(&mut self, frame: Option<&Frame<Bytes>>, last: bool) {
+        self.whole = last || frame.is_none();
+        match frame.map(Frame::data_ref) {
+            None => {}
+            Some(Some(data)) if !self.lost && self.bytes + data.len() <= MOST_KEPT => {
+                self.bytes += data.len();
+                self.data.push(data.clone());
+            }
+            Some(_) => {
+                *self = Self { whole: self.whole, lost: true, ..Self::default() };
+            }
+        }
+    }
 }
 
 /// Why a body did not go out whole.
@@ -39,21 +69,34 @@ impl Sending {
     /// Of a request whose head has gone out; `whole` where its body is in memory, and that is the end of it.
     pub(super) fn new(stream: SendStream<Bytes>, whole: Option<Bytes>) -> Self {
         let last = whole.is_some();
-        Self { stream, data: whole.unwrap_or_default(), last, taken: false, done: false }
+        Self { stream, data: whole.unwrap_or_default(), last, taken: Taken::default(), done: false }
     }
 
     /// Of a request without a body: its head was the end.
     pub(super) fn none(stream: SendStream<Bytes>) -> Self {
-        Self { stream, data: Bytes::new(), last: true, taken: false, done: true }
+        Self { stream, data: Bytes::new(), last: true, taken: Taken::default(), done: true }
     }
 
     pub(super) const fn is_done(&self) -> bool {
         self.done
     }
 
-    /// Whether anything has been taken out of the body, so that it is not there for another try.
-    pub(super) const fn has_taken(&self) -> bool {
-        self.taken
+    /// No other try follows: nothing is kept from now on.
+    pub(super) fn keep_nothing(&mut self) {
+        self.taken = Taken { lost: true, ..Taken::default() };
+    }
+
+    /// Puts what has been taken out of `body` in front of the rest of it, for another try; whether all of it is there.
+    pub(super) fn give_back(&mut self, body: &mut Body) -> bool {
+        let Taken { data, whole, lost, .. } = std::mem::take(&mut self.taken);
+        if lost {
+            return false;
+        }
+        if !data.is_empty() {
+            let rest = if whole { Body::empty() } else { std::mem::take(body) };
+            *body = rest.behind(data.concat().into());
+        }
+        true
     }
 
     /// Ready once all of `body` has gone out.
@@ -69,8 +112,11 @@ impl Sending {
                 self.done = true;
             } else {
                 let frame = ready!(Pin::new(&mut *body).poll_frame(cx));
-                self.taken = true;
-                self.push(frame, body.is_end_stream())?;
+                let last = body.is_end_stream();
+                if !matches!(frame, Some(Err(_))) {
+                    self.taken.note(frame.as_ref().and_then(|frame| frame.as_ref().ok()), last);
+                }
+                self.push(frame, last)?;
             }
         }
         Poll::Ready(Ok(()))
