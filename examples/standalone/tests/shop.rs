@@ -37,6 +37,36 @@ fn a_feature_rich_file_runs_unchanged() {
     assert!(told.status == 200 && told.text.contains("carts-beta"), "{}", told.text);
 }
 
+/// The metrics of Kong (compat O1).
+const KONGS: [&str; 13] = [
+    "kong_bandwidth_bytes",
+    "kong_datastore_reachable",
+    "kong_http_requests_total",
+    "kong_kong_latency_ms",
+    "kong_memory_lua_shared_dict_bytes",
+    "kong_memory_lua_shared_dict_total_bytes",
+    "kong_memory_workers_lua_vms_bytes",
+    "kong_nginx_connections_total",
+    "kong_nginx_requests_total",
+    "kong_node_info",
+    "kong_request_latency_ms",
+    "kong_upstream_latency_ms",
+    "kong_upstream_target_health",
+];
+
+#[test]
+fn o5_metrics_that_kong_lacks_say_whose_they_are() {
+    let gateway = Gateway::start(&[SHOP, "--access-log", "off"]);
+    raw(&gateway, "a", ("x-a", "1"), "/users");
+    let text = ask(gateway.admin(), "GET", "/metrics", &[], "").unwrap().text;
+    let names: Vec<_> =
+        text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
+    assert!(names.len() > 10, "{text}");
+    let others: Vec<_> =
+        names.iter().filter(|name| !name.starts_with("gateway_") && !KONGS.contains(name)).collect();
+    assert!(others.is_empty(), "{others:?}");
+}
+
 /// The head of the answer to one request.
 fn raw(gateway: &Gateway, host: &str, (name, value): (&str, &str), path: &str) -> String {
     use std::io::{Read, Write};
