@@ -264,8 +264,10 @@ mod tests {
 
     use gateway_core::plugin::Registry;
 
+    use wasmparser::Payload;
+
     use super::{MODULES, Plugins};
-    use crate::Manifest;
+    use crate::{Manifest, sections::Sections};
 
     #[test]
     fn a_folder_holds_plugins_and_what_they_may_do_is_said_by_name() {
@@ -293,6 +295,19 @@ mod tests {
         let found = shared.folder(Registry::empty(), &folder, &none).unwrap();
         assert_eq!(names(found), ["broken", "filter", "key-auth"], "it is refused where it is named");
         fs::remove_dir_all(folder).unwrap();
+    }
+
+    /// What each worker has of each, whatever the number of requests.
+    #[test]
+    fn an_instance_of_a_bundled_plugin_begins_with_two_megabytes_at_most() {
+        for module in MODULES {
+            let memories = Sections::of(module).find_map(|section| match section.unwrap() {
+                Payload::MemorySection(memories) => Some(memories),
+                _ => None,
+            });
+            let memory = memories.unwrap().into_iter().next().unwrap().unwrap();
+            assert!(memory.initial * 65_536 <= 2_000_000, "{} pages", memory.initial);
+        }
     }
 
     #[test]
