@@ -1,12 +1,6 @@
 //! One connection, and the seats on it.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use h2::{
@@ -19,7 +13,8 @@ use tokio::{sync::Notify, task::AbortHandle};
 use super::{
     super::{http1::Stream, pool::Key},
     CONNECTION_WINDOW, MOST_HEAD, MOST_STREAMS, SEND_BUFFER, STREAM_WINDOW,
-    driver::{Heard, drive},
+    driver::{Listened, drive},
+    state::State,
 };
 use crate::clock;
 
@@ -35,46 +30,6 @@ pub(crate) struct Connection {
     most_requests: u32,
 }
 
-/// What a connection and its driver both know.
-#[derive(Default)]
-pub(super) struct State {
-    streams: AtomicUsize,
-    /// Requests so far.
-    requests: AtomicU32,
-    /// Since when there are no streams, on the coarse clock.
-    idle_since: AtomicU64,
-    /// Its server has said how many streams it takes.
-    settled: AtomicBool,
-    /// It takes no more requests.
-    retired: AtomicBool,
-    pub(super) heard: Heard,
-}
-
-impl State {
-    pub(super) fn streams(&self) -> usize {
-        self.streams.load(Ordering::SeqCst)
-    }
-
-    pub(super) fn retire(&self) {
-        self.retired.store(true, Ordering::SeqCst);
-    }
-
-    pub(super) fn is_retired(&self) -> bool {
-        self.retired.load(Ordering::SeqCst)
-    }
-
-    /// Whether that is news.
-    pub(super) fn settle(&self) -> bool {
-        !self.settled.load(Ordering::Acquire) && !self.settled.swap(true, Ordering::AcqRel)
-    }
-
-    /// Whether nothing has been asked for so long.
-    pub(super) fn is_idle_for(&self, time: Duration) -> bool {
-        let since = self.idle_since.load(Ordering::Acquire);
-        self.streams() == 0 && clock::now().saturating_sub(since) >= clock::millis(time)
-    }
-}
-
 impl Connection {
     /// Speaks HTTP/2 over `stream`, which nobody has asked whether it does (RFC 9113 section 3.3), or ALPN has.
     ///
@@ -86,9 +41,8 @@ impl Connection {
         room: Arc<Notify>,
         (most_requests, idle_timeout): (u32, Duration),
     ) -> Result<Self, h2::Error> {
-        let state = Arc::new(State::default());
-        state.idle_since.store(clock::now(), Ordering::Release);
-        let stream = state.heard.listen(stream);
+        let state = Arc::new(State::new());
+        let stream = Listened::new(stream, &state.heard);
         let opened = Builder::new()
             .enable_push(false)
             .initial_window_size(STREAM_WINDOW)
@@ -114,7 +68,7 @@ impl Connection {
 
     /// Whether its server has said how many streams it takes. Up to then it gets one.
     pub(super) fn is_settled(&self) -> bool {
-        self.state.settled.load(Ordering::Acquire)
+        self.state.is_settled()
     }
 
     pub(super) fn is_idle(&self) -> bool {
@@ -125,9 +79,7 @@ impl Connection {
     pub(super) fn seat(self: &Arc<Self>) -> Option<Seat> {
         let most =
             if self.is_settled() { self.sender.current_max_send_streams().min(MOST_STREAMS) } else { 1 };
-        let taken = |streams| (streams < most).then_some(streams + 1);
-        self.state.streams.fetch_update(Ordering::SeqCst, Ordering::SeqCst, taken).ok()?;
-        let before = self.state.requests.fetch_add(1, Ordering::AcqRel);
+        let before = self.state.enter(most)?;
         let seat = Seat { connection: Arc::clone(self), reused: before > 0, since: clock::now() };
         // Its driver may have closed it just now, as one that nobody uses.
         if self.is_retired() {
@@ -187,9 +139,7 @@ impl Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        let state = &self.connection.state;
-        state.idle_since.store(clock::now(), Ordering::Release);
-        state.streams.fetch_sub(1, Ordering::SeqCst);
+        self.connection.state.leave();
         self.connection.room.notify_waiters();
     }
 }

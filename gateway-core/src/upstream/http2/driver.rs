@@ -4,10 +4,7 @@ use std::{
     future::{Future, poll_fn},
     io::{self, IoSlice},
     pin::{Pin, pin},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
     task::{Context, Poll, Waker, ready},
     time::Duration,
 };
@@ -20,7 +17,10 @@ use tokio::{
     time::sleep,
 };
 
-use super::{super::http1::Stream, connection::State};
+use super::{
+    super::http1::Stream,
+    state::{Heard, State},
+};
 use crate::clock;
 
 /// A connection with streams that has been silent for so long is asked whether it is still there. Servers of gRPC take
@@ -130,34 +130,16 @@ impl Silence {
     }
 }
 
-/// When anything was last read, on the coarse clock; 0 before.
-#[derive(Clone, Default)]
-pub(super) struct Heard(Arc<AtomicU64>);
-
-impl Heard {
-    fn last(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-
-    fn is_anything(&self) -> bool {
-        self.last() > 0
-    }
-
-    /// Whether anything has come since this moment.
-    pub(super) fn any_since(&self, since: u64) -> bool {
-        self.last() > since
-    }
-
-    /// `stream`, and each time that anything comes is noted.
-    pub(super) fn listen(&self, stream: Stream) -> Listened {
-        Listened { stream, heard: self.clone() }
-    }
-}
-
 /// The bytes of a connection.
 pub(super) struct Listened {
     stream: Stream,
     heard: Heard,
+}
+
+impl Listened {
+    pub(super) fn new(stream: Stream, heard: &Heard) -> Self {
+        Self { stream, heard: heard.clone() }
+    }
 }
 
 impl AsyncRead for Listened {
@@ -167,7 +149,7 @@ impl AsyncRead for Listened {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
-        self.heard.0.store(clock::now(), Ordering::Relaxed);
+        self.heard.note();
         Poll::Ready(Ok(()))
     }
 }

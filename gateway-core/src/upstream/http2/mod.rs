@@ -15,6 +15,7 @@ mod driver;
 mod pool;
 mod request;
 mod sending;
+mod state;
 
 pub(super) use answer::Answer;
 pub(super) use asking::ask;
