@@ -98,7 +98,7 @@ fn each_row_of_the_contract_is_there_once() {
     let kinds = [
         ('A', 52),
         ('C', 5),
-        ('D', 43),
+        ('D', 44),
         ('E', 19),
         ('F', 4),
         ('H', 24),
