@@ -5,6 +5,7 @@ mod faults;
 mod guests;
 mod modules;
 mod pace;
+mod pgo;
 mod plugin;
 mod sim;
 mod upstream;
@@ -30,6 +31,7 @@ enum Chore {
     Plugins(guests::Plugins),
     Upstream(upstream::Upstream),
     Pace(pace::Pace),
+    Pgo(pgo::Pgo),
     Sim(sim::Sim),
 }
 
@@ -60,6 +62,7 @@ async fn run(chore: Chore) -> Result<()> {
         Chore::Plugins(plugins) => plugins.run().await,
         Chore::Upstream(upstream) => upstream.run().await,
         Chore::Pace(pace) => pace.run().await,
+        Chore::Pgo(pgo) => pgo.run().await,
         Chore::Sim(sim) => sim.run().await,
     }
 }

@@ -12,11 +12,12 @@ mod page;
 mod peer;
 mod plot;
 mod proc;
-mod process;
+pub(crate) mod process;
 mod report;
 mod results;
 mod stage;
 pub(crate) mod stats;
+pub(crate) mod training;
 mod verdict;
 mod wrk;
 

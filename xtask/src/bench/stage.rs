@@ -61,13 +61,25 @@ impl Stage {
         origin: Origin,
         field: Option<&'static str>,
     ) -> Result<Stage> {
+        let program = peer.program(root).ok_or_else(|| peer.install())?;
+        Stage::open_with(&program, peer, root, cores, origin, field).await
+    }
+
+    /// The same with another program in the place of the peer's.
+    pub(crate) async fn open_with(
+        program: &Path,
+        peer: &Peer,
+        root: &Path,
+        cores: Cores,
+        origin: Origin,
+        field: Option<&'static str>,
+    ) -> Result<Stage> {
         let run = root.join("target/bench").join(peer.name);
         fs::create_dir_all(&run).map_err(|error| format!("cannot create {}: {error}", run.display()))?;
         for port in TARGETS.into_iter().chain([peer.port]) {
             free(port).await?;
         }
         let upstream = start_upstream(cores, origin, &run)?;
-        let program = peer.program(root).ok_or_else(|| peer.install())?;
         let mut command = pinned(cores.proxy, program);
         command.args(peer.arguments(root, &run)).current_dir(&run);
         let proxy = Group::start(command, &run.join("proxy.log"))?;
