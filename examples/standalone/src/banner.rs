@@ -5,7 +5,7 @@ use std::{fmt::Write, net::SocketAddr, time::Duration};
 use gateway_core::config::Config;
 use tracing::info;
 
-use crate::{cli::LogFormat, demo};
+use crate::{cli::LogFormat, demo, output};
 
 /// What there is to say.
 pub(crate) struct Banner {
@@ -30,12 +30,12 @@ impl Banner {
     /// asked for the format: then there is nothing else beside it.
     pub(crate) fn show(&self, format: LogFormat, chosen: bool) {
         match format {
-            LogFormat::Text => eprint!("{}", self.text()),
+            LogFormat::Text => output::complain(format_args!("{}", self.text())),
             LogFormat::Json => {
                 self.log();
                 // Who starts a demo is a person, wherever the output goes.
                 if !chosen {
-                    eprint!("{}", self.invitation());
+                    output::complain(format_args!("{}", self.invitation()));
                 }
             }
         }

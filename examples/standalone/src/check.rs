@@ -9,6 +9,7 @@ use crate::{
     cli::{FileArgs, OutputFormat},
     failure::Failure,
     file,
+    output::{self, say},
     plugins::NodePlugins,
     settings::Settings,
 };
@@ -22,14 +23,11 @@ pub(crate) fn check(args: &FileArgs) -> Result<(), Failure> {
     match args.format {
         OutputFormat::Json => {
             let problems = checked.as_ref().err().map_or_else(|| json!([]), problems);
-            println!(
-                "{}",
-                json!({ "file": name.to_string(), "valid": checked.is_ok(), "problems": problems })
-            );
+            say!("{}", json!({ "file": name.to_string(), "valid": checked.is_ok(), "problems": problems }));
         }
         OutputFormat::Text => match &checked {
             // Kong's words (compat P50).
-            Ok(()) => println!("configuration at {name} is valid"),
+            Ok(()) => say!("configuration at {name} is valid"),
             Err(refusal) => file::show(refusal, &args.file, &text),
         },
     }
@@ -42,11 +40,11 @@ pub(crate) fn parse(args: &FileArgs) -> Result<ExitCode, Failure> {
     let text = file::read(&args.file)?;
     match file::dry(&text, &settings, &NodePlugins::of(&settings)?) {
         Ok(_) => {
-            println!("parse successful");
+            say!("parse successful");
             Ok(ExitCode::SUCCESS)
         }
         Err(refusal) => {
-            eprintln!("Error: Failed parsing:\n{refusal}");
+            output::complain(format_args!("Error: Failed parsing:\n{refusal}\n"));
             Ok(ExitCode::FAILURE)
         }
     }

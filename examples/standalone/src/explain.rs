@@ -14,6 +14,7 @@ use crate::{
     cli::{ExplainArgs, OutputFormat},
     failure::Failure,
     file,
+    output::{self, say},
     plugins::NodePlugins,
     settings::Settings,
 };
@@ -23,15 +24,15 @@ pub(crate) fn explain(args: &ExplainArgs) -> Result<ExitCode, Failure> {
     let question = question(args);
     if let Err(error) = question.head() {
         // As the command line's own mistakes.
-        eprintln!("gateway: {error}");
+        output::complain(format_args!("gateway: {error}\n"));
         return Ok(ExitCode::from(2));
     }
     let report = report(args, &question)?;
     match args.format {
-        OutputFormat::Json => println!("{}", serde_json::to_string(&report)?),
+        OutputFormat::Json => say!("{}", serde_json::to_string(&report)?),
         OutputFormat::Text => {
             let colour = if io::stdout().is_terminal() { Colour::Always } else { Colour::Never };
-            print!("{}", report.render(colour));
+            output::write(format_args!("{}", report.render(colour)));
         }
     }
     Ok(if report.outcome.routed { ExitCode::SUCCESS } else { ExitCode::FAILURE })

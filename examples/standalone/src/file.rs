@@ -13,7 +13,7 @@ use gateway_core::{
     server::Certificates,
 };
 
-use crate::{failure::Failure, node, plugins::NodePlugins, settings::Settings};
+use crate::{failure::Failure, node, output, plugins::NodePlugins, settings::Settings};
 
 /// The text of a file; `-` is standard input.
 pub(crate) fn read(path: &Path) -> Result<String, Failure> {
@@ -48,7 +48,7 @@ pub(crate) fn dry(text: &str, settings: &Settings, plugins: &NodePlugins) -> Res
 /// Shows on standard error what is wrong with a text.
 pub(crate) fn show(refusal: &Refusal, path: &Path, text: &str) {
     let colour = if io::stderr().is_terminal() { Colour::Always } else { Colour::Never };
-    eprint!("{}", refusal.render(&path.display().to_string(), text, colour));
+    output::complain(format_args!("{}", refusal.render(&path.display().to_string(), text, colour)));
 }
 
 /// Shows it, and gives the line that goes with it.

@@ -5,6 +5,7 @@ use gateway_plugins::{Inspection, Source};
 use crate::{
     cli::{InspectArgs, OutputFormat, RunArgs},
     failure::Failure,
+    output::say,
     plugins,
     settings::Settings,
 };
@@ -20,8 +21,8 @@ pub(crate) fn inspect(args: &InspectArgs) -> Result<(), Failure> {
         Source::whatever(&place).and_then(|source| fetcher.fetch(&source)).map_err(|error| failed(&error))?;
     let inspection = Inspection::of(&module).map_err(|error| failed(&error))?;
     match args.format {
-        OutputFormat::Text => println!("{inspection}"),
-        OutputFormat::Json => println!("{}", serde_json::json!(inspection)),
+        OutputFormat::Text => say!("{inspection}"),
+        OutputFormat::Json => say!("{}", serde_json::json!(inspection)),
     }
     Ok(())
 }

@@ -81,9 +81,14 @@ fn variable(name: &str, value: String) -> Option<(String, Given)> {
 /// Turns what is given into our settings.
 fn meant(given: BTreeMap<String, Given>) -> Result<KongConf, Failure> {
     let mut conf = KongConf::default();
+    let admin = AdminTls::of(&given);
     for (key, Given { value, origin }) in given {
         let refused = |what: String| Failure::new(format!("{origin}: {key} = {value}: {what}"));
-        match translate(&key, &value).map_err(&refused)? {
+        let meaning = match admin.translate(&key, &value) {
+            Some(meaning) => meaning,
+            None => translate(&key, &value).map_err(&refused)?,
+        };
+        match meaning {
             Meaning::Same(settings) => {
                 for (place, value) in settings {
                     put(&mut conf.settings, place, value);
@@ -106,6 +111,54 @@ enum Meaning {
     Ignored(&'static str),
 }
 
+/// The Admin API has one address here: the first one in clear, or else the first one with TLS, if it has a certificate.
+enum AdminTls {
+    /// It is in clear, or off.
+    Clear,
+    /// It has a certificate and its key.
+    Whole,
+    /// No certificate is made up where one is missing.
+    Bare,
+}
+
+impl AdminTls {
+    fn of(given: &BTreeMap<String, Given>) -> Self {
+        let Some((clear, tls)) = given.get("admin_listen").map(|given| listeners(&given.value)) else {
+            return Self::Clear;
+        };
+        let is_whole = ["admin_ssl_cert", "admin_ssl_cert_key"].iter().all(|key| given.contains_key(*key));
+        match (clear.is_empty() && !tls.is_empty(), is_whole) {
+            (false, _) => Self::Clear,
+            (true, true) => Self::Whole,
+            (true, false) => Self::Bare,
+        }
+    }
+
+    /// What a setting of the listener means; none: it is another one.
+    fn translate(&self, key: &str, value: &str) -> Option<Meaning> {
+        const BARE: &str = "over TLS the Admin API needs admin_ssl_cert and admin_ssl_cert_key";
+        const CLEAR: &str = "admin_listen has an address in clear, or none: the Admin API has one address";
+        let one = |place, value: &str| Meaning::Same(vec![(place, value.into())]);
+        let address = |list: Vec<String>| list.first()?.split(' ').next().map(str::to_owned);
+        Some(match (key, self) {
+            ("admin_listen", Self::Bare) | ("admin_ssl_cert" | "admin_ssl_cert_key", Self::Bare) => {
+                Meaning::Ignored(BARE)
+            }
+            ("admin_ssl_cert" | "admin_ssl_cert_key", Self::Clear) => Meaning::Ignored(CLEAR),
+            ("admin_ssl_cert", Self::Whole) => one("admin_tls_cert", &first(value)),
+            ("admin_ssl_cert_key", Self::Whole) => one("admin_tls_key", &first(value)),
+            ("admin_listen", Self::Clear | Self::Whole) => {
+                let (clear, tls) = listeners(value);
+                match address(clear).or_else(|| address(tls)) {
+                    Some(address) => one("admin", &address),
+                    None => Meaning::Same(Vec::new()),
+                }
+            }
+            _ => return None,
+        })
+    }
+}
+
 fn translate(key: &str, value: &str) -> Result<Meaning, String> {
     let one = |place, value: Value| Ok(Meaning::Same(vec![(place, value)]));
     match key {
@@ -120,11 +173,13 @@ fn translate(key: &str, value: &str) -> Result<Meaning, String> {
                 false => Ok(Meaning::Same(lists)),
             }
         }
-        "admin_listen" => match listeners(value).0.first().and_then(|listener| listener.split(' ').next()) {
-            Some(address) => one("admin", address.into()),
-            None if value == "off" => Ok(Meaning::Same(Vec::new())),
-            None => Ok(Meaning::Ignored("the Admin API is served in clear, bind it to loopback")),
-        },
+        "admin_gui_url" => {
+            one("admin_origins", list(value).iter().map(|url| origin(url)).collect::<Vec<_>>().into())
+        }
+        "declarative_config_string" => Ok(Meaning::Ignored(
+            "entities are read from a file: declarative_config, or FILE of the command line",
+        )),
+        "headers" => Ok(Meaning::Ignored("which headers answers carry is not chosen one by one")),
         "nginx_worker_processes" if value == "auto" => Ok(Meaning::Same(Vec::new())),
         "nginx_worker_processes" => one("workers", number(value)?),
         "ssl_cert" => one("tls_cert", first(value).into()),
@@ -173,6 +228,12 @@ fn list(value: &str) -> Vec<String> {
 
 fn first(value: &str) -> String {
     list(value).into_iter().next().unwrap_or_default()
+}
+
+/// The origin of a page: its address without a path.
+fn origin(url: &str) -> String {
+    let path = url.find("://").and_then(|at| Some(at + 3 + url.get(at + 3..)?.find(['/', '?', '#'])?));
+    path.and_then(|at| url.get(..at)).unwrap_or(url).to_owned()
 }
 
 fn number(value: &str) -> Result<Value, String> {
@@ -279,6 +340,34 @@ plugins = bundled
         assert_eq!(proxied(settings.listen_tls), [(8443, true)]);
         assert_eq!(settings.real_ip_header.unwrap().0, None);
         assert_eq!((settings.real_ip_recursive, conf.ignored.len()), (Some(true), 0));
+    }
+
+    #[test]
+    fn the_admin_api_speaks_tls_where_all_of_it_is_said() {
+        const KEYS: &str = "admin_ssl_cert = /a.pem\nadmin_ssl_cert_key = /a.key\n";
+        let read = |text: &str| {
+            let conf = conf(text);
+            let settings: Settings = conf.settings.try_into().unwrap();
+            let admin = settings.admin.map(|address| address.0.to_string());
+            (admin, settings.admin_tls_cert.zip(settings.admin_tls_key).is_some(), conf.ignored)
+        };
+        let (admin, tls, ignored) = read(&format!("admin_listen = 127.0.0.1:8444 http2 ssl\n{KEYS}"));
+        assert_eq!((admin.as_deref(), tls, ignored.len()), (Some("127.0.0.1:8444"), true, 0));
+        let (admin, tls, ignored) = read(&format!("admin_listen = :1 ssl, 127.0.0.1:8001\n{KEYS}"));
+        assert_eq!((admin.as_deref(), tls, ignored.len()), (Some("127.0.0.1:8001"), false, 2));
+        let (admin, tls, ignored) = read("admin_listen = 127.0.0.1:8444 ssl");
+        assert_eq!((admin, tls), (None, false), "never in clear where TLS is asked for");
+        assert!(ignored[0].contains("needs admin_ssl_cert"), "{ignored:?}");
+        assert_eq!(read("admin_listen = off"), (None, false, vec![]));
+        assert_eq!(read(KEYS).2.len(), 2);
+    }
+
+    #[test]
+    fn pages_of_kongs_manager_are_known_by_their_origin() {
+        let conf = conf("admin_gui_url = https://manager.internal:8445/manager, http://localhost:8002");
+        let settings: Settings = conf.settings.try_into().unwrap();
+        let origins: Vec<_> = settings.admin_origins.unwrap().into_iter().map(|origin| origin.0).collect();
+        assert_eq!(origins, ["https://manager.internal:8445", "http://localhost:8002"]);
     }
 
     #[test]

@@ -16,6 +16,7 @@ use crate::{
     cli::{FileArgs, OutputFormat},
     failure::Failure,
     file,
+    output::{self, say},
     plugins::NodePlugins,
     settings::Settings,
 };
@@ -51,7 +52,7 @@ fn show(args: &FileArgs, text: &str, findings: &Findings, refusal: Option<&Refus
     let name = args.file.display().to_string();
     match args.format {
         OutputFormat::Json => {
-            println!("{}", json!({ "file": name, "valid": refusal.is_none(), "findings": findings }));
+            say!("{}", json!({ "file": name, "valid": refusal.is_none(), "findings": findings }));
         }
         OutputFormat::Text => {
             if let Some(refusal) = refusal {
@@ -59,7 +60,7 @@ fn show(args: &FileArgs, text: &str, findings: &Findings, refusal: Option<&Refus
             }
             if refusal.is_none() || !findings.is_empty() {
                 let colour = if io::stdout().is_terminal() { Colour::Always } else { Colour::Never };
-                print!("{}", findings.render(&name, text, colour));
+                output::write(format_args!("{}", findings.render(&name, text, colour)));
             }
         }
     }

@@ -28,7 +28,7 @@ impl LogLevel for Adjustable {
         level.and_then(LevelFilter::into_level).unwrap_or(Level::ERROR)
     }
 
-    /// Levels by module stay as they are.
+    /// Levels by module stay as they are, and with them that of who changes what.
     fn set_level(&self, level: Level) {
         let changed = self.0.modify(|filter| *filter = filter.clone().with_default(level));
         if let Err(error) = changed {
@@ -58,17 +58,24 @@ pub(crate) fn start(settings: &Settings) -> Result<(LogFormat, Arc<dyn LogLevel>
     Ok((format, Arc::new(Adjustable(handle))))
 }
 
+/// Who changes what, and who is not let in: what the level of all else says nothing of.
+const AUDIT: &str = "audit";
+
 /// A level, or levels by module. Each part names its level: a mistyped level is no module.
+///
+/// [`AUDIT`] has a level of its own: `audit=off` ends it, and so does a log that is off altogether.
 fn filter(text: &str) -> Result<Targets, Failure> {
     let level = |part: &str| {
         part.rsplit('=').next().is_some_and(|level| !level.is_empty() && level.parse::<LevelFilter>().is_ok())
     };
     let filter = text.parse::<Targets>().ok().filter(|_| text.split(',').all(level));
-    filter.ok_or_else(|| {
+    let filter = filter.ok_or_else(|| {
         Failure::new(format!(
             "log: '{text}' is no level: off, error, warn, info, debug or trace, by module as in info,gateway_core=debug"
         ))
-    })
+    })?;
+    let is_said = filter.iter().any(|(target, _)| target == AUDIT) || text.trim().eq_ignore_ascii_case("off");
+    Ok(if is_said { filter } else { filter.with_target(AUDIT, Level::INFO) })
 }
 
 /// Starts the access log, unless it is off.
@@ -88,7 +95,21 @@ pub(crate) fn access(settings: &Settings, shards: usize) -> Result<Option<Access
 
 #[cfg(test)]
 mod tests {
+    use tracing::Level;
+
     use super::filter;
+
+    #[test]
+    fn who_changes_what_is_told_at_every_level() {
+        let tells = |text: &str, level: Level| {
+            filter(text).unwrap().with_default(level).would_enable("audit", &Level::INFO)
+        };
+        for text in ["info", "error", "warn,gateway_core=debug"] {
+            assert!(tells(text, Level::ERROR), "{text}");
+        }
+        assert!(!tells("info,audit=off", Level::DEBUG));
+        assert!(!filter("off").unwrap().would_enable("audit", &Level::INFO));
+    }
 
     #[test]
     fn levels_are_taken_and_nothing_else() {

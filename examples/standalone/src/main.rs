@@ -1,4 +1,5 @@
 //! The standalone gateway: `kong.yml` in, requests through.
+#![deny(clippy::print_stdout, clippy::print_stderr, reason = "`output` ends in silence where nobody reads")]
 
 mod address;
 mod admin;
@@ -15,6 +16,7 @@ mod lint;
 mod listeners;
 mod log;
 mod node;
+mod output;
 mod plugins;
 mod remote;
 mod run;
@@ -40,7 +42,7 @@ fn main() -> ExitCode {
     match done(variables::read().task()) {
         Ok(code) => code,
         Err(failure) => {
-            eprintln!("gateway: {failure}");
+            output::complain(format_args!("gateway: {failure}\n"));
             ExitCode::FAILURE
         }
     }

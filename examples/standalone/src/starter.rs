@@ -2,7 +2,7 @@
 
 use std::{
     fs::OpenOptions,
-    io::{self, Write},
+    io::Write,
     path::{Path, PathBuf},
 };
 
@@ -10,7 +10,11 @@ use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 use gateway_core::config::schema::file_schema;
 
-use crate::{cli::Cli, failure::Failure};
+use crate::{
+    cli::Cli,
+    failure::Failure,
+    output::{self, say},
+};
 
 /// Where the first file goes.
 #[derive(Clone, Debug, Args)]
@@ -41,8 +45,8 @@ pub(crate) fn init(args: &InitArgs) -> Result<(), Failure> {
     put(&file, FIRST)?;
     put(&args.folder.join(SCHEMA), &schema_text()?)?;
     let file = file.display();
-    println!("{file} is there, with a schema for your editor. Next:");
-    println!("  gateway check {file}\n  gateway {file} --admin 127.0.0.1:8001");
+    say!("{file} is there, with a schema for your editor. Next:");
+    say!("  gateway check {file}\n  gateway {file} --admin 127.0.0.1:8001");
     Ok(())
 }
 
@@ -54,7 +58,8 @@ fn put(path: &Path, text: &str) -> Result<(), Failure> {
 
 /// Prints the JSON Schema of declarative files.
 pub(crate) fn schema() -> Result<(), Failure> {
-    Ok(io::stdout().write_all(schema_text()?.as_bytes())?)
+    output::write(format_args!("{}", schema_text()?));
+    Ok(())
 }
 
 fn schema_text() -> Result<String, Failure> {
@@ -65,7 +70,8 @@ fn schema_text() -> Result<String, Failure> {
 pub(crate) fn completions(args: &CompletionsArgs) -> Result<(), Failure> {
     let mut text = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "gateway", &mut text);
-    Ok(io::stdout().write_all(&text)?)
+    output::write(format_args!("{}", String::from_utf8(text)?));
+    Ok(())
 }
 
 #[cfg(test)]

@@ -244,3 +244,34 @@ fn a52_config_parse_says_what_kong_says() {
         "{told}"
     );
 }
+
+/// As `gateway ... | true`: a silent end, as SIGPIPE makes one.
+#[test]
+fn who_reads_no_more_is_no_reason_to_complain() {
+    let directory = Directory::new();
+    let file = directory.put("kong.yml", &kong("127.0.0.1:1".parse().unwrap(), "/users"));
+    let all: [&[&str]; 5] = [
+        &["check", &file],
+        &["lint", &file, "--format", "json"],
+        &["schema"],
+        &["completions", "bash"],
+        &["config", "parse", &file],
+    ];
+    for args in all {
+        let (_, nobody) = std::io::pipe().unwrap();
+        let child = command(args).stdout(nobody).stderr(Stdio::piped()).spawn().unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(141), "{args:?}: {output:?}");
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{args:?}");
+    }
+    let (_, nobody) = std::io::pipe().unwrap();
+    let refused = command(&["check", TEN_MISTAKES]).stdout(Stdio::null()).stderr(nobody).status().unwrap();
+    assert_eq!(refused.code(), Some(1), "the exit code still says it");
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let output = command(&["schema"]).stdout(full).stderr(Stdio::piped()).spawn().unwrap().wait_with_output();
+    let output = output.unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        String::from_utf8_lossy(&output.stderr).starts_with("gateway: cannot write to standard output: ")
+    );
+}

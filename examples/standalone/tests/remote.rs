@@ -236,6 +236,12 @@ fn an_admin_api_with_tls_is_asked_with_its_anchors_and_by_those_it_knows() {
     );
     said(&on(&gateway, &[&["import", &file][..], &known].concat()), 0);
 
+    let url = format!("https://{}", gateway.admin());
+    said(&output(&[&["health", "--admin", &url][..], &known].concat()), 0);
+    let by_variable =
+        command(&[&["health"][..], &known].concat()).env("GATEWAY_ADMIN", &url).output().unwrap();
+    said(&by_variable, 0);
+
     let refused = |args: &[&str]| {
         let output = on(&gateway, &[&["health"][..], args].concat());
         assert_eq!(output.status.code(), Some(1), "{output:?}");
@@ -248,4 +254,38 @@ fn an_admin_api_with_tls_is_asked_with_its_anchors_and_by_those_it_knows() {
     assert!(refused(&other_name).contains("certificate"), "its certificate is not for the address");
     assert!(refused(&["--admin-tls"]).contains("certificate"), "the system does not know it");
     assert!(refused(&["--admin-ca", &own.1]).contains("no certificate (PEM) in it"));
+}
+
+/// What `openssl req -x509` makes is no server's certificate to everybody.
+#[test]
+fn the_certificate_of_an_authority_is_named_as_such() {
+    let directory = Directory::new();
+    let mut params = rcgen::CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let cert = directory.put("cert.pem", &params.self_signed(&key).unwrap().pem());
+    let key = directory.put("key.pem", &key.serialize_pem());
+    let settings = format!("admin_tls_cert = '{cert}'\nadmin_tls_key = '{key}'\n");
+    let settings = directory.put("settings.toml", &settings);
+    let gateway =
+        Gateway::start(&[&directory.put("kong.yml", "_format_version: '3.0'"), "--settings", &settings]);
+    let refused = on(&gateway, &["health", "--admin-ca", &cert]);
+    let told = String::from_utf8_lossy(&refused.stderr);
+    assert!(told.contains("-addext basicConstraints=critical,CA:FALSE"), "{told}");
+}
+
+/// As Kong's variables in a container: the Admin API over TLS alone.
+#[test]
+fn kongs_tls_of_the_admin_api_is_read() {
+    let directory = Directory::new();
+    let pair = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let cert = directory.put("cert.pem", &pair.cert.pem());
+    let key = directory.put("key.pem", &pair.signing_key.serialize_pem());
+    let mut command =
+        command(&[&directory.put("kong.yml", "_format_version: '3.0'"), "--listen", "127.0.0.1:0"]);
+    command.env("KONG_ADMIN_LISTEN", "127.0.0.1:0 http2 ssl");
+    command.env("KONG_ADMIN_SSL_CERT", &cert).env("KONG_ADMIN_SSL_CERT_KEY", &key);
+    let gateway = Gateway::spawn(command);
+    let url = format!("https://{}", gateway.admin());
+    assert!(said(&output(&["health", "--admin", &url, "--admin-ca", &cert]), 0).contains("is healthy"));
 }

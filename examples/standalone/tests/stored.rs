@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use kit::{Answer, Directory, Gateway, ask, failure, kong, output, upstream};
+use kit::{Answer, Directory, Gateway, ask, command, failure, kong, output, upstream};
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -189,7 +189,7 @@ fn a_file_that_may_not_get_longer_refuses_changes_and_ends_nothing() {
     drop(gateway);
     // As much as it has now, and not much more: what a full disk does, where a test may not fill one.
     let length = std::fs::metadata(format!("{store}/store.redb")).unwrap().len();
-    let limited = kit::command(&[]);
+    let limited = command(&[]);
     let program = limited.get_program().to_owned();
     let mut command = std::process::Command::new("sh");
     command.env_clear().envs(limited.get_envs().filter_map(|(name, value)| Some((name, value?))));
@@ -239,7 +239,7 @@ fn what_cannot_be_served_any_more_is_named_and_can_be_had_as_a_file() {
         + "plugins: [{name: http-log, config: {http_endpoint: '{vault://env/LOG_URL}'}}]\n";
     let file = directory.put("kong.yml", &secret);
     let mut command =
-        kit::command(&[&file, "--store", &store, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
+        command(&[&file, "--store", &store, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
     command.env("LOG_URL", "http://sesame.internal/");
     let mut gateway = Gateway::spawn(command);
     assert_eq!(gateway.get("/one").status, 200);
@@ -276,15 +276,22 @@ fn a_token_is_asked_for_and_its_name_stands_in_the_history() {
 #[test]
 fn the_level_of_the_log_is_changed_while_it_runs() {
     let directory = Directory::new();
-    let gateway = Gateway::start(&["--store", &directory.path("store")]);
-    let level = |level: &str| send(&gateway, "PUT", &format!("/debug/node/log-level/{level}"), "").status;
-    let service =
-        |name: &str| send(&gateway, "POST", "/services", &format!(r#"{{"name":"{name}","host":"h"}}"#));
-    assert_eq!((level("error"), service("a").status), (200, 201));
+    let mut gateway = Gateway::start(&["--store", &directory.path("store")]);
+    let level = |gateway: &Gateway, level: &str| {
+        send(gateway, "PUT", &format!("/debug/node/log-level/{level}"), "").status
+    };
+    assert_eq!(level(&gateway, "error"), 200);
     assert!(send(&gateway, "GET", "/debug/node/log-level", "").text.contains("log level: error"));
-    assert_eq!((level("info"), service("b").status), (200, 201));
-    let line = gateway.line(|line| line["message"] == "changed");
-    assert_eq!(line["revision"], "2", "the first one was not worth a line: {line}");
+    assert_eq!(level(&gateway, "info"), 200);
+    gateway.signal(Signal::HUP);
+    gateway.line(|line| line["message"] == "there is no file to read again");
+    assert_eq!(level(&gateway, "error"), 200);
+    gateway.signal(Signal::TERM);
+    gateway.ended();
+    let rest = gateway.rest();
+    let loud: Vec<_> =
+        rest.iter().filter(|line| line["level"] == "INFO" && line["target"] != "audit").collect();
+    assert!(loud.is_empty(), "a stop is not worth a line: {loud:?}");
 }
 
 #[test]
@@ -356,4 +363,40 @@ fn a_place_that_is_no_folder_and_a_pipe_in_it_are_named() {
         let told = failure(&["--store", &store, "--listen", "127.0.0.1:0"]);
         assert!(told.contains(&format!("{pipe} is no regular file")), "{told}");
     }
+}
+
+#[test]
+fn who_changes_what_is_told_however_little_is_logged() {
+    let directory = Directory::new();
+    let gateway = Gateway::start(&["--store", &directory.path("store")]);
+    let is_audit = |line: &Value| line["target"] == "audit";
+    assert_eq!(send(&gateway, "PUT", "/debug/node/log-level/crit?timeout=0", "").status, 200);
+    assert_eq!(gateway.line(is_audit)["what"], "PUT /debug/node/log-level/crit");
+    assert_eq!(send(&gateway, "POST", "/services", r#"{"name":"s","host":"h"}"#).status, 201);
+    assert_eq!(gateway.line(is_audit)["what"], "POST /services");
+    let page = [("Origin", "https://elsewhere.example")];
+    assert_eq!(ask(gateway.admin(), "POST", "/services", &page, "").unwrap().status, 403);
+    assert_eq!(gateway.line(is_audit)["message"], "not let in");
+}
+
+/// In a container the variable is set for the gateway itself.
+#[test]
+fn an_option_wins_over_a_variable_that_is_at_odds_with_it() {
+    let directory = Directory::new();
+    let store = directory.path("store");
+    let mut gateway = Gateway::start(&["--store", &store]);
+    gateway.signal(Signal::TERM);
+    gateway.ended();
+    let args = ["export", "--store", &store];
+    let run = |args: &[&str]| {
+        let mut command = command(args);
+        command.env("GATEWAY_ADMIN", "127.0.0.1:1").env("GATEWAY_ADMIN_TOKEN", "a long random text");
+        command.output().unwrap()
+    };
+    let exported = run(&args);
+    assert!(exported.status.success(), "{exported:?}");
+    assert!(String::from_utf8_lossy(&exported.stdout).contains("_format_version"), "{exported:?}");
+    let both = run(&[&args[..], &["--admin", "127.0.0.1:1"]].concat());
+    assert_eq!(both.status.code(), Some(2), "{both:?}");
+    assert!(String::from_utf8_lossy(&both.stderr).contains("cannot be used with"), "{both:?}");
 }

@@ -79,6 +79,9 @@ impl Access {
 
     /// Lets a request in, and notes who it is.
     pub(super) fn admit(&self, request: &mut Request) -> Result<(), Failure> {
+        if is_of_connection(request) {
+            browser::check_hosts(request)?;
+        }
         let (method, path) = (request.method(), request.uri().path());
         if !browser::is_safe(method) {
             browser::check_change(request, &self.known)?;
@@ -109,6 +112,11 @@ impl Access {
         let is_it = |known: &&Token| verify_slices_are_equal(known.digest.as_ref(), digest.as_ref()).is_ok();
         self.tokens.iter().find(is_it).map(|token| Arc::clone(&token.name))
     }
+}
+
+/// Whether it came over a connection: what an embedder makes up need not name a host.
+fn is_of_connection(request: &Request) -> bool {
+    request.extensions().get::<Arc<ConnectInfo>>().is_some()
 }
 
 /// Whether somebody on this machine asks: a browser of the operator's does.

@@ -1,18 +1,19 @@
 //! Bodies of requests, whole and within bounds.
 
-use std::{future::Future, time::Duration};
+use std::{error::Error, future::Future, iter::successors, time::Duration};
 
 use axum::{
     body::{Body, Bytes, to_bytes},
     extract::{FromRequest, Multipart, Request},
 };
+use gateway_core::Reason;
 use http::{HeaderMap, header};
 use tokio::time::timeout;
 
 use super::reply::Failure;
 
 /// How long a body may take to come.
-const DEADLINE: Duration = Duration::from_secs(30);
+pub(super) const DEADLINE: Duration = Duration::from_secs(30);
 
 /// What comes in time.
 pub(super) async fn in_time<T>(read: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
@@ -50,11 +51,34 @@ pub(super) async fn parts(request: Request, longest: usize) -> Result<Vec<Part>,
 
 fn unread(error: axum::Error) -> Failure {
     let inner = error.into_inner();
-    if inner.is::<http_body_util::LengthLimitError>() { Failure::TooLarge } else { Failure::Incomplete }
+    if inner.is::<http_body_util::LengthLimitError>() {
+        return Failure::TooLarge;
+    }
+    // The listener waits no longer, either: that is 408, too (RFC 9110 15.5.9).
+    let late = |error: &gateway_core::Error| error.reason() == Reason::ClientTimeout;
+    let mut causes = successors(Some(&*inner as &(dyn Error + 'static)), |&error| error.source());
+    match causes.any(|error| error.downcast_ref().is_some_and(late)) {
+        true => Failure::Late,
+        false => Failure::Incomplete,
+    }
 }
 
 /// The kind of a body, without its parameters.
 pub(super) fn media_type(headers: &HeaderMap) -> String {
     let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use gateway_core::{Error, Reason};
+
+    use super::{Failure, unread};
+
+    #[test]
+    fn a_body_that_the_listener_waits_for_no_longer_is_late() {
+        let unread = |reason: Reason| unread(axum::Error::new(axum::Error::new(Error::from(reason))));
+        assert!(matches!(unread(Reason::ClientTimeout), Failure::Late));
+        assert!(matches!(unread(Reason::ClientClosed), Failure::Incomplete));
+    }
 }

@@ -7,7 +7,7 @@
 use std::net::IpAddr;
 
 use axum::extract::Request;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, header, uri::Authority};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header, uri::Authority};
 
 use super::reply::Failure;
 
@@ -47,6 +47,15 @@ pub(super) fn check_change(request: &Request, known: &Known) -> Result<(), Failu
 pub(super) fn check_host(request: &Request, known: &Known) -> Result<(), Failure> {
     let is_ours = |host: &str| is_local(host) || known.has_host(&name_of(host));
     if hosts(request).all(is_ours) { Ok(()) } else { Err(Failure::Host) }
+}
+
+/// Refuses what names no host over HTTP/1.1, and what names several (RFC 9112 3.2).
+pub(super) fn check_hosts(request: &Request) -> Result<(), Failure> {
+    match request.headers().get_all(header::HOST).iter().count() {
+        0 if request.version() == Version::HTTP_11 => Err(Failure::Hosts),
+        0 | 1 => Ok(()),
+        _ => Err(Failure::Hosts),
+    }
 }
 
 /// What it was asked by. Browsers always say it; without it there is nothing to rebind.

@@ -1,6 +1,9 @@
 //! `/debug/node/log-level` (compat M1).
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use axum::{extract::State, response::Response};
 use http::{StatusCode, Uri};
@@ -35,10 +38,38 @@ pub(super) async fn show(State(control): State<Arc<Control>>) -> Result<Response
     Ok(reply::message(StatusCode::OK, &text))
 }
 
+/// What becomes of the level when a setting has had its time.
+#[derive(Clone, Default)]
+pub(super) struct Room(Arc<Mutex<Passing>>);
+
+/// Settings that pass.
+#[derive(Default)]
+struct Passing {
+    /// The level that stood before the first of those that are under way.
+    before: Option<Level>,
+    /// How many settings there were: what an earlier one has begun is no longer its business.
+    settings: u64,
+}
+
+impl Passing {
+    /// Notes a setting over `now`, and gives its number. One that is to stay is what others lead back to.
+    fn begin(&mut self, now: Level, passes: bool) -> u64 {
+        self.before = passes.then(|| self.before.unwrap_or(now));
+        self.settings += 1;
+        self.settings
+    }
+
+    /// The level to go back to when the setting with this number has had its time: none where another one has come since.
+    fn end(&mut self, number: u64) -> Option<Level> {
+        self.before.take_if(|_| self.settings == number)
+    }
+}
+
 pub(super) async fn set(
     State(control): State<Arc<Control>>,
     Path(wanted): Path<String>,
     uri: Uri,
+    room: Room,
 ) -> Result<Response, Failure> {
     let log = Arc::clone(control.log().ok_or(Failure::NotFound)?);
     let Some((_, level)) = WORDS.iter().find(|(word, _)| *word == wanted) else {
@@ -48,21 +79,31 @@ pub(super) async fn set(
         let text = "timeout must be greater than or equal to 0";
         return Ok(reply::message(StatusCode::BAD_REQUEST, text));
     };
-    let before = log.level();
-    if before == *level {
-        return Ok(reply::message(StatusCode::OK, &format!("log level is already {wanted}")));
+    let now = log.level();
+    change(log, room, *level, timeout);
+    Ok(match now == *level {
+        true => reply::message(StatusCode::OK, &format!("log level is already {wanted}")),
+        false => reply::message(StatusCode::OK, "log level changed"),
+    })
+}
+
+fn change(log: Arc<dyn LogLevel>, room: Room, level: Level, after: Duration) {
+    let mut passing = room.0.lock().unwrap_or_else(PoisonError::into_inner);
+    let number = passing.begin(log.level(), !after.is_zero());
+    log.set_level(level);
+    drop(passing);
+    if !after.is_zero() {
+        tokio::spawn(back(log, room, number, level, after));
     }
-    log.set_level(*level);
-    if !timeout.is_zero() {
-        tokio::spawn(back(log, *level, before, timeout));
-    }
-    Ok(reply::message(StatusCode::OK, "log level changed"))
 }
 
 /// Goes back to the level of before, if nobody has set another one since. It ends with the Admin API's runtime.
-async fn back(log: Arc<dyn LogLevel>, set: Level, before: Level, after: Duration) {
+async fn back(log: Arc<dyn LogLevel>, room: Room, number: u64, set: Level, after: Duration) {
     sleep(after).await;
-    if log.level() == set {
+    let mut passing = room.0.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(before) = passing.end(number)
+        && log.level() == set
+    {
         log.set_level(before);
     }
 }
@@ -79,4 +120,25 @@ fn timeout(uri: &Uri) -> Option<Duration> {
 fn word(level: Level) -> &'static str {
     let known = WORDS.iter().find(|(_, known)| *known == level);
     known.map_or("trace", |(word, _)| word)
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::Level;
+
+    use super::Passing;
+
+    #[test]
+    fn what_passes_leads_back_to_what_stood_before_the_first() {
+        let mut passing = Passing::default();
+        let first = passing.begin(Level::INFO, true);
+        let second = passing.begin(Level::WARN, true);
+        assert_eq!(passing.end(first), None, "the second one stands");
+        assert_eq!(passing.end(second), Some(Level::INFO));
+        let third = passing.begin(Level::INFO, true);
+        passing.begin(Level::WARN, false);
+        assert_eq!(passing.end(third), None, "the last one stays");
+        let fourth = passing.begin(Level::ERROR, true);
+        assert_eq!(passing.end(fourth), Some(Level::ERROR));
+    }
 }

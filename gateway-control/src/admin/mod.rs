@@ -10,7 +10,8 @@
 //! | `absent` | `/cache`, `/clustering` |
 //! | `access` | 401 to those who bring no token, where there are any |
 //! | `browser` | 403 to what the page of another site sends |
-//! | `root` | `/`, `/plugins/enabled`, `/timers`, `/endpoints` |
+//! | `root` | `/`, `/plugins/enabled`, `/timers` |
+//! | `endpoints` | `/endpoints` |
 //! | `status` | `/status`, `/status/ready` |
 //! | `metrics` | `/metrics` |
 //! | `declare` | `/config` |
@@ -33,6 +34,7 @@ mod body;
 mod browser;
 mod conditional;
 mod declare;
+mod endpoints;
 mod entities;
 mod etag;
 mod explain;
@@ -42,6 +44,7 @@ mod health;
 mod history;
 mod json;
 mod kind;
+mod linger;
 mod log_level;
 mod members;
 mod metrics;
@@ -63,7 +66,6 @@ use gateway_core::{
     Body,
     server::{BindError, Bound, Certificates, Running, Server, Settings, TowerServe},
 };
-use http::Request;
 use tower::ServiceExt;
 
 pub use access::Access;
@@ -122,7 +124,7 @@ impl Admin {
     pub fn start(self, control: Arc<Control>) -> io::Result<AdminServer> {
         let addresses = self.bound.addresses().to_vec();
         let router = router_with(control, self.access)
-            .map_request(|request: Request<Body>| request.map(axum::body::Body::new))
+            .map_request(linger::heard_out)
             .map_response(|response| response.map(Body::new));
         let running = self.bound.start(move |_| TowerServe(router.clone()))?;
         Ok(AdminServer { addresses, _running: running })
@@ -134,6 +136,8 @@ fn server() -> Server {
     let mut settings = Settings::default();
     settings.workers = 1;
     settings.max_connections = 1024;
+    // A body has its time, however it is spread: what is late is told so.
+    settings.timeouts.rate_grace = body::DEADLINE;
     Server::new(settings)
 }
 

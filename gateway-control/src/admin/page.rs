@@ -40,8 +40,11 @@ impl Query {
     }
 
     /// Whether a change is only to be tried. What is neither yes nor no is refused: a typing mistake must not
-    /// make it.
+    /// make it, be it in the value or in the name.
     pub(super) fn is_dry(&self) -> Result<bool, Failure> {
+        if let Some((word, _)) = self.0.iter().find(|(key, _)| is_nearly_dry(key)) {
+            return Err(Failure::Spelling(word.clone()));
+        }
         match self.get("dry_run") {
             None | Some("0" | "false") => Ok(false),
             Some("1" | "true") => Ok(true),
@@ -98,6 +101,12 @@ impl Page {
         let next = rows.next().map(|row| key(&row));
         self.render(path, &data, next.as_ref())
     }
+}
+
+/// Whether somebody who writes this means `dry_run`: `dryrun`, `Dry-Run`, `dry`. No other argument begins so.
+fn is_nearly_dry(key: &str) -> bool {
+    let letters = || key.chars().filter(char::is_ascii_alphabetic).map(|letter| letter.to_ascii_lowercase());
+    key != "dry_run" && letters().take(3).eq("dry".chars())
 }
 
 fn size(text: &str) -> Result<usize, Failure> {
@@ -169,6 +178,21 @@ mod tests {
             "tags=a,",
         ] {
             assert!(Page::of(&Query::of(Some(query))).is_err(), "{query}");
+        }
+    }
+
+    #[test]
+    fn what_is_nearly_dry_run_makes_no_change() {
+        let is_dry = |query: &str| Query::of(Some(query)).is_dry();
+        for query in
+            ["dryrun=1", "Dry_run=1", "dry-run", "dry=1", "dry_run=yes", "dryRun=0", "size=1&_dry_run=1"]
+        {
+            assert!(is_dry(query).is_err(), "{query}");
+        }
+        for (query, dry) in
+            [("dry_run=1", true), ("dry_run=0", false), ("size=1", false), ("laundry=1", false)]
+        {
+            assert_eq!(is_dry(query).unwrap(), dry, "{query}");
         }
     }
 

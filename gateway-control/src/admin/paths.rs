@@ -12,11 +12,20 @@ use crate::Control;
 #[derive(Default)]
 pub(super) struct Paths {
     router: Router<Arc<Control>>,
+    /// All of them, as they were added.
+    list: Vec<String>,
 }
 
 impl Paths {
-    pub(super) fn add(self, path: impl Into<String>, methods: MethodRouter<Arc<Control>>) -> Self {
-        Self { router: self.router.route(&path.into(), methods) }
+    pub(super) fn add(mut self, path: impl Into<String>, methods: MethodRouter<Arc<Control>>) -> Self {
+        let path = path.into();
+        let router = self.router.route(&path, methods);
+        self.list.push(path);
+        Self { router, list: self.list }
+    }
+
+    pub(super) fn list(&self) -> &[String] {
+        &self.list
     }
 
     pub(super) fn into_router(self) -> Router<Arc<Control>> {

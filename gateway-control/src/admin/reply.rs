@@ -59,6 +59,8 @@ pub(super) enum Failure {
     MethodNotAllowed,
     /// A switch that is neither on nor off.
     Switch(&'static str),
+    /// A word that is nearly `dry_run`.
+    Spelling(String),
     /// `dry_run` where nothing can be tried.
     NotTried,
     /// A `size` that is none (compat A13).
@@ -110,6 +112,8 @@ pub(super) enum Failure {
     Unexpected,
     /// Nobody that is known (`Access`).
     Unauthorized,
+    /// Not exactly one field `Host` (RFC 9112 3.2).
+    Hosts,
     /// A change asked for by a name that a stranger may own (D37).
     Host,
     /// A change that another site's page asks for (D37).
@@ -128,6 +132,9 @@ impl Failure {
             Self::MethodNotAllowed => message(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed"),
             Self::Switch(name) => {
                 message(StatusCode::BAD_REQUEST, &format!("{name} must be one of: 0, 1, false, true"))
+            }
+            Self::Spelling(word) => {
+                message(StatusCode::BAD_REQUEST, &format!("unknown argument '{word}': dry_run may be meant"))
             }
             Self::NotTried => message(
                 StatusCode::BAD_REQUEST,
@@ -185,6 +192,7 @@ impl Failure {
             }
             Self::Unexpected => message(StatusCode::INTERNAL_SERVER_ERROR, "An unexpected error occurred"),
             Self::Unauthorized => message(StatusCode::UNAUTHORIZED, "Unauthorized"),
+            Self::Hosts => message(StatusCode::BAD_REQUEST, "a request has exactly one field Host"),
             Self::Host => message(
                 StatusCode::FORBIDDEN,
                 "Host is neither an address nor localhost, nor a name that is listed (admin_hosts)",

@@ -7,7 +7,7 @@ use gateway_core::plugin::Registry;
 use http::HeaderName;
 use serde_json::{Map, Value, json};
 
-use super::{kind::KINDS, reply, version::KONG_VERSION};
+use super::{reply, version::KONG_VERSION};
 use crate::Control;
 
 /// What clients look at before anything else (compat A42, M8).
@@ -44,36 +44,6 @@ pub(super) async fn enabled_plugins(State(control): State<Arc<Control>>) -> Resp
     let plugins = control.gateway().plugins();
     let names: Vec<_> = plugins.iter().map(|plugin| plugin.name()).collect();
     reply::ok(&json!({ "enabled_plugins": names }))
-}
-
-/// Every list and what stands below it.
-pub(super) async fn endpoints() -> Response {
-    let lists = KINDS.iter().flat_map(|kind| {
-        let own = kind.path.map(|path| format!("/{path}"));
-        let below = kind.parents.iter().map(|parent| {
-            let above = parent.collection.replace("key_sets", "key-sets");
-            format!("/{above}/{{{}}}/{}", parent.collection, parent.segment)
-        });
-        own.into_iter().chain(below).collect::<Vec<_>>()
-    });
-    let own = [
-        "/",
-        "/batch",
-        "/changes",
-        "/config",
-        "/debug/node/log-level",
-        "/endpoints",
-        "/explain",
-        "/history",
-        "/metrics",
-        "/openapi.json",
-        "/plugins/enabled",
-        "/status",
-        "/status/ready",
-        "/tags",
-    ];
-    let all: BTreeSet<String> = lists.chain(own.map(str::to_owned)).collect();
-    reply::ok(&json!({ "data": all }))
 }
 
 fn available(registry: &Registry) -> Map<String, Value> {

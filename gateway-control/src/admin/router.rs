@@ -18,7 +18,7 @@ use super::{
     access::{Access, caller},
     browser::is_safe,
     conditional::conditional,
-    declare, entities, explain, feed, health, history, log_level, members, metrics, openapi,
+    declare, endpoints, entities, explain, feed, health, history, log_level, members, metrics, openapi,
     page::Query,
     paths::{Paths, endpoint},
     reply::{Failure, REVISION},
@@ -54,10 +54,34 @@ pub fn router(control: Arc<Control>) -> Router {
 
 /// The same for those whom `access` lets in.
 pub fn router_with(control: Arc<Control>, access: Access) -> Router {
+    let routes = paths().into_router().fallback(|| async { Failure::NotFound });
+    let asked = (Arc::clone(&control), Arc::new(access));
+    let routes = routes.layer(from_fn_with_state(Arc::clone(&control), conditional));
+    let routes = routes.layer(from_fn_with_state(asked, stamp)).with_state(control);
+    // A trailing slash means nothing (compat A17); it has to go before the paths are looked at.
+    Router::new().fallback_service(service_fn(move |request: Request| {
+        let routes = routes.clone();
+        async move {
+            let response: Result<Response, Infallible> = routes.oneshot(without_slash(request)).await;
+            response
+        }
+    }))
+}
+
+/// All paths and the methods of each.
+fn paths() -> Paths {
+    const LIST: &str = "/endpoints";
+    let paths = all_but_their_list();
+    let names: Vec<_> = paths.list().iter().cloned().chain([LIST.to_owned()]).collect();
+    let names = endpoints::named(&names);
+    paths.add(LIST, endpoint(get(move || async move { endpoints::list(&names) }), READ))
+}
+
+fn all_but_their_list() -> Paths {
     let (room, listeners) = (explain::Room::default(), feed::Room::default());
-    let paths = members::routes(entities::routes(Paths::default()))
+    let levels = log_level::Room::default();
+    members::routes(entities::routes(Paths::default()))
         .add("/", endpoint(get(root::node), READ))
-        .add("/endpoints", endpoint(get(root::endpoints), READ))
         .add("/timers", endpoint(get(root::timers), READ))
         .add("/plugins/enabled", endpoint(get(root::enabled_plugins), READ))
         .add("/plugins/schema/{name}", endpoint(get(schemas::plugin_config), READ))
@@ -79,7 +103,10 @@ pub fn router_with(control: Arc<Control>, access: Access) -> Router {
         .add("/clustering/data-planes", endpoint(get(absent::cluster), READ))
         .add("/clustering/status", endpoint(get(absent::cluster), READ))
         .add("/debug/node/log-level", endpoint(get(log_level::show), READ))
-        .add("/debug/node/log-level/{level}", at_once(put(log_level::set), SET))
+        .add(
+            "/debug/node/log-level/{level}",
+            at_once(put(move |control, level, uri| log_level::set(control, level, uri, levels)), SET),
+        )
         .add("/explain", endpoint(post(move |control, body| explain::explain(control, body, room)), WRITE))
         .add("/tags", endpoint(get(tags::all), READ))
         .add("/tags/{tag}", endpoint(get(tags::one), READ))
@@ -95,29 +122,26 @@ pub fn router_with(control: Arc<Control>, access: Access) -> Router {
         .add("/schemas/{entity}", endpoint(get(schemas::entity), READ))
         .add("/schemas/{entity}/validate", endpoint(post(schemas::validate), WRITE))
         .add("/schemas/plugins/validate", endpoint(post(schemas::validate_plugin), WRITE))
-        .add("/schemas/plugins/{name}", endpoint(get(schemas::plugin), READ));
-    let routes = paths.into_router().fallback(|| async { Failure::NotFound });
-    let asked = (Arc::clone(&control), Arc::new(access));
-    let routes = routes.layer(from_fn_with_state(Arc::clone(&control), conditional));
-    let routes = routes.layer(from_fn_with_state(asked, stamp)).with_state(control);
-    // A trailing slash means nothing (compat A17); it has to go before the paths are looked at.
-    Router::new().fallback_service(service_fn(move |request: Request| {
-        let routes = routes.clone();
-        async move {
-            let response: Result<Response, Infallible> = routes.oneshot(without_slash(request)).await;
-            response
-        }
-    }))
+        .add("/schemas/plugins/{name}", endpoint(get(schemas::plugin), READ))
 }
 
 /// What is done at once, and cannot be tried.
 fn at_once(methods: MethodRouter<Arc<Control>>, allow: &'static str) -> MethodRouter<Arc<Control>> {
     endpoint(methods, allow).layer(from_fn(|request: Request, next: Next| async move {
         let is_dry = Query::of(request.uri().query()).is_dry();
-        if !is_safe(request.method()) && is_dry? {
+        if is_safe(request.method()) {
+            return Ok(next.run(request).await);
+        }
+        if is_dry? {
             return Err(Failure::NotTried);
         }
-        Ok(next.run(request).await)
+        let who = caller(&request);
+        let what = format!("{} {}", request.method(), write::discreet(request.uri().path()));
+        let response = next.run(request).await;
+        if response.status().is_success() {
+            info!(target: "audit", who, what, "done");
+        }
+        Ok(response)
     }))
 }
 
@@ -172,4 +196,28 @@ fn without_slash(mut request: Request) -> Request {
         *request.uri_mut() = Uri::from_parts(parts).unwrap_or_default();
     }
     request
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::{endpoints, openapi, paths};
+
+    /// A path without the names of what stands in it.
+    fn shape(path: &str) -> String {
+        let segments = path.split('/').map(|segment| if segment.starts_with('{') { "{}" } else { segment });
+        segments.collect::<Vec<_>>().join("/")
+    }
+
+    #[test]
+    fn every_path_stands_in_the_document_and_among_the_endpoints() {
+        let served: BTreeSet<_> = paths().list().iter().map(|path| shape(path)).collect();
+        let document = openapi::whole();
+        let described: BTreeSet<_> =
+            document["paths"].as_object().unwrap().keys().map(|path| shape(path)).collect();
+        assert_eq!(served, described);
+        let listed: BTreeSet<_> = endpoints::named(paths().list()).iter().map(|path| shape(path)).collect();
+        assert_eq!(served, listed);
+    }
 }

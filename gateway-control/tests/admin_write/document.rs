@@ -9,8 +9,9 @@ fn the_methods_that_are_allowed_are_those_of_the_document() {
     let node = Node::stored();
     let document = node.get("/openapi.json").json();
     for (path, item) in document["paths"].as_object().unwrap() {
-        let asked =
-            ["{key}", "{owner}", "{revision}"].iter().fold(path.clone(), |path, at| path.replace(at, "1"));
+        let asked = ["{key}", "{owner}", "{revision}", "{address}"]
+            .iter()
+            .fold(path.clone(), |path, at| path.replace(at, "1"));
         let allow = node.ask("OPTIONS", &asked, "", "").header("allow").unwrap().to_lowercase();
         let allowed = allow.split(", ").filter(|method| !matches!(*method, "head" | "options"));
         let mut known: Vec<_> = item.as_object().unwrap().keys().map(String::as_str).collect();
@@ -128,7 +129,7 @@ fn the_document_knows_every_status_that_is_answered() {
                 continue;
             }
             for name in ["a", "none", "7"] {
-                let names = ["{key}", "{owner}", "{revision}"];
+                let names = ["{key}", "{owner}", "{revision}", "{address}"];
                 let path = names.iter().fold(path.clone(), |path, place| path.replace(place, name));
                 for (kind, body) in [
                     ("application/json", "{}"),

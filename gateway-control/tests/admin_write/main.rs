@@ -10,6 +10,7 @@ mod created;
 mod document;
 mod feed;
 mod history;
+mod http2;
 mod leases;
 mod model;
 mod operators;

@@ -1,6 +1,8 @@
 //! Who asks, by token, and how much the node says of itself.
 
 use std::{
+    io::{Read, Write},
+    net::TcpStream,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -73,6 +75,43 @@ fn the_log_level_is_shown_and_set_m1() {
         log.level() == Level::DEBUG
     });
     assert!(back, "after the timeout it is as before");
+    // One over another: it is as before the first of them.
+    for level in ["warn?timeout=1", "info?timeout=1"] {
+        assert_eq!(node.ask("PUT", &format!("/debug/node/log-level/{level}"), "", "").status, 200);
+    }
+    let back = (0..200).any(|_| {
+        std::thread::sleep(Duration::from_millis(25));
+        log.level() == Level::DEBUG
+    });
+    assert!(back, "and it stands at {}", log.level());
     let none = Node::of(Control::new(Gateway::builder().build().unwrap()));
     assert_eq!(none.get("/debug/node/log-level").status, 404);
+}
+
+#[test]
+fn a_request_names_one_host_or_is_wrong() {
+    let node = Node::of(Control::new(Gateway::builder().build().unwrap()));
+    let says = json!({ "message": "a request has exactly one field Host" });
+    node.ask_with("GET", "/status", "", "").is(400, &says);
+    for method in ["GET", "POST"] {
+        node.ask_with(method, "/services", "Host: localhost\r\nHost: localhost\r\n", "").is(400, &says);
+    }
+}
+
+#[test]
+fn a_body_has_its_time_however_slowly_it_comes() {
+    let node = Node::stored();
+    let body = json!({ "name": "slow", "host": "h" }).to_string();
+    let (first, rest) = body.split_at(1);
+    let mut stream = TcpStream::connect(node.address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(40))).unwrap();
+    let length = body.len();
+    let head = "POST /services HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n";
+    write!(stream, "{head}Content-Length: {length}\r\n\r\n{first}").unwrap();
+    // Longer than a client of the proxy may be silent once.
+    std::thread::sleep(Duration::from_secs(7));
+    stream.write_all(rest.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
 }

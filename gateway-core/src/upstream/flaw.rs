@@ -10,6 +10,11 @@ pub(crate) fn flaw(error: &CertificateError) -> String {
             "it is X.509 version 1, and TLS takes version 3 alone (`openssl x509 -req` makes that with `-extfile`)"
                 .to_owned()
         }
+        CertificateError::Other(other) if other.0.to_string() == "CaUsedAsEndEntity" => {
+            "it is that of an authority, and shown as a server's own (`openssl req -x509` makes one for a server with \
+             `-addext basicConstraints=critical,CA:FALSE`)"
+                .to_owned()
+        }
         other => other.to_string(),
     }
 }

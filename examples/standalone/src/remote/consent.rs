@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead, IsTerminal, Write};
 
-use crate::failure::Failure;
+use crate::{failure::Failure, output};
 
 /// Goes on where it is meant: by `--yes`, or by who sits at the terminal. `what` says what would happen.
 pub(super) fn consent(is_given: bool, what: &str) -> Result<(), Failure> {
@@ -13,7 +13,7 @@ pub(super) fn consent(is_given: bool, what: &str) -> Result<(), Failure> {
 }
 
 fn is_meant(what: &str) -> Result<bool, Failure> {
-    eprint!("{what}. Go on? [y/N] ");
+    output::complain(format_args!("{what}. Go on? [y/N] "));
     io::stderr().flush()?;
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer)?;

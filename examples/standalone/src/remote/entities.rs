@@ -14,6 +14,7 @@ use crate::{
     cli::{FileArgs, NodeArgs, OutputFormat},
     failure::Failure,
     file,
+    output::{self, say},
     plugins::NodePlugins,
     settings::Settings,
     stored,
@@ -63,7 +64,10 @@ pub(crate) fn export(args: &ExportArgs) -> Result<(), Failure> {
         None => text(&args.admin.client()?)?.0,
     };
     match &args.output {
-        None => Ok(std::io::stdout().write_all(text.as_bytes())?),
+        None => {
+            output::write(format_args!("{text}"));
+            Ok(())
+        }
         Some(path) => private(path, &text)
             .map_err(|error| Failure::new(format!("cannot write {}: {error}", path.display()))),
     }
@@ -167,8 +171,8 @@ fn wanted(args: &FileArgs) -> Result<(String, Config), Failure> {
 
 fn show(differences: &Differences, format: OutputFormat) -> Result<(), Failure> {
     match format {
-        OutputFormat::Text => print!("{differences}"),
-        OutputFormat::Json => println!("{}", serde_json::to_string(differences)?),
+        OutputFormat::Text => output::write(format_args!("{differences}")),
+        OutputFormat::Json => say!("{}", serde_json::to_string(differences)?),
     }
     Ok(())
 }

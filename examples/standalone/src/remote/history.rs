@@ -8,7 +8,11 @@ use serde_json::Value;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::{AdminArgs, Client, consent};
-use crate::{cli::OutputFormat, failure::Failure};
+use crate::{
+    cli::OutputFormat,
+    failure::Failure,
+    output::{self, say},
+};
 
 /// The most changes that are shown where somebody else was faster.
 const SHOWN: usize = 20;
@@ -75,19 +79,19 @@ pub(crate) fn history(args: &HistoryArgs) -> Result<(), Failure> {
         None => client.json(&format!("/history?size={}", args.size))?,
     };
     if args.format == OutputFormat::Json {
-        println!("{answer}");
+        say!("{answer}");
         return Ok(());
     }
     if args.revision.is_some() {
         let line: Line = serde_json::from_value(answer)?;
-        print!("{}\n{}", line.text(), line.differences);
+        output::write(format_args!("{}\n{}", line.text(), line.differences));
         return Ok(());
     }
     let lines: Vec<Line> = serde_json::from_value(answer.get("data").cloned().unwrap_or_default())?;
     if lines.is_empty() {
-        println!("no change yet");
+        say!("no change yet");
     }
-    lines.iter().for_each(|line| println!("{}", line.text()));
+    lines.iter().for_each(|line| say!("{}", line.text()));
     Ok(())
 }
 
@@ -119,15 +123,15 @@ pub(crate) fn rollback(args: &RollbackArgs) -> Result<(), Failure> {
     let path = format!("/rollback/{}{dry}", args.revision);
     let answer = args.admin.client()?.ask(Request::post(path).body(String::new())?, |_| {})?.ok()?.json;
     if args.format == OutputFormat::Json {
-        println!("{answer}");
+        say!("{answer}");
         return Ok(());
     }
     let differences = answer.get("differences").cloned().unwrap_or_default();
     let differences: Differences = serde_json::from_value(differences)?;
-    print!("{differences}");
+    output::write(format_args!("{differences}"));
     if !args.dry_run && !differences.is_empty() {
         let revision = answer.get("revision").map(Value::to_string).unwrap_or_default();
-        println!("everything is as at revision {}, which makes revision {revision}", args.revision);
+        say!("everything is as at revision {}, which makes revision {revision}", args.revision);
     }
     Ok(())
 }

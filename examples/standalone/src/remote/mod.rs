@@ -5,13 +5,12 @@ mod consent;
 mod entities;
 mod history;
 mod node;
+mod place;
 mod tls;
-
-use std::net::{Ipv4Addr, SocketAddr};
 
 use clap::Args;
 
-use crate::{address::Address, failure::Failure};
+use crate::failure::Failure;
 
 pub(crate) use entities::{ExportArgs, ImportArgs, diff, export, import};
 pub(crate) use history::{HistoryArgs, RollbackArgs, history, rollback};
@@ -19,14 +18,15 @@ pub(crate) use node::{QuitArgs, drain, health, quit, reload};
 
 use client::Client;
 use consent::consent;
+use place::Place;
 use tls::TlsArgs;
 
 /// Which gateway is meant.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct AdminArgs {
-    /// Where the running gateway has its Admin API [default: 127.0.0.1:8001]
+    /// Where the running gateway has its Admin API; https://HOST:PORT says --admin-tls, too [default: 127.0.0.1:8001]
     #[arg(long, value_name = "ADDR", env = "GATEWAY_ADMIN")]
-    admin: Option<Address>,
+    admin: Option<Place>,
 
     /// The token that it asks for, if it does
     #[arg(long, value_name = "TOKEN", env = "GATEWAY_ADMIN_TOKEN", hide_env_values = true)]
@@ -37,20 +37,10 @@ pub(crate) struct AdminArgs {
 }
 
 impl AdminArgs {
-    fn address(&self) -> SocketAddr {
-        let mut address = self.admin.map_or_else(|| (Ipv4Addr::LOCALHOST, 8001).into(), |address| address.0);
-        // Where it listens on all, it listens here.
-        if address.ip().is_unspecified() {
-            address.set_ip(match address {
-                SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
-                SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
-            });
-        }
-        address
-    }
-
     fn client(&self) -> Result<Client, Failure> {
-        let address = self.address();
-        Client::new(address, self.token.as_deref(), self.tls.towards(address.ip())?)
+        let usual = Place::usual();
+        let place = self.admin.as_ref().unwrap_or(&usual);
+        let address = place.address()?;
+        Client::new(address, self.token.as_deref(), self.tls.towards(place, address.ip())?)
     }
 }

@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use super::{AdminArgs, Client};
-use crate::failure::Failure;
+use crate::{failure::Failure, output::say};
 
 /// How a running gateway is stopped.
 #[derive(Clone, Debug, Args)]
@@ -45,13 +45,13 @@ pub(crate) fn health(args: &AdminArgs) -> Result<(), Failure> {
     if ready.status != StatusCode::OK {
         return Err(Failure::new(format!("the gateway at {address} is not ready: {told}")));
     }
-    println!("gateway.......running");
-    println!("connections   {}", text("/server/connections_active"));
-    println!("requests      {}", text("/server/total_requests"));
+    say!("gateway.......running");
+    say!("connections   {}", text("/server/connections_active"));
+    say!("requests      {}", text("/server/total_requests"));
     if let Some(failure) = status.pointer("/configuration/failure/message").and_then(Value::as_str) {
-        println!("the last change of its configuration was refused: {failure}");
+        say!("the last change of its configuration was refused: {failure}");
     }
-    println!("\nthe gateway at {address} is healthy");
+    say!("\nthe gateway at {address} is healthy");
     Ok(())
 }
 
@@ -60,7 +60,7 @@ pub(crate) fn drain(args: &AdminArgs) -> Result<(), Failure> {
     let form = "application/x-www-form-urlencoded";
     let request = Request::post("/status/ready").header(header::CONTENT_TYPE, form);
     args.client()?.ask(request.body("status=draining".to_owned())?, |_| {})?.ok()?;
-    println!("the gateway is not ready any more: load balancers go elsewhere");
+    say!("the gateway is not ready any more: load balancers go elsewhere");
     Ok(())
 }
 
@@ -75,7 +75,7 @@ pub(crate) fn reload(args: &AdminArgs) -> Result<(), Failure> {
         ));
     }
     kill_process(process, Signal::HUP)?;
-    println!("gateway reloaded");
+    say!("gateway reloaded");
     Ok(())
 }
 
@@ -86,13 +86,13 @@ pub(crate) fn quit(args: &QuitArgs) -> Result<(), Failure> {
     sleep(Duration::from_secs(args.wait));
     kill_process(process, Signal::TERM)?;
     if gone(&client, Duration::from_secs(args.timeout)) {
-        println!("gateway stopped (gracefully)");
+        say!("gateway stopped (gracefully)");
         return Ok(());
     }
     // The second signal cuts what is under way.
     kill_process(process, Signal::TERM)?;
     if gone(&client, CUT) {
-        println!("timeout, gateway stopped forcefully");
+        say!("timeout, gateway stopped forcefully");
         return Ok(());
     }
     Err(Failure::new(format!("process {} does not end", process.as_raw_nonzero())))

@@ -10,6 +10,7 @@ use gateway_core::{
 use rustls::pki_types::ServerName;
 use tokio_rustls::TlsConnector;
 
+use super::place::Place;
 use crate::{failure::Failure, file};
 
 /// How it is spoken to, and by whom it has to be signed.
@@ -45,10 +46,16 @@ pub(super) struct Tls {
 
 impl TlsArgs {
     /// None: in clear.
-    pub(super) fn towards(&self, address: IpAddr) -> Result<Option<Tls>, Failure> {
+    pub(super) fn towards(&self, place: &Place, address: IpAddr) -> Result<Option<Tls>, Failure> {
         let Self { admin_tls, admin_ca, admin_cert, admin_key, admin_name } = self;
         let is_meant = admin_ca.is_some() || admin_cert.is_some() || admin_name.is_some();
-        if !admin_tls.unwrap_or(is_meant) {
+        // Either may come from a variable; what is in clear is in clear by all of them.
+        let is_tls = match place.is_tls() {
+            Some(true) => true,
+            Some(false) => admin_tls.unwrap_or(false),
+            None => admin_tls.unwrap_or(is_meant),
+        };
+        if !is_tls {
             return Ok(None);
         }
         let mut settings = TlsSettings::default();
@@ -65,7 +72,7 @@ impl TlsArgs {
         let config = settings.client_config().map_err(wrong)?;
         let name = match admin_name {
             Some(name) => ServerName::try_from(name.clone())?,
-            None => address.into(),
+            None => place.name(address)?,
         };
         Ok(Some(Tls { connector: TlsConnector::from(Arc::new(config)), name }))
     }

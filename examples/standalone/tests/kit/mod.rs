@@ -101,6 +101,11 @@ impl Gateway {
         }
     }
 
+    /// What else it has said, once it has ended.
+    pub(crate) fn rest(&self) -> Vec<Value> {
+        self.lines.iter().map(|line| serde_json::from_str(&line).unwrap()).collect()
+    }
+
     pub(crate) fn admin(&self) -> SocketAddr {
         self.ready["admin"].as_str().unwrap().parse().unwrap()
     }

@@ -26,12 +26,14 @@ pub(super) fn parameters() -> Value {
     json!({
         "key": path("key", "The id, or the name."),
         "owner": path("owner", "The id or the name of the entity whose list it is."),
+        "address": path("address", "The address of one of the target's endpoints."),
         "revision": {
             "name": "revision", "in": "path", "required": true, "schema": { "type": "integer", "minimum": 0 },
         },
         "size": query("size", json!({ "type": "integer", "minimum": 1, "maximum": 1000, "default": 100 })),
         "offset": query("offset", json!({ "type": "string" })),
         "tags": query("tags", json!({ "type": "string" })),
+        "timeout": query("timeout", json!({ "type": "number", "minimum": 0, "default": 60, "description": "Seconds; 0: for good." })),
         "before": query("before", json!({ "type": "integer", "minimum": 0 })),
         "since": query("since", json!({ "type": "integer", "minimum": 0 })),
         "check_hash": switch("check_hash"),

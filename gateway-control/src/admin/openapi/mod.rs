@@ -22,7 +22,7 @@ pub(super) async fn document(State(_): State<Arc<Control>>) -> Response {
     reply::ok(&DOCUMENT)
 }
 
-fn whole() -> Value {
+pub(super) fn whole() -> Value {
     let mut paths = Map::new();
     for kind in &KINDS {
         if let Some(path) = kind.path {

@@ -7,6 +7,10 @@ use super::{KEY, OWNER, body, gone, json_body, named, refusals, response, tried,
 /// What is not of entities.
 pub(super) fn paths() -> Map<String, Value> {
     let free = json!({ "description": "Done.", "content": { "application/json": { "schema": { "type": "object" } } } });
+    let anything = json!({ "content": {
+        "application/json": { "schema": { "type": "object" } },
+        "application/x-www-form-urlencoded": { "schema": { "type": "object" } },
+    } });
     let get = |summary: &str, names: &[&str]| {
         json!({ "get": {
             "summary": summary, "parameters": named(names, &[]),
@@ -63,8 +67,69 @@ pub(super) fn paths() -> Map<String, Value> {
         }
         item
     };
+    let post = |summary: &str, names: &[&str], own: &[(&str, &str)]| {
+        json!({ "post": {
+            "summary": summary, "parameters": named(names, &[]), "requestBody": anything,
+            "responses": with(refusals(own), "200", free.clone()),
+        } })
+    };
+    let missing = [("404", "NotFound")];
+    let put = |summary: &str, names: &[&str]| {
+        let done = json!({ "description": "Done." });
+        let more = [("200", free.clone()), ("204", done)];
+        json!({ "put": {
+            "summary": summary, "parameters": named(names, &[]), "responses": with_all(refusals(&missing), more),
+        } })
+    };
+    let metrics = json!({ "get": {
+        "summary": "Counts and times, as Prometheus reads them.",
+        "responses": {
+            "200": { "description": "Metrics.", "content": { "text/plain": { "schema": { "type": "string" } } } },
+            "401": response("Unauthorized"),
+        },
+    } });
+    let mut ready = get("Whether load balancers should send requests here.", &[]);
+    ready["post"] =
+        post("Says so, or no longer: `status` is `ready` or `draining`.", &[], &[])["post"].take();
+    let mut cached = get("What Kong would have kept under a key: nothing.", &[KEY]);
+    let emptied = |names: &[&str]| {
+        let done = json!({ "description": "Nothing is kept." });
+        let responses = with(refusals(&[]), "204", done);
+        json!({ "parameters": named(names, &[]), "responses": responses })
+    };
+    cached["delete"] = emptied(&[KEY]);
+    let state = [OWNER, KEY];
+    let of_endpoint = [OWNER, KEY, "address"];
     let paths = [
         ("/config", config),
+        ("/cache", json!({ "delete": emptied(&[]) })),
+        ("/cache/{key}", cached),
+        ("/clustering/data-planes", get("Kong's planes: there are none.", &[])),
+        ("/clustering/status", get("Kong's planes: there are none.", &[])),
+        ("/debug/node/log-level", get("How much is logged.", &[])),
+        (
+            "/debug/node/log-level/{key}",
+            put("Logs this and what is more serious, for a while.", &[KEY, "timeout"]),
+        ),
+        ("/explain", post("Which route takes a request, and why no other does.", &[], &[])),
+        ("/metrics", metrics),
+        ("/openapi.json", get("This document.", &[])),
+        ("/schemas/{key}/validate", post("Whether an entity would be taken.", &[KEY], &missing)),
+        ("/schemas/plugins/validate", post("Whether a plugin would be taken.", &[], &missing)),
+        ("/status/ready", ready),
+        ("/tags/{key}", get("The entities that have a tag.", &[KEY, "size", "offset"])),
+        ("/timers", get("What runs beside requests, in Kong's words.", &[])),
+        ("/upstreams/{owner}/targets/all", get("All its targets.", &[OWNER, "size", "offset", "tags"])),
+        ("/upstreams/{owner}/targets/{key}/healthy", put("Takes a target for well.", &state)),
+        ("/upstreams/{owner}/targets/{key}/unhealthy", put("Takes a target for unwell.", &state)),
+        (
+            "/upstreams/{owner}/targets/{key}/{address}/healthy",
+            put("Takes an endpoint for well.", &of_endpoint),
+        ),
+        (
+            "/upstreams/{owner}/targets/{key}/{address}/unhealthy",
+            put("Takes an endpoint for unwell.", &of_endpoint),
+        ),
         ("/consumer_groups/{owner}/consumers", members(&[OWNER], true)),
         ("/consumer_groups/{owner}/consumers/{key}", members(&[OWNER, KEY], false)),
         ("/consumers/{owner}/consumer_groups", members(&[OWNER], true)),

@@ -1,0 +1,42 @@
+//! The Admin API over HTTP/2.
+
+use std::{convert::Infallible, time::Duration};
+
+use gateway_control::{Control, admin::Access};
+use gateway_core::Gateway;
+use http::Request;
+use http_body_util::{BodyExt, StreamBody};
+use hyper::{
+    body::{Bytes, Frame},
+    client::conn::http2,
+};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::{net::TcpStream, time::timeout};
+
+use crate::kit::Node;
+
+/// RFC 9113 8.1: a refusal does not wait for a body, and is not lost for it.
+#[test]
+fn an_early_refusal_arrives() {
+    let access = Access::default().token("deploys", "s3cret");
+    let node = Node::open_to(Control::new(Gateway::builder().build().unwrap()), access);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        for _ in 0..5 {
+            let stream = TcpStream::connect(node.address).await.unwrap();
+            let (mut client, connection) =
+                http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+            let driver = tokio::spawn(connection);
+            let piece = Bytes::from(vec![b'a'; 64 << 10]);
+            let pieces = (0..168).map(move |_| Ok::<_, Infallible>(Frame::data(piece.clone())));
+            let body = StreamBody::new(futures_util::stream::iter(pieces));
+            let uri = format!("http://{}/batch", node.address);
+            let asked = client.send_request(Request::post(uri).body(body).unwrap());
+            let answer = timeout(Duration::from_secs(20), asked).await.unwrap().unwrap();
+            assert_eq!(answer.status(), 401);
+            let body = timeout(Duration::from_secs(20), answer.into_body().collect()).await.unwrap();
+            assert_eq!(body.unwrap().to_bytes(), &br#"{"message":"Unauthorized"}"#[..]);
+            driver.abort();
+        }
+    });
+}
