@@ -193,7 +193,7 @@ fn with_a_damaged_copy_a_node_is_not_ready_until_the_database_is_back() {
         503,
         &json!({
             "message": "the configuration is incomplete: its copy is damaged, and the database is away",
-            "incomplete": format!("the database is away, and {lost} lines of its copy are damaged"),
+            "incomplete": format!("the database is away, and its copy is damaged (lost lines: {lost})"),
         }),
     );
     assert_eq!(fs::read(directory.path().join("postgres.jsonl")).unwrap(), damaged, "as it was");

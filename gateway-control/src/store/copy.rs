@@ -48,6 +48,7 @@ pub(super) struct Loaded {
 
 impl Loaded {
     /// Whether not even the first line can be used.
+    #[cfg(any(feature = "postgres", test))]
     pub(super) fn is_empty(&self) -> bool {
         self.stored == Stored::default() && self.lost > 0
     }

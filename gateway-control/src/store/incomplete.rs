@@ -8,7 +8,7 @@ use std::fmt;
 /// use gateway_control::store::Incomplete;
 ///
 /// let incomplete = Incomplete::new(3, false);
-/// assert_eq!(incomplete.to_string(), "the store was damaged, and 3 lines of its copy, too");
+/// assert_eq!(incomplete.to_string(), "the store was damaged, and its copy, too (lost lines: 3)");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -31,8 +31,8 @@ impl fmt::Display for Incomplete {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let lost = self.lost;
         match self.comes_back {
-            true => write!(f, "the database is away, and {lost} lines of its copy are damaged"),
-            false => write!(f, "the store was damaged, and {lost} lines of its copy, too"),
+            true => write!(f, "the database is away, and its copy is damaged (lost lines: {lost})"),
+            false => write!(f, "the store was damaged, and its copy, too (lost lines: {lost})"),
         }
     }
 }
