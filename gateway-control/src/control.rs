@@ -33,7 +33,7 @@ use uuid::Uuid;
 
 use crate::{
     Hash, Loads, LogLevel, Refusal, aligned,
-    store::{Note, Store},
+    store::{Incomplete, Note, Store},
 };
 
 /// The one who changes what a gateway serves by, and knows what else there is to tell of the node.
@@ -310,7 +310,16 @@ impl Control {
         if self.hash() == Hash::NONE {
             return Err("no configuration available (empty configuration present)");
         }
+        if self.incomplete().is_some_and(|incomplete| incomplete.comes_back) {
+            return Err("the configuration is incomplete: its copy is damaged, and the database is away");
+        }
         Ok(())
+    }
+
+    /// What the store knows to be missing from what is served.
+    #[must_use]
+    pub fn incomplete(&self) -> Option<Incomplete> {
+        self.store.as_ref()?.incomplete(self.revision().unwrap_or_default())
     }
 }
 

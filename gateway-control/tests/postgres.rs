@@ -8,6 +8,7 @@ mod store;
 
 use std::{
     cell::RefCell,
+    fs,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
@@ -147,6 +148,80 @@ fn with_the_database_away_it_goes_on_with_its_copy_and_comes_back() {
     assert_eq!(store.read().unwrap().config, count(Revision::new(7)));
 }
 
+/// Damages a line of the copy, and gives all of it back as it is then.
+fn damage(directory: &Directory, line: usize) -> Vec<u8> {
+    let path = directory.path().join("postgres.jsonl");
+    let text = fs::read_to_string(&path).unwrap();
+    let damaged: String = text
+        .split_inclusive('\n')
+        .zip(1..)
+        .map(|(text, number)| if number == line { format!("{}zzz\n", &text[..20]) } else { text.to_owned() })
+        .collect();
+    fs::write(&path, &damaged).unwrap();
+    damaged.into_bytes()
+}
+
+fn set_aside(directory: &Directory) -> Vec<Vec<u8>> {
+    let files = fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().path());
+    let aside = files.filter(|path| path.to_string_lossy().contains("postgres.jsonl.damaged-"));
+    aside.map(|path| fs::read(path).unwrap()).collect()
+}
+
+#[test]
+fn with_a_damaged_copy_a_node_is_not_ready_until_the_database_is_back() {
+    let Some(mut server) = Server::start() else { return };
+    let (url, directory) = (server.schema(), Directory::new());
+    let store = Postgres::open(&url, directory.path()).unwrap();
+    (1..=9).for_each(|number| assert_eq!(write(&store).unwrap(), Revision::new(number)));
+    drop(store);
+    // The copy is written behind the answer.
+    drop(Postgres::open(&url, directory.path()).unwrap());
+    server.kill();
+    let damaged = damage(&directory, 6);
+
+    // Each start says so, as long as there is nothing better.
+    drop(Postgres::open(&url, directory.path()).unwrap());
+    let store = Arc::new(Postgres::open(&url, directory.path()).unwrap());
+    let left = store.read().unwrap();
+    assert_eq!(left.revision, Revision::NONE, "what is left of it is no revision");
+    assert_ne!(left.config, count(Revision::new(9)));
+    let node = Node::over(Arc::clone(&store) as Arc<dyn Store>);
+    let follow = gateway_control::Follow::start(Arc::clone(&node.control), drop).unwrap();
+    let lost = store.incomplete(Revision::NONE).unwrap().lost;
+    assert!(lost >= 4, "{lost}");
+    node.get("/status/ready").is(
+        503,
+        &json!({
+            "message": "the configuration is incomplete: its copy is damaged, and the database is away",
+            "incomplete": format!("the database is away, and its copy is damaged (lost lines: {lost})"),
+        }),
+    );
+    assert_eq!(fs::read(directory.path().join("postgres.jsonl")).unwrap(), damaged, "as it was");
+
+    server.run();
+    until("it is ready", || node.get("/status/ready").status == 200);
+    assert_eq!(node.control.config().as_ref(), &count(Revision::new(9)), "ready is whole");
+    node.get("/status/ready").is(200, &json!({ "message": "ready" }));
+    assert_eq!(set_aside(&directory), [damaged]);
+    assert_eq!(write(&store).unwrap(), Revision::new(10), "numbers go on");
+    drop((follow, node, store));
+
+    // Nothing of it can be read: the start says that, too.
+    server.kill();
+    damage(&directory, 1);
+    for _ in 0..2 {
+        let refused = Postgres::open(&url, directory.path()).unwrap_err().to_string();
+        assert!(refused.contains("postgres.jsonl is damaged, none of its"), "{refused}");
+    }
+    // Damage in the middle is found beside a database, too, before anything is added behind it.
+    server.run();
+    drop(Postgres::open(&url, directory.path()).unwrap());
+    assert_eq!(set_aside(&directory).len(), 2);
+    server.kill();
+    let stored = Postgres::open(&url, directory.path()).unwrap().read().unwrap();
+    assert_eq!((stored.revision, stored.config), (Revision::new(10), count(Revision::new(10))));
+}
+
 #[test]
 fn a_database_that_was_emptied_empties_no_gateway() {
     let Some(server) = Server::start() else { return };
@@ -170,7 +245,7 @@ fn a_database_that_was_emptied_empties_no_gateway() {
     let store = Postgres::open(&url, directories[0].path()).unwrap();
     assert_eq!(store.read().unwrap().config, count(Revision::new(3)), "nor by a start");
     drop(store);
-    std::fs::remove_dir_all(directories[0].path()).unwrap();
+    fs::remove_dir_all(directories[0].path()).unwrap();
     let store = Postgres::open(&url, directories[0].path()).unwrap();
     assert_eq!(write(&store).unwrap(), Revision::new(1), "unless it is meant");
 }

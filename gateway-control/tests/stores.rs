@@ -188,6 +188,53 @@ fn a_copy_that_nobody_understands_is_not_written_over_by_an_empty_store() {
     assert!(names(&directory).iter().any(|name| name.starts_with("copy.jsonl.damaged-")));
 }
 
+/// Lines of the copy that was written by `CLOSED`, with one of them damaged.
+fn copy_damaged_at(line: usize) -> Vec<u8> {
+    let mut lines: Vec<_> = CLOSED[1].1.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
+    lines[line - 1] = b"zzz\n".to_vec();
+    lines.concat()
+}
+
+#[test]
+fn a_damaged_copy_is_set_aside_wherever_something_takes_its_place() {
+    for (what, database, line, left) in [
+        ("both damaged, nothing of the copy left", Some(&b"random"[..]), 1, 0),
+        ("both damaged", Some(&b"random"[..]), 5, 3),
+        ("the store gone", None, 5, 3),
+        ("the store gone, nothing of the copy left", None, 1, 0),
+        ("the copy alone", Some(&CLOSED[0].1[..]), 5, 60),
+    ] {
+        let (directory, damaged) = (Directory::new(), copy_damaged_at(line));
+        fs::write(directory.path().join("copy.jsonl"), &damaged).unwrap();
+        if let Some(bytes) = database {
+            fs::write(directory.path().join("store.redb"), bytes).unwrap();
+        }
+        let store = Embedded::open(directory.path()).unwrap();
+        let stored = store.read().unwrap();
+        assert_eq!(stored.config, count(Revision::new(left)), "{what}");
+
+        let names = names(&directory);
+        let aside: Vec<_> = names.iter().filter(|name| name.starts_with("copy.jsonl.damaged-")).collect();
+        assert_eq!(aside.len(), 1, "{what}: {names:?}");
+        assert_eq!(fs::read(directory.path().join(aside[0])).unwrap(), damaged, "{what}");
+
+        let incomplete = store.incomplete(stored.revision);
+        if left == 60 {
+            assert_eq!((stored.revision, incomplete), (Revision::new(60), None), "{what}");
+            continue;
+        }
+        // No number is given twice, and none that was given stands for something else.
+        assert!(stored.revision > Revision::new(60), "{what}: {}", stored.revision);
+        let incomplete = incomplete.unwrap();
+        assert!(incomplete.lost > 50 && !incomplete.comes_back, "{what}: {incomplete:?}");
+        write(&store, 1);
+        drop(store);
+        let store = Embedded::open(directory.path()).unwrap();
+        assert_eq!(store.read().unwrap().revision, stored.revision.next(), "{what}");
+        assert_eq!(store.incomplete(stored.revision), None, "{what}: what is there now is all there is");
+    }
+}
+
 #[test]
 fn a_folder_that_others_may_write_to_is_refused() {
     let directory = Directory::new();

@@ -6,7 +6,7 @@ use gateway_control::{
     Control, Expire, Follow, Refusal,
     store::{Embedded, Note, Revision, Store, StoreError},
 };
-use gateway_core::{Gateway, server::Certificates};
+use gateway_core::{Gateway, config::Config, server::Certificates};
 use tracing::{error, info, warn};
 
 use crate::{failure::Failure, file, settings::Settings};
@@ -99,18 +99,27 @@ pub(crate) fn text(place: &str) -> Result<String, Failure> {
 fn fill(control: &Control, path: &Path) -> Result<(), Failure> {
     let name = path.display();
     match control.revision() {
-        Some(Revision::NONE) | None => {
+        _ if is_empty(control) => {
             let text = file::read(path)?;
             let note = Note::new("gateway run", format!("the first content, of {name}"));
             let loaded =
                 control.replace(&text, &note).map_err(|refusal| file::refuse(&refusal, path, &text))?;
             info!(file = %name, services = loaded.services, routes = loaded.routes, "the store was empty and is filled");
         }
-        Some(revision) => {
+        revision => {
+            let revision = revision.unwrap_or_default();
             info!(file = %name, %revision, "the store has entities: the file is not read, `gateway import` does that");
         }
     }
     Ok(())
+}
+
+/// Whether nothing was kept yet, or nothing is left. What is only away is not written over.
+fn is_empty(control: &Control) -> bool {
+    match control.incomplete() {
+        None => control.revision().is_none_or(|revision| revision == Revision::NONE),
+        Some(incomplete) => !incomplete.comes_back && *control.config() == Config::default(),
+    }
 }
 
 /// Serves what other gateways write into the same store, too.

@@ -58,10 +58,23 @@ fn a_file_fills_a_store_once() {
     gateway.ended();
 
     directory.put("kong.yml", &kong(upstream, "/two"));
-    let gateway = Gateway::start(&[&file, "--store", &store]);
+    let mut gateway = Gateway::start(&[&file, "--store", &store]);
     assert_eq!((gateway.get("/one").status, gateway.get("/two").status), (200, 404), "the store counts");
     on(&gateway, &["import", &file]);
     assert_eq!((gateway.get("/one").status, gateway.get("/two").status), (404, 200));
+
+    // Where nothing is left of a store the file is all there is.
+    gateway.signal(Signal::TERM);
+    gateway.ended();
+    for name in ["store/store.redb", "store/copy.jsonl"] {
+        directory.put(name, "zzz\n");
+    }
+    let gateway = Gateway::start(&[&file, "--store", &store]);
+    assert_eq!(gateway.get("/two").status, 200);
+    let ready = ask(gateway.admin(), "GET", "/status/ready", &[], "").unwrap();
+    assert_eq!(ready.status, 200);
+    let ready: Value = serde_json::from_str(&ready.text).unwrap();
+    assert_eq!(ready["incomplete"], "the store was damaged, and its copy, too (lost lines: 1)");
 }
 
 #[test]

@@ -67,6 +67,10 @@ pub(super) enum Failure {
     Size(&'static str),
     /// An `offset` that is none (compat A14).
     Offset(String),
+    /// A revision to begin with that is none.
+    Since(String),
+    /// As many listen as there is room for.
+    Listeners(usize),
     /// `tags` that mean both AND and OR (compat A15).
     Tags,
     /// A write, as there is no database (compat A47).
@@ -145,6 +149,14 @@ impl Failure {
                 let text = format!("'{offset}' is not a valid offset: bad json encoding");
                 refuse(StatusCode::BAD_REQUEST, 7, "invalid offset", &text)
             }
+            Self::Since(text) => {
+                let text = format!("'{text}' is no revision: a number is expected (since, Last-Event-ID)");
+                message(StatusCode::BAD_REQUEST, &text)
+            }
+            Self::Listeners(room) => message(
+                StatusCode::SERVICE_UNAVAILABLE,
+                &format!("{room} listen already, and there is room for no more: try again later"),
+            ),
             Self::Tags => (
                 StatusCode::BAD_REQUEST,
                 json!({
@@ -212,7 +224,7 @@ impl From<NoTags> for Failure {
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
-        let is_busy = matches!(self, Self::Busy);
+        let is_busy = matches!(self, Self::Busy | Self::Listeners(_));
         let is_unknown = matches!(self, Self::Unauthorized);
         let (status, body) = self.parts();
         let mut response = json(status, &body);

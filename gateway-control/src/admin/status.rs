@@ -34,11 +34,17 @@ pub(super) async fn status(State(control): State<Arc<Control>>) -> Response {
     reply::ok(&status)
 }
 
-/// Whether new requests should come here (compat 1.12).
+/// Whether new requests should come here (compat 1.12). What is known to be missing is said in any case.
 pub(super) async fn ready(State(control): State<Arc<Control>>) -> Response {
-    match control.ready() {
-        Ok(()) => message(StatusCode::OK, "ready"),
-        Err(reason) => message(StatusCode::SERVICE_UNAVAILABLE, reason),
+    let (status, text) = match control.ready() {
+        Ok(()) => (StatusCode::OK, "ready"),
+        Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, reason),
+    };
+    match control.incomplete() {
+        None => message(status, text),
+        Some(incomplete) => {
+            reply::json(status, &json!({ "message": text, "incomplete": incomplete.to_string() }))
+        }
     }
 }
 

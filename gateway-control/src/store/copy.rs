@@ -1,17 +1,20 @@
 //! A second file with the configuration: what a node falls back to.
 
 use std::{
-    fs::{self, DirBuilder, File, OpenOptions},
+    fs::{self, File},
     io::{self, BufWriter, Write},
-    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
 use aws_lc_rs::digest::{SHA256, digest};
 use gateway_core::config::Change;
 use serde::{Deserialize, Serialize};
+use tracing::error;
 
-use super::{Revision, Stored};
+use super::{
+    Revision, Stored,
+    files::{options, read, set_aside, sync_directory},
+};
 
 /// A second file with the configuration: a start, and the changes since, one JSON object a line, each behind a digest
 /// of itself.
@@ -31,9 +34,30 @@ pub(super) struct Copy {
 /// What a copy has.
 #[derive(Debug, PartialEq)]
 pub(super) struct Loaded {
+    /// What its lines make, up to the first one that is damaged; nothing where that is the first of all.
     pub(super) stored: Stored,
-    /// Lines at the end that cannot be used.
+    /// Lines that cannot be used: the first damaged one, and all after it.
     pub(super) lost: usize,
+    /// Whether the start is known to be whole: its lines all say one revision, and nobody wrote down how many they are.
+    pub(super) has_whole_start: bool,
+    /// The highest revision that any line says, also one that cannot be used.
+    pub(super) seen: Revision,
+    /// No higher revision can have been given, as far as the lines tell.
+    reach: Revision,
+}
+
+impl Loaded {
+    /// Whether not even the first line can be used.
+    #[cfg(any(feature = "postgres", test))]
+    pub(super) fn is_empty(&self) -> bool {
+        self.stored == Stored::default() && self.lost > 0
+    }
+
+    /// The revision from which a store goes on that has nothing else: where lines were lost it is one that was never
+    /// given, for whoever knows a revision knows what it stands for.
+    pub(super) fn revision(&self) -> Revision {
+        if self.lost == 0 { self.stored.revision } else { self.reach.next() }
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -42,12 +66,15 @@ struct Line<C> {
     change: C,
 }
 
+/// Bytes of the shortest line that there can be: it tells how many stood where nothing can be read.
+const SHORTEST: usize = DIGITS + 2 + r#"{"revision":0,"change":{}}"#.len();
+
 /// Changes shorter than this are not worth a new file.
 const SHORT: u64 = 1 << 20;
 
 impl Copy {
     /// Writes a copy anew: `documents` are changes as JSON, which make the configuration of `revision` out of nothing.
-    /// Up to the end the one before stays.
+    /// Up to the end the one before stays; if it is damaged it is set aside, for it may still be of use to somebody.
     pub(super) fn start(
         path: &Path,
         revision: Revision,
@@ -66,49 +93,40 @@ impl Copy {
             start += put(&mut writer, revision, &document)?;
         }
         writer.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+        if !read(path)?.is_none_or(|text| is_whole(&text)) {
+            let aside = set_aside(path)?;
+            error!(path = %path.display(), aside = %aside.display(), "the copy was damaged: it is set aside, and written anew");
+        }
         fs::rename(&fresh, path)?;
         sync_directory(path)?;
         let file = options().append(true).open(path)?;
         Ok(Self { path: path.to_owned(), file, revision, start, since: 0 })
     }
 
-    /// Goes on with the copy at `path`, if its last line says `revision`.
+    /// Goes on with the copy at `path`, if its last line says `revision` and no line is damaged.
     pub(super) fn resume(path: &Path, revision: Revision) -> io::Result<Option<Self>> {
-        let text = match fs::read(path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        if last(&text) != Some(revision) {
-            return Ok(None);
-        }
+        let text = read(path)?.filter(|text| last(text) == Some(revision) && is_whole(text));
+        let Some(text) = text else { return Ok(None) };
         let file = options().append(true).open(path)?;
         let start = start(&text);
         Ok(Some(Self { path: path.to_owned(), file, revision, start, since: text.len() as u64 - start }))
     }
 
-    /// What the copy at `path` has, as far as it can be used; nothing if there is none or nothing in it.
+    /// What the copy at `path` has, as far as it can be used; nothing if there is none.
     pub(super) fn load(path: &Path) -> io::Result<Option<Loaded>> {
-        let text = match fs::read(path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        let mut stored = Stored::default();
-        let lines: Vec<_> = lines(&text).collect();
-        let mut used = 0;
-        for line in lines.iter().map_while(|line| understood::<Change>(line)) {
-            stored = Stored::new(line.revision, stored.config.apply(&line.change));
-            used += 1;
-        }
-        Ok((used > 0).then_some(Loaded { stored, lost: lines.len() - used }))
+        Ok(read(path)?.filter(|text| !text.is_empty()).map(|text| loaded(&text)))
     }
 
     /// Adds the change, as JSON, that made `revision`.
     pub(super) fn append(&mut self, revision: Revision, document: &str) -> io::Result<()> {
         let mut line = Vec::new();
-        self.since += put(&mut line, revision, document)?;
-        self.file.write_all(&line)?;
+        let length = put(&mut line, revision, document)?;
+        if let Err(error) = self.file.write_all(&line) {
+            // Half a line is no damage that anybody has to hear of.
+            self.file.set_len(self.start + self.since).ok();
+            return Err(error);
+        }
+        self.since += length;
         self.revision = revision;
         Ok(())
     }
@@ -129,36 +147,6 @@ impl Copy {
     }
 }
 
-/// Makes a directory if it is not there, for the owner only. One that others may write to is refused: what stands in it is
-/// served.
-pub(super) fn directory(path: &Path) -> io::Result<()> {
-    let name = path.display();
-    if path.is_file() {
-        return Err(io::Error::other(format!("{name} is a file, a folder is expected")));
-    }
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
-    made.map_err(|error| io::Error::new(error.kind(), format!("{name}: {error}")))?;
-    if fs::metadata(path)?.mode() & 0o022 != 0 {
-        return Err(io::Error::other(format!("others may write to {name} (chmod 700)")));
-    }
-    Ok(())
-}
-
-/// For the owner only: secrets stand in it.
-fn options() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.mode(0o600);
-    options
-}
-
-/// A file that was renamed is there after a power failure once its directory is.
-pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
-    match path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        Some(parent) => File::open(parent)?.sync_all(),
-        None => File::open(".")?.sync_all(),
-    }
-}
-
 /// Hexadecimal digits of the digest before each line.
 const DIGITS: usize = 16;
 
@@ -174,16 +162,44 @@ fn put(to: &mut impl Write, revision: Revision, document: &str) -> io::Result<u6
     Ok((DIGITS + 2 + json.len()) as u64)
 }
 
+fn loaded(text: &[u8]) -> Loaded {
+    let mut stored = Stored::default();
+    let (mut first, mut used, mut bytes) = (None, 0, 0);
+    for (line, length) in lines(text).map_while(|line| Some((understood::<Change>(line)?, line.len()))) {
+        first.get_or_insert(line.revision);
+        stored = Stored::new(line.revision, stored.config.apply(&line.change));
+        used += 1;
+        bytes += length;
+    }
+    let rest = text.get(bytes..).unwrap_or_default();
+    let lost = lines(rest).count();
+    let told = lines(rest).filter_map(understood::<serde::de::IgnoredAny>).map(|line| line.revision);
+    let seen = told.fold(stored.revision, Revision::max);
+    let has_whole_start = used > 0 && (lost == 0 || first != Some(stored.revision));
+    let reach = Revision::new(seen.get().saturating_add((rest.len() / SHORTEST) as u64));
+    Loaded { stored, lost, has_whole_start, seen, reach }
+}
+
+/// Whether each line is as it was written.
+fn is_whole(text: &[u8]) -> bool {
+    lines(text).all(|line| intact(line).is_some())
+}
+
 /// The lines; one that does not end is none.
 fn lines(text: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
     text.split_inclusive(|byte| *byte == b'\n')
 }
 
 fn understood<C: for<'de> Deserialize<'de>>(line: &[u8]) -> Option<Line<C>> {
+    serde_json::from_slice(intact(line)?).ok()
+}
+
+/// What stands behind the digest, if it is that of it.
+fn intact(line: &[u8]) -> Option<&[u8]> {
     let line = line.strip_suffix(b"\n")?;
     let (told, json) = line.split_at_checked(DIGITS)?;
     let json = json.strip_prefix(b" ")?;
-    (told == sum(json).as_bytes()).then(|| serde_json::from_slice(json).ok()).flatten()
+    (told == sum(json).as_bytes()).then_some(json)
 }
 
 /// The bytes of the start: its lines say the revision that the first one says.
@@ -237,13 +253,16 @@ mod tests {
         let mut copy = Copy::start(&path, Revision::new(7), documents(&one).unwrap()).unwrap();
         copy.append(Revision::new(8), &step(&one, &two)).unwrap();
         copy.append(Revision::new(9), &step(&two, &none)).unwrap();
-        let all = Loaded { stored: Stored::new(Revision::new(9), none), lost: 0 };
-        assert_eq!(Copy::load(&path).unwrap(), Some(all));
+        let all = Copy::load(&path).unwrap().unwrap();
+        assert_eq!((&all.stored, all.lost), (&Stored::new(Revision::new(9), none), 0));
+        assert_eq!(all.revision(), Revision::new(9));
 
         let text = fs::read(&path).unwrap();
         fs::write(&path, &text[..text.len() - 1]).unwrap();
         let torn = Copy::load(&path).unwrap().unwrap();
-        assert_eq!(torn, Loaded { stored: Stored::new(Revision::new(8), two), lost: 1 });
+        assert_eq!((&torn.stored, torn.lost), (&Stored::new(Revision::new(8), two), 1));
+        assert!(torn.has_whole_start);
+        assert!(torn.revision() > Revision::new(9), "nine was given, and is not given again");
         assert!(Copy::resume(&path, Revision::new(9)).unwrap().is_none(), "it is written anew");
     }
 
@@ -262,9 +281,33 @@ mod tests {
             assert_eq!(Copy::load(&path).unwrap().unwrap().stored.revision, Revision::new(1), "{place}");
         }
         fs::write(&path, "no copy\n").unwrap();
-        assert_eq!(Copy::load(&path).unwrap(), None);
+        assert!(Copy::load(&path).unwrap().unwrap().is_empty());
         fs::remove_file(&path).unwrap();
         assert_eq!(Copy::load(&path).unwrap(), None);
+    }
+
+    #[test]
+    fn what_is_damaged_in_the_middle_is_not_gone_on_with_and_not_written_over() {
+        let (path, _gone) = place();
+        let one = config(&["a"]);
+        let document = documents(&one).unwrap().remove(0);
+        let pieces = vec![document.clone(); 3];
+        let mut copy = Copy::start(&path, Revision::new(7), pieces).unwrap();
+        copy.append(Revision::new(8), &document).unwrap();
+        copy.append(Revision::new(9), &document).unwrap();
+        let mut text = fs::read(&path).unwrap();
+        let second = text.iter().position(|byte| *byte == b'\n').unwrap() + 30;
+        text[second] ^= 1;
+        fs::write(&path, &text).unwrap();
+        let loaded = Copy::load(&path).unwrap().unwrap();
+        assert_eq!((loaded.lost, loaded.has_whole_start, loaded.seen), (4, false, Revision::new(9)));
+        assert!(Copy::resume(&path, Revision::new(9)).unwrap().is_none(), "it is written anew");
+
+        Copy::start(&path, Revision::new(9), [document]).unwrap();
+        let names = fs::read_dir(path.parent().unwrap()).unwrap().map(|entry| entry.unwrap().path());
+        let aside: Vec<_> = names.filter(|name| *name != path).collect();
+        assert_eq!(aside.len(), 1, "{aside:?}");
+        assert_eq!(fs::read(&aside[0]).unwrap(), text);
     }
 
     #[test]

@@ -7,11 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{
-    StoreError,
-    copy::{self, sync_directory},
-};
-use crate::times;
+use super::{StoreError, files};
 
 /// The directory of a store, which is this process's until dropped.
 pub(super) struct Directory {
@@ -23,7 +19,7 @@ pub(super) struct Directory {
 impl Directory {
     /// Makes it if it is not there, for the owner only, and takes it.
     pub(super) fn lock(path: &Path) -> Result<Self, StoreError> {
-        copy::directory(path)?;
+        files::directory(path)?;
         FILES.iter().try_for_each(|file| regular(&path.join(file)))?;
         let mut options = OpenOptions::new();
         let mut lock = options
@@ -61,20 +57,6 @@ impl Directory {
 
     pub(super) fn copy(&self) -> PathBuf {
         self.path.join("copy.jsonl")
-    }
-
-    /// Renames a file, and tells to what: it may still be of use to somebody.
-    pub(super) fn set_aside(&self, file: &Path) -> io::Result<PathBuf> {
-        let name = file.file_name().unwrap_or_default().to_string_lossy();
-        let now = times::unix();
-        let names = (0..u32::MAX).map(|number| match number {
-            0 => self.path.join(format!("{name}.damaged-{now}")),
-            number => self.path.join(format!("{name}.damaged-{now}-{number}")),
-        });
-        let aside = names.into_iter().find(|aside| !aside.exists()).unwrap_or_default();
-        fs::rename(file, &aside)?;
-        sync_directory(&aside)?;
-        Ok(aside)
     }
 }
 

@@ -28,7 +28,9 @@ mod directory;
 mod embedded;
 mod entry;
 mod error;
+mod files;
 mod history;
+mod incomplete;
 mod memory;
 #[cfg(feature = "postgres")]
 mod postgres;
@@ -45,6 +47,7 @@ pub use embedded::Embedded;
 pub use entry::{Entry, Note};
 pub use error::StoreError;
 pub use history::History;
+pub use incomplete::Incomplete;
 pub use memory::Memory;
 #[cfg(feature = "postgres")]
 pub use postgres::Postgres;
@@ -99,6 +102,13 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     fn renewals(&self, targets: &[Uuid]) -> Result<HashMap<Uuid, u64>, StoreError> {
         let _ = targets;
         Ok(HashMap::new())
+    }
+
+    /// What is known to be missing from what this store reads, or had a reader who stands at `served` read; nothing as it
+    /// is unless written otherwise.
+    fn incomplete(&self, served: Revision) -> Option<Incomplete> {
+        let _ = served;
+        None
     }
 
     /// Everything as it was at `revision`; nothing if the log does not reach back that far.

@@ -33,6 +33,9 @@ pub(super) fn paths() -> Map<String, Value> {
     } });
     let feed = json!({ "get": {
         "summary": "Each change as a server-sent event.",
+        "description": "Events `change`: `id` is the revision, `data` a change as JSON. An event `reset` (`data`: \
+            `{\"revision\":N}`, the newest): changes after `since` are missing in the history, or `since` is beyond it; \
+            read everything anew, what comes after is told.",
         "parameters": named(&["since"], &[]),
         "responses": {
             "200": { "description": "Events.", "content": { "text/event-stream": { "schema": { "type": "string" } } } },

@@ -3,7 +3,7 @@
 mod tables;
 
 use std::{
-    fmt, fs,
+    fmt,
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -16,7 +16,11 @@ use tracing::{error, info, warn};
 
 use self::tables::{Intact, Outcome};
 use super::{
-    Entry, History, Note, Revision, Store, StoreError, Stored, copy::Copy, directory::Directory, rows,
+    Entry, History, Incomplete, Note, Revision, Store, StoreError, Stored,
+    copy::{Copy, Loaded},
+    directory::Directory,
+    files::set_aside,
+    rows,
 };
 
 /// A store in a directory of this machine, for one process at a time.
@@ -28,7 +32,7 @@ use super::{
 /// | `lock` | the process that has it |
 ///
 /// Opening checks every page. A damaged `store.redb` is renamed, in the open, and the store goes on with what the copy
-/// has; its log begins anew then.
+/// has; its log begins anew then. A damaged copy is renamed, too: no damaged file is written over.
 ///
 /// ```
 /// use gateway_control::store::{Embedded, Revision, Store};
@@ -48,6 +52,16 @@ pub struct Embedded {
     /// What opening has read, for the first who reads.
     opened: Mutex<Option<Stored>>,
     newest: watch::Sender<Revision>,
+    /// What this opening has not found any more.
+    incomplete: Option<Incomplete>,
+}
+
+/// What opening has found.
+struct Found {
+    database: Database,
+    stored: Stored,
+    /// Lines of the copy that were needed and cannot be used.
+    lost: usize,
 }
 
 struct Kept {
@@ -73,11 +87,11 @@ impl Embedded {
     /// As [`open`](Self::open).
     pub fn open_with(directory: impl AsRef<Path>, history: History) -> Result<Self, StoreError> {
         let directory = Directory::lock(directory.as_ref())?;
-        let (mut database, stored) = match open(&directory) {
+        let Found { mut database, stored, lost } = match open(&directory) {
             Ok((database, stored, Intact::Yes)) if stored.revision == Revision::NONE => {
                 begin(&directory, database, stored)?
             }
-            Ok((database, stored, Intact::Yes)) => (database, stored),
+            Ok((database, stored, Intact::Yes)) => Found { database, stored, lost: 0 },
             Ok((database, stored, Intact::Repaired)) => catch_up(&directory, database, stored)?,
             Err(Fault::Damaged(reason)) => recover(&directory, &reason)?,
             Err(Fault::Other(error)) => return Err(error),
@@ -87,7 +101,9 @@ impl Embedded {
         let newest = watch::Sender::new(stored.revision);
         let kept =
             Kept { copy: copy(&directory, &database, stored.revision), database: Some(Arc::new(database)) };
-        Ok(Self { directory, history, kept: Mutex::new(kept), opened: Mutex::new(Some(stored)), newest })
+        let incomplete = (lost > 0).then(|| Incomplete::new(lost, false));
+        let (kept, opened) = (Mutex::new(kept), Mutex::new(Some(stored)));
+        Ok(Self { directory, history, kept, opened, newest, incomplete })
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
@@ -164,6 +180,10 @@ impl Store for Embedded {
     fn newest(&self) -> watch::Receiver<Revision> {
         self.newest.subscribe()
     }
+
+    fn incomplete(&self, _served: Revision) -> Option<Incomplete> {
+        self.incomplete
+    }
 }
 
 impl fmt::Debug for Embedded {
@@ -214,59 +234,60 @@ fn engine(directory: &Directory) -> Result<(Database, Intact), redb::Error> {
 
 /// A database with nothing in it may stand in the place of one that is gone, or was cut to nothing: the copy knows, and
 /// is not written over before it was asked.
-fn begin(
-    directory: &Directory,
-    database: Database,
-    stored: Stored,
-) -> Result<(Database, Stored), StoreError> {
+fn begin(directory: &Directory, database: Database, stored: Stored) -> Result<Found, StoreError> {
     let Some(copy) = Copy::load(&directory.copy())? else {
-        if fs::metadata(directory.copy()).is_ok_and(|copy| copy.len() > 0) {
-            let aside = directory.set_aside(&directory.copy())?;
-            error!(aside = %aside.display(), "the store is empty, and its copy cannot be read");
-        }
-        return Ok((database, stored));
+        return Ok(Found { database, stored, lost: 0 });
     };
-    if copy.stored.revision == Revision::NONE {
-        return Ok((database, stored));
+    if copy.stored.revision == Revision::NONE && copy.lost == 0 {
+        return Ok(Found { database, stored, lost: 0 });
     }
-    seed(&database, &Config::default(), &copy.stored)?;
-    let (revision, lost) = (copy.stored.revision, copy.lost);
+    let found = take(database, &Config::default(), copy)?;
+    let (revision, lost) = (found.stored.revision, found.lost);
     error!(%revision, lost, "the store is gone: it goes on with its copy, and with a new log");
-    Ok((database, copy.stored))
+    Ok(found)
 }
 
 /// A new database in place of the damaged one, with what the copy has.
-fn recover(directory: &Directory, reason: &str) -> Result<(Database, Stored), StoreError> {
-    let aside = directory.set_aside(&directory.store())?;
+fn recover(directory: &Directory, reason: &str) -> Result<Found, StoreError> {
+    let aside = set_aside(&directory.store())?;
     let copy = Copy::load(&directory.copy())?;
     let (database, _) = engine(directory).map_err(tables::trouble)?;
     let aside = aside.display();
     let Some(copy) = copy else {
         error!(%reason, %aside, "the store is damaged and has no copy: it begins empty");
-        return Ok((database, Stored::default()));
+        return Ok(Found { database, stored: Stored::default(), lost: 0 });
     };
-    let (revision, lost) = (copy.stored.revision, copy.lost);
-    seed(&database, &Config::default(), &copy.stored)?;
+    let found = take(database, &Config::default(), copy)?;
+    let (revision, lost) = (found.stored.revision, found.lost);
     error!(%reason, %aside, %revision, lost, "the store is damaged: it goes on with its copy, and with a new log");
-    Ok((database, copy.stored))
+    Ok(found)
 }
 
 /// The engine has gone back to an earlier state of a damaged file: the copy may know what came after.
-fn catch_up(
-    directory: &Directory,
-    database: Database,
-    stored: Stored,
-) -> Result<(Database, Stored), StoreError> {
+fn catch_up(directory: &Directory, database: Database, stored: Stored) -> Result<Found, StoreError> {
     let repaired = stored.revision;
-    let copy = Copy::load(&directory.copy())?.filter(|copy| copy.stored.revision > repaired);
-    let Some(copy) = copy else {
+    let copy = Copy::load(&directory.copy())?.filter(|copy| copy.revision() > repaired);
+    let Some(mut copy) = copy else {
         warn!(revision = %repaired, "the store was damaged and is repaired");
-        return Ok((database, stored));
+        return Ok(Found { database, stored, lost: 0 });
     };
-    let revision = copy.stored.revision;
-    seed(&database, &stored.config, &copy.stored)?;
-    error!(%repaired, %revision, "the store was damaged: what its repair has lost comes from its copy");
-    Ok((database, copy.stored))
+    // Part of a start is less than what the engine has saved.
+    if copy.stored.revision < repaired || !copy.has_whole_start {
+        copy.stored.config = stored.config.clone();
+    }
+    let found = take(database, &stored.config, copy)?;
+    let (revision, lost) = (found.stored.revision, found.lost);
+    error!(%repaired, %revision, lost, "the store was damaged: what its repair has lost comes from its copy");
+    Ok(found)
+}
+
+/// Puts what the copy has in the place of `from`, with a new log. The copy itself is written anew after it, and set aside
+/// if it is damaged.
+fn take(database: Database, from: &Config, copy: Loaded) -> Result<Found, StoreError> {
+    let (revision, lost) = (copy.revision(), copy.lost);
+    let stored = Stored::new(revision, copy.stored.config);
+    seed(&database, from, &stored)?;
+    Ok(Found { database, stored, lost })
 }
 
 fn seed(database: &Database, from: &Config, to: &Stored) -> Result<(), StoreError> {

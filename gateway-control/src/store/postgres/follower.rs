@@ -1,6 +1,16 @@
 //! What the thread of a PostgreSQL store does: it answers, it hears of changes, and it comes back.
 
-use std::{collections::HashMap, path::PathBuf, sync::mpsc::SyncSender, time::Duration};
+use std::{
+    collections::HashMap,
+    fmt,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::SeqCst},
+        mpsc::SyncSender,
+    },
+    time::Duration,
+};
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -13,7 +23,11 @@ use tracing::{error, info, warn};
 use uuid::Uuid;
 
 use super::{
-    super::{History, Note, Revision, StoreError, Stored, copy::Copy, rows::Row},
+    super::{
+        History, Note, Revision, StoreError, Stored,
+        copy::{Copy, Loaded},
+        rows::Row,
+    },
     leases,
     session::{Session, within},
     tables::{self, Outcome},
@@ -41,12 +55,21 @@ const LOOK: Duration = Duration::from_secs(5);
 /// Changes that are taken over at once.
 const PAGE: usize = 1_000;
 
+/// Where the copy is, and what is known of it at a start.
+pub(super) struct Place {
+    pub(super) path: PathBuf,
+    /// The highest revision that it says.
+    pub(super) seen: Revision,
+    /// Becomes true once the database has been there, and its revision is told.
+    pub(super) is_there: Arc<AtomicBool>,
+}
+
 /// What the thread does.
 pub(super) struct Follower {
     config: Config,
     tls: Tls,
     history: History,
-    path: PathBuf,
+    place: Place,
     copy: Option<Copy>,
     commands: mpsc::Receiver<Command>,
     newest: watch::Sender<Revision>,
@@ -69,7 +92,7 @@ enum End {
 impl Follower {
     pub(super) fn new(
         (config, tls): (Config, Tls),
-        path: PathBuf,
+        place: Place,
         commands: mpsc::Receiver<Command>,
         newest: watch::Sender<Revision>,
         begun: Reply<()>,
@@ -79,7 +102,7 @@ impl Follower {
             config,
             tls,
             history,
-            path,
+            place,
             copy: None,
             commands,
             newest,
@@ -146,8 +169,8 @@ impl Follower {
         let away = || StoreError::Unavailable(format!("the database is away: {}", self.cause));
         match command {
             Command::Read(reply) => {
-                let copy = Copy::load(&self.path).map_err(StoreError::from);
-                let _ = reply.send(copy.and_then(|copy| copy.map(|copy| copy.stored).ok_or_else(away)));
+                let copy = Copy::load(&self.place.path).map_err(StoreError::from);
+                let _ = reply.send(copy.and_then(|copy| self.read(&copy.ok_or_else(away)?, &away())));
             }
             Command::Write { reply, .. } => drop(reply.send(Err(away()))),
             Command::Since { reply, .. } => drop(reply.send(Err(away()))),
@@ -157,9 +180,24 @@ impl Follower {
         }
     }
 
+    /// What is read while the database is away. What is left of a damaged copy is no revision, for it is none that ever
+    /// was: who has it takes over all that the database says later.
+    fn read(&self, copy: &Loaded, away: &StoreError) -> Result<Stored, StoreError> {
+        if copy.is_empty() {
+            return Err(without(away, copy, &self.place.path.display()));
+        }
+        let revision = if copy.lost == 0 { copy.stored.revision } else { Revision::NONE };
+        Ok(Stored::new(revision, copy.stored.config.clone()))
+    }
+
+    /// The highest revision that was there, as far as this process can know.
+    fn known(&self) -> Revision {
+        self.place.seen.max(*self.newest.borrow())
+    }
+
     /// From one connection to its end.
     async fn session(&mut self) -> End {
-        let known = *self.newest.borrow();
+        let known = self.known();
         let mut session = match Session::open(&self.config, &self.tls, known).await {
             Ok(session) => session,
             Err(error) => return End::Refused(error),
@@ -226,9 +264,9 @@ impl Follower {
     /// Takes over what is new: into the copy, then it is told.
     async fn catch_up(&mut self, session: &mut Session) -> Result<(), StoreError> {
         let revision = within(tables::revision(&session.client)).await?;
-        tables::lost(*self.newest.borrow(), revision)?;
+        tables::lost(self.known(), revision)?;
         if self.copy.is_none() {
-            self.copy = Copy::resume(&self.path, revision).unwrap_or_else(|error| self.lost(&error));
+            self.copy = Copy::resume(&self.place.path, revision).unwrap_or_else(|error| self.lost(&error));
         }
         let known = self.copy.as_ref().map(Copy::revision);
         if known != Some(revision) {
@@ -241,6 +279,7 @@ impl Follower {
             }
         }
         self.newest.send_if_modified(|newest| std::mem::replace(newest, revision) != revision);
+        self.place.is_there.store(true, SeqCst);
         Ok(())
     }
 
@@ -275,15 +314,25 @@ impl Follower {
     /// Writes the copy anew.
     async fn begin(&mut self, session: &mut Session) -> Result<(), StoreError> {
         let (revision, documents) = within(tables::documents(&mut session.client)).await?;
-        self.copy =
-            Copy::start(&self.path, revision, documents).map(Some).unwrap_or_else(|error| self.lost(&error));
+        self.copy = Copy::start(&self.place.path, revision, documents)
+            .map(Some)
+            .unwrap_or_else(|error| self.lost(&error));
         Ok(())
     }
 
     fn lost(&self, error: &std::io::Error) -> Option<Copy> {
-        error!(%error, path = %self.path.display(), "there is no copy of the database");
+        error!(%error, path = %self.place.path.display(), "there is no copy of the database");
         None
     }
+}
+
+/// Why there is nothing to read: neither the database, nor a line of the copy.
+pub(super) fn without(away: &StoreError, copy: &Loaded, path: &impl fmt::Display) -> StoreError {
+    let lost = copy.lost;
+    StoreError::Unavailable(format!(
+        "{}; {path} is damaged, none of its {lost} lines can be read",
+        cause(away)
+    ))
 }
 
 /// What an error says, without the words that every error of a store begins with.

@@ -10,7 +10,11 @@ use std::{
     collections::HashMap,
     fmt,
     path::Path,
-    sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+        mpsc::{RecvTimeoutError, SyncSender, sync_channel},
+    },
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -20,14 +24,19 @@ use tokio::{
     runtime,
     sync::{mpsc, watch},
 };
-use tracing::warn;
+use tracing::{error, warn};
 use uuid::Uuid;
 
 use self::{
-    follower::{Command, Follower},
+    follower::{Command, Follower, Place},
     tls::Tls,
 };
-use super::{Entry, Note, Revision, Store, StoreError, Stored, copy::Copy, directory::Directory, rows};
+use super::{
+    Entry, Incomplete, Note, Revision, Store, StoreError, Stored,
+    copy::{Copy, Loaded},
+    directory::Directory,
+    rows,
+};
 
 /// A store in PostgreSQL, which many gateways share.
 ///
@@ -35,12 +44,21 @@ use super::{Entry, Note, Revision, Store, StoreError, Stored, copy::Copy, direct
 /// seconds, because notices can be lost. While the database is away nothing can be written; what was kept last is read
 /// from a copy in a directory of this machine, and connections are tried again, less and less often.
 ///
+/// A copy that is damaged is no revision: what is left of it is read as [`Revision::NONE`], and [`incomplete`] until a
+/// reader has caught up with the database. It is set aside before another one is written.
+///
+/// [`incomplete`]: Store::incomplete
+///
 /// The tables are `gateway_head`, `gateway_entities`, `gateway_log` and `gateway_leases`; they are made where they are
 /// not there.
 pub struct Postgres {
     commands: mpsc::Sender<Command>,
     newest: watch::Receiver<Revision>,
     thread: Option<JoinHandle<()>>,
+    /// Lines of the copy that nobody could read when it was taken; none once a reader has caught up with the database.
+    lost: AtomicUsize,
+    /// Whether the database has been there.
+    is_there: Arc<AtomicBool>,
     /// Of this process alone, like the copy in it.
     _directory: Directory,
 }
@@ -59,7 +77,7 @@ impl Postgres {
     ///
     /// # Errors
     /// When `url` is none, when another process has `directory`, and when the database cannot be reached while
-    /// `directory` has no copy of what it keeps.
+    /// `directory` has no copy of what it keeps, or one of which nothing can be read.
     pub fn open(url: &str, directory: impl AsRef<Path>) -> Result<Self, StoreError> {
         Self::open_with(url, directory, None)
     }
@@ -78,22 +96,23 @@ impl Postgres {
             StoreError::Unavailable(format!("'postgres://...' is expected: {}", session::chain(&error)))
         })?;
         let directory = Directory::lock(directory.as_ref())?;
-        let copy = directory.postgres();
-        let known = Copy::load(&copy)?.map(|copy| copy.stored.revision);
+        let path = directory.postgres();
+        let copy = Copy::load(&path)?;
+        let known = copy.as_ref().filter(|copy| copy.lost == 0).map(|copy| copy.stored.revision);
         let (commands, received) = mpsc::channel(QUEUE);
         let (sender, newest) = watch::channel(known.unwrap_or_default());
         let (begun, first) = sync_channel(1);
-        let follower = Follower::new((config, tls), copy, received, sender, begun);
+        let is_there = Arc::new(AtomicBool::new(false));
+        let seen = copy.as_ref().map_or(Revision::NONE, |copy| copy.seen);
+        let place = Place { path: path.clone(), seen, is_there: Arc::clone(&is_there) };
+        let follower = Follower::new((config, tls), place, received, sender, begun);
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
         let work = move || runtime.block_on(follower.run());
         let thread = Some(thread::Builder::new().name("postgres".to_owned()).spawn(work)?);
-        let store = Self { commands, newest, thread, _directory: directory };
+        let lost = AtomicUsize::new(copy.as_ref().map_or(0, |copy| copy.lost));
+        let store = Self { commands, newest, thread, lost, is_there, _directory: directory };
         match first.recv_timeout(PATIENCE) {
-            Ok(Err(error)) if known.is_none() => Err(error),
-            Ok(Err(error)) => {
-                warn!(%error, revision = %*store.newest.borrow(), "the database is away: its last copy is taken");
-                Ok(store)
-            }
+            Ok(Err(error)) => away(&path, copy.as_ref(), error).map(|()| store),
             _ => Ok(store),
         }
     }
@@ -114,6 +133,24 @@ impl Postgres {
     }
 }
 
+/// Says with what a start goes on that has no database; `error` where there is nothing.
+fn away(path: &Path, copy: Option<&Loaded>, error: StoreError) -> Result<(), StoreError> {
+    let Some(copy) = copy else { return Err(error) };
+    let (revision, lost, path) = (copy.stored.revision, copy.lost, path.display());
+    if copy.is_empty() {
+        error!(lost, %path, "the copy of the database is damaged: nothing of it can be read");
+        return Err(follower::without(&error, copy, &path));
+    }
+    match lost {
+        0 => warn!(%error, %revision, "the database is away: its last copy is taken"),
+        _ => error!(
+            %error, %revision, lost, %path,
+            "the database is away and its copy is damaged: the node is not ready, what it serves is incomplete"
+        ),
+    }
+    Ok(())
+}
+
 impl Store for Postgres {
     fn read(&self) -> Result<Stored, StoreError> {
         self.ask(Command::Read)
@@ -132,6 +169,15 @@ impl Store for Postgres {
 
     fn newest(&self) -> watch::Receiver<Revision> {
         self.newest.clone()
+    }
+
+    fn incomplete(&self, served: Revision) -> Option<Incomplete> {
+        let lost = self.lost.load(SeqCst);
+        if lost > 0 && self.is_there.load(SeqCst) && served >= *self.newest.borrow() {
+            self.lost.store(0, SeqCst);
+            return None;
+        }
+        (lost > 0).then(|| Incomplete::new(lost, true))
     }
 
     fn renew(&self, targets: &[Uuid]) -> Result<HashMap<Uuid, u64>, StoreError> {
