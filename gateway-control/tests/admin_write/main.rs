@@ -12,6 +12,7 @@ mod feed;
 mod history;
 mod leases;
 mod model;
+mod numbers;
 mod operators;
 mod paths;
 mod refused;
