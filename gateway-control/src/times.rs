@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use gateway_core::config::{Change, Config};
+use gateway_core::config::{Change, Config, number};
 use serde_json::{Map, Value};
 
 /// Seconds since 1970, with milliseconds.
@@ -22,7 +22,7 @@ pub(crate) fn unix() -> u64 {
 pub(crate) fn of(collection: &str, now: f64) -> Value {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "seconds since 1970")]
     let whole = now as u64;
-    if collection == "targets" { now.into() } else { whole.into() }
+    if collection == "targets" { number(now) } else { whole.into() }
 }
 
 /// What turns `old` into `new`, with times: an entity that says none was made when it came first, and changed when it

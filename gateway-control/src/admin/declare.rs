@@ -66,7 +66,7 @@ pub(super) async fn load(State(control): State<Arc<Control>>, request: Request) 
     let loaded = spawn_blocking(move || {
         let _turn = turn;
         match control.store() {
-            Some(_) => keep(&control, &text, &asked),
+            Some(_) => keep(&control, &text, &asked, check_hash),
             None => take(&control, &text, &asked),
         }
     });
@@ -93,12 +93,16 @@ impl From<Refusal> for Refused {
     }
 }
 
-fn keep(control: &Control, text: &str, asked: &Asked) -> Result<Response, Refused> {
+/// Over a store the digest is that of a revision: the same is what makes no change.
+fn keep(control: &Control, text: &str, asked: &Asked, check_hash: bool) -> Result<Response, Refused> {
     let check = |draft: &Draft<'_>| asked.check(Whole::At(draft.revision())).map_err(Refused::Request);
     let written = control.write_text(text, asked.note(), asked.mode(), check)?;
     let written = written.map(|()| Answer::new(StatusCode::CREATED, Value::Null));
     Ok(match asked.mode() {
         Mode::Try => tried(control, &written),
+        Mode::Make if check_hash && written.changed.change.is_empty() => {
+            reply::empty(StatusCode::NOT_MODIFIED)
+        }
         Mode::Make => {
             let mut response = reply::json(StatusCode::CREATED, &entities(&written.changed.config));
             reply::stamp_whole(&mut response, Whole::At(written.revision));

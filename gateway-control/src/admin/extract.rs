@@ -10,7 +10,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use super::{body, reply::Failure};
 
 /// The longest body of a question, bytes.
-const LONGEST: usize = 2 << 20;
+pub(super) const LONGEST: usize = 2 << 20;
 
 /// The names in a path. Where they cannot be what they must be, nothing is there: 404.
 pub(super) struct Path<T>(pub(super) T);

@@ -28,8 +28,11 @@ pub(super) async fn list(State(control): State<Arc<Control>>, uri: Uri) -> Resul
     let size = Page::of(&query)?.size;
     let before = query.get("before").map(|text| text.parse().map_err(|_| Failure::Offset(text.to_owned())));
     let before: Option<Revision> = before.transpose()?;
-    let entries = read(&control, move |store| page(store, before, size)).await?;
-    let first = entries.first().map(|entry| entry.revision).filter(|first| first.get() > 1);
+    // One more tells whether there is a next page.
+    let mut entries = read(&control, move |store| page(store, before, size + 1)).await?;
+    let rest = entries.len().saturating_sub(size);
+    entries.drain(..rest);
+    let first = entries.first().filter(|_| rest > 0).map(|entry| entry.revision);
     let next = first.map(|first| format!("/history?before={first}&size={size}"));
     let data: Vec<_> = entries.iter().rev().map(line).collect();
     Ok(reply::ok(&json!({ "data": data, "next": next })))

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use axum::{
-    extract::State,
+    extract::{Request, State},
     response::{IntoResponse, Response},
 };
 use gateway_core::{
     config::{
-        Config, Matter, Problems,
-        schema::{self, Auto, Check, Field, Kind, Record},
+        Config, Matter, Problems, number,
+        schema::{self, Auto, Check, Field, Kind, PluginSchemas, Record},
     },
     router::{Flavor, Router},
 };
@@ -17,9 +17,10 @@ use http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use super::{
-    extract::{Path, Short},
-    json,
+    body,
+    extract::Path,
     reply::{self, Failure},
+    write::Fields,
 };
 use crate::Control;
 
@@ -83,22 +84,25 @@ fn no_plugin(name: &str) -> Response {
 pub(super) async fn validate(
     State(control): State<Arc<Control>>,
     Path(collection): Path<String>,
-    Short(body): Short,
+    request: Request,
 ) -> Result<Response, Failure> {
-    check(&control, &collection, &body)
+    check(&control, &collection, &body::in_time(Fields::asked(request)).await?)
 }
 
 /// The same for a plugin.
 pub(super) async fn validate_plugin(
     State(control): State<Arc<Control>>,
-    Short(body): Short,
+    request: Request,
 ) -> Result<Response, Failure> {
-    check(&control, "plugins", &body)
+    check(&control, "plugins", &body::in_time(Fields::asked(request)).await?)
 }
 
-fn check(control: &Control, collection: &str, body: &[u8]) -> Result<Response, Failure> {
-    schema::entity(collection).ok_or(Failure::NotFound)?;
-    let entity = json::fields(body)?;
+fn check(control: &Control, collection: &str, fields: &Fields) -> Result<Response, Failure> {
+    let record = schema::entity(collection).ok_or(Failure::NotFound)?;
+    let plugins = control.gateway().plugins();
+    let plugin = fields.text("name").filter(|_| collection == "plugins");
+    let config = plugin.and_then(|name| PluginSchemas::schema(&*plugins, name));
+    let entity = fields.typed(record, config);
     let document = json!({ "_format_version": "3.0", collection: [entity] });
     match Config::parse(&document.to_string(), &control.gateway().plugins()) {
         Err(problems) if problems.iter().any(|problem| problem.matter != Matter::Reference) => {
@@ -184,12 +188,16 @@ fn attributes(field: &Field) -> Value {
     put("required", field.required.then_some(true.into()));
     put("default", field.default.clone());
     put("unique", field.unique.then_some(true.into()));
-    put("auto", matches!(field.auto, Some(Auto::Secret)).then_some(true.into()));
+    put("auto", field.auto.map(|_| true.into()));
+    put("uuid", (field.auto == Some(Auto::Id)).then_some(true.into()));
+    put("timestamp", (field.auto == Some(Auto::Time)).then_some(true.into()));
     put("referenceable", field.referenceable.then_some(true.into()));
-    put("description", (!field.doc.is_empty()).then(|| field.doc.as_ref().into()));
+    // What is made up for an id or a time is another thing in a file.
+    let is_told = !field.doc.is_empty() && !matches!(field.auto, Some(Auto::Id | Auto::Time));
+    put("description", is_told.then(|| field.doc.as_ref().into()));
     for check in &field.checks {
         match check {
-            Check::GreaterThan(bound) => put("gt", Some((*bound).into())),
+            Check::GreaterThan(bound) => put("gt", Some(number(*bound))),
             Check::NotOneOf(texts) => put("not_one_of", Some(json!(texts))),
             Check::StartsWith(text) => put("starts_with", Some((*text).into())),
             _ => {}
@@ -204,7 +212,7 @@ fn kind(kind: &Kind) -> Value {
         Kind::Integer(i64::MIN, _) | Kind::Integer(_, i64::MAX) => json!({ "type": "integer" }),
         Kind::Integer(least, most) => json!({ "type": "integer", "between": [least, most] }),
         Kind::Number(least, most) if *least > f64::MIN && *most < f64::MAX => {
-            json!({ "type": "number", "between": [least, most] })
+            json!({ "type": "number", "between": [number(*least), number(*most)] })
         }
         Kind::Number(..) => json!({ "type": "number" }),
         Kind::String => json!({ "type": "string" }),

@@ -33,6 +33,13 @@ fn schemas_and_their_checks_a40() {
     let valid = json!({ "message": "schema validation successful" });
     node.post("/schemas/services/validate", "application/json", r#"{"host":"h"}"#).is(200, &valid);
     node.post("/schemas/plugins/validate", "application/json", r#"{"name":"cors"}"#).is(200, &valid);
+    let form = "application/x-www-form-urlencoded";
+    node.post("/schemas/services/validate", form, "host=a&port=81").is(200, &valid);
+    node.post("/schemas/plugins/validate", form, "name=cors&config.max_age=7").is(200, &valid);
+    let refused = node.post("/schemas/services/validate", form, "host=a&port=70000").json();
+    assert_eq!(refused["fields"], json!({ "port": "value should be between 0 and 65535" }));
+    let refused = node.post("/schemas/plugins/validate", form, "name=cors&config.max_age=x").json();
+    assert_eq!(refused["fields"]["config"]["max_age"], "expected a number");
     let refused = node.post("/schemas/services/validate", "application/json", r#"{"port":70000,"bogus":1}"#);
     assert_eq!(refused.status, 400);
     let refused = refused.json();

@@ -95,10 +95,10 @@ fn an_upstream_and_its_targets_a5_a6() {
             },
         },
     });
-    assert_eq!(as_numbers(timeless(upstream.clone())), as_numbers(expected));
+    assert_eq!(timeless(upstream.clone()), expected);
 
     let target = node.made(201, "POST", "/upstreams/up1/targets", &json!({ "target": "127.0.0.1:9101" }));
-    assert!(target["created_at"].is_f64(), "milliseconds: {target}");
+    assert!(target["created_at"].is_number(), "{target}");
     let expected = json!({
         "target": "127.0.0.1:9101", "weight": 100, "upstream": { "id": upstream["id"] }, "tags": null,
     });
@@ -123,16 +123,6 @@ fn an_upstream_and_its_targets_a5_a6() {
     node.made(201, "POST", "/upstreams/up2/targets", &json!({ "target": "a.t:8000" }));
     let own = node.get("/upstreams/up2/targets/a.t:8000").json();
     assert_ne!(own["upstream"]["id"], upstream["id"], "each upstream has its own");
-}
-
-/// All numbers as floats: 0 and 0.0 are the same in JSON.
-fn as_numbers(value: Value) -> Value {
-    match value {
-        Value::Number(number) => json!(number.as_f64().unwrap()),
-        Value::Array(items) => items.into_iter().map(as_numbers).collect(),
-        Value::Object(fields) => fields.into_iter().map(|(name, value)| (name, as_numbers(value))).collect(),
-        other => other,
-    }
 }
 
 #[test]

@@ -1,7 +1,15 @@
 //! Batches, the history, the way back, a whole file as one change.
 
-use gateway_control::Control;
-use gateway_core::Gateway;
+use std::sync::Arc;
+
+use gateway_control::{
+    Control,
+    store::{Memory, Note, Revision, Store as _},
+};
+use gateway_core::{
+    Gateway,
+    config::{Change, Service},
+};
 use serde_json::{Value, json};
 
 use crate::{feed::events, kit::Node};
@@ -73,7 +81,11 @@ fn every_change_is_remembered_and_can_be_undone() {
     assert_eq!(data[0]["who"], "127.0.0.1");
     let page = node.get("/history?size=2").json();
     assert_eq!(page["next"], "/history?before=2&size=2");
-    assert_eq!(node.get("/history?before=2&size=2").json()["data"][0]["revision"], 1);
+    let last = node.get("/history?before=2&size=2").json();
+    assert_eq!((&last["data"][0]["revision"], &last["next"]), (&json!(1), &Value::Null));
+    let half = node.get("/history?before=3&size=1").json();
+    assert_eq!(half["next"], "/history?before=2&size=1");
+    assert_eq!(node.get("/history?before=2&size=1").json()["next"], Value::Null, "a full page, and the last");
     let second = node.get("/history/2").json();
     assert_eq!(second["differences"][0]["fields"], json!([{ "name": "port", "values": [80, 81] }]));
     assert_eq!(node.get("/history/9").status, 404);
@@ -118,6 +130,8 @@ fn a_file_takes_the_place_of_everything_in_one_revision() {
     assert!(made["created_at"].as_u64().unwrap() > 1_700_000_000, "a file says no times");
     let again = node.post("/config", "text/yaml", crate::kit::KONG);
     assert_eq!((again.status, again.header("gateway-revision")), (201, Some("2")), "the same is no change");
+    let checked = node.post("/config?check_hash=1", "text/yaml", crate::kit::KONG);
+    assert_eq!((checked.status, checked.text.as_str()), (304, ""), "M7");
     let port = crate::kit::KONG.replace("9101/base", "9109/base");
     assert_eq!(node.post("/config", "text/yaml", &port).status, 201);
     let changed = node.get("/services/users").json();
@@ -131,6 +145,29 @@ fn a_file_takes_the_place_of_everything_in_one_revision() {
         Some("3"),
         "it round-trips"
     );
+}
+
+#[test]
+fn the_last_page_of_a_history_that_has_forgotten_leads_nowhere() {
+    let (store, mut revision) = (Memory::new(), Revision::new(0));
+    let mut service = Service::new("s", "h");
+    for port in 1..=1_003 {
+        service.port = port;
+        let mut change = Change::default();
+        change.services.insert(service.id, Some(service.clone().into()));
+        revision = store.write(revision, &change, &Note::new("a test", "one more")).unwrap();
+    }
+    let node = Node::over(Arc::new(store));
+    let mut next = json!("/history?size=100");
+    let mut seen = 0;
+    while let Some(path) = next.as_str() {
+        let page = node.get(path).json();
+        let data = page["data"].as_array().unwrap();
+        assert!(!data.is_empty(), "{path} leads to an empty page");
+        seen += data.len();
+        next = page["next"].clone();
+    }
+    assert_eq!(seen, 1_000);
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod history;
 mod http2;
 mod leases;
 mod model;
+mod numbers;
 mod operators;
 mod paths;
 mod refused;

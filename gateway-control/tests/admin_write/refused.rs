@@ -293,7 +293,14 @@ fn references_to_nothing_a22() {
         }),
     );
     let trust = json!({ "name": "t", "host": "h", "protocol": "https", "ca_certificates": [id] });
-    assert_eq!(node.send("POST", "/services", &trust).status, 400);
+    let message =
+        format!("the foreign key '{{id=\"{id}\"}}' does not reference an existing 'ca_certificates' entity.");
+    let expected = json!({
+        "code": 4, "name": "foreign key violation", "message": message, "fields": { "ca_certificates": { "id": id } },
+    });
+    node.send("POST", "/services", &trust).is(400, &expected);
+    node.made(201, "POST", "/services", &json!({ "name": "t", "host": "h", "protocol": "https" }));
+    node.send("PATCH", "/services/t", &json!({ "ca_certificates": [id] })).is(400, &expected);
     node.send("POST", "/services/nope/routes", &json!({ "paths": ["/x"] }))
         .is(404, &json!({ "message": "Not found" }));
 }

@@ -3,10 +3,13 @@
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
+use super::number;
+
 /// Health checks of an upstream.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Healthchecks {
     /// Percentage of weight that must be available, 0 to 100. Default 0.
+    #[serde(serialize_with = "number::serialize")]
     pub threshold: f64,
     /// Probes.
     pub active: ActiveChecks,
@@ -38,6 +41,7 @@ pub struct ActiveChecks {
     #[serde(rename = "type")]
     pub kind: CheckType,
     /// Seconds a probe may take. Default 1.
+    #[serde(serialize_with = "number::serialize")]
     pub timeout: f64,
     /// Probes at a time. Default 10.
     pub concurrency: u32,
@@ -59,6 +63,7 @@ pub struct ActiveChecks {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ActiveHealthy {
     /// Seconds between probes of healthy targets; 0: none. Default 0.
+    #[serde(serialize_with = "number::serialize")]
     pub interval: f64,
     /// Successes needed; 0: off. Default 0.
     pub successes: u8,
@@ -70,6 +75,7 @@ pub struct ActiveHealthy {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ActiveUnhealthy {
     /// Seconds between probes of unhealthy targets; 0: none. Default 0.
+    #[serde(serialize_with = "number::serialize")]
     pub interval: f64,
     /// Failed statuses needed; 0: off. Default 0.
     pub http_failures: u8,

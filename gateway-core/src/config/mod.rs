@@ -31,6 +31,7 @@ mod healthchecks;
 mod id;
 mod index;
 mod kinds;
+mod number;
 mod places;
 mod plugin;
 mod problem;
@@ -56,6 +57,7 @@ pub use healthchecks::{
 };
 pub use id::{Reference, derived_id};
 pub use kinds::{Change, Config, Entity};
+pub use number::number;
 pub use places::Places;
 pub use plugin::Plugin;
 pub use problem::{Colour, Matter, Other, Path, Problem, Problems, Step, Subject};

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Reference, Upstream, derived_id};
+use super::{Reference, Upstream, derived_id, number};
 
 /// One member of an upstream.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -24,8 +24,10 @@ pub struct Target {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ttl: Option<u32>,
     /// Unix seconds with milliseconds.
+    #[serde(serialize_with = "number::serialize")]
     pub created_at: f64,
     /// Unix seconds with milliseconds.
+    #[serde(serialize_with = "number::serialize")]
     pub updated_at: f64,
 }
 

@@ -30,7 +30,8 @@ pub(super) fn put(
 ) -> Result<(), Failure> {
     keep_members(draft, kind, id, &mut fields);
     let names = certificate::take_names(kind, &mut fields)?;
-    let made = fields.get("created_at").is_some_and(|at| !at.is_null());
+    // In a file 0 stands for a time that is not known.
+    let made = fields.get("created_at").and_then(Value::as_f64).is_some_and(|at| at > 0.0);
     // Before the id and the times take the place of what was given: that has to be right all the same.
     let mut row = check(draft, kind, fields)?;
     // In a file it stands for none.
@@ -116,6 +117,9 @@ fn refer(draft: &Draft<'_>, kind: &Kind, given: &Fields, row: &mut Fields) -> Re
             (FieldKind::Foreign(collection), value) => {
                 resolve(draft, collection, &field.name, given.get(field.name.as_ref()), value)?;
             }
+            (FieldKind::Array(_), Value::Array(anchors)) if field.name == "ca_certificates" => {
+                trust(draft, &field.name, anchors)?;
+            }
             (FieldKind::Array(element), Value::Array(items)) => {
                 let FieldKind::Foreign(collection) = element.kind else { continue };
                 for item in items {
@@ -126,6 +130,13 @@ fn refer(draft: &Draft<'_>, kind: &Kind, given: &Fields, row: &mut Fields) -> Re
         }
     }
     Ok(())
+}
+
+/// Trust anchors are named by their ids alone, which have been looked at.
+fn trust(draft: &Draft<'_>, field: &str, anchors: &[Value]) -> Result<(), Failure> {
+    let ids = anchors.iter().filter_map(|anchor| Uuid::parse_str(anchor.as_str()?).ok());
+    let lost = ids.into_iter().find(|id| !draft.checked().has("ca_certificates", *id));
+    lost.map_or(Ok(()), |id| Err(refused::dangling("ca_certificates", field, &json!({ "id": id }))))
 }
 
 fn resolve(

@@ -6,7 +6,7 @@ use http::{HeaderMap, header};
 use serde_json::{Map, Value};
 
 use super::form;
-use crate::admin::{body, json, reply::Failure};
+use crate::admin::{body, extract::LONGEST as SHORT, json, reply::Failure};
 
 /// The longest body of one entity, bytes.
 const LONGEST: usize = 10 << 20;
@@ -16,7 +16,7 @@ const MOST: usize = 10_000;
 
 /// The fields that a request brings.
 #[derive(Clone, Debug)]
-pub(super) enum Fields {
+pub(in crate::admin) enum Fields {
     /// With types.
     Json(Map<String, Value>),
     /// Texts: what they mean is for the table of the entity.
@@ -26,21 +26,33 @@ pub(super) enum Fields {
 impl Fields {
     /// Reads a body, whatever its form (compat M4, A28).
     pub(super) async fn read(request: Request) -> Result<Self, Failure> {
+        Self::within(LONGEST, request).await
+    }
+
+    async fn within(longest: usize, request: Request) -> Result<Self, Failure> {
         match body::media_type(request.headers()).as_str() {
-            "application/json" => Self::json(&body::whole(request, LONGEST).await?),
+            "application/json" => Self::json(&body::whole(request, longest).await?),
             "application/x-www-form-urlencoded" => {
-                let body = body::whole(request, LONGEST).await?;
+                let body = body::whole(request, longest).await?;
                 let pairs = form_urlencoded::parse(&body).into_owned();
                 Self::form(pairs.map(|(name, value)| (name, Value::from(value))))
             }
             "multipart/form-data" => {
-                let parts = body::parts(request, LONGEST).await?;
+                let parts = body::parts(request, longest).await?;
                 let meant = |part: body::Part| Ok(meant(&part)?.map(|value| (part.name, value)));
                 let parts = parts.into_iter().map(meant).collect::<Result<Vec<_>, Failure>>()?;
                 Self::form(parts.into_iter().flatten())
             }
             "" if is_empty(request.headers()) => Ok(Self::none()),
             _ => Err(Failure::MediaType),
+        }
+    }
+
+    /// The same for a question, where a body that does not say its form is JSON.
+    pub(in crate::admin) async fn asked(request: Request) -> Result<Self, Failure> {
+        match body::media_type(request.headers()).as_str() {
+            "application/x-www-form-urlencoded" | "multipart/form-data" => Self::within(SHORT, request).await,
+            _ => Self::json(&body::whole(request, SHORT).await?),
         }
     }
 
@@ -62,7 +74,7 @@ impl Fields {
     }
 
     /// A field that is a text in either form.
-    pub(super) fn text(&self, name: &str) -> Option<&str> {
+    pub(in crate::admin) fn text(&self, name: &str) -> Option<&str> {
         let (Self::Json(fields) | Self::Form(fields)) = self;
         fields.get(name)?.as_str()
     }
@@ -74,7 +86,7 @@ impl Fields {
     }
 
     /// The fields as this table takes them; a plugin's `config` as the plugin's own does.
-    pub(super) fn typed(&self, record: &Record, config: Option<&Record>) -> Map<String, Value> {
+    pub(in crate::admin) fn typed(&self, record: &Record, config: Option<&Record>) -> Map<String, Value> {
         match self {
             Self::Json(fields) => fields.clone(),
             Self::Form(fields) => {

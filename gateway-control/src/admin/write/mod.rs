@@ -34,6 +34,7 @@ mod remove;
 
 pub(super) use answer::Answer;
 pub(super) use batch::batch;
+pub(super) use fields::Fields;
 pub(super) use findings::findings;
 pub(super) use handle::{Asked, entity, tried};
 pub(super) use place::{Side, discreet};

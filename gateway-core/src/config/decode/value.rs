@@ -8,6 +8,7 @@ use super::record::{Around, Decoder};
 use crate::config::{
     document::{Data, Entry, Node},
     index::NAMED,
+    number,
     problem::Step,
     schema::{Field, Kind, is_reference},
 };
@@ -152,11 +153,9 @@ impl Decoder<'_> {
 impl Node {
     /// A whole number, also where it is written with a fraction of zero.
     fn integer(&self) -> Option<i64> {
-        const EXACT: f64 = 9_007_199_254_740_992.0;
         match self.data {
             Data::Integer(integer) => Some(integer),
-            #[expect(clippy::cast_possible_truncation, reason = "whole and within 2^53")]
-            Data::Float(float) if float.fract() == 0.0 && float.abs() <= EXACT => Some(float as i64),
+            Data::Float(float) => number::whole(float),
             _ => None,
         }
     }

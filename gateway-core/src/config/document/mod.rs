@@ -7,11 +7,11 @@ mod scalar;
 
 use std::borrow::Cow;
 
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Value};
 
 pub use position::Span;
 
-use super::problem::is_secret;
+use super::{number, problem::is_secret};
 
 pub(super) use loader::load;
 pub(super) use scalar::{Scalar, resolve};
@@ -129,7 +129,7 @@ impl Node {
             Data::Null => Value::Null,
             Data::Boolean(boolean) => Value::Bool(*boolean),
             Data::Integer(integer) => Value::from(*integer),
-            Data::Float(float) => Number::from_f64(*float).map_or(Value::Null, Value::Number),
+            Data::Float(float) => number(*float),
             Data::String(text) => Value::String(text.clone()),
             Data::List(items) => items.iter().map(Self::to_value).collect(),
             Data::Map(entries) => {

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use super::{Kind, Record};
+use crate::config::number;
 
 /// One field.
 #[derive(Clone, Debug)]
@@ -44,6 +45,10 @@ pub struct Field {
 pub enum Auto {
     /// 32 random letters and digits.
     Secret,
+    /// An id.
+    Id,
+    /// The time, in Unix seconds. In a file 0 stands for it: not known.
+    Time,
 }
 
 /// What a value must fulfil besides its kind.
@@ -193,7 +198,7 @@ impl Field {
     /// The same, with what stands in for absence.
     #[must_use]
     pub fn default(mut self, value: impl Into<Value>) -> Self {
-        self.default = Some(value.into());
+        self.default = Some(number::normal(value.into()));
         self
     }
 

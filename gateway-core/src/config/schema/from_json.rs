@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde_json::{Map, Value};
 
 use super::{Check, Expand, Field, Kind, Record, Rule, Shorthand, check};
+use crate::config::number::normal;
 
 /// Records within records.
 const DEEPEST: usize = 16;
@@ -101,7 +102,7 @@ fn field(name: &str, schema: &Value, path: &str, deeper: usize) -> Result<Field,
     }
     let format = object.get("format").and_then(Value::as_str).and_then(check::format);
     field.checks.extend(format.map(Check::With));
-    field.default = object.get("default").cloned();
+    field.default = object.get("default").cloned().map(normal);
     field.referenceable = object.get("referenceable").is_some_and(|word| *word == true);
     field.deprecated =
         object.get("deprecated").and_then(Value::as_str).map(|text| Cow::Owned(text.to_owned()));

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{Check, EntityKind, Field, Kind, Record};
+use crate::config::number;
 
 /// A JSON Schema (draft 2020-12) of declarative files, for editors: completion and docs for every
 /// field of every entity, nested or not. Plugins' own `config` is open in it.
@@ -132,7 +133,7 @@ impl Check {
     /// What JSON Schema has for it.
     fn keyword(&self) -> Option<(String, Value)> {
         match self {
-            Self::GreaterThan(bound) => Some(("exclusiveMinimum".to_owned(), json!(bound))),
+            Self::GreaterThan(bound) => Some(("exclusiveMinimum".to_owned(), number(*bound))),
             Self::NotOneOf(texts) => Some(("not".to_owned(), json!({ "enum": texts }))),
             Self::StartsWith(start) => {
                 Some(("pattern".to_owned(), format!("^{}", regex::escape(start)).into()))
@@ -162,7 +163,9 @@ impl Kind {
             Self::Number(least, most) if *least == f64::MIN && *most == f64::MAX => {
                 json!({ "type": "number" })
             }
-            Self::Number(least, most) => json!({ "type": "number", "minimum": least, "maximum": most }),
+            Self::Number(least, most) => {
+                json!({ "type": "number", "minimum": number(*least), "maximum": number(*most) })
+            }
             Self::String => json!({ "type": "string" }),
             Self::OneOf(texts) => json!({ "enum": texts }),
             Self::Array(element) => json!({ "type": "array", "items": element.json_schema() }),

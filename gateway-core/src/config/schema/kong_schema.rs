@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Check, Field, Kind, Record};
+use super::{Auto, Check, Field, Kind, Record};
+use crate::config::number;
 
 impl Record {
     /// The table as `GET /schemas/{entity}` answers it: `{"fields": [{"host": {"type": "string",
@@ -67,8 +68,9 @@ impl Field {
         let flag = |set: bool| set.then_some(Value::Bool(true));
         put("required", flag(self.required));
         put("default", self.default.clone());
-        put("auto", flag(self.auto.is_some() || self.name == "id"));
-        put("uuid", flag(self.name == "id"));
+        put("auto", flag(self.auto.is_some()));
+        put("uuid", flag(self.auto == Some(Auto::Id)));
+        put("timestamp", flag(self.auto == Some(Auto::Time)));
         put("unique", flag(self.unique));
         put("referenceable", flag(self.referenceable));
         let text = matches!(self.kind, Kind::String);
@@ -76,7 +78,7 @@ impl Field {
         put("len_max", (self.longest < usize::MAX).then(|| self.longest.into()));
         for check in &self.checks {
             match check {
-                Check::GreaterThan(bound) => put("gt", Some((*bound).into())),
+                Check::GreaterThan(bound) => put("gt", Some(number(*bound))),
                 Check::NotOneOf(texts) => put("not_one_of", Some(json!(texts))),
                 Check::StartsWith(start) => put("starts_with", Some((*start).into())),
                 Check::With(_) => None,
@@ -98,7 +100,9 @@ impl Kind {
             Self::Number(least, most) if *least == f64::MIN && *most == f64::MAX => {
                 json!({ "type": "number" })
             }
-            Self::Number(least, most) => json!({ "type": "number", "between": [least, most] }),
+            Self::Number(least, most) => {
+                json!({ "type": "number", "between": [number(*least), number(*most)] })
+            }
             Self::String => json!({ "type": "string" }),
             Self::OneOf(texts) => json!({ "type": "string", "one_of": texts }),
             Self::Array(element) => json!({ "type": "array", "elements": element.kong_schema() }),

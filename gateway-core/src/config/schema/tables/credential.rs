@@ -2,13 +2,13 @@
 
 use super::{
     super::{Auto, Field, Must, Record, Rule, check},
-    seconds, tags,
+    identity, seconds, tags,
 };
 
 /// The fields of every credential, and those of this kind between them.
 fn credential(fields: Vec<Field>) -> Record {
     let mut all = vec![
-        Field::string("id").check(check::uuid).pattern(check::UUID).doc("Identity; random where absent."),
+        identity("Identity; random where absent."),
         Field::foreign("consumer", "consumers").required().doc("Whose it is."),
     ];
     all.extend(fields);

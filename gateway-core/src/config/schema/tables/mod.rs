@@ -13,7 +13,7 @@ use std::sync::LazyLock;
 
 use serde_json::Value;
 
-use super::{Field, Record, check};
+use super::{Auto, Field, Record, check};
 
 /// The table of the entities in `collection`: `services`, `keyauth_credentials` ...
 #[must_use]
@@ -130,17 +130,17 @@ impl EntityKind {
 
 /// The fields that stand in every table, and those of this one between them.
 fn table(fields: Vec<Field>) -> Record {
-    let mut all = vec![
-        Field::string("id")
-            .check(check::uuid)
-            .pattern(check::UUID)
-            .doc("Identity; made from the name where absent."),
-    ];
+    let mut all =
+        vec![identity("Identity; made from the name where a file says none, random in the Admin API.")];
     all.extend(fields);
     all.push(tags());
     all.push(seconds("created_at", "When it was made, Unix seconds; 0: not known."));
     all.push(seconds("updated_at", "When it was changed last, Unix seconds; 0: not known."));
     Record::new(all)
+}
+
+fn identity(doc: &'static str) -> Field {
+    Field::string("id").check(check::uuid).pattern(check::UUID).auto(Auto::Id).doc(doc)
 }
 
 fn tags() -> Field {
@@ -149,7 +149,7 @@ fn tags() -> Field {
 }
 
 fn seconds(name: &'static str, doc: &'static str) -> Field {
-    Field::integer(name).between(0, i64::MAX).default(0).doc(doc)
+    Field::integer(name).between(0, i64::MAX).auto(Auto::Time).doc(doc)
 }
 
 fn unique_name() -> Field {

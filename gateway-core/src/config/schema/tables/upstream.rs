@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use super::{
-    super::{Field, Must, Record, Rule, check},
-    headers, list, table, tags,
+    super::{Auto, Field, Must, Record, Rule, check},
+    headers, identity, list, table, tags,
 };
 
 const SOURCES: &[&str] = &["none", "consumer", "ip", "header", "cookie", "path", "query_arg", "uri_capture"];
@@ -65,10 +65,7 @@ pub(super) fn upstream() -> Record {
 
 pub(super) fn target() -> Record {
     let mut record = Record::new(vec![
-        Field::string("id")
-            .check(check::uuid)
-            .pattern(check::UUID)
-            .doc("Identity; made from upstream and target where absent."),
+        identity("Identity; made from upstream and target where a file says none, random in the Admin API."),
         Field::string("target")
             .required()
             .check(check::target)
@@ -84,7 +81,7 @@ pub(super) fn target() -> Record {
     for name in ["created_at", "updated_at"] {
         record
             .fields
-            .push(Field::number(name).default(0).doc("Unix seconds with milliseconds; 0: not known."));
+            .push(Field::number(name).auto(Auto::Time).doc("Unix seconds with milliseconds; 0: not known."));
     }
     record
 }
