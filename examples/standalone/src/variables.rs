@@ -16,15 +16,16 @@ use crate::cli::Cli;
 /// What this process was told; it ends here if that was wrong.
 pub(crate) fn read() -> Cli {
     let filled = |name: &OsStr| env::var_os(name).is_none_or(|value| !value.is_empty());
-    let read = matches(env::args_os().collect(), filled).and_then(|matches| Cli::from_arg_matches(&matches));
+    let read = matches(&env::args_os().collect::<Vec<_>>(), filled)
+        .and_then(|matches| Cli::from_arg_matches(&matches));
     read.unwrap_or_else(|error| with_its_variable(error).exit())
 }
 
 /// What the command line says. Where a variable is at odds with an option, the option wins: only options can be at odds.
-fn matches(args: Vec<OsString>, filled: impl Fn(&OsStr) -> bool) -> Result<ArgMatches, Error> {
+fn matches(args: &[OsString], filled: impl Fn(&OsStr) -> bool) -> Result<ArgMatches, Error> {
     let read = |losing: &[OsString]| {
         let heeded = |name: &OsStr| filled(name) && !losing.iter().any(|losing| losing == name);
-        heeding(meant(&args), &heeded).try_get_matches_from(&args)
+        heeding(meant(args), &heeded).try_get_matches_from(args)
     };
     read(&[]).or_else(|error| match at_odds(&error) {
         variables if variables.is_empty() => Err(error),
