@@ -1,4 +1,4 @@
-//! Targets that give no sign of life any more are taken out.
+//! Targets that give no sign of life any more, and credentials whose time is over, are taken out.
 
 use std::{future::pending, io, sync::Arc, time::Duration};
 
@@ -11,6 +11,9 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Takes targets with a `ttl` out of the store of a [`Control`], on a thread of its own, until dropped: those of which
 /// nobody who uses the store has heard for that time.
+///
+/// Credentials with a `ttl` go, too, once their time is over. Nobody sees them from then on, also where nobody takes them
+/// out.
 ///
 /// All instances do. Who has heard the last sign gives up first, others wait twice as long. A start counts as a sign, and so
 /// does every time at which the store could not be asked: nothing goes while it is away.

@@ -5,7 +5,7 @@
 //! - [`Watch`] follows a file and hands each new content to it.
 //! - [`admin`] answers Kong's Admin API.
 //! - [`store`] keeps entities, with the log of their changes. [`Follow`] follows one that others write to, too,
-//!   [`Expire`] takes out of it the targets that give no sign of life any more.
+//!   [`Expire`] takes out of it the targets that give no sign of life any more, and credentials whose time is over.
 //!
 //! A change goes one way: text or request, checked entities, the next snapshot, the store if there is one, one swap. What
 //! is refused leaves node and store as they were, and is told in Kong's words, all of it ([`Refusal`]). [`Loads`]
@@ -39,6 +39,7 @@ mod refusal;
 mod rows;
 pub mod store;
 mod task;
+mod terms;
 mod times;
 mod watch;
 

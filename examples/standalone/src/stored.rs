@@ -133,11 +133,11 @@ pub(crate) fn follow(control: &Arc<Control>) -> Result<Follow, Failure> {
     Ok(Follow::start(Arc::clone(control), report)?)
 }
 
-/// Takes out targets that give no sign of life any more.
+/// Takes out targets that give no sign of life any more, and credentials whose time is over.
 pub(crate) fn expire(control: &Arc<Control>) -> Result<Expire, Failure> {
     let report = |expired: Result<usize, Refusal>| match expired {
-        Ok(targets) => info!(targets, "no sign of life within their ttl: taken out"),
-        Err(problem) => warn!(%problem, "targets with a ttl stay for now"),
+        Ok(entities) => info!(entities, "their ttl is over: taken out"),
+        Err(problem) => warn!(%problem, "what has a ttl stays for now"),
     };
     Ok(Expire::start(Arc::clone(control), report)?)
 }

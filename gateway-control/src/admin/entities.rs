@@ -16,7 +16,7 @@ use super::{
     conditional::Composed,
     etag::{self, Whole},
     extract::{Names, Path},
-    kind::{KINDS, Kind, Parent, id_of, shown},
+    kind::{KINDS, Kind, Parent, count_down, id_of, shown},
     members,
     page::{Page, Query},
     paths::{Paths, endpoint},
@@ -143,6 +143,10 @@ impl List {
             rows.filter(|row| custom.is_none_or(|id| row.get("custom_id").is_some_and(|own| own == id)));
         let rows = rows.map(|row| self.shown(control, config, row));
         let key = |row: &Value| row.get("id").cloned().unwrap_or_default();
+        let rows = rows.map(|mut row| {
+            count_down(self.kind.collection, &mut row);
+            row
+        });
         let mut response = reply::ok(&page.cut(uri.path(), rows, key));
         reply::stamp_whole(&mut response, Whole::of(&view));
         Ok(response)
@@ -160,7 +164,11 @@ impl List {
                 response.extensions_mut().insert(Composed);
                 Ok(response)
             }
-            _ => Ok(one_reply(control, &row, &row)),
+            collection => {
+                let mut body = row.clone();
+                count_down(collection, &mut body);
+                Ok(one_reply(control, &row, &body))
+            }
         }
     }
 

@@ -10,10 +10,13 @@ use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::control::View;
+use crate::{control::View, times};
 
 /// Entities as JSON, in the order of their ids.
 pub(super) type Rows<'a> = Box<dyn Iterator<Item = Value> + 'a>;
+
+/// The credentials that may count for a time only.
+const KEYS_WITH_TTL: &str = "keyauth_credentials";
 
 /// One kind of entity.
 #[derive(Debug)]
@@ -195,6 +198,13 @@ impl Kind {
         field.is_some_and(|field| field.unique)
     }
 
+    /// Whether there is a credential of this id whose time is over: it is kept until somebody takes it out, but it is
+    /// not shown, and its key is free.
+    pub(super) fn is_over(&self, config: &Config, id: Uuid) -> bool {
+        let credential = config.credentials.get(&id).filter(|_| self.collection == KEYS_WITH_TTL);
+        credential.is_some_and(|credential| is_over(credential, times::unix()))
+    }
+
     /// The entity with this id.
     pub(super) fn by_id(&self, config: &Config, id: Uuid) -> Option<Value> {
         let first = (self.rows)(config, Some(id)).next()?;
@@ -215,6 +225,21 @@ pub(super) fn shown(config: &Config, collection: &str, flavor: Flavor, mut row: 
         fields.entry("priority").or_insert(0.into());
     }
     row
+}
+
+/// What is left of the `ttl` in a reply, in its place. Tags and changes are about what is kept.
+pub(super) fn count_down(collection: &str, row: &mut Value) {
+    if collection != KEYS_WITH_TTL {
+        return;
+    }
+    let seconds = |name: &str| row.get(name).and_then(Value::as_u64).filter(|seconds| *seconds > 0);
+    let Some((made, ttl)) = seconds("created_at").zip(seconds("ttl")) else { return };
+    // It was not over when it was looked up.
+    row["ttl"] = made.saturating_add(ttl).saturating_sub(times::unix()).max(1).into();
+}
+
+fn is_over(credential: &Credential, now: u64) -> bool {
+    credential.expires().is_some_and(|end| end <= now)
 }
 
 /// The certificate for the server of this name.
@@ -244,7 +269,9 @@ fn rows<T: Serialize>(entities: &Entities<T>, from: Option<Uuid>) -> Rows<'_> {
 
 fn credentials(config: &Config, from: Option<Uuid>, kind: CredentialKind) -> Rows<'_> {
     let range = config.credentials.range((from.map_or(Bound::Unbounded, Bound::Included), Bound::Unbounded));
-    Box::new(range.filter(move |(_, credential)| credential.kind == kind).map(|(_, it)| credential(it)))
+    let now = times::unix();
+    let counts = move |it: &Credential| it.kind == kind && !is_over(it, now);
+    Box::new(range.filter(move |(_, it)| counts(it)).map(|(_, it)| credential(it)))
 }
 
 fn credential(credential: &Credential) -> Value {

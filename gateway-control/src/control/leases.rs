@@ -1,9 +1,9 @@
-//! Targets that go when they give no sign of life any more.
+//! Targets that go when they give no sign of life any more, and credentials that go when their time is over.
 
 use std::{
     collections::{HashMap, HashSet},
     sync::{Mutex, MutexGuard, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use gateway_core::config::{Change, Config};
@@ -11,13 +11,14 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 use super::{Control, Draft, Mode};
-use crate::{Refusal, lease::Table, store::Note};
+use crate::{Refusal, lease::Table, store::Note, terms::Terms, times};
 
 /// The table of leases, and who waits for it.
 #[derive(Debug, Default)]
 pub(crate) struct Leases {
     /// Held for a look or a line, never over anything that waits.
     table: Mutex<Table>,
+    terms: Mutex<Terms>,
     moved: Notify,
 }
 
@@ -26,11 +27,20 @@ impl Leases {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn terms(&self) -> MutexGuard<'_, Terms> {
+        self.terms.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Follows a change that is served.
     pub(super) fn follow(&self, change: &Change) {
-        if change.targets.is_empty() {
+        if change.targets.is_empty() && change.credentials.is_empty() {
             return;
         }
+        let mut terms = self.terms();
+        for (id, credential) in &change.credentials {
+            terms.keep(*id, credential.as_ref().and_then(|credential| credential.expires()));
+        }
+        drop(terms);
         let (mut table, now) = (self.table(), Instant::now());
         for (id, target) in &change.targets {
             match target {
@@ -51,6 +61,9 @@ impl Leases {
             .filter(|target| target.ttl.is_some())
             .for_each(|target| table.keep(target, now));
         drop(table);
+        let mut terms = self.terms();
+        config.credentials.values().for_each(|credential| terms.keep(credential.id, credential.expires()));
+        drop(terms);
         self.moved.notify_one();
     }
 
@@ -67,7 +80,11 @@ impl Leases {
 
     /// When there is something to do next.
     pub(crate) fn next(&self) -> Option<Instant> {
-        self.table().next(Instant::now())
+        let now = Instant::now();
+        let left = self.terms().next().map(|end| Duration::from_secs(end.saturating_sub(times::unix())));
+        // One that is too far away to count.
+        let over = left.and_then(|left| now.checked_add(left));
+        self.table().next(now).into_iter().chain(over).min()
     }
 
     /// Returns once `next` may be another one. Cancel safe.
@@ -81,12 +98,13 @@ impl Control {
         &self.leases
     }
 
-    /// Tells those who use the same store of signs of life, and takes out the targets of which nobody has heard: how many.
+    /// Tells those who use the same store of signs of life, and takes out the targets of which nobody has heard, and the
+    /// credentials whose time is over: how many.
     ///
     /// # Errors
     /// What the store said; then nothing is taken out, and all are waited for again.
     pub(crate) fn expire(&self) -> Result<usize, Refusal> {
-        let expired = self.tell().and_then(|()| self.take_out_lost());
+        let expired = self.tell().and_then(|()| Ok(self.take_out_lost()? + self.take_out_over()?));
         expired.inspect_err(|_| self.leases.table().put_off(Instant::now()))
     }
 
@@ -115,6 +133,29 @@ impl Control {
         let there = self.config();
         let mut table = self.leases.table();
         lost.iter().filter(|id| !there.targets.contains_key(id)).for_each(|id| table.forget(id));
+        Ok(taken.outcome)
+    }
+
+    fn take_out_over(&self) -> Result<usize, Refusal> {
+        let now = times::unix();
+        let over = self.leases.terms().over(now);
+        if over.is_empty() {
+            return Ok(0);
+        }
+        let taken = self.write(&Note::new("ttl", "its time is over"), Mode::Make, |draft| {
+            let there = &draft.config().credentials;
+            let is_over = |id: &&Uuid| {
+                there.get(id).and_then(|credential| credential.expires()).is_some_and(|end| end <= now)
+            };
+            let mut change = Change::default();
+            change.credentials.extend(over.iter().filter(is_over).map(|id| (*id, None)));
+            draft.apply(&change)?;
+            Ok::<_, Refusal>(change.credentials.len())
+        })?;
+        // Those that somebody else has taken out are not waited for either.
+        let there = self.config();
+        let mut terms = self.leases.terms();
+        over.iter().filter(|id| !there.credentials.contains_key(id)).for_each(|id| terms.forget(id));
         Ok(taken.outcome)
     }
 

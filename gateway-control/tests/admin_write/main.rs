@@ -18,4 +18,5 @@ mod operators;
 mod paths;
 mod refused;
 mod stores;
+mod terms;
 mod tried;

@@ -120,6 +120,15 @@ pub struct Credential {
     pub fields: serde_json::Map<String, Value>,
 }
 
+impl Credential {
+    /// Unix seconds from which on it does not count any more: where it has a `ttl`, and says when it was made.
+    #[must_use]
+    pub fn expires(&self) -> Option<u64> {
+        let seconds = |name| self.fields.get(name).and_then(Value::as_u64).filter(|time| *time > 0);
+        Some(seconds("created_at")?.saturating_add(seconds("ttl")?))
+    }
+}
+
 impl fmt::Debug for Credential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<_> = self.fields.keys().collect();

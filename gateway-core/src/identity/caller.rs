@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use serde_json::Value;
 
 use crate::{
     config::{Consumer, Credential, CredentialKind},
@@ -94,13 +93,11 @@ impl Identity {
             CredentialKind::KeyauthCredentials => HeaderValue::from_str(&credential.id.to_string()).ok(),
             kind => text(credential, key_field(kind)).and_then(value),
         };
-        let seconds = |name| credential.fields.get(name).and_then(Value::as_u64).filter(|time| *time > 0);
-        let expires = seconds("created_at").zip(seconds("ttl"));
         Self {
             caller: Arc::clone(&self.caller),
             credential: Some(Arc::clone(credential)),
             identifier,
-            expires: expires.map(|(made, lives)| made.saturating_add(lives)),
+            expires: credential.expires(),
         }
     }
 

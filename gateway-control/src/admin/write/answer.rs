@@ -6,7 +6,10 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{
-    admin::kind::{Kind, shown},
+    admin::{
+        etag,
+        kind::{Kind, count_down, shown},
+    },
     control::Draft,
 };
 
@@ -17,37 +20,42 @@ pub(in crate::admin) struct Answer {
     /// Nothing after a DELETE.
     pub(super) body: Option<Value>,
     pub(super) tells: Tells,
+    /// Of the entity that it is about, where it is about one.
+    pub(super) tag: Option<String>,
 }
 
 /// What the body of an answer is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Tells {
-    /// One entity, which has a tag of its own.
-    Entity,
     /// What was done: that is known once it is kept.
     Differences,
-    /// Anything else.
+    /// What its body says.
     Other,
 }
 
 impl Answer {
     pub(in crate::admin) const fn new(status: StatusCode, body: Value) -> Self {
-        Self { status, body: Some(body), tells: Tells::Other }
+        Self { status, body: Some(body), tells: Tells::Other, tag: None }
     }
 
     /// What was done, and in which revision.
     pub(in crate::admin) const fn differences(status: StatusCode) -> Self {
-        Self { status, body: None, tells: Tells::Differences }
+        Self { status, body: None, tells: Tells::Differences, tag: None }
     }
 
     /// Nothing is there any more (compat A26).
     pub(super) const fn gone() -> Self {
-        Self { status: StatusCode::NO_CONTENT, body: None, tells: Tells::Other }
+        Self { status: StatusCode::NO_CONTENT, body: None, tells: Tells::Other, tag: None }
     }
 
     /// An entity as it is now.
     pub(super) fn entity(draft: &Draft<'_>, kind: &Kind, id: Uuid, status: StatusCode) -> Self {
-        Self { status, body: entity(draft, draft.config(), kind, id), tells: Tells::Entity }
+        let mut body = entity(draft, draft.config(), kind, id);
+        let tag = body.as_ref().map(etag::of_entity);
+        if let Some(body) = &mut body {
+            count_down(kind.collection, body);
+        }
+        Self { status, body, tells: Tells::Other, tag }
     }
 }
 

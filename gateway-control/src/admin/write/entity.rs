@@ -31,7 +31,9 @@ pub(super) fn put(
     keep_members(draft, kind, id, &mut fields);
     let names = certificate::take_names(kind, &mut fields)?;
     // In a file 0 stands for a time that is not known.
-    let made = fields.get("created_at").and_then(Value::as_f64).is_some_and(|at| at > 0.0);
+    let is_known =
+        |fields: &Fields| fields.get("created_at").and_then(Value::as_f64).is_some_and(|at| at > 0.0);
+    let made = is_known(&fields);
     // Before the id and the times take the place of what was given: that has to be right all the same.
     let mut row = check(draft, kind, fields)?;
     // In a file it stands for none.
@@ -39,8 +41,12 @@ pub(super) fn put(
         return Err(refused::bad_id());
     }
     stamp(draft, kind, id, made, &mut row);
+    if kind.collection == "keyauth_credentials" && !is_known(given) {
+        count_from_now(given, &mut row);
+    }
     refer(draft, kind, given, &mut row)?;
     hide_password(kind, given, &mut row);
+    free_key(draft, kind, &row)?;
     if let Some(names) = draft.checked().taken(kind.collection, id, &row) {
         return Err(refused::unique(&names, &row));
     }
@@ -52,6 +58,16 @@ pub(super) fn put(
     rows.put(kind.collection, id, row);
     apply(draft, rows)?;
     names.map_or(Ok(()), |names| rename(draft, id, &names))
+}
+
+/// Takes out a credential whose time is over, and whose key another one is to have.
+fn free_key(draft: &mut Draft<'_>, kind: &Kind, row: &Fields) -> Result<(), Failure> {
+    let Some(key) = row.get("key").and_then(Value::as_str) else { return Ok(()) };
+    let holder = draft.checked().find(kind.collection, "key", key);
+    let Some(over) = holder.filter(|id| kind.is_over(draft.config(), *id)) else { return Ok(()) };
+    let mut rows = Rows::default();
+    rows.take(kind.collection, over);
+    apply(draft, rows)
 }
 
 /// Gives a certificate these names, and no others.
@@ -81,6 +97,14 @@ fn stamp(draft: &Draft<'_>, kind: &Kind, id: Uuid, is_given: bool, fields: &mut 
     if has("updated_at") {
         fields.insert("updated_at".to_owned(), now);
     }
+}
+
+/// A credential's `ttl` counts from when it is said, as in Kong; it is kept as one from when the credential was made.
+fn count_from_now(given: &Fields, row: &mut Fields) {
+    let seconds = |fields: &Fields, name| fields.get(name).and_then(Value::as_u64).filter(|time| *time > 0);
+    let Some((said, made)) = seconds(given, "ttl").zip(seconds(row, "created_at")) else { return };
+    let age = times::unix().saturating_sub(made);
+    row.insert("ttl".to_owned(), said.saturating_add(age).into());
 }
 
 /// A group keeps its members where the request does not name them: clients know them as entities of their own.

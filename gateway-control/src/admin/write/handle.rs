@@ -20,7 +20,7 @@ use crate::{
     admin::{
         access::caller,
         body,
-        etag::{self, Whole},
+        etag::Whole,
         page::Query,
         reply::{self, Failure},
     },
@@ -111,7 +111,7 @@ impl Asked {
 }
 
 fn answer(written: &Written<Answer>) -> Response {
-    let Answer { status, body, tells } = &written.outcome;
+    let Answer { status, body, tells, tag } = &written.outcome;
     let mut response = match (tells, body) {
         (Tells::Differences, _) => {
             let differences = written.changed.differences();
@@ -120,9 +120,8 @@ fn answer(written: &Written<Answer>) -> Response {
         (_, Some(body)) => reply::json(*status, body),
         (_, None) => reply::empty(*status),
     };
-    let own = body.as_ref().filter(|_| *tells == Tells::Entity).map(etag::of_entity);
     reply::stamp_whole(&mut response, Whole::At(written.revision));
-    if let Some(tag) = own.and_then(|own| HeaderValue::try_from(own).ok()) {
+    if let Some(tag) = tag.as_ref().and_then(|own| HeaderValue::try_from(own).ok()) {
         response.headers_mut().insert(header::ETAG, tag);
     }
     response

@@ -15,6 +15,10 @@ use crate::{
 
 /// The id of an entity by its id or its key; `owner` is the one whose list it is looked up in.
 pub(super) fn find(draft: &Draft<'_>, kind: &Kind, key: &str, owner: Option<(&Owner, Uuid)>) -> Option<Uuid> {
+    kept(draft, kind, key, owner).filter(|id| !kind.is_over(draft.config(), *id))
+}
+
+fn kept(draft: &Draft<'_>, kind: &Kind, key: &str, owner: Option<(&Owner, Uuid)>) -> Option<Uuid> {
     if let Ok(id) = Uuid::parse_str(key) {
         return draft.checked().has(kind.collection, id).then_some(id);
     }

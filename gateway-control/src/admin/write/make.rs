@@ -93,7 +93,7 @@ fn create(
         // One that is none is refused with the other fields.
         Some(id) => id.as_str().and_then(|id| Uuid::parse_str(id).ok()).unwrap_or_default(),
     };
-    if draft.checked().has(kind.collection, id) {
+    if draft.checked().has(kind.collection, id) && !kind.is_over(draft.config(), id) {
         return Err(refused::taken_id(id));
     }
     entity::put(draft, kind, id, &given, given.clone())?;
