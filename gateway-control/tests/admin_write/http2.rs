@@ -1,6 +1,13 @@
 //! The Admin API over HTTP/2.
 
-use std::{convert::Infallible, time::Duration};
+use std::{
+    convert::Infallible,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use gateway_control::{Control, admin::Access};
 use gateway_core::Gateway;
@@ -11,7 +18,10 @@ use hyper::{
     client::conn::http2,
 };
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{
+    net::TcpStream,
+    time::{sleep, timeout},
+};
 
 use crate::kit::Node;
 
@@ -28,7 +38,12 @@ fn an_early_refusal_arrives() {
                 http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
             let driver = tokio::spawn(connection);
             let piece = Bytes::from(vec![b'a'; 64 << 10]);
-            let pieces = (0..168).map(move |_| Ok::<_, Infallible>(Frame::data(piece.clone())));
+            let taken = Arc::new(AtomicU32::new(0));
+            let counter = Arc::clone(&taken);
+            let pieces = (0..168).map(move |_| {
+                counter.fetch_add(1, Relaxed);
+                Ok::<_, Infallible>(Frame::data(piece.clone()))
+            });
             let body = StreamBody::new(futures_util::stream::iter(pieces));
             let uri = format!("http://{}/batch", node.address);
             let asked = client.send_request(Request::post(uri).body(body).unwrap());
@@ -36,6 +51,13 @@ fn an_early_refusal_arrives() {
             assert_eq!(answer.status(), 401);
             let body = timeout(Duration::from_secs(20), answer.into_body().collect()).await.unwrap();
             assert_eq!(body.unwrap().to_bytes(), &br#"{"message":"Unauthorized"}"#[..]);
+            // No reset overtakes the answer: the body is heard out, and thrown away.
+            let all = async {
+                while taken.load(Relaxed) < 168 {
+                    sleep(Duration::from_millis(5)).await;
+                }
+            };
+            timeout(Duration::from_secs(20), all).await.unwrap();
             driver.abort();
         }
     });
