@@ -11,7 +11,7 @@ use std::{
 /// What a shell says of a command that SIGPIPE has ended: 128 and the signal.
 const NOBODY_READS: i32 = 141;
 
-/// Says a line on standard output; see [`write`].
+/// Says a line on standard output; see [`write()`].
 macro_rules! say {
     ($($text:tt)*) => { $crate::output::write(format_args!("{}\n", format_args!($($text)*))) };
 }
