@@ -12,15 +12,11 @@
 
 use std::{hint::black_box, sync::Arc};
 
-use gateway_core::{
-    Body, ConnectInfo, Gateway,
-    config::{Checked, schema::Record},
-    plugin::{Configured, Exchange, Flow, Handler, Plugin, Registry},
-};
+use gateway_benches::Answer;
+use gateway_core::{Body, ConnectInfo, Gateway, config::Checked, plugin::Registry};
 use gateway_plugins::Plugins;
-use http::{HeaderValue, Request, Response};
+use http::{HeaderValue, Request};
 use rustix::time::{ClockId, clock_gettime};
-use serde_json::Value;
 use tokio::runtime::Builder;
 
 /// Requests of a batch, and pairs of batches.
@@ -50,38 +46,9 @@ consumers:
   keyauth_credentials: [{ key: bench-key-7 }]
 "#;
 
-/// Answers as the harness's upstream does.
-struct Answer(Record);
-
-impl Plugin for Answer {
-    fn name(&self) -> &str {
-        "answer"
-    }
-
-    fn priority(&self) -> i32 {
-        -1
-    }
-
-    fn schema(&self) -> &Record {
-        &self.0
-    }
-
-    fn configure(&self, _: &Value) -> Result<Configured, String> {
-        Ok(Configured::handler(Answering))
-    }
-}
-
-struct Answering;
-
-impl Handler for Answering {
-    fn on_request(&self, _: &mut Request<Body>, _: &mut Exchange) -> Flow<Request<Body>> {
-        let mut response = Response::new(Body::empty());
-        for (name, value) in [("content-type", "text/plain"), ("x-upstream", "1"), ("content-length", "0")] {
-            response.headers_mut().insert(name, HeaderValue::from_static(value));
-        }
-        Flow::Reply(Box::new(response))
-    }
-}
+/// As the harness's upstream answers.
+const ANSWER: &[(&str, &str)] =
+    &[("content-type", "text/plain"), ("x-upstream", "1"), ("content-length", "0")];
 
 /// The request that the harness sends.
 fn request(path: &'static str) -> Request<Body> {
@@ -103,7 +70,7 @@ fn main() {
     let _entered = runtime.enter();
     let registry =
         Plugins::new().and_then(|plugins| plugins.bundled(Registry::empty())).expect("the plugins");
-    let registry = registry.with(Answer(Record::default()));
+    let registry = registry.with(Answer::with(ANSWER));
     let checked = Checked::parse(CONFIG, &registry).expect("a configuration");
     let gateway =
         Gateway::builder().plugins(registry).checked(checked).build().expect("a gateway").for_worker(0);

@@ -23,15 +23,15 @@ use std::{
     time::{Duration, Instant},
 };
 
+use gateway_benches::Answer;
 use gateway_core::{
-    Body, Gateway,
-    config::{Config, Plugin as Entity, Reference, Route, Service, schema::Record},
-    plugin::{Configured, Exchange, Flow, Handler, Plugin, Registry},
+    Gateway,
+    config::{Config, Plugin as Entity, Reference, Route, Service},
+    plugin::Registry,
     server::{Server, Settings},
 };
 use gateway_plugins::{Engine, Limits, WasmPlugin, Watch};
-use http::{Request, Response};
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// The routes, and what the guest of each does with a request. That of `/traps` fails on each second one.
 const GUESTS: [(&str, &str); 5] = [
@@ -55,7 +55,7 @@ const TIMED: Duration = Duration::from_micros(300);
 
 fn main() {
     let engine = Engine::new().unwrap();
-    let mut registry = Registry::empty().with(Answer(Record::default()));
+    let mut registry = Registry::empty().with(Answer::with(&[]));
     let mut service = Service::new("nobody", "127.0.0.1");
     service.port = 9;
     let mut config = Config::default().with(service.clone()).with(Entity::new("answer", json!({})));
@@ -170,34 +170,5 @@ impl Client {
         self.stream.write_all(self.request.as_bytes()).unwrap();
         let length = self.stream.read(&mut self.buffer).unwrap();
         self.buffer[..length][9..12].try_into().unwrap()
-    }
-}
-
-/// Answers in place of an upstream.
-struct Answer(Record);
-
-impl Plugin for Answer {
-    fn name(&self) -> &str {
-        "answer"
-    }
-
-    fn priority(&self) -> i32 {
-        -1
-    }
-
-    fn schema(&self) -> &Record {
-        &self.0
-    }
-
-    fn configure(&self, _: &Value) -> Result<Configured, String> {
-        Ok(Configured::handler(Answering))
-    }
-}
-
-struct Answering;
-
-impl Handler for Answering {
-    fn on_request(&self, _: &mut Request<Body>, _: &mut Exchange) -> Flow<Request<Body>> {
-        Flow::Reply(Box::new(Response::new(Body::empty())))
     }
 }

@@ -2,5 +2,8 @@
 //!
 //! [`routes`] is the data set of the router: up to 50,000 routes as a large installation has them.
 
+mod answer;
 mod random;
 pub mod routes;
+
+pub use answer::Answer;

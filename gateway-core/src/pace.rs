@@ -148,6 +148,8 @@ pub(crate) struct Waits {
 struct Entries {
     next: u32,
     waits: Vec<Wait>,
+    /// Whether the body that ended last ended before its end.
+    cut_short: bool,
 }
 
 /// The name of one body in [`Waits`].
@@ -175,8 +177,16 @@ impl Waits {
         Ticket(id)
     }
 
-    fn close(&self, ticket: Ticket) {
-        self.entries().waits.retain(|wait| wait.id != ticket.0);
+    fn close(&self, ticket: Ticket, whole: bool) {
+        let mut entries = self.entries();
+        entries.waits.retain(|wait| wait.id != ticket.0);
+        entries.cut_short = !whole;
+    }
+
+    /// Whether some of a body may still come: it has not ended, or nobody wanted the rest of it.
+    pub(crate) fn more_may_come(&self) -> bool {
+        let entries = self.entries();
+        entries.cut_short || !entries.waits.is_empty()
     }
 
     /// The answer to this body's request has begun: no deadline from here on.
@@ -269,7 +279,7 @@ impl Paced {
 
 impl Drop for Paced {
     fn drop(&mut self) {
-        self.waits.close(self.ticket);
+        self.waits.close(self.ticket, self.incoming.is_end_stream());
     }
 }
 

@@ -15,8 +15,8 @@ use common::{
 use futures_util::stream;
 use gateway_core::config::{CaCertificate, Config, Protocol, Route, Service};
 use grpc::{Echo, Raw, call, channel, client, method, ready};
-use tokio::time::timeout;
-use tonic::{Code, Request};
+use tokio::{sync::mpsc, time::timeout};
+use tonic::{Code, Request, Streaming, client::Grpc as Client, transport::Channel};
 
 const BOUND: Duration = Duration::from_secs(10);
 
@@ -38,6 +38,13 @@ fn at(address: std::net::SocketAddr) -> Service {
 async fn stage() -> (Edge, Echo) {
     let echo = Echo::start().await;
     (Edge::new(config(at(echo.address))), echo)
+}
+
+/// A stream in both directions that has begun.
+async fn talk(client: &mut Client<Channel>) -> (mpsc::Sender<Bytes>, Streaming<Bytes>) {
+    let (sender, messages) = channel();
+    let answers = ready(client).await.streaming(Request::new(messages), method("Talk"), Raw).await;
+    (sender, answers.unwrap().into_inner())
 }
 
 #[tokio::test]
@@ -72,11 +79,8 @@ async fn a_call_and_streams_in_each_direction() {
 async fn the_two_ends_of_a_stream_may_talk_in_turn() {
     let (edge, _echo) = stage().await;
     let mut client = client(edge.address).await;
-    let (sender, messages) = channel();
     let talk = async {
-        let answers =
-            ready(&mut client).await.streaming(Request::new(messages), method("Talk"), Raw).await.unwrap();
-        let mut answers = answers.into_inner();
+        let (sender, mut answers) = talk(&mut client).await;
         for at in 0..100 {
             let message = Bytes::from(format!("{at}"));
             sender.send(message.clone()).await.unwrap();
@@ -159,13 +163,7 @@ async fn who_gives_up_a_call_ends_it_at_the_server() {
     drop(down);
     eventually("the stream has ended", || echo.under_way() == 0).await;
 
-    let (sender, messages) = channel();
-    let mut talk = ready(&mut client)
-        .await
-        .streaming(Request::new(messages), method("Talk"), Raw)
-        .await
-        .unwrap()
-        .into_inner();
+    let (sender, mut talk) = talk(&mut client).await;
     sender.send("one".into()).await.unwrap();
     assert_eq!(talk.message().await.unwrap().unwrap(), "one");
     drop((talk, sender));
@@ -235,13 +233,7 @@ async fn where_nobody_is_the_caller_gets_a_status_of_grpc() {
 async fn a_change_of_the_configuration_ends_no_stream_and_keeps_connections() {
     let (edge, echo) = stage().await;
     let mut client = client(edge.address).await;
-    let (sender, messages) = channel();
-    let mut talk = ready(&mut client)
-        .await
-        .streaming(Request::new(messages), method("Talk"), Raw)
-        .await
-        .unwrap()
-        .into_inner();
+    let (sender, mut talk) = talk(&mut client).await;
     let mut changed = at(echo.address);
     changed.read_timeout = 50_000;
     edge.gateway.reload(&config(changed)).unwrap();

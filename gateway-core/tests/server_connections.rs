@@ -11,7 +11,10 @@ use gateway_core::{
 };
 use http::{Request, Response, StatusCode};
 use server_kit::{head, hello_http2, http2_client, request, settings, start, tester};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    time::timeout,
+};
 
 #[tokio::test]
 async fn one_clear_port_speaks_http1_and_http2() {
@@ -251,7 +254,7 @@ async fn an_embedder_serves_what_he_accepted() {
     assert!(read[..len].ends_with(b"192.0.2.1:5 hello"));
     assert_eq!(connections.counters().snapshot().waiting, 1);
     drain.begin();
-    tokio::time::timeout(Duration::from_secs(1), drain.finished()).await.unwrap();
+    timeout(Duration::from_secs(1), drain.finished()).await.unwrap();
     task.await.unwrap();
     let (mut client, server) = tokio::io::duplex(1024);
     client.write_all(b"GET / HTTP/1.0\r\n\r\n").await.unwrap();
@@ -304,4 +307,33 @@ async fn a_tower_service_is_served_and_finds_its_connection() {
     let server = start(settings(), TowerServe(service));
     let answer = server.connect().await.get("/").await;
     assert!(answer.ends_with(&format!("{} hello", server.address)), "{answer}");
+}
+
+#[tokio::test]
+async fn an_answer_before_the_end_of_an_upload_reaches_who_goes_on_sending() {
+    let mut settings = settings();
+    settings.timeouts.linger = Duration::from_secs(5);
+    let server = start(settings, tester());
+    for fields in ["", "connection: close\r\n"] {
+        let mut client = server.connect().await;
+        client.send(format!("POST / HTTP/1.1\r\nhost: a\r\n{fields}content-length: 20000000\r\n\r\n")).await;
+        client.send(vec![b'x'; 20_000_000]).await;
+        let mut read = Vec::new();
+        client.0.read_to_end(&mut read).await.expect("a close, not a reset");
+        assert!(read.starts_with(b"HTTP/1.1 200 ") && read.ends_with(b"hello"));
+    }
+}
+
+#[tokio::test]
+async fn who_does_not_stop_sending_after_the_answer_is_cut_off() {
+    let mut settings = settings();
+    settings.timeouts.linger = Duration::from_millis(20);
+    let server = start(settings, tester());
+    let mut silent = server.connect().await;
+    silent.send("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n\r\n").await;
+    let mut endless = server.connect().await;
+    endless.send("POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n").await;
+    let end = timeout(Duration::from_secs(30), async { while endless.try_send("1\r\nx\r\n").await {} });
+    end.await.expect("an end");
+    server.eventually(|snapshot| snapshot.active == 0).await;
 }

@@ -416,6 +416,14 @@ async fn a_code_of_grpc_is_tried_again_where_it_is_named_with_up_to_64_kib() {
     assert_eq!(calls.load(SeqCst), 1, "more than is kept");
 }
 
+/// The first connection fails its request, and the second one serves.
+async fn assert_breaks_alone(address: SocketAddr, connections: &AtomicUsize) {
+    let edge = Edge::new(over_http2(address));
+    get(&edge, "/").await.assert_failed(502, "bad_response");
+    get(&edge, "/").await.assert_ok("fine");
+    assert_eq!(connections.load(SeqCst), 2);
+}
+
 #[tokio::test]
 async fn a_server_that_breaks_the_protocol_ends_its_connection_alone() {
     let (address, connections) = by_hand(|mut hand, number| async move {
@@ -429,10 +437,7 @@ async fn a_server_that_breaks_the_protocol_ends_its_connection_alone() {
         hand.until_closed().await;
     })
     .await;
-    let edge = Edge::new(over_http2(address));
-    get(&edge, "/").await.assert_failed(502, "bad_response");
-    get(&edge, "/").await.assert_ok("fine");
-    assert_eq!(connections.load(SeqCst), 2);
+    assert_breaks_alone(address, &connections).await;
 }
 
 #[tokio::test]
@@ -629,10 +634,7 @@ async fn a_head_that_does_not_end_is_502_and_costs_its_connection_alone() {
         panic!("80 MB of a head have been read");
     })
     .await;
-    let edge = Edge::new(over_http2(address));
-    get(&edge, "/").await.assert_failed(502, "bad_response");
-    get(&edge, "/").await.assert_ok("fine");
-    assert_eq!(connections.load(SeqCst), 2);
+    assert_breaks_alone(address, &connections).await;
 }
 
 #[tokio::test]

@@ -258,13 +258,13 @@ impl Host {
         &mut self,
         calling: Calling,
         token: u32,
-        (shape, time): (Shape, Option<Duration>),
+        shape: Shape,
     ) -> Result<Option<AbortHandle>, Status> {
         let Home::Worker(worker, life) = self.home.clone() else { return Ok(None) };
         let (context, root) = self.count_call()?;
         let limits = &self.runtime.limits;
         let teller = Teller { worker, life, context, root, token };
-        let work = run(calling, shape, (time, limits.callout_answer), teller);
+        let work = run(calling, shape, limits.callout_answer, teller);
         spawn(&mut self.callouts, limits.callouts, work).map(Some)
     }
 

@@ -60,7 +60,16 @@ fn a_late_body_is_told_once_and_the_next_deadline_is_known() {
     assert_eq!(waits.expire(6_001), (0, Some(7_001)));
     waits.answered(second);
     assert_eq!(waits.expire(99_000), (0, None));
-    waits.close(first);
-    waits.close(second);
-    assert!(waits.entries().waits.is_empty());
+    assert!(waits.more_may_come());
+    waits.close(first, false);
+    waits.close(second, true);
+    assert!(!waits.more_may_come());
+}
+
+#[test]
+fn more_may_come_of_a_body_that_was_left() {
+    let waits = Waits::new(PACE);
+    assert!(!waits.more_may_come());
+    waits.close(waits.open(), false);
+    assert!(waits.more_may_come());
 }

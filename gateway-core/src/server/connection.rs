@@ -23,7 +23,7 @@ use super::{
     counters::{Counters, Refusal, Timeout},
     deadline::{Times, Wire},
     drain::{Bell, Drain, Entered, Phase},
-    farewell::{TIMED_OUT, refuse, say},
+    farewell::{Linger, TIMED_OUT, refuse, say},
     frames::Frames,
     protocol::{http1_builder, http2_builder, is_protocol_error, service},
     proxy_protocol::ProxyHead,
@@ -268,7 +268,7 @@ impl Connections {
         self.0.counters.time_out(if silent { Timeout::Silence } else { Timeout::Head }, 1);
         // A part of the HTTP/2 preface is no HTTP/1 request.
         if !silent && !io.first_bytes().starts_with(b"PRI") {
-            say(io, TIMED_OUT, self.0.linger).await;
+            self.say(io, TIMED_OUT).await;
         }
     }
 
@@ -301,15 +301,15 @@ impl Connections {
                 let Some(http1::Parts { io, read_buf, service, .. }) = conn.into_parts() else { return };
                 let farewell = match end {
                     End::Idle => None,
+                    End::Done(Ok(())) if state.waits.more_may_come() => Some(&b""[..]),
                     End::Done(Err(error)) if error.is_parse() => Some(&b""[..]),
                     End::Late(Timeout::Head) => Some(TIMED_OUT),
                     _ => return,
                 };
-                let io = io.into_inner();
+                let mut io = io.into_inner().into_inner();
                 if let Some(farewell) = farewell {
-                    return Box::pin(say(io, farewell, self.0.linger)).await;
+                    return Box::pin(self.say(io.into_inner(), farewell)).await;
                 }
-                let mut io = io.into_inner();
                 let read = if read_buf.is_empty() {
                     self.rest(&mut io, &state, &mut bell).await
                 } else {
@@ -319,6 +319,12 @@ impl Connections {
                 parts = (Begun::new(read, io), service);
             }
         }
+    }
+
+    /// The end of a connection whose client may still be sending; a stop that is final does not wait for it.
+    async fn say(&self, io: impl AsyncRead + AsyncWrite + Unpin, farewell: &[u8]) {
+        let linger = Linger::new(self.0.linger);
+        self.within(linger.silence + linger.longest, say(io, farewell, linger)).await;
     }
 
     /// Waits without hyper for the next request of an idle connection; closes it where none comes.

@@ -17,19 +17,47 @@ const UNAVAILABLE: &[u8] =
 pub(super) const TIMED_OUT: &[u8] =
     b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
-/// Says something past hyper, closes, and reads on for a while: a close with bytes unread makes the
-/// kernel send RST, which may take the answer from the client before he reads it (RFC 9112 9.6).
-pub(super) async fn say(mut io: impl AsyncRead + AsyncWrite + Unpin, bytes: &[u8], patience: Duration) {
-    let farewell = async {
+/// Bytes that are read at a time and thrown away.
+const UNWANTED: usize = 16 << 10;
+
+/// Says something past hyper, closes, and hears the client out: a close with bytes unread, or with more to come, makes
+/// the kernel send RST, which may take the answer from the client before he reads it (RFC 9112 9.6).
+pub(super) async fn say(mut io: impl AsyncRead + AsyncWrite + Unpin, bytes: &[u8], linger: Linger) {
+    let said = async {
         io.write_all(bytes).await?;
-        io.shutdown().await?;
-        tokio::io::copy(&mut io.take(64 << 10), &mut tokio::io::sink()).await
+        io.shutdown().await
     };
     // One that does not take it is closed all the same.
-    let _ = timeout(patience, farewell).await;
+    if let Ok(Ok(())) = timeout(linger.silence, said).await {
+        hear_out(io, linger).await;
+    }
+}
+
+/// Reads what the client still sends, until it closes too.
+async fn hear_out(mut io: impl AsyncRead + Unpin, linger: Linger) {
+    let mut unwanted = vec![0; UNWANTED];
+    let heard = async { while let Ok(Ok(1..)) = timeout(linger.silence, io.read(&mut unwanted)).await {} };
+    let _ = timeout(linger.longest, heard).await;
+}
+
+/// How long a client is heard out.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Linger {
+    /// With nothing coming.
+    pub(super) silence: Duration,
+    /// At all.
+    pub(super) longest: Duration,
+}
+
+impl Linger {
+    /// Ten times the silence: an upload that goes on after its answer gets to see the answer.
+    pub(super) const fn new(silence: Duration) -> Self {
+        Self { silence, longest: silence.saturating_mul(10) }
+    }
 }
 
 /// Refuses a connection in clear.
 pub(super) async fn refuse(transport: impl Transport) {
-    say(transport, UNAVAILABLE, Duration::from_millis(100)).await;
+    const SHORT: Duration = Duration::from_millis(100);
+    say(transport, UNAVAILABLE, Linger { silence: SHORT, longest: SHORT }).await;
 }

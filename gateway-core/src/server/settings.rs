@@ -105,7 +105,8 @@ pub struct Timeouts {
     pub min_rate: u32,
     /// Waiting for a request body before the rate counts. Default: 5 s.
     pub rate_grace: Duration,
-    /// How long a connection that was told to go may take to do so. Default: 500 ms.
+    /// How long a connection that was told to go may take to do so; one that goes on sending is read for up to ten
+    /// times as long, so that it sees its last answer (RFC 9112 section 9.6). Default: 500 ms.
     pub linger: Duration,
 }
 

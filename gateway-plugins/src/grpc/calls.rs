@@ -40,7 +40,7 @@ impl Calls {
         let Some(call) = self.0.get(&token) else { return false };
         let last = match received {
             Received::Closed(..) => true,
-            Received::Message(_) => call.shape == Shape::Unary,
+            Received::Message(_) => matches!(call.shape, Shape::Unary(_)),
             Received::Initial(_) | Received::Trailing(_) => false,
         };
         if last {
@@ -72,7 +72,7 @@ impl Calls {
     pub(crate) fn close(&mut self, token: u32, root: u32) -> Result<(), Status> {
         let call = self.find(token, root)?;
         match call.shape {
-            Shape::Unary => self.cancel(token, root)?,
+            Shape::Unary(_) => self.cancel(token, root)?,
             Shape::Stream => call.sending = None,
         }
         Ok(())

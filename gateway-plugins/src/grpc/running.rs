@@ -17,8 +17,8 @@ use crate::{sources::Calling, stream::Event, worker::Worker};
 /// What a guest wants of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shape {
-    /// One message, or the status that there was in place of it.
-    Unary,
+    /// One message within this time, or the status that there was in place of it.
+    Unary(Duration),
     /// All that comes, as it comes.
     Stream,
 }
@@ -43,19 +43,13 @@ impl Teller {
 }
 
 /// Makes a call with messages up to `most` bytes, and tells what it brings, its end last.
-pub(crate) async fn run(
-    calling: Calling,
-    shape: Shape,
-    (time, most): (Option<Duration>, usize),
-    teller: Teller,
-) {
-    let ended = match (shape, time) {
-        (Shape::Stream, _) => stream(calling, most, &teller).await,
-        (Shape::Unary, Some(time)) => match timeout(time, unary(calling, most)).await {
+pub(crate) async fn run(calling: Calling, shape: Shape, most: usize, teller: Teller) {
+    let ended = match shape {
+        Shape::Stream => stream(calling, most, &teller).await,
+        Shape::Unary(time) => match timeout(time, unary(calling, most)).await {
             Ok(answered) => answered,
             Err(_) => Err((DEADLINE_EXCEEDED, "no answer in time".into())),
         },
-        (Shape::Unary, None) => unary(calling, most).await,
     };
     match ended {
         Ok(last) => teller.tell(last).await,

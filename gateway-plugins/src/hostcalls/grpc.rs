@@ -57,7 +57,7 @@ fn call(
     let body = Body::from(framed(bytes(memory, message, message_size)?));
     let names = [(upstream, upstream_size), (service, service_size), (method, method_size)];
     let time = Duration::from_millis(milliseconds.into()).min(host.runtime.limits.callout_time);
-    begin(caller, names, (metadata, metadata_size), Way::Unary(body, time), token_at)
+    begin(caller, names, (metadata, metadata_size), Shape::Unary(time), (body, None), token_at)
 }
 
 #[expect(clippy::too_many_arguments, reason = "the ABI's")]
@@ -75,13 +75,7 @@ fn stream(
 ) -> Called {
     let names = [(upstream, upstream_size), (service, service_size), (method, method_size)];
     let (sending, body) = open();
-    begin(caller, names, (metadata, metadata_size), Way::Stream(body, sending), token_at)
-}
-
-/// What goes up, and how.
-enum Way {
-    Unary(Body, Duration),
-    Stream(Body, Sending),
+    begin(caller, names, (metadata, metadata_size), Shape::Stream, (body, Some(sending)), token_at)
 }
 
 /// Begins a call of `upstream`, `service` and `method`, each a pointer and a length.
@@ -89,7 +83,8 @@ fn begin(
     caller: &mut Caller<'_>,
     [upstream, service, method]: [(u32, u32); 3],
     metadata: (u32, u32),
-    way: Way,
+    shape: Shape,
+    (body, sending): (Body, Option<Sending>),
     token_at: u32,
 ) -> Called {
     let (memory, host) = view(caller)?;
@@ -105,12 +100,8 @@ fn begin(
         tracing::debug!(plugin = &*host.runtime.name, upstream, "a plugin may not call this upstream");
         return Err(Status::ParseFailure.into());
     };
-    let (shape, body, time, sending) = match way {
-        Way::Unary(body, time) => (Shape::Unary, body, Some(time), None),
-        Way::Stream(body, sending) => (Shape::Stream, body, None, Some(sending)),
-    };
     let mut request = request(service, method, metadata, body).ok_or(Status::ParseFailure)?;
-    if let Some(time) = time {
+    if let Shape::Unary(time) = shape {
         request.headers_mut().insert("grpc-timeout", timeout(time));
     }
     request.extensions_mut().insert(reach);
@@ -121,7 +112,7 @@ fn begin(
         None => None,
         Some(worker) => {
             let calling = host.runtime.services.sources.call(upstream, request, worker);
-            host.spawn_grpc(calling.ok_or(Status::ParseFailure)?, token, (shape, time))?
+            host.spawn_grpc(calling.ok_or(Status::ParseFailure)?, token, shape)?
         }
     };
     host.grpc.add(token, Call { context, root, shape, sending, task });

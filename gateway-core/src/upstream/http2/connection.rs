@@ -9,11 +9,12 @@ use h2::{
 };
 use http::Request;
 use tokio::{sync::Notify, task::AbortHandle};
+use tokio_util::io::InspectReader;
 
 use super::{
     super::{http1::Stream, pool::Key},
     CONNECTION_WINDOW, MOST_HEAD, MOST_STREAMS, SEND_BUFFER, STREAM_WINDOW,
-    driver::{Listened, drive},
+    driver::drive,
     state::State,
 };
 use crate::clock;
@@ -42,7 +43,8 @@ impl Connection {
         (most_requests, idle_timeout): (u32, Duration),
     ) -> Result<Self, h2::Error> {
         let state = Arc::new(State::new());
-        let stream = Listened::new(stream, &state.heard);
+        let hearing = Arc::clone(&state);
+        let stream = InspectReader::new(stream, move |_: &[u8]| hearing.heard.note());
         let opened = Builder::new()
             .enable_push(false)
             .initial_window_size(STREAM_WINDOW)

@@ -2,25 +2,21 @@
 
 use std::{
     future::{Future, poll_fn},
-    io::{self, IoSlice},
-    pin::{Pin, pin},
+    pin::pin,
     sync::Arc,
-    task::{Context, Poll, Waker, ready},
+    task::{Context, Waker},
     time::Duration,
 };
 
 use bytes::Bytes;
 use h2::{Ping, PingPong};
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncWrite},
     sync::Notify,
     time::sleep,
 };
 
-use super::{
-    super::http1::Stream,
-    state::{Heard, State},
-};
+use super::state::State;
 use crate::clock;
 
 /// A connection with streams that has been silent for so long is asked whether it is still there. Servers of gRPC take
@@ -32,8 +28,8 @@ const PING_TIMEOUT: Duration = Duration::from_secs(20);
 const LEAST_LOOK: Duration = Duration::from_millis(10);
 
 /// Drives `connection` until it ends, is idle for `idle_timeout`, or does not answer.
-pub(super) async fn drive(
-    mut connection: h2::client::Connection<Listened, Bytes>,
+pub(super) async fn drive<T: AsyncRead + AsyncWrite + Unpin>(
+    mut connection: h2::client::Connection<T, Bytes>,
     state: Arc<State>,
     room: Arc<Notify>,
     idle_timeout: Duration,
@@ -127,56 +123,6 @@ impl Silence {
             None => {}
         }
         Look::Fine
-    }
-}
-
-/// The bytes of a connection.
-pub(super) struct Listened {
-    stream: Stream,
-    heard: Heard,
-}
-
-impl Listened {
-    pub(super) fn new(stream: Stream, heard: &Heard) -> Self {
-        Self { stream, heard: heard.clone() }
-    }
-}
-
-impl AsyncRead for Listened {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
-        self.heard.note();
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl AsyncWrite for Listened {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
 

@@ -1,10 +1,7 @@
 //! What a connection and its driver both know.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering},
-    },
+    sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering},
     time::Duration,
 };
 
@@ -79,8 +76,8 @@ impl State {
 }
 
 /// When anything was last read, on the coarse clock; 0 before.
-#[derive(Clone, Default)]
-pub(super) struct Heard(Arc<AtomicU64>);
+#[derive(Default)]
+pub(super) struct Heard(AtomicU64);
 
 impl Heard {
     /// Something comes.
