@@ -1,5 +1,5 @@
 //! Calls of gRPC that guests make: one message each way, or a stream of them. They go where HTTP callouts go, to services
-//! that are spoken to by HTTP/2.
+//! that are spoken to by HTTP/2 and to origins.
 
 mod calls;
 mod messages;
