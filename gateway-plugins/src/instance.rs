@@ -19,6 +19,7 @@ use crate::{
     grpc::Received,
     held::{Held, Read},
     host::{Home, Host, Root},
+    hostcalls::end_line,
     notes::Notes,
     runtime::Runtime,
     stream::{Event, Stream},
@@ -61,15 +62,9 @@ impl Instance {
         store.data_mut().mailbox = mailbox(&instance, &mut store, guest.memory);
         store.data_mut().guest = Some(Arc::new(guest));
         let starts = Starts::of(&instance, &mut store)?;
-        if let Some(initialize) = starts.initialize {
-            initialize.call(&mut store, ())?;
-        }
-        if let Some(main) = starts.main {
-            main.call(&mut store, (0, 0))?;
-        }
-        if let Some(start) = starts.start {
-            start.call(&mut store, ())?;
-        }
+        let started = started(&mut store, &starts);
+        end_line(store.data_mut());
+        started?;
         Ok(Self { store, exports })
     }
 
@@ -332,6 +327,20 @@ impl Instance {
 /// Requests that are over and whose contexts the guest may keep. Those beyond end at once: else they would take the place
 /// of requests.
 const ENDING: usize = 1_000;
+
+/// Runs the start functions.
+fn started(store: &mut Store<Host>, starts: &Starts) -> Result<(), Trap> {
+    if let Some(initialize) = &starts.initialize {
+        initialize.call(&mut *store, ())?;
+    }
+    if let Some(main) = &starts.main {
+        main.call(&mut *store, (0, 0))?;
+    }
+    if let Some(start) = &starts.start {
+        start.call(store, ())?;
+    }
+    Ok(())
+}
 
 fn happened(
     store: &mut Store<Host>,

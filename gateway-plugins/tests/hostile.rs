@@ -327,3 +327,37 @@ async fn a_context_that_asks_for_time_ends_when_it_says_so() {
     assert_eq!(status(&edge, "/x").await, 200);
     edge.until(|watch| watch.stats().contexts == 1).await;
 }
+
+#[tokio::test]
+async fn who_wants_to_sleep_is_told_at_once_that_it_has() {
+    // A subscription was longer once.
+    for (module, size) in [("wasi_snapshot_preview1", 48), ("wasi_unstable", 56)] {
+        let text = format!(
+            r#"(module (import "{module}" "poll_oneoff" (func $poll (param i32 i32 i32 i32) (result i32)))
+                {}
+                (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+                    ;; A time, and something to read.
+                    (i64.store (i32.const 1024) (i64.const 7))
+                    (i64.store (i32.add (i32.const 1024) (i32.const {size})) (i64.const 8))
+                    (i32.store8 offset=8 (i32.add (i32.const 1024) (i32.const {size})) (i32.const 1))
+                    (memory.fill (i32.const 2048) (i32.const 255) (i32.const 68))
+                    (call $check (i32.const 1) (call $poll (i32.const 1024) (i32.const 2048) (i32.const 2) (i32.const 0)) (i32.const 0))
+                    (call $check (i32.const 2) (i32.load (i32.const 0)) (i32.const 2))
+                    (call $check (i32.const 3) (i32.load (i32.const 2048)) (i32.const 7))
+                    (call $check (i32.const 4) (i32.load (i32.const 2056)) (i32.const 0))
+                    (call $check (i32.const 5) (i32.load (i32.const 2080)) (i32.const 8))
+                    (call $check (i32.const 6) (i32.load (i32.const 2088)) (i32.const 0x10008))
+                    (call $check (i32.const 7) (i32.load (i32.const 2108)) (i32.const 0))
+                    (call $check (i32.const 8) (i32.load (i32.const 2112)) (i32.const -1))
+                    (call $check (i32.const 9) (call $poll (i32.const 1024) (i32.const 2048) (i32.const 0) (i32.const 0)) (i32.const 28))
+                    (call $check (i32.const 10) (call $poll (i32.const 1024) (i32.const 2048) (i32.const 65) (i32.const 0)) (i32.const 28))
+                    (call $check (i32.const 11) (call $poll (i32.const -1) (i32.const 2048) (i32.const 1) (i32.const 0)) (i32.const 21))
+                    (call $check (i32.const 12) (call $poll (i32.const 1024) (i32.const 65530) (i32.const 1) (i32.const 0)) (i32.const 21))
+                    (call $check (i32.const 13) (call $poll (i32.const 1024) (i32.const 2048) (i32.const 1) (i32.const -1)) (i32.const 21))
+                    (i32.const 0)))"#,
+            BASE
+        );
+        let answer = edge_of(&text, json!({})).await.get("/x").await;
+        assert_eq!(answer.status, 200, "{module}: {}", answer.text);
+    }
+}
