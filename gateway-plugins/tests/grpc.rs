@@ -53,6 +53,7 @@ async fn a_call_brings_its_message() {
     let (edge, echo) = stage(&[]).await;
     assert_eq!(lines(&edge, "/unary").await, ["response: 0 hello"]);
     assert_eq!(lines(&edge, "/empty").await, ["response: 0 "]);
+    assert_eq!(lines(&edge, "/message").await, ["response: 0 hello"]);
     let seen = echo.seen().remove(0);
     let field = |name| seen.get(name).map_or("", |value| value.to_str().unwrap());
     assert_eq!((field("x-guest"), field("te"), field("grpc-timeout")), ("1", "trailers", "2000m"));
@@ -82,6 +83,8 @@ async fn a_call_that_is_not_answered_in_time_is_over_at_the_server_too() {
 #[tokio::test]
 async fn what_may_not_be_called_or_cannot_be_is_not() {
     assert_eq!(told("/refused").await, ["refused: ParseFailure"], "it is not granted");
+    let (edge, _echo) = stage(&[]).await;
+    assert_eq!(called(&edge, "/message", "others").await, ["refused: ParseFailure"], "nor by a message");
     assert_eq!(told("/http1").await, ["refused: ParseFailure"], "it speaks HTTP/1.1");
     assert_eq!(told("/odd").await, ["Err(ParseFailure)", "response: 0 fine"]);
 }

@@ -361,3 +361,68 @@ async fn who_wants_to_sleep_is_told_at_once_that_it_has() {
         assert_eq!(answer.status, 200, "{module}: {}", answer.text);
     }
 }
+
+#[tokio::test]
+async fn what_works_on_files_and_sockets_may_be_imported_and_finds_none() {
+    const BAD_DESCRIPTOR: i32 = 8;
+    const NO_SYSTEM: i32 = 52;
+    // Each with its parameters: `i` of 32 bits, `l` of 64.
+    let calls = [
+        ("fd_advise", "illi"),
+        ("fd_allocate", "ill"),
+        ("fd_close", "i"),
+        ("fd_datasync", "i"),
+        ("fd_fdstat_set_flags", "ii"),
+        ("fd_fdstat_set_rights", "ill"),
+        ("fd_filestat_get", "ii"),
+        ("fd_filestat_set_size", "il"),
+        ("fd_filestat_set_times", "illi"),
+        ("fd_pread", "iiili"),
+        ("fd_prestat_dir_name", "iii"),
+        ("fd_prestat_get", "ii"),
+        ("fd_pwrite", "iiili"),
+        ("fd_read", "iiii"),
+        ("fd_readdir", "iiili"),
+        ("fd_renumber", "ii"),
+        ("fd_seek", "ilii"),
+        ("fd_sync", "i"),
+        ("fd_tell", "ii"),
+        ("sock_accept", "iii"),
+        ("sock_recv", "iiiiii"),
+        ("sock_send", "iiiii"),
+        ("sock_shutdown", "ii"),
+        ("path_create_directory", "iii"),
+        ("path_filestat_get", "iiiii"),
+        ("path_filestat_set_times", "iiiilli"),
+        ("path_link", "iiiiiii"),
+        ("path_open", "iiiiillii"),
+        ("path_readlink", "iiiiii"),
+        ("path_remove_directory", "iii"),
+        ("path_rename", "iiiiii"),
+        ("path_symlink", "iiiii"),
+        ("path_unlink_file", "iii"),
+        ("proc_raise", "i"),
+    ];
+    for module in ["wasi_snapshot_preview1", "wasi_unstable"] {
+        let (mut imports, mut code) = (String::new(), String::new());
+        for (number, (name, parameters)) in calls.iter().enumerate() {
+            let types: String =
+                parameters.chars().map(|of| if of == 'i' { " i32" } else { " i64" }).collect();
+            let zeros: String = parameters
+                .chars()
+                .map(|of| if of == 'i' { "(i32.const 0)" } else { "(i64.const 0)" })
+                .collect();
+            let errno = if name.starts_with('p') { NO_SYSTEM } else { BAD_DESCRIPTOR };
+            imports +=
+                &format!("(import \"{module}\" \"{name}\" (func ${name} (param{types}) (result i32)))\n");
+            code +=
+                &format!("(call $check (i32.const {number}) (call ${name} {zeros}) (i32.const {errno}))\n");
+        }
+        let text = format!(
+            r#"(module {imports} {BASE}
+                (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) {code} (i32.const 0)))"#
+        );
+        let answer = edge_of(&text, json!({})).await.get("/x").await;
+        assert_eq!(answer.status, 200, "{module}: {}", answer.text);
+    }
+}

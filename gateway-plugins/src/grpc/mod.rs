@@ -6,6 +6,7 @@ mod messages;
 mod running;
 mod sending;
 mod status;
+mod target;
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -14,6 +15,7 @@ pub(crate) use calls::{Call, Calls};
 pub(crate) use messages::framed;
 pub(crate) use running::{Shape, Teller, run};
 pub(crate) use sending::{Sending, open};
+pub(crate) use target::upstream;
 
 use crate::buffer::Buffer;
 

@@ -1,5 +1,5 @@
-//! The little of WASI that guests of Go, C++ and AssemblyScript import. It grants nothing: two ways to write are the
-//! log, the environment is empty, there are no files, nobody sleeps, and leaving ends the instance.
+//! WASI (preview 1, and the one before), which guests of Go, C++ and AssemblyScript import. It grants nothing: two ways to
+//! write are the log, the environment is empty, there are no files and no sockets, nobody sleeps, and leaving ends the instance.
 
 use wasmtime::Linker;
 
@@ -33,30 +33,28 @@ macro_rules! define {
     };
 }
 
+/// Defines WASI calls that are answered with one error number whatever they ask for.
+macro_rules! refuse {
+    ($linker:expr, $module:expr, $errno:path, { $($name:literal($($ty:ty),*);)+ }) => {
+        $($linker.func_wrap($module, $name, |$(_: $ty),*| -> i32 { $errno as i32 })?;)+
+    };
+}
+
 pub(super) fn define(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
     for module in ["wasi_snapshot_preview1", "wasi_unstable"] {
         define!(linker, module, {
             "fd_write" => write, (fd: u32, parts: u32, count: u32, written_at: u32);
-            "fd_read" => |_, _, _, _, _| Err(Errno::BadDescriptor), (a: u32, b: u32, c: u32, d: u32);
-            "fd_seek" => |_, _, _, _, _| Err(Errno::BadDescriptor), (a: u32, b: i64, c: u32, d: u32);
-            "fd_close" => |_, _| Err(Errno::BadDescriptor), (a: u32);
             "fd_fdstat_get" => status_of, (fd: u32, status_at: u32);
-            "fd_fdstat_set_flags" => |_, _, _| Err(Errno::BadDescriptor), (a: u32, b: u32);
-            "fd_prestat_get" => |_, _, _| Err(Errno::BadDescriptor), (a: u32, b: u32);
-            "fd_prestat_dir_name" => |_, _, _, _| Err(Errno::BadDescriptor), (a: u32, b: u32, c: u32);
-            "fd_filestat_get" => |_, _, _| Err(Errno::BadDescriptor), (a: u32, b: u32);
-            "path_open" => |_, _, _, _, _, _, _, _, _, _| Err(Errno::NoSystem), (
-                a: u32, b: u32, c: u32, d: u32, e: u32, f: u64, g: u64, h: u32, i: u32
-            );
-            "path_filestat_get" => |_, _, _, _, _, _| Err(Errno::NoSystem), (a: u32, b: u32, c: u32, d: u32, e: u32);
             "sched_yield" => |_| Ok(()), ();
             "environ_get" => |_, _, _| Ok(()), (a: u32, b: u32);
             "environ_sizes_get" => none, (count_at: u32, bytes_at: u32);
             "args_get" => |_, _, _| Ok(()), (a: u32, b: u32);
             "args_sizes_get" => none, (count_at: u32, bytes_at: u32);
+            "clock_res_get" => resolution, (id: u32, resolution_at: u32);
             "clock_time_get" => clock, (id: u32, precision: u64, time_at: u32);
             "random_get" => random, (buffer: u32, size: u32);
         });
+        refuse_files(linker, module)?;
         linker.func_wrap(module, "proc_exit", |code: u32| -> wasmtime::Result<()> {
             Err(wasmtime::Error::msg(format!("the guest left with {code}")))
         })?;
@@ -67,6 +65,49 @@ pub(super) fn define(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
     // What C++ guests of emscripten import besides.
     linker.func_wrap("env", "emscripten_notify_memory_growth", |_: u32| ())?;
     linker.func_wrap("env", "pthread_equal", |a: u32, b: u32| i32::from(a == b))?;
+    Ok(())
+}
+
+/// What works on files and sockets is there, as standard libraries import it, and finds none.
+fn refuse_files(linker: &mut Linker<Host>, module: &str) -> wasmtime::Result<()> {
+    refuse!(linker, module, Errno::BadDescriptor, {
+        "fd_advise"(u32, u64, u64, u32);
+        "fd_allocate"(u32, u64, u64);
+        "fd_close"(u32);
+        "fd_datasync"(u32);
+        "fd_fdstat_set_flags"(u32, u32);
+        "fd_fdstat_set_rights"(u32, u64, u64);
+        "fd_filestat_get"(u32, u32);
+        "fd_filestat_set_size"(u32, u64);
+        "fd_filestat_set_times"(u32, u64, u64, u32);
+        "fd_pread"(u32, u32, u32, u64, u32);
+        "fd_prestat_dir_name"(u32, u32, u32);
+        "fd_prestat_get"(u32, u32);
+        "fd_pwrite"(u32, u32, u32, u64, u32);
+        "fd_read"(u32, u32, u32, u32);
+        "fd_readdir"(u32, u32, u32, u64, u32);
+        "fd_renumber"(u32, u32);
+        "fd_seek"(u32, u64, u32, u32);
+        "fd_sync"(u32);
+        "fd_tell"(u32, u32);
+        "sock_accept"(u32, u32, u32);
+        "sock_recv"(u32, u32, u32, u32, u32, u32);
+        "sock_send"(u32, u32, u32, u32, u32);
+        "sock_shutdown"(u32, u32);
+    });
+    refuse!(linker, module, Errno::NoSystem, {
+        "path_create_directory"(u32, u32, u32);
+        "path_filestat_get"(u32, u32, u32, u32, u32);
+        "path_filestat_set_times"(u32, u32, u32, u32, u64, u64, u32);
+        "path_link"(u32, u32, u32, u32, u32, u32, u32);
+        "path_open"(u32, u32, u32, u32, u32, u64, u64, u32, u32);
+        "path_readlink"(u32, u32, u32, u32, u32, u32);
+        "path_remove_directory"(u32, u32, u32);
+        "path_rename"(u32, u32, u32, u32, u32, u32);
+        "path_symlink"(u32, u32, u32, u32, u32);
+        "path_unlink_file"(u32, u32, u32);
+        "proc_raise"(u32);
+    });
     Ok(())
 }
 
@@ -185,6 +226,15 @@ fn clock(caller: &mut Caller<'_>, clock: u32, _: u64, time_at: u32) -> Outcome {
     };
     let (memory, _) = view(caller)?;
     Ok(put_u64(memory, time_at, now)?)
+}
+
+/// A nanosecond.
+fn resolution(caller: &mut Caller<'_>, clock: u32, resolution_at: u32) -> Outcome {
+    if clock > 1 {
+        return Err(Errno::NotSupported);
+    }
+    let (memory, _) = view(caller)?;
+    Ok(put_u64(memory, resolution_at, 1)?)
 }
 
 /// Since some moment.

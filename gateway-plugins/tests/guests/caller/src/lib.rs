@@ -87,6 +87,12 @@ impl HttpContext for Stream {
         self.upstream = self.get_http_request_header("x-upstream").unwrap_or("greeter".to_owned());
         match self.path.as_str() {
             "/unary" => self.call(&self.upstream.clone(), "hello", 2_000),
+            // As Envoy's SDK for C++ names it: a `GrpcService` with an `envoy_grpc` with a `cluster_name`.
+            "/message" => {
+                let length = self.upstream.len() as u8;
+                let named = [&[10, length + 2, 10, length], self.upstream.as_bytes()].concat();
+                self.call(&String::from_utf8(named).unwrap(), "hello", 2_000);
+            }
             "/empty" => self.call("greeter", "", 2_000),
             "/fail" => self.call("greeter", "fail 5 gr\u{f6}\u{df}er", 2_000),
             "/slow" => self.call("greeter", "hang", 100),
