@@ -35,7 +35,8 @@ mod tests {
     fn a_trap_is_of_the_first_error_and_a_refusal_of_the_last() {
         let complaints = || {
             let mut complaints = Complaints::default();
-            ["panic: no realm", "main.go:149"].map(|line| complaints.add(line.as_bytes()));
+            complaints.add(b"panic: no realm");
+            complaints.add(b"main.go:149");
             complaints
         };
         assert_eq!(complaints().of_trap().as_deref(), Some("panic: no realm"));
