@@ -21,11 +21,12 @@ use crate::{
     abi::{Side, Status},
     buffer::Buffer,
     call::Effects,
+    complaints::Complaints,
     config::Config,
     deadline::{Budget, Deadline},
     engine::Counted,
     grpc::{Calls, Received, Shape, Teller, run},
-    lines::Lines,
+    lines::{Begun, Lines},
     mailbox::Mailbox,
     memory::Guest,
     names::Names,
@@ -73,8 +74,10 @@ pub(crate) struct Host {
     pub(crate) log_lines: u32,
     /// Lines of the instance.
     pub(crate) lines: Lines,
-    /// The last error that the guest logged while it was configured.
-    pub(crate) complaint: Option<String>,
+    /// The line that the running callback has begun and not ended.
+    pub(crate) begun: Begun,
+    /// The errors that the guest logs while it starts or is configured.
+    pub(crate) complaints: Option<Complaints>,
     /// Callbacks entered.
     pub(crate) entries: u64,
     /// The worker it serves; none where it only tries a configuration out.
@@ -200,8 +203,9 @@ impl Host {
             effective: 0,
             log_lines: limits.log_lines,
             lines: Lines::default(),
+            begun: Begun::default(),
             owed: Duration::ZERO,
-            complaint: None,
+            complaints: Some(Complaints::default()),
             entries: 0,
             callouts: JoinSet::new(),
             tasks: JoinSet::new(),

@@ -10,6 +10,7 @@ use crate::{
     Isolation, LoadError,
     abi::Side,
     buffer::Buffer,
+    complaints::Complaints,
     config::Config,
     deadline::Budget,
     entry::{
@@ -19,6 +20,7 @@ use crate::{
     grpc::Received,
     held::{Held, Read},
     host::{Home, Host, Root},
+    hostcalls::end_line,
     notes::Notes,
     runtime::Runtime,
     stream::{Event, Stream},
@@ -37,12 +39,30 @@ pub(crate) enum Unfit {
     Exports(#[from] LoadError),
     #[error("the plugin ended in a trap: {0:#}")]
     Trap(#[from] Trap),
+    /// It has said why.
+    #[error("the plugin ended in a trap: {0}: {1:#}")]
+    Fallen(String, #[source] Trap),
     #[error("the plugin refused to start")]
     Start,
     #[error("{}", .0.as_deref().unwrap_or("the plugin refused the configuration"))]
     Configuration(Option<String>),
     #[error("the plugin has too many contexts")]
     Contexts,
+}
+
+impl Unfit {
+    /// With what the guest has said of it.
+    fn told(self, complaints: Option<Complaints>) -> Self {
+        let complaints = complaints.unwrap_or_default();
+        match self {
+            Self::Configuration(_) => Self::Configuration(complaints.of_refusal()),
+            Self::Trap(trap) => match complaints.of_trap() {
+                Some(said) => Self::Fallen(said, trap),
+                None => Self::Trap(trap),
+            },
+            other => other,
+        }
+    }
 }
 
 impl Instance {
@@ -61,15 +81,10 @@ impl Instance {
         store.data_mut().mailbox = mailbox(&instance, &mut store, guest.memory);
         store.data_mut().guest = Some(Arc::new(guest));
         let starts = Starts::of(&instance, &mut store)?;
-        if let Some(initialize) = starts.initialize {
-            initialize.call(&mut store, ())?;
-        }
-        if let Some(main) = starts.main {
-            main.call(&mut store, (0, 0))?;
-        }
-        if let Some(start) = starts.start {
-            start.call(&mut store, ())?;
-        }
+        let started = started(&mut store, &starts);
+        end_line(store.data_mut());
+        let complaints = store.data_mut().complaints.take();
+        started.map_err(|trap| Unfit::from(trap).told(complaints))?;
         Ok(Self { store, exports })
     }
 
@@ -85,6 +100,13 @@ impl Instance {
     /// Takes a configuration: its root is created, started and configured. As in Envoy, every root is told of the
     /// start, not only the first.
     pub(crate) fn add_root(&mut self, config: &Arc<Config>) -> Result<u32, Unfit> {
+        self.host().complaints = Some(Complaints::default());
+        let added = self.try_root(config);
+        let complaints = self.host().complaints.take();
+        added.map_err(|unfit| unfit.told(complaints))
+    }
+
+    fn try_root(&mut self, config: &Arc<Config>) -> Result<u32, Unfit> {
         let Self { store, exports } = self;
         let host = store.data_mut();
         let budget = start_budget(&host.runtime);
@@ -103,8 +125,7 @@ impl Instance {
         let arguments = (root, size(config.text.len()));
         let configured = enter(store, exports, entry, exports.configure.as_ref(), arguments);
         store.data_mut().message.configuration = None;
-        let complaint = store.data_mut().complaint.take();
-        if configured? == Some(0) { Err(Unfit::Configuration(complaint)) } else { Ok(root) }
+        if configured? == Some(0) { Err(Unfit::Configuration(None)) } else { Ok(root) }
     }
 
     /// A configuration is no longer used; its requests are over.
@@ -332,6 +353,20 @@ impl Instance {
 /// Requests that are over and whose contexts the guest may keep. Those beyond end at once: else they would take the place
 /// of requests.
 const ENDING: usize = 1_000;
+
+/// Runs the start functions.
+fn started(store: &mut Store<Host>, starts: &Starts) -> Result<(), Trap> {
+    if let Some(initialize) = &starts.initialize {
+        initialize.call(&mut *store, ())?;
+    }
+    if let Some(main) = &starts.main {
+        main.call(&mut *store, (0, 0))?;
+    }
+    if let Some(start) = &starts.start {
+        start.call(store, ())?;
+    }
+    Ok(())
+}
 
 fn happened(
     store: &mut Store<Host>,

@@ -41,6 +41,7 @@ mod bundled;
 mod cache;
 mod call;
 mod clock;
+mod complaints;
 mod config;
 mod counter;
 mod deadline;
