@@ -2,7 +2,7 @@
 
 use crate::{
     range::{Closes, Keeps, Range, get, post, raw},
-    wire::{Setup, Upstream, everything_to},
+    wire::{Setup, Upstream, answer, everything_to},
 };
 
 #[tokio::test]
@@ -106,4 +106,65 @@ async fn w1_handshakes_that_are_none() {
             get("W1", "/x", &format!("Connection: Upgrade\r\nUpgrade: foo\r\n{key}"), 200, Keeps),
         ])
         .await;
+}
+
+/// The fields of a head that the client has named, and their values, whatever their order and case.
+fn named<'h>(head: &'h str, names: &[&str]) -> Vec<(String, &'h str)> {
+    let fields = head.lines().skip(1).filter_map(|line| line.split_once(':'));
+    let fields = fields.map(|(name, value)| (name.to_ascii_lowercase(), value.trim()));
+    let mut own: Vec<_> = fields.filter(|(name, _)| names.contains(&name.as_str())).collect();
+    // Of one name they stay in their order (RFC 9110 section 5.3): the sort is stable.
+    own.sort_by(|(one, _), (other, _)| one.cmp(other));
+    own
+}
+
+#[tokio::test]
+async fn d28_every_field_arrives_with_its_value_whatever_its_order_and_case() {
+    const ORDERS: [&str; 3] = [
+        "X-One: 1\r\nX-Two: Of CASE\r\nX-One: 2\r\nX-None:\r\nAccept: text/HTML, */*;q=0.1\r\n",
+        "accept: text/HTML, */*;q=0.1\r\nx-none:\r\nx-one: 1\r\nx-one: 2\r\nx-two: Of CASE\r\n",
+        "X-NONE:\r\nx-oNE: 1\r\nACCEPT: text/HTML, */*;q=0.1\r\nX-ONE: 2\r\nX-tWO: Of CASE\r\n",
+    ];
+    const NAMES: [&str; 4] = ["accept", "x-none", "x-one", "x-two"];
+    let expected = [
+        ("accept", "text/HTML, */*;q=0.1"),
+        ("x-none", ""),
+        ("x-one", "1"),
+        ("x-one", "2"),
+        ("x-two", "Of CASE"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value));
+    let upstream = Upstream::start(|seen| {
+        let order = seen.target().trim_start_matches('/').parse::<usize>().unwrap_or_default();
+        answer("200 OK", ORDERS[order], "x")
+    })
+    .await;
+    let edge = Setup::new(everything_to(&upstream)).start();
+    let mut client = edge.client().await;
+    for (at, fields) in ORDERS.iter().enumerate() {
+        client.send(format!("GET /{at} HTTP/1.1\r\nhost: a\r\n{fields}\r\n")).await;
+        let answered = client.answer().await.unwrap();
+        assert_eq!(named(&answered.head, &NAMES), expected, "{}", answered.head);
+        let seen = upstream.take();
+        assert_eq!(named(&seen[0].head, &NAMES), expected, "{}", seen[0].head);
+    }
+}
+
+#[tokio::test]
+async fn o6_what_names_a_trace_passes_as_it_is() {
+    const TRACES: [(&str, &str); 6] = [
+        ("b3", "80f198ee56343ba864fe8b2a57d3eff7-e457b5a2e4d86bd1-1-05e3ac9a4f6e3b90"),
+        ("baggage", "who=me,what=that;ttl=1"),
+        ("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
+        ("tracestate", "one=00f067aa0ba902b7,other=t61rcWkgMzE"),
+        ("uber-trace-id", "4bf92f3577b34da6:00f067aa0ba902b7:0:1"),
+        ("x-b3-traceid", "80f198ee56343ba864fe8b2a57d3eff7"),
+    ];
+    let fields: String = TRACES.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let mut range = Range::open().await;
+    let all = range.shoot(vec![get("O6", "/x", &fields, 200, Keeps), get("O6", "/x", "", 200, Keeps)]).await;
+    for (name, value) in TRACES {
+        assert_eq!(all[0].1[0].all(name), [value]);
+        assert!(all[1].1[0].all(name).is_empty(), "{name}: nobody has begun a trace");
+    }
 }
