@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 #[allow(unreachable_pub, reason = "a crate of its own when it is fuzzed")]
-#[path = "../../fuzz/src/abi.rs"]
+#[path = "../../fuzz/src/abi/mod.rs"]
 mod abi;
 
 use std::{

@@ -275,3 +275,17 @@ fn who_reads_no_more_is_no_reason_to_complain() {
         String::from_utf8_lossy(&output.stderr).starts_with("gateway: cannot write to standard output: ")
     );
 }
+
+#[test]
+fn o6_a_tracer_that_is_not_there_is_refused() {
+    let directory = Directory::new();
+    for name in ["opentelemetry", "zipkin"] {
+        let file = directory.put(
+            "kong.yml",
+            &format!("_format_version: '3.0'\nplugins:\n- {{name: {name}, config: {{}}}}\n"),
+        );
+        let said = failure(&["check", &file]);
+        let message = format!("plugin '{name}' not enabled; add it to the 'plugins' configuration property");
+        assert!(said.contains(&message) && said.contains("kong.yml:3"), "{said}");
+    }
+}

@@ -75,7 +75,8 @@ pub trait Guard: Send + Sync + 'static {
     /// Before a try at an endpoint. One that is refused is passed over for the next.
     ///
     /// # Errors
-    /// With what the client is told if no endpoint is left.
+    /// With what the client is told if no endpoint is left and none has been tried: otherwise it is told what the last
+    /// try met.
     fn admit_try(&self, endpoint: SocketAddr) -> Result<Permit, Error> {
         let _ = endpoint;
         Ok(Permit::free())

@@ -1,10 +1,10 @@
-//! The shapes of docs/compat/entities.md: what an entity of few words becomes (compat J1 to J7).
+//! The shapes of docs/compat/entities.md: what an entity of few words becomes (compat J1 to J8).
 
 use gateway_core::config::Config;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::{fine, parse};
+use crate::{fine, parse, refused};
 
 const PAGE: &str = include_str!("../../../docs/compat/entities.md");
 const SHOP: &str = include_str!("../data/kong.yml");
@@ -78,6 +78,18 @@ fn j7_certificates_names_and_anchors() {
     has_shape("certificate", config.certificates.values().next(), &["snis", "tags"], values(false));
     has_shape("sni", config.snis.values().next(), values(true), values(true));
     has_shape("ca_certificate", config.ca_certificates.values().next(), values(false), values(false));
+}
+
+/// Filters are plugins here, by a name of their own; a chain that would be ignored is refused.
+#[test]
+fn j8_a_chain_of_filters_is_refused_with_its_place() {
+    let chain = Value::Object(shape("filter_chain"));
+    let file = serde_json::json!({ "_format_version": "3.0", "filter_chains": [chain] });
+    let problems = refused(&file.to_string());
+    let told: Vec<_> =
+        problems.iter().map(|problem| (problem.field().dotted(), problem.message.as_str())).collect();
+    assert_eq!(told, [("filter_chains".to_owned(), "unknown field")]);
+    assert!(problems.iter().all(|problem| problem.span.is_some()), "{problems}");
 }
 
 #[test]

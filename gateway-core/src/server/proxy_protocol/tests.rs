@@ -169,7 +169,32 @@ fn h6_a_head_that_ends_early_is_told_apart() {
     }
 }
 
+/// Found by fuzzing: in pieces it was refused where it could not end any more, in one piece it ended early.
+#[test]
+fn h6_a_line_with_no_room_for_its_end_is_the_same_in_any_pieces() {
+    let mut line = [b"PROXY TCP6", &[0; 86][..], b" :: 1 1"].concat();
+    for (more, kind) in [(&b""[..], ErrorKind::UnexpectedEof), (b"1111", ErrorKind::InvalidData)] {
+        line.extend(more);
+        for size in [1, 2, 3, 50, usize::MAX] {
+            assert_eq!(read_by(&line, size).0, Err(kind), "{} bytes by {size}", line.len());
+        }
+    }
+}
+
 proptest! {
+    #[test]
+    fn h6_how_a_line_comes_in_does_not_matter(
+        line in "PROXY (TCP4 |TCP6 |UNKNOWN )?[ 1:.x]{0,110}(\r\n)?",
+        size in 1..64_usize,
+    ) {
+        let (whole, rest) = read_by(line.as_bytes(), usize::MAX);
+        let (again, left) = read_by(line.as_bytes(), size);
+        prop_assert_eq!(&whole, &again);
+        if whole.is_ok() {
+            prop_assert_eq!(rest, left);
+        }
+    }
+
     #[test]
     fn h6_what_is_written_is_read(ip: IpAddr, port: u16, to: u16, tlvs in 0..200_usize, size in 1..64_usize) {
         let head = match ip {
