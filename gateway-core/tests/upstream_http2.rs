@@ -47,6 +47,8 @@ struct Answer {
     trailers: HeaderMap,
     /// Its body came to its end.
     whole: bool,
+    /// With what its stream was reset, if it was.
+    reset: Option<h2::Reason>,
 }
 
 impl Answer {
@@ -70,18 +72,23 @@ async fn ask(edge: &Edge, method: Method, path: &str, body: Body) -> Answer {
     let (head, mut body) = response.into_parts();
     let reason =
         head.headers.get("x-gateway-reason").map_or("", |reason| reason.to_str().unwrap()).to_owned();
-    let (mut read, mut trailers, mut whole) = (Vec::new(), HeaderMap::new(), true);
+    let (mut read, mut trailers, mut whole, mut reset) = (Vec::new(), HeaderMap::new(), true, None);
     while let Some(frame) = timeout(BOUND, body.frame()).await.unwrap() {
         match frame.map(Frame::into_data) {
             Ok(Ok(data)) => read.extend(data),
             Ok(Err(frame)) => trailers = frame.into_trailers().unwrap(),
-            Err(_) => {
-                whole = false;
+            Err(error) => {
+                (whole, reset) = (false, code(&error));
                 break;
             }
         }
     }
-    Answer { status: head.status.as_u16(), reason, body: read, trailers, whole }
+    Answer { status: head.status.as_u16(), reason, body: read, trailers, whole, reset }
+}
+
+/// The code that a stream was reset with.
+fn code(error: &hyper::Error) -> Option<h2::Reason> {
+    std::error::Error::source(error)?.downcast_ref::<h2::Error>()?.reason()
 }
 
 async fn get(edge: &Edge, path: &str) -> Answer {
@@ -559,6 +566,25 @@ async fn a_stream_that_is_reset_is_502_and_no_other_one_sees_it() {
     assert_eq!((half.status, half.whole), (200, false), "{half:?}");
     get(&edge, "/").await.assert_ok("0");
     assert_eq!(server.connections(), 1, "one connection for all of them");
+}
+
+/// Bug: hyper found the server's code in the error of the body, and told it to the client as its own: `REFUSED_STREAM`,
+/// which lets a client repeat a call that the server had begun.
+#[tokio::test]
+async fn an_answer_that_breaks_off_is_an_internal_error_whatever_its_server_says() {
+    let codes = [h2::Reason::REFUSED_STREAM, h2::Reason::ENHANCE_YOUR_CALM, h2::Reason::NO_ERROR];
+    for code in codes {
+        let server = Server::start(h2::server::Builder::new(), move |(_, mut respond), _| async move {
+            let mut body = respond.send_response(Response::new(()), false).unwrap();
+            body.send_data("half".into(), false).unwrap();
+            sleep(Duration::from_millis(50)).await;
+            body.send_reset(code);
+        })
+        .await;
+        let answer = get(&Edge::new(over_http2(server.address)), "/").await;
+        assert_eq!((answer.status, answer.whole), (200, false), "{code}: {answer:?}");
+        assert_eq!(answer.reset, Some(h2::Reason::INTERNAL_ERROR), "{code}: {answer:?}");
+    }
 }
 
 #[tokio::test]

@@ -123,8 +123,11 @@ impl Answer {
     }
 }
 
+/// As text alone: hyper would tell the client the code that it finds in here, and "refused" or "calm down" is between
+/// the gateway and the endpoint. What has begun to be answered is not safe to ask again (RFC 9113 section 8.7); whoever
+/// has asked gets `INTERNAL_ERROR`.
 fn truncated(error: h2::Error) -> BoxError {
-    Error::new(Reason::ResponseTruncated, error).into()
+    Error::new(Reason::ResponseTruncated, error.to_string()).into()
 }
 
 impl HttpBody for Download {
