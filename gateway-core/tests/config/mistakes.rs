@@ -87,6 +87,13 @@ keys: [{name: a, kid: a, pem: {private_key: s3cr3t, public_key: p}}]
     assert!(!format!("{certificate:?}").contains("s3cr3t"));
 }
 
+#[test]
+fn a_version_without_quotes_is_told_to_have_some() {
+    let wrong = "_format_version: 3.0\n";
+    let drawn = refused(wrong).render("kong.yml", wrong, Colour::Never);
+    assert!(drawn.contains("Put it in quotes."), "{drawn}");
+}
+
 /// Bug: `Write [*].`, which is an alias of YAML and refused in its turn.
 #[test]
 fn what_is_to_be_written_can_be_taken_over_as_it_stands() {

@@ -172,6 +172,8 @@ fn written(field: &Field, node: &Node) -> String {
         (Kind::String, Data::Boolean(_) | Data::Integer(_) | Data::Float(_)) => {
             "Put it in quotes where it is meant as one.".to_owned()
         }
+        // As `_format_version: 3.0` and `policy: off`.
+        (Kind::OneOf(_), Data::Boolean(_) | Data::Float(_)) => "Put it in quotes.".to_owned(),
         _ => return allowed,
     };
     format!("{}. {advice}", allowed.trim_end_matches('.'))
