@@ -587,6 +587,23 @@ async fn an_answer_that_breaks_off_is_an_internal_error_whatever_its_server_says
     }
 }
 
+/// Bug: h2 takes a hundred empty DATA frames on one connection, and ends it with all that runs on it at the next one.
+#[tokio::test]
+async fn a_server_that_sends_empty_frames_gets_another_connection_in_time() {
+    let server = Server::start(h2::server::Builder::new(), |(_, mut respond), _| async move {
+        let mut body = respond.send_response(Response::new(()), false).unwrap();
+        body.send_data("x".into(), false).unwrap();
+        body.send_data(Bytes::new(), false).unwrap();
+        body.send_trailers(trailer("grpc-status", "0")).unwrap();
+    })
+    .await;
+    let edge = Edge::new(over_http2(server.address));
+    for _ in 0..250 {
+        get(&edge, "/").await.assert_ok("x");
+    }
+    assert_eq!(server.connections(), 3);
+}
+
 #[tokio::test]
 async fn a_stream_that_is_never_answered_is_504_and_the_server_is_told() {
     let cancelled = Arc::new(AtomicUsize::new(0));
