@@ -97,6 +97,39 @@ fn p50_reload_reads_the_file_again() {
     gateway.line(|line| line["message"] == "serving the changed file");
 }
 
+/// Bug: `gateway reloaded` and exit code 0, whatever became of the file.
+#[test]
+fn reload_fails_where_the_file_is_refused_or_gone() {
+    let directory = Directory::new();
+    let upstream = upstream(Duration::ZERO);
+    for (name, problem) in [("wrong.yml", "junk: unknown field"), ("gone.yml", "cannot read")] {
+        let file = directory.put(name, &kong(upstream, "/one"));
+        let gateway = Gateway::start(&[&file]);
+        if name == "gone.yml" {
+            std::fs::remove_file(&file).unwrap();
+        } else {
+            directory.put(name, "_format_version: '3.0'\njunk: 1\n");
+        }
+        let refused = on(&gateway, &["reload"]);
+        assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+        let told = String::from_utf8_lossy(&refused.stderr);
+        assert!(told.contains("what ran before goes on") && told.contains(problem), "{told}");
+        assert_eq!(gateway.get("/one").status, 200);
+    }
+}
+
+#[test]
+fn without_a_store_there_is_no_history() {
+    let directory = Directory::new();
+    let gateway = Gateway::start(&[&directory.put("kong.yml", &kong(upstream(Duration::ZERO), "/one"))]);
+    for asked in [&["history"][..], &["history", "1"], &["rollback", "1", "--yes"]] {
+        let refused = on(&gateway, asked);
+        assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+        let told = String::from_utf8_lossy(&refused.stderr);
+        assert!(told.contains("there is no history without a store"), "{asked:?}: {told}");
+    }
+}
+
 #[test]
 fn p49_quit_waits_for_requests_under_way() {
     let directory = Directory::new();

@@ -136,10 +136,7 @@ fn history_is_shown_and_gone_back_in() {
 
     let admin = gateway.admin().to_string();
     let told = failure(&["rollback", "9", "--admin", &admin]);
-    assert_eq!(
-        told, "gateway: the history does not reach back to revision 9 (404 Not Found)\n",
-        "yet to come"
-    );
+    assert_eq!(told, "gateway: the history has no revision 9 (404 Not Found)\n", "yet to come");
 }
 
 /// A way to the Admin API on which somebody else makes a change just before each POST.

@@ -68,7 +68,7 @@ pub(super) async fn changes(
     request: Request,
     Room(room): Room,
 ) -> Result<Response, Failure> {
-    let store = control.store().ok_or(Failure::NoStore)?;
+    let store = control.store().ok_or(Failure::NoHistory)?;
     let newest = store.newest();
     let heard = from(&request)?;
     let at = heard.or(control.revision()).unwrap_or_default();

@@ -68,7 +68,11 @@ pub(super) async fn rollback(
     request: Request,
 ) -> Result<Response, Failure> {
     let asked = Asked::of(&request)?;
-    let then = read(&control, move |store| store.at(revision)).await?.ok_or(Failure::Forgotten(revision))?;
+    let then = read(&control, move |store| store.at(revision)).await?;
+    let then = then.ok_or_else(|| match control.revision() {
+        Some(newest) if revision > newest => Failure::NoRevision(revision),
+        _ => Failure::Forgotten(revision),
+    })?;
     let back = move |draft: &mut Draft<'_>| {
         let change = draft.config().diff(&then);
         draft.apply(&change).map_err(|found| problems(&found))?;
@@ -82,7 +86,7 @@ pub(super) async fn read<T: Send + 'static>(
     control: &Control,
     read: impl FnOnce(&dyn Store) -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, Failure> {
-    let store = Arc::clone(control.store().ok_or(Failure::NoStore)?);
+    let store = Arc::clone(control.store().ok_or(Failure::NoHistory)?);
     let read = spawn_blocking(move || read(store.as_ref())).await.map_err(|_| Failure::Unexpected)?;
     read.map_err(|error| Failure::from(Refusal::Store(error)))
 }

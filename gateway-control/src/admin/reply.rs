@@ -93,6 +93,8 @@ pub(super) enum Failure {
     Refused(StatusCode, Value),
     /// What takes a store, where there is none.
     NoStore,
+    /// What was before, where nothing keeps it.
+    NoHistory,
     /// A revision that the history does not have.
     NoRevision(Revision),
     /// A revision that the history does not reach back to.
@@ -177,6 +179,10 @@ impl Failure {
             Self::Refused(status, body) => (status, body),
             Self::NoStore => {
                 let text = "cannot change single entities when not using a database";
+                refuse(StatusCode::METHOD_NOT_ALLOWED, 12, "operation unsupported", text)
+            }
+            Self::NoHistory => {
+                let text = "there is no history without a store";
                 refuse(StatusCode::METHOD_NOT_ALLOWED, 12, "operation unsupported", text)
             }
             Self::NoRevision(revision) => {

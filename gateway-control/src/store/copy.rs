@@ -4,6 +4,7 @@ use std::{
     fs::{self, File},
     io::{self, BufWriter, Write},
     path::{Path, PathBuf},
+    time::SystemTime,
 };
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -42,8 +43,8 @@ pub(super) struct Loaded {
     pub(super) has_whole_start: bool,
     /// The highest revision that any line says, also one that cannot be used.
     pub(super) seen: Revision,
-    /// No higher revision can have been given, as far as the lines tell.
-    reach: Revision,
+    /// No higher revision can have been given, as far as the lines tell; none where not one of them can be read.
+    reach: Option<Revision>,
 }
 
 impl Loaded {
@@ -56,8 +57,14 @@ impl Loaded {
     /// The revision from which a store goes on that has nothing else: where lines were lost it is one that was never
     /// given, for whoever knows a revision knows what it stands for.
     pub(super) fn revision(&self) -> Revision {
-        if self.lost == 0 { self.stored.revision } else { self.reach.next() }
+        if self.lost == 0 { self.stored.revision } else { self.reach.unwrap_or_else(beyond_all).next() }
     }
+}
+
+/// Beyond what any store has come to: milliseconds since 1970, for a change takes longer than one.
+fn beyond_all() -> Revision {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Revision::new(u64::try_from(since.as_millis()).unwrap_or_default())
 }
 
 #[derive(Serialize, Deserialize)]
@@ -173,10 +180,11 @@ fn loaded(text: &[u8]) -> Loaded {
     }
     let rest = text.get(bytes..).unwrap_or_default();
     let lost = lines(rest).count();
-    let told = lines(rest).filter_map(understood::<serde::de::IgnoredAny>).map(|line| line.revision);
-    let seen = told.fold(stored.revision, Revision::max);
+    let told = lines(rest).filter_map(understood::<serde::de::IgnoredAny>).map(|line| line.revision).max();
+    let seen = told.unwrap_or_default().max(stored.revision);
     let has_whole_start = used > 0 && (lost == 0 || first != Some(stored.revision));
-    let reach = Revision::new(seen.get().saturating_add((rest.len() / SHORTEST) as u64));
+    let reach = (used > 0 || told.is_some())
+        .then(|| Revision::new(seen.get().saturating_add((rest.len() / SHORTEST) as u64)));
     Loaded { stored, lost, has_whole_start, seen, reach }
 }
 
@@ -284,6 +292,25 @@ mod tests {
         assert!(Copy::load(&path).unwrap().unwrap().is_empty());
         fs::remove_file(&path).unwrap();
         assert_eq!(Copy::load(&path).unwrap(), None);
+    }
+
+    /// Bug: a copy of one line, written anew at revision 80,000 and damaged, went on from the number of lines that can
+    /// have stood in it: at a number that had been given long before, for something else.
+    #[test]
+    fn where_no_line_says_a_revision_the_next_one_is_beyond_all() {
+        let (path, _gone) = place();
+        let mut given = Revision::new(80_000);
+        for _ in 0..2 {
+            Copy::start(&path, given, documents(&config(&["a"])).unwrap()).unwrap();
+            let mut text = fs::read(&path).unwrap();
+            text[DIGITS + 40] ^= 1;
+            fs::write(&path, text).unwrap();
+            let loaded = Copy::load(&path).unwrap().unwrap();
+            assert_eq!((loaded.is_empty(), loaded.seen), (true, Revision::NONE));
+            assert!(loaded.revision() > given, "{:?} after {given:?}", loaded.revision());
+            given = loaded.revision();
+            std::thread::sleep(std::time::Duration::from_millis(2));
+        }
     }
 
     #[test]

@@ -103,7 +103,7 @@ impl Files {
         }
         // As many workers as the machine has processors write without waiting for each other.
         let shards = thread::available_parallelism().map_or(1, NonZero::get);
-        let lines = Arc::new(Lines::start("file-log", Sink::File(path.to_owned()), shards)?);
+        let lines = Arc::new(Lines::start("file-log", Sink::FileOnceWritten(path.to_owned()), shards)?);
         files.insert(path.to_owned(), Arc::downgrade(&lines));
         Ok(lines)
     }
@@ -166,7 +166,14 @@ mod tests {
         assert_eq!(writer.strong_count(), 0);
         drop(plugin.configure(&config).unwrap());
         assert!(plugin.files.0.lock().unwrap().len() <= 1, "paths that nobody uses do not pile up");
-        std::fs::remove_file(path).unwrap();
+    }
+
+    /// Bug: `gateway check`, `explain` and a change that was only tried made the file.
+    #[test]
+    fn a_file_is_made_with_its_first_line_and_not_by_looking_at_a_configuration() {
+        let path = path();
+        drop(FileLog::new().configure(&json!({ "path": path })).unwrap());
+        assert!(!std::fs::exists(path).unwrap());
     }
 
     #[test]

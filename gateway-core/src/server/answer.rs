@@ -74,7 +74,7 @@ impl<F: Future<Output = Response<Body>>> Future for Answer<F> {
                 close_after(&mut response);
             }
         }
-        Poll::Ready(Ok(response.map(|body| Reply { body, in_flight })))
+        Poll::Ready(Ok(response.map(|body| Reply { body, failure: None, in_flight })))
     }
 }
 
@@ -88,10 +88,21 @@ fn close_after(response: &mut Response<Body>) {
 /// The body of an answer. The request is in progress until it goes.
 pub(super) struct Reply {
     body: Body,
+    /// Why it breaks off, while what came before goes out.
+    failure: Option<BoxError>,
     in_flight: Option<InFlight>,
 }
 
 impl Reply {
+    /// Fails at the next turn. hyper throws away what it has not written yet, which may be the head: a client that gets
+    /// nothing at all on a connection that it has used before takes it for an idle one that was closed, and asks again
+    /// (RFC 9112 9.3.1), though its request was answered.
+    fn fail<T>(&mut self, error: BoxError, cx: &Context<'_>) -> Poll<T> {
+        self.failure = Some(error);
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
     fn chunk(&self, bytes: Bytes) -> Chunk {
         let waiting = self.in_flight.as_ref().and_then(|in_flight| {
             let (state, stream) = (Arc::clone(&in_flight.state), in_flight.stream()?);
@@ -112,6 +123,9 @@ impl HttpBody for Reply {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Chunk>, BoxError>>> {
+        if let Some(error) = self.failure.take() {
+            return Poll::Ready(Some(Err(error)));
+        }
         let body = Pin::new(&mut self.body);
         let frame = match catch_unwind(AssertUnwindSafe(|| body.poll_frame(cx))) {
             Ok(poll) => ready!(poll),
@@ -123,11 +137,16 @@ impl HttpBody for Reply {
                 Some(Err("the answer's body panicked".into()))
             }
         };
-        Poll::Ready(frame.map(|frame| frame.map(|frame| frame.map_data(|bytes| self.chunk(bytes)))))
+        match frame {
+            Some(Err(error)) => self.fail(error, cx),
+            frame => {
+                Poll::Ready(frame.map(|frame| frame.map(|frame| frame.map_data(|bytes| self.chunk(bytes)))))
+            }
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.failure.is_none() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -86,3 +86,29 @@ keys: [{name: a, kid: a, pem: {private_key: s3cr3t, public_key: p}}]
     let certificate = gateway_core::config::Certificate::new("chain", "s3cr3t");
     assert!(!format!("{certificate:?}").contains("s3cr3t"));
 }
+
+#[test]
+fn a_version_without_quotes_is_told_to_have_some() {
+    let wrong = "_format_version: 3.0\n";
+    let drawn = refused(wrong).render("kong.yml", wrong, Colour::Never);
+    assert!(drawn.contains("Put it in quotes."), "{drawn}");
+}
+
+/// Bug: `Write [*].`, which is an alias of YAML and refused in its turn.
+#[test]
+fn what_is_to_be_written_can_be_taken_over_as_it_stands() {
+    for given in ["*.example.com", "80", "true", "a, b", "say \"a\""] {
+        let text = |hosts: &str| {
+            format!(
+                "_format_version: '3.0'\nservices:\n- name: a\n  host: a\n  routes:\n  - name: r\n    paths: {hosts}\n"
+            )
+        };
+        let wrong = text(&serde_json::to_string(given).unwrap());
+        let drawn = refused(&wrong).render("kong.yml", &wrong, Colour::Never);
+        let (_, advice) = drawn.split_once(". Write ").unwrap();
+        let (list, _) = advice.split_once(".\n").unwrap();
+        let right = text(list);
+        let drawn = refused(&right).render("kong.yml", &right, Colour::Never);
+        assert!(drawn.contains("paths[0]: should start with"), "{given}: {list}: {drawn}");
+    }
+}

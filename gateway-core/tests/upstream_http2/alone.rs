@@ -67,6 +67,25 @@ async fn a_stream_that_is_reset_is_502_and_no_other_one_sees_it() {
     assert_eq!(server.connections(), 1, "one connection for all of them");
 }
 
+/// Bug: hyper found the server's code in the error of the body, and told it to the client as its own: `REFUSED_STREAM`,
+/// which lets a client repeat a call that the server had begun.
+#[tokio::test]
+async fn an_answer_that_breaks_off_is_an_internal_error_whatever_its_server_says() {
+    let codes = [h2::Reason::REFUSED_STREAM, h2::Reason::ENHANCE_YOUR_CALM, h2::Reason::NO_ERROR];
+    for code in codes {
+        let server = Server::start(h2::server::Builder::new(), move |(_, mut respond), _| async move {
+            let mut body = respond.send_response(Response::new(()), false).unwrap();
+            body.send_data("half".into(), false).unwrap();
+            sleep(Duration::from_millis(50)).await;
+            body.send_reset(code);
+        })
+        .await;
+        let answer = get(&Edge::new(over_http2(server.address)), "/").await;
+        assert_eq!((answer.status, answer.whole), (200, false), "{code}: {answer:?}");
+        assert_eq!(answer.reset, Some(h2::Reason::INTERNAL_ERROR), "{code}: {answer:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_head_that_does_not_end_is_502_and_costs_its_connection_alone() {
     let (address, connections) = by_hand(|mut hand, number| async move {

@@ -37,6 +37,8 @@ struct Answer {
     trailers: HeaderMap,
     /// Its body came to its end.
     whole: bool,
+    /// With what its stream was reset, if it was.
+    reset: Option<h2::Reason>,
 }
 
 impl Answer {
@@ -60,18 +62,23 @@ async fn ask(edge: &Edge, method: Method, path: &str, body: Body) -> Answer {
     let (head, mut body) = response.into_parts();
     let reason =
         head.headers.get("x-gateway-reason").map_or("", |reason| reason.to_str().unwrap()).to_owned();
-    let (mut read, mut trailers, mut whole) = (Vec::new(), HeaderMap::new(), true);
+    let (mut read, mut trailers, mut whole, mut reset) = (Vec::new(), HeaderMap::new(), true, None);
     while let Some(frame) = timeout(BOUND, body.frame()).await.unwrap() {
         match frame.map(Frame::into_data) {
             Ok(Ok(data)) => read.extend(data),
             Ok(Err(frame)) => trailers = frame.into_trailers().unwrap(),
-            Err(_) => {
-                whole = false;
+            Err(error) => {
+                (whole, reset) = (false, code(&error));
                 break;
             }
         }
     }
-    Answer { status: head.status.as_u16(), reason, body: read, trailers, whole }
+    Answer { status: head.status.as_u16(), reason, body: read, trailers, whole, reset }
+}
+
+/// The code that a stream was reset with.
+fn code(error: &hyper::Error) -> Option<h2::Reason> {
+    std::error::Error::source(error)?.downcast_ref::<h2::Error>()?.reason()
 }
 
 async fn get(edge: &Edge, path: &str) -> Answer {

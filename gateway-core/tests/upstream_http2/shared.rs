@@ -140,3 +140,20 @@ async fn a_connection_that_nobody_uses_closes_and_so_does_one_that_is_used_up() 
     eventually("both are closed", || server.open.load(SeqCst) == 0).await;
     get(&edge, "/").await.assert_ok("2");
 }
+
+/// Bug: h2 takes a hundred empty DATA frames on one connection, and ends it with all that runs on it at the next one.
+#[tokio::test]
+async fn a_server_that_sends_empty_frames_gets_another_connection_in_time() {
+    let server = Server::start(h2::server::Builder::new(), |(_, mut respond), _| async move {
+        let mut body = respond.send_response(Response::new(()), false).unwrap();
+        body.send_data("x".into(), false).unwrap();
+        body.send_data(Bytes::new(), false).unwrap();
+        body.send_trailers(trailer("grpc-status", "0")).unwrap();
+    })
+    .await;
+    let edge = Edge::new(over_http2(server.address));
+    for _ in 0..250 {
+        get(&edge, "/").await.assert_ok("x");
+    }
+    assert_eq!(server.connections(), 3);
+}

@@ -31,6 +31,9 @@ pub(crate) struct QuitArgs {
 /// Between two looks at whether it has ended.
 const LOOK: Duration = Duration::from_millis(50);
 
+/// How long a file may take to be read again; large ones take seconds.
+const READ: Duration = Duration::from_secs(30);
+
 /// How long the process may take once everything is cut.
 const CUT: Duration = Duration::from_secs(5);
 
@@ -64,7 +67,7 @@ pub(crate) fn drain(args: &AdminArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Reads the file again (compat P50).
+/// Reads the file again (compat P50); the failure is that it is refused, and that none is read.
 pub(crate) fn reload(args: &AdminArgs) -> Result<(), Failure> {
     let client = args.client()?;
     let process = process(&client)?;
@@ -74,9 +77,46 @@ pub(crate) fn reload(args: &AdminArgs) -> Result<(), Failure> {
             "the gateway runs from a store, there is no file to read again: `gateway import FILE` puts one in its place",
         ));
     }
+    let before = Loads::of(&client)?;
     kill_process(process, Signal::HUP)?;
-    say!("gateway reloaded");
+    match before.next(&client)?.failure {
+        None => say!("gateway reloaded"),
+        Some(failure) => return Err(Failure::new(format!("what ran before goes on: {failure}"))),
+    }
     Ok(())
+}
+
+/// What became of the configurations that a gateway was given.
+struct Loads {
+    /// How many there were.
+    count: u64,
+    /// Why the last one was refused.
+    failure: Option<String>,
+}
+
+impl Loads {
+    fn of(client: &Client) -> Result<Self, Failure> {
+        let status = client.json("/status")?;
+        let at = |path: &str| status.pointer(path);
+        let count = |path| at(path).and_then(Value::as_u64).unwrap_or_default();
+        let count = count("/configuration/succeeded") + count("/configuration/failed");
+        let failure = at("/configuration/failure/message").and_then(Value::as_str).map(str::to_owned);
+        Ok(Self { count, failure })
+    }
+
+    /// The same once there is one more.
+    fn next(&self, client: &Client) -> Result<Self, Failure> {
+        let end = Instant::now() + READ;
+        while Instant::now() < end {
+            let now = Self::of(client)?;
+            if now.count != self.count {
+                return Ok(now);
+            }
+            sleep(LOOK);
+        }
+        let told = format!("no file was read within {} seconds: has the gateway one?", READ.as_secs());
+        Err(Failure::new(told))
+    }
 }
 
 /// Stops it gracefully, and waits for its end (compat P49).

@@ -164,13 +164,19 @@ impl Node {
 /// How to write what a field takes, where what was written is nearly that.
 fn written(field: &Field, node: &Node) -> String {
     let allowed = field.allowed();
-    match (&field.kind, &node.data) {
-        (Kind::Array(_) | Kind::Set(_), Data::String(text)) => format!("{allowed} Write [{text}]."),
-        (Kind::String, Data::Boolean(_) | Data::Integer(_) | Data::Float(_)) => {
-            format!("{allowed} Put it in quotes where it is meant as one.")
+    let advice = match (&field.kind, &node.data) {
+        // In quotes: a bare `*` is an alias in YAML, and `80` a number.
+        (Kind::Array(_) | Kind::Set(_), Data::String(text)) => {
+            format!("Write [{}].", Value::from(text.as_str()))
         }
-        _ => allowed,
-    }
+        (Kind::String, Data::Boolean(_) | Data::Integer(_) | Data::Float(_)) => {
+            "Put it in quotes where it is meant as one.".to_owned()
+        }
+        // As `_format_version: 3.0` and `policy: off`.
+        (Kind::OneOf(_), Data::Boolean(_) | Data::Float(_)) => "Put it in quotes.".to_owned(),
+        _ => return allowed,
+    };
+    format!("{}. {advice}", allowed.trim_end_matches('.'))
 }
 
 /// The values, each once, in their order.

@@ -102,11 +102,13 @@ impl Answer {
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         if matches!(at, At::Data) {
             if let Some(data) = ready!(self.stream.poll_data(cx)) {
-                return Poll::Ready(Some(data.map(|data| self.take(data)).map_err(truncated)));
+                return Poll::Ready(Some(
+                    data.map(|data| self.take(data)).map_err(|error| truncated(&error)),
+                ));
             }
             *at = At::Trailers;
         }
-        let trailers = ready!(self.stream.poll_trailers(cx)).map_err(truncated)?;
+        let trailers = ready!(self.stream.poll_trailers(cx)).map_err(|error| truncated(&error))?;
         Poll::Ready(trailers.map(|mut trailers| {
             // They bring no field that belongs into a head (compat D16).
             clean_trailers(&mut trailers);
@@ -123,8 +125,11 @@ impl Answer {
     }
 }
 
-fn truncated(error: h2::Error) -> BoxError {
-    Error::new(Reason::ResponseTruncated, error).into()
+/// As text alone: hyper would tell the client the code that it finds in here, and "refused" or "calm down" is between
+/// the gateway and the endpoint. What has begun to be answered is not safe to ask again (RFC 9113 section 8.7); whoever
+/// has asked gets `INTERNAL_ERROR`.
+fn truncated(error: &h2::Error) -> BoxError {
+    Error::new(Reason::ResponseTruncated, error.to_string()).into()
 }
 
 impl HttpBody for Download {

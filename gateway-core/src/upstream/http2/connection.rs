@@ -13,8 +13,9 @@ use tokio_util::io::InspectReader;
 
 use super::{
     super::{http1::Stream, pool::Key},
-    CONNECTION_WINDOW, MOST_HEAD, MOST_STREAMS, SEND_BUFFER, STREAM_WINDOW,
+    CONNECTION_WINDOW, MOST_EMPTY, MOST_HEAD, MOST_STREAMS, SEND_BUFFER, STREAM_WINDOW,
     driver::drive,
+    empties::Empties,
     state::State,
 };
 use crate::clock;
@@ -43,8 +44,7 @@ impl Connection {
         (most_requests, idle_timeout): (u32, Duration),
     ) -> Result<Self, h2::Error> {
         let state = Arc::new(State::new());
-        let hearing = Arc::clone(&state);
-        let stream = InspectReader::new(stream, move |_: &[u8]| hearing.heard.note());
+        let stream = InspectReader::new(stream, hearing(&state));
         let opened = Builder::new()
             .enable_push(false)
             .initial_window_size(STREAM_WINDOW)
@@ -91,6 +91,18 @@ impl Connection {
             self.state.retire();
         }
         Some(seat)
+    }
+}
+
+/// Notes that something comes, and retires a connection before `h2` ends it: what is under way may bring as much again.
+fn hearing(state: &Arc<State>) -> impl FnMut(&[u8]) + use<> {
+    let (state, mut empties) = (Arc::clone(state), Empties::default());
+    move |bytes| {
+        state.heard.note();
+        let empty = empties.read(bytes);
+        if empty > 0 && empty + state.streams() >= MOST_EMPTY {
+            state.retire();
+        }
     }
 }
 

@@ -12,6 +12,7 @@ mod answer;
 mod asking;
 mod connection;
 mod driver;
+mod empties;
 mod pool;
 mod request;
 mod sending;
@@ -25,6 +26,8 @@ pub(super) use pool::Pool;
 const MOST_STREAMS: usize = 128;
 /// Most connections to one endpoint and worker. What comes beyond waits for a seat.
 const MOST_CONNECTIONS: usize = 64;
+/// Empty frames on one connection, those that calls under way may still bring included; the next call gets another one.
+const MOST_EMPTY: usize = 90;
 /// Bytes of an answer that may wait for a slow client.
 const STREAM_WINDOW: u32 = 128 * 1024;
 /// Room for that on all streams of a connection: slow clients never hold up the others.
