@@ -40,6 +40,7 @@ mod buffer;
 mod bundled;
 mod cache;
 mod call;
+mod caller;
 mod clock;
 mod config;
 mod counter;

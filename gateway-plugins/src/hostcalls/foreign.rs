@@ -8,8 +8,9 @@ use super::within;
 use crate::{
     abi::Status,
     call::Call,
+    caller::{Called, Caller, give, view},
     host::{ABSENT, EXCHANGE, Host, Message},
-    memory::{Called, Caller, bytes, give, view},
+    memory::bytes,
     services::Returned,
     stream::Event,
 };

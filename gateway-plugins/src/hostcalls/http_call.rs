@@ -17,9 +17,10 @@ use super::within;
 use crate::{
     abi::{Status, pairs},
     buffer::Buffer,
+    caller::{Called, Caller, view},
     fields::{Pseudo, plain},
     host::Host,
-    memory::{Called, Caller, bytes, put_u32, view},
+    memory::{bytes, put_u32},
     sources::Calling,
     stream::{Answered, Event},
 };

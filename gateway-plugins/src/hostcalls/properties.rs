@@ -5,9 +5,10 @@ use wasmtime::Linker;
 
 use crate::{
     abi::{MapKind, Status},
+    caller::{Called, Caller, give, view},
     fields,
     host::{ABSENT, Host, with_exchange},
-    memory::{Called, Caller, bytes, give, view},
+    memory::bytes,
     properties::{of_consumer, of_exchange},
 };
 

@@ -8,8 +8,9 @@ use super::copied;
 use crate::{
     Engine,
     abi::Status,
+    caller::{Called, Caller, give, view},
     host::{ABSENT, Home, Host},
-    memory::{Called, Caller, bytes, give, put_u32, view},
+    memory::{bytes, put_u32},
     shared::QueueId,
     worker::Listener,
 };

@@ -6,8 +6,9 @@ use wasmtime::Linker;
 
 use crate::{
     abi::Status,
+    caller::{Called, Caller, view},
     host::{Home, Host},
-    memory::{Called, Caller, put_u64, view},
+    memory::put_u64,
     worker::Worker,
 };
 
