@@ -183,7 +183,7 @@ fn mailbox(host: &Host, context: u32) -> Option<(Mailbox, Memory, u32)> {
 pub(crate) fn begin(store: &mut Store<Host>, context: u32, budget: Budget) {
     let host = store.data_mut();
     host.begin(context, budget);
-    host.runtime.engine.ticker().want();
+    host.runtime.commons.ticker.want();
     // The first tick that finds the guest running asks the clock.
     store.set_epoch_deadline(1);
 }

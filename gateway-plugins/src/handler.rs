@@ -32,7 +32,7 @@ const TRIES: u32 = 3;
 
 impl Handler for WasmHandler {
     fn on_request(&self, request: &mut Request<Body>, exchange: &mut Exchange) -> Flow<Request<Body>> {
-        if self.0.pool.runtime.module.uses().begins_later() {
+        if self.0.pool.runtime.uses.begins_later() {
             return Flow::Continue;
         }
         self.0.begin(request, exchange, TRIES)
@@ -48,11 +48,11 @@ impl Handler for WasmHandler {
     }
 
     fn wants_captures(&self) -> bool {
-        self.0.pool.runtime.module.uses().captures
+        self.0.pool.runtime.uses.captures
     }
 
     fn on_log(&self, exchange: &Exchange) {
-        let uses = self.0.pool.runtime.module.uses();
+        let uses = self.0.pool.runtime.uses;
         // A guest with a mailbox is told of nothing but the log now; of the end of what it keeps, when the exchange goes.
         if uses.mailbox && !uses.log {
             return;
@@ -119,7 +119,7 @@ impl Bound {
         response: &mut Response<Body>,
         exchange: &mut Exchange,
     ) -> Flow<Response<Body>> {
-        let uses = self.pool.runtime.module.uses();
+        let uses = self.pool.runtime.uses;
         match uses.heads {
             [_, false] if !uses.bodies[Side::Response as usize] && !uses.log => Flow::Continue,
             [false, _] => self.begin(response, exchange, TRIES),
@@ -310,7 +310,7 @@ impl Bound {
     fn reads_body<M: Head>(&self, message: &mut M) -> bool {
         self.config.grants.body_while_held
             && M::SIDE == Side::Request
-            && self.pool.runtime.module.uses().reads_body
+            && self.pool.runtime.uses.reads_body
             && !ends(message)
     }
 }

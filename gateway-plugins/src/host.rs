@@ -1,11 +1,6 @@
 //! What a store carries: the contexts of an instance, and what the callback that runs may touch.
 
-use std::{
-    collections::HashMap,
-    future::Future,
-    sync::{Arc, Weak},
-    time::Duration,
-};
+use std::{collections::HashMap, future::Future, sync::Arc, time::Duration};
 
 use foldhash::fast::RandomState;
 use gateway_core::{Body, plugin::Exchange};
@@ -19,12 +14,14 @@ use wasmtime::{StoreLimits, StoreLimitsBuilder};
 
 use crate::{
     abi::{Side, Status},
+    alive::Counted,
     buffer::Buffer,
+    by_id::ById,
     call::Effects,
     config::Config,
     deadline::{Budget, Deadline},
-    engine::Counted,
     grpc::{Calls, Received, Shape, Teller, run},
+    home::{Home, Worker},
     lines::Lines,
     mailbox::Mailbox,
     memory::Guest,
@@ -33,7 +30,6 @@ use crate::{
     sources::Calling,
     stream::{Answered, Event, Stream},
     streams::Streams,
-    worker::Worker,
 };
 
 scoped_thread_local!(
@@ -46,9 +42,6 @@ scoped_thread_local!(
 pub(crate) fn with_exchange<R>(read: impl FnOnce(&Exchange) -> R) -> Option<R> {
     EXCHANGE.is_set().then(|| EXCHANGE.with(read))
 }
-
-/// A map by context, token and the like.
-pub(crate) type ById<T> = HashMap<u32, T, RandomState>;
 
 /// The data of a store.
 pub(crate) struct Host {
@@ -98,15 +91,6 @@ pub(crate) struct Host {
 
 /// What a call costs that no request makes: each is asked to wait for so much of the plugin's share.
 const CALL: Duration = Duration::from_micros(100);
-
-/// Where an instance lives.
-#[derive(Clone)]
-pub(crate) enum Home {
-    /// It only tries a configuration out: nothing leaves it.
-    Staging,
-    /// It serves a worker. The number tells it from those before and after.
-    Worker(Weak<Worker>, u64),
-}
 
 /// A plugin configuration within an instance.
 pub(crate) struct Root {
@@ -179,7 +163,7 @@ impl Host {
             .build();
         let budget = Budget { cpu: limits.configure_cpu, wall: limits.configure_wall };
         let shard = match &home {
-            Home::Worker(worker, _) => worker.upgrade().map(|worker| worker.shard),
+            Home::Worker(worker, _) => worker.upgrade().map(|worker| worker.shard()),
             Home::Staging => None,
         };
         Self {
@@ -209,7 +193,7 @@ impl Host {
             ending: 0,
             last_context: 0,
             last_token: 0,
-            _alive: runtime.engine.count_instance(),
+            _alive: runtime.commons.count_instance(),
             runtime,
         }
     }
@@ -289,8 +273,8 @@ impl Host {
         work: W,
     ) -> Result<Option<impl Future<Output = ()> + Send + use<W>>, Status> {
         let Home::Worker(worker, life) = self.home.clone() else { return Ok(None) };
-        let (context, root) = self.count_call()?;
-        Ok(Some(async move { Worker::deliver(worker, life, (context, root), work.await).await }))
+        let asked = self.count_call()?;
+        Ok(Some(async move { Worker::deliver(worker, life, asked, work.await).await }))
     }
 
     /// Counts one more that the effective context has asked for; that, and its root.

@@ -18,7 +18,9 @@ use crate::{
     exports::{Exports, OnHead, Starts, guest, mailbox},
     grpc::Received,
     held::{Held, Read},
-    host::{Home, Host, Root},
+    home::{Errand, Home},
+    host::{Host, Root},
+    module::Module,
     notes::Notes,
     runtime::Runtime,
     stream::{Event, Stream},
@@ -47,15 +49,16 @@ pub(crate) enum Unfit {
 
 impl Instance {
     /// A new instance, with its start functions run.
-    pub(crate) fn new(runtime: &Arc<Runtime>, home: Home) -> Result<Self, Unfit> {
-        let mut store = Store::new(runtime.engine.wasm(), Host::new(Arc::clone(runtime), home));
+    pub(crate) fn new(module: &Module, runtime: &Arc<Runtime>, home: Home) -> Result<Self, Unfit> {
+        let module = module.instance();
+        let mut store = Store::new(module.module().engine(), Host::new(Arc::clone(runtime), home));
         store.limiter(|host| &mut host.limiter);
         store.epoch_deadline_callback(|mut context| {
             context.data_mut().deadline.tick()?;
             Ok(UpdateDeadline::Continue(1))
         });
         begin(&mut store, 0, start_budget(runtime));
-        let instance = runtime.module.instance().instantiate(&mut store)?;
+        let instance = module.instantiate(&mut store)?;
         let exports = Exports::of(&instance, &mut store)?;
         let guest = guest(&instance, &mut store)?;
         store.data_mut().mailbox = mailbox(&instance, &mut store, guest.memory);
@@ -201,11 +204,6 @@ impl Instance {
         Ok(self.judge(stream, message, None))
     }
 
-    /// Something happened to a context that holds nothing, or to one that is gone: its root is told.
-    pub(crate) fn event_alone(&mut self, context: u32, root: u32, event: Event) -> Result<(), Trap> {
-        happened(&mut self.store, &self.exports, (context, root), event)
-    }
-
     /// Something happened to a stream while its body is held.
     pub(crate) fn event_in_body(
         &mut self,
@@ -257,24 +255,26 @@ impl Instance {
         Ok(verdict(store.data_mut(), stream, side, returned))
     }
 
-    /// The time of a root's tick.
-    pub(crate) fn tick(&mut self, root: u32) -> Result<(), Trap> {
+    /// Does what no request waits for.
+    pub(crate) fn run(&mut self, errand: Errand) -> Result<(), Trap> {
         let Self { store, exports } = self;
-        let entry = (root, budget(store));
-        enter(store, exports, entry, exports.tick.as_ref(), root).map(drop)
-    }
-
-    /// Something came into a queue that a root listens to.
-    pub(crate) fn queue_ready(&mut self, root: u32, queue: u32) -> Result<(), Trap> {
-        let Self { store, exports } = self;
-        let entry = (root, budget(store));
-        enter(store, exports, entry, exports.queue_ready.as_ref(), (root, queue)).map(drop)
+        let budget = budget(store);
+        match errand {
+            Errand::Tick(root) => {
+                enter(store, exports, (root, budget), exports.tick.as_ref(), root).map(drop)
+            }
+            Errand::Queue { root, queue } => {
+                let callback = exports.queue_ready.as_ref();
+                enter(store, exports, (root, budget), callback, (root, queue)).map(drop)
+            }
+            Errand::Event { context, root, event } => happened(store, exports, (context, root), event),
+        }
     }
 
     /// Ends a request whose head has gone by on this side, if it is of no use to the guest any more.
     pub(crate) fn lets_go(&mut self, stream: u32, side: Side) -> bool {
         let host = self.store.data_mut();
-        let mut uses = host.runtime.module.uses();
+        let mut uses = host.runtime.uses;
         let over = host.streams.get(stream).is_some_and(|stream| {
             uses.bodies[side as usize] &= !stream.skips;
             !stream.keeps && uses.is_over(side)
@@ -313,7 +313,7 @@ impl Instance {
     /// The guest's will about a head; one that is not held any longer is kept, if the guest may ask for it when it is gone.
     fn judge<M: Head>(&mut self, stream: u32, message: &M, returned: Option<u32>) -> Verdict {
         let host = self.store.data_mut();
-        let uses = host.runtime.module.uses();
+        let uses = host.runtime.uses;
         let verdict = verdict(host, stream, M::SIDE, returned);
         let Some(stream) = host.streams.get_mut(stream).filter(|_| !matches!(verdict, Verdict::Pause)) else {
             return verdict;

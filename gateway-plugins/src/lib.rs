@@ -34,14 +34,17 @@
 #![deny(unsafe_code)]
 
 mod abi;
+mod alive;
 mod bound;
 mod broken;
 mod buffer;
 mod bundled;
+mod by_id;
 mod cache;
 mod call;
 mod caller;
 mod clock;
+mod commons;
 mod config;
 mod counter;
 mod deadline;
@@ -61,6 +64,7 @@ mod grants;
 mod grpc;
 mod handler;
 mod held;
+mod home;
 mod host;
 mod hostcalls;
 mod inspection;
@@ -97,14 +101,16 @@ mod table;
 mod ticker;
 mod ticket;
 mod upstreams;
+mod uses;
 mod versions;
 mod worker;
 
 pub use abi::Status;
+pub use alive::Alive;
 pub use bundled::Plugins;
 pub use call::{Call, Configuration, Effects, Entity};
 pub use counter::{Counted, CounterStore, Counters};
-pub use engine::{Alive, Engine};
+pub use engine::Engine;
 pub use error::LoadError;
 pub use fetch::{Credentials, Digest, FetchError, Fetcher, Source};
 pub use folder::Folder;

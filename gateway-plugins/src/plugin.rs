@@ -24,7 +24,7 @@ use crate::{
     functions,
     grants::Grants,
     handler::WasmHandler,
-    host::Home,
+    home::Home,
     instance::Instance,
     module::Module,
     pool::Pool,
@@ -115,7 +115,8 @@ impl WasmPlugin {
             self.pool.as_ref().as_ref().map_err(|error| format!("the plugin does not load: {error}"))?;
         let config = Arc::new(Config::new(entity, config, &self.grants)?);
         // First in an instance that serves nobody.
-        let tried = Instance::new(&pool.runtime, Home::Staging).and_then(|mut it| it.add_root(&config));
+        let tried =
+            Instance::new(&pool.module, &pool.runtime, Home::Staging).and_then(|mut it| it.add_root(&config));
         tried.map_err(|unfit| unfit.to_string())?;
         pool.runtime.note(&config);
         Ok(Configured::handler(WasmHandler(Arc::new(Bound { pool: Arc::clone(pool), config }))))
@@ -366,30 +367,30 @@ impl Builder {
     /// refused where it cannot be one.
     #[must_use]
     pub fn lazily(self, engine: &Engine, module: impl Into<Cow<'static, [u8]>>) -> WasmPlugin {
-        let (engine, module, isolation) = (engine.clone(), module.into(), self.isolation);
-        self.finish(move |name, limits, services| {
-            let module = Module::new(&engine, &module, &limits)?;
-            Ok(Pool::new(Runtime::new(&name, engine, module, limits, services, isolation)))
-        })
+        let (own, module) = (engine.clone(), module.into());
+        self.finish(engine, move |limits| Module::new(&own, &module, limits))
     }
 
     /// The plugin of a module that `engine` has compiled.
     #[must_use]
     pub fn module(self, engine: &Engine, module: &Module) -> WasmPlugin {
-        let (engine, module, isolation) = (engine.clone(), module.clone(), self.isolation);
-        let make = move |name: Arc<str>, limits, services| {
-            Ok(Pool::new(Runtime::new(&name, engine, module, limits, services, isolation)))
-        };
-        self.finish(make)
+        let module = module.clone();
+        self.finish(engine, move |_| Ok(module))
     }
 
+    /// The plugin of a module that is made when the plugin is first configured.
     fn finish(
         self,
-        make: impl FnOnce(Arc<str>, Limits, Services) -> Result<Arc<Pool>, LoadError> + Send + 'static,
+        engine: &Engine,
+        module: impl FnOnce(&Limits) -> Result<Module, LoadError> + Send + 'static,
     ) -> WasmPlugin {
-        let Self { name, priority, version, grants, schema, limits, services, .. } = self;
-        let own = Arc::clone(&name);
-        let make: MakePool = Box::new(move || make(own, limits, services));
+        let Self { name, priority, version, grants, schema, limits, isolation, services } = self;
+        let (own, commons) = (Arc::clone(&name), Arc::clone(engine.commons()));
+        let make: MakePool = Box::new(move || {
+            let module = module(&limits)?;
+            let traits = (module.uses(), module.version());
+            Ok(Pool::new(module, Runtime::new(&own, commons, traits, limits, services, isolation)))
+        });
         WasmPlugin { name, pool: Arc::new(LazyLock::new(make)), priority, version, grants, schema }
     }
 

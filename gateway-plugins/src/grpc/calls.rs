@@ -4,7 +4,7 @@ use bytes::Bytes;
 use tokio::task::AbortHandle;
 
 use super::{Received, Sending, Shape};
-use crate::{abi::Status, host::ById};
+use crate::{abi::Status, by_id::ById};
 
 /// The calls under way, by their tokens.
 #[derive(Default)]

@@ -12,7 +12,7 @@ use super::{
     messages::Messages,
     status::{DEADLINE_EXCEEDED, Ended, INTERNAL, UNKNOWN, of_error, of_http, told},
 };
-use crate::{sources::Calling, stream::Event, worker::Worker};
+use crate::{home::Worker, sources::Calling, stream::Event};
 
 /// What a guest wants of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
