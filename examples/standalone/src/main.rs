@@ -11,7 +11,6 @@ mod explain;
 mod failure;
 mod file;
 mod inspect;
-mod kong_conf;
 mod lint;
 mod listeners;
 mod log;
