@@ -3,6 +3,7 @@
 
 mod address;
 mod admin;
+mod args;
 mod banner;
 mod check;
 mod cli;
@@ -23,6 +24,7 @@ mod settings;
 mod signals;
 mod starter;
 mod stored;
+mod text;
 mod units;
 mod variables;
 mod what;

@@ -18,8 +18,8 @@ use tracing::{error, info, warn};
 
 use crate::{
     admin,
+    args::{LogFormat, RunArgs},
     banner::{self, Banner},
-    cli::{LogFormat, RunArgs},
     demo,
     failure::Failure,
     file,

@@ -3,7 +3,7 @@
 use toml::Table;
 
 use super::{Settings, environment::overlay, file::read, kong_conf, table::over};
-use crate::{address::ListenAddress, cli::RunArgs, failure::Failure};
+use crate::{address::ListenAddress, args::RunArgs, failure::Failure};
 
 impl Settings {
     /// The settings that `args`, the environment and the settings file give.
@@ -50,7 +50,7 @@ mod tests {
     use std::fs;
 
     use crate::{
-        cli::RunArgs,
+        args::RunArgs,
         settings::{Settings, environment::overlay, file::read, testing::file},
     };
 

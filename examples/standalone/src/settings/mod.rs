@@ -30,7 +30,7 @@ use self::{
 };
 use crate::{
     address::{Address, ListenAddress},
-    cli::{LogFormat, RouterFlavor},
+    args::{LogFormat, RouterFlavor},
 };
 
 pub(crate) use self::{
