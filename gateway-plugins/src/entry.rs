@@ -11,8 +11,9 @@ use crate::{
     buffer::Buffer,
     deadline::Budget,
     exports::Exports,
-    host::{EXCHANGE, Host, Lent, Message},
+    host::Host,
     mailbox::Mailbox,
+    message::{EXCHANGE, Lent, Message},
     stream::{RequestHead, ResponseHead, Stream},
 };
 
@@ -257,4 +258,9 @@ pub(crate) fn verdict(host: &mut Host, stream: u32, side: Side, returned: Option
 /// How many fields there are.
 pub(crate) fn count(fields: &HeaderMap) -> u32 {
     u32::try_from(fields.len()).unwrap_or(u32::MAX)
+}
+
+/// A length as guests are told it.
+pub(crate) fn size(length: usize) -> u32 {
+    u32::try_from(length).unwrap_or(u32::MAX)
 }

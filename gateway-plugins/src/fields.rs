@@ -15,7 +15,8 @@ use crate::{
         pairs::{MOST_BYTES, MOST_PAIRS},
     },
     grpc::Received,
-    host::{Host, with_exchange},
+    host::Host,
+    message::with_exchange,
     names::{FRAMING, Name, frames},
 };
 

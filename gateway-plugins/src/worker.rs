@@ -20,6 +20,7 @@ use crate::{
     module::Module,
     runtime::{Runtime, Seat},
     share::Share,
+    state::{Phase, State},
     stream::Event,
 };
 
@@ -39,44 +40,11 @@ pub(crate) struct Worker {
     _seat: Option<Seat>,
 }
 
-#[derive(Default)]
-struct State {
-    phase: Phase,
-    /// Counts instances: what belongs to one does not reach the next.
-    life: u64,
-    /// The configurations that it has served a route under.
-    configs: Vec<Weak<Config>>,
-}
-
-impl State {
-    /// A configuration that the next instance has from its beginning.
-    fn note(&mut self, config: &Arc<Config>) {
-        self.configs.retain(|known| known.upgrade().is_some_and(|known| known.id() != config.id()));
-        self.configs.push(Arc::downgrade(config));
-    }
-
-    /// The instance ends, if there is one.
-    fn end(&mut self, runtime: &Runtime) {
-        if let Phase::Live(mut instance) = std::mem::take(&mut self.phase) {
-            runtime.counts.entries.fetch_add(instance.host().entries, Relaxed);
-        }
-    }
-}
-
 impl Drop for Worker {
     fn drop(&mut self) {
         let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
         state.end(&self.runtime);
     }
-}
-
-#[derive(Default)]
-enum Phase {
-    #[default]
-    Empty,
-    /// Under construction, off the path of requests.
-    Building(watch::Receiver<()>),
-    Live(Box<Instance>),
 }
 
 /// What a worker has for a request.

@@ -9,8 +9,9 @@ use crate::{
     abi::Status,
     call::Call,
     caller::{Called, Caller, give, view},
-    host::{ABSENT, EXCHANGE, Host, Message},
+    host::{ABSENT, Host},
     memory::bytes,
+    message::{EXCHANGE, Message},
     services::Returned,
     stream::Event,
 };

@@ -7,8 +7,9 @@ use crate::{
     abi::{MapKind, Status},
     caller::{Called, Caller, give, view},
     fields,
-    host::{ABSENT, Host, with_exchange},
+    host::{ABSENT, Host},
     memory::bytes,
+    message::with_exchange,
     properties::{of_consumer, of_exchange},
 };
 
