@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 use gateway_core::plugin::{Plugin, Registry};
 
 use crate::{
-    Area, Builder, Digest, Engine, Fetcher, Folder, GatewayUpstreams, Isolation, Limits, LoadError, Manifest,
+    Area, Builder, Digest, Engine, Fetcher, GatewayUpstreams, Isolation, Limits, LoadError, Manifest,
     WasmPlugin,
     delivery::{Delivery, labels},
     files,
@@ -125,19 +125,6 @@ impl Plugins {
     /// several hosts, at those of the internet that the provider itself names.
     fn provided(&self, builder: Builder) -> Builder {
         builder.upstreams(Arc::clone(&self.upstreams) as _, [ANY_ORIGIN]).origins_in(ENDPOINTS)
-    }
-
-    /// `registry` with the plugins in the files `*.wasm` of `folder`, as they are now: [`Folder`] follows one.
-    ///
-    /// # Errors
-    /// As [`Folder::open`].
-    pub fn folder(
-        &self,
-        registry: Registry,
-        folder: &Path,
-        allowed: &BTreeMap<String, Vec<String>>,
-    ) -> Result<Registry, LoadError> {
-        Ok(Folder::open(self, folder, allowed.clone())?.over(registry))
     }
 
     /// The plugin in a file, or the one that a delivery brings.
