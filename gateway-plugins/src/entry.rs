@@ -12,6 +12,7 @@ use crate::{
     deadline::Budget,
     exports::Exports,
     host::Host,
+    hostcalls::end_line,
     mailbox::Mailbox,
     message::{EXCHANGE, Lent, Message},
     stream::{RequestHead, ResponseHead, Stream},
@@ -159,10 +160,14 @@ fn call<P: WasmParams, R: WasmResults>(
     let Some(callback) = callback else { return Ok(None) };
     begin(store, context, budget);
     let Some((mailbox, memory, root)) = mailbox(store.data(), context) else {
-        return callback.call(store, arguments).map(Some);
+        let result = callback.call(&mut *store, arguments);
+        end_line(store.data_mut());
+        return result.map(Some);
     };
     mailbox.announce(memory, store, root);
-    let result = callback.call(&mut *store, arguments)?;
+    let result = callback.call(&mut *store, arguments);
+    end_line(store.data_mut());
+    let result = result?;
     let says = mailbox.says(memory, store);
     if says.anything()
         // What was waited for comes to the root, and the guest chooses the request.

@@ -14,7 +14,7 @@ use crate::{
     deadline::{Budget, Deadline},
     grpc::Calls,
     home::Home,
-    lines::Lines,
+    lines::{Begun, Lines},
     mailbox::Mailbox,
     memory::Guest,
     message::Message,
@@ -47,6 +47,8 @@ pub(crate) struct Host {
     pub(crate) log_lines: u32,
     /// Lines of the instance.
     pub(crate) lines: Lines,
+    /// The line that the running callback has begun and not ended.
+    pub(crate) begun: Begun,
     /// The last error that the guest logged while it was configured.
     pub(crate) complaint: Option<String>,
     /// Callbacks entered.
@@ -117,6 +119,7 @@ impl Host {
             effective: 0,
             log_lines: limits.log_lines,
             lines: Lines::default(),
+            begun: Begun::default(),
             owed: Duration::ZERO,
             complaint: None,
             entries: 0,

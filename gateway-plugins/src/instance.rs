@@ -16,6 +16,7 @@ use crate::{
     happened::happened,
     home::{Errand, Home},
     host::{Host, Root},
+    hostcalls::end_line,
     module::Module,
     notes::Notes,
     runtime::Runtime,
@@ -60,15 +61,9 @@ impl Instance {
         store.data_mut().mailbox = mailbox(&instance, &mut store, guest.memory);
         store.data_mut().guest = Some(Arc::new(guest));
         let starts = Starts::of(&instance, &mut store)?;
-        if let Some(initialize) = starts.initialize {
-            initialize.call(&mut store, ())?;
-        }
-        if let Some(main) = starts.main {
-            main.call(&mut store, (0, 0))?;
-        }
-        if let Some(start) = starts.start {
-            start.call(&mut store, ())?;
-        }
+        let started = started(&mut store, &starts);
+        end_line(store.data_mut());
+        started?;
         Ok(Self { store, exports })
     }
 
@@ -193,3 +188,17 @@ impl Instance {
 /// Requests that are over and whose contexts the guest may keep. Those beyond end at once: else they would take the place
 /// of requests.
 const ENDING: usize = 1_000;
+
+/// Runs the start functions.
+fn started(store: &mut Store<Host>, starts: &Starts) -> Result<(), Trap> {
+    if let Some(initialize) = &starts.initialize {
+        initialize.call(&mut *store, ())?;
+    }
+    if let Some(main) = &starts.main {
+        main.call(&mut *store, (0, 0))?;
+    }
+    if let Some(start) = &starts.start {
+        start.call(store, ())?;
+    }
+    Ok(())
+}

@@ -14,39 +14,46 @@ use gateway_core::{
         Backend, Dns, Group, HostPolicy, PoolLimits, Resolve, Resolving, TlsSettings, Transport, Upstream,
     },
 };
-use http::{HeaderValue, Request, Uri, header::HOST, uri::Scheme};
+use http::{HeaderValue, Request, Uri, Version, header::HOST, uri::Scheme};
 
 use crate::sources::{Calling, Reach};
 
-/// How origins are spoken to: with a pool of connections each, TLS that is verified by the system's anchors, and no
-/// redirects.
+/// How origins are spoken to: with a pool of connections each, TLS that is verified, and no redirects. HTTP callouts go by
+/// HTTP/1.1, calls of gRPC by HTTP/2: in clear where the scheme is `http` (RFC 9113 section 3.3), else as ALPN agrees.
 #[derive(Default)]
-pub(crate) struct Origins(Mutex<HashMap<(String, Reach), Arc<Backend>>>);
+pub(crate) struct Origins {
+    tls: TlsSettings,
+    known: Mutex<HashMap<(String, Reach, Speaks), Arc<Backend>>>,
+}
 
 /// Origins that are kept at a time.
 const MOST: usize = 256;
 
 impl Origins {
+    pub(crate) fn new(tls: TlsSettings) -> Self {
+        Self { tls, known: Mutex::default() }
+    }
+
     /// Sends `request` to `origin`; none where that is no origin, or nothing that may be reached.
     pub(crate) fn call(&self, origin: &str, mut request: Request<Body>) -> Option<Calling> {
         let reach = request.extensions().get::<Reach>().copied().unwrap_or(Reach::Public);
         let host = HeaderValue::from_str(origin.split_once("://")?.1).ok()?;
         request.headers_mut().insert(HOST, host);
-        let backend = self.backend(origin, reach)?;
+        let backend = self.backend(origin, reach, Speaks::of(&request))?;
         Some(Box::pin(async move {
             let mut exchange = Exchange::new(Arc::new(ConnectInfo::unknown()));
             Ok(backend.forward(&mut request, HostPolicy::Client, 0, &mut exchange).await?)
         }))
     }
 
-    fn backend(&self, origin: &str, reach: Reach) -> Option<Arc<Backend>> {
-        let key = (origin.to_owned(), reach);
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    fn backend(&self, origin: &str, reach: Reach, speaks: Speaks) -> Option<Arc<Backend>> {
+        let key = (origin.to_owned(), reach, speaks);
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(backend) = known.get(&key) {
             return Some(Arc::clone(backend));
         }
         let reaches = if reach == Reach::Named { Reaches::All } else { Reaches::Public };
-        let made = made(origin, reaches, &TlsSettings::default())
+        let made = made(origin, reaches, speaks, &self.tls)
             .inspect_err(|error| tracing::warn!(origin, %error, "no such origin"));
         let made = Arc::new(made.ok()?);
         if known.len() >= MOST {
@@ -54,6 +61,28 @@ impl Origins {
         }
         known.insert(key, Arc::clone(&made));
         Some(made)
+    }
+}
+
+/// By which version an origin is spoken to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Speaks {
+    Http1,
+    Http2,
+}
+
+impl Speaks {
+    fn of(request: &Request<Body>) -> Self {
+        if request.version() == Version::HTTP_2 { Self::Http2 } else { Self::Http1 }
+    }
+
+    fn transport(self, tls: Option<&TlsSettings>) -> Result<Transport, BoxError> {
+        match (self, tls) {
+            (Self::Http1, None) => Ok(Transport::clear()),
+            (Self::Http1, Some(tls)) => Transport::tls(tls),
+            (Self::Http2, None) => Ok(Transport::clear_http2()),
+            (Self::Http2, Some(tls)) => Transport::tls_http2(tls),
+        }
     }
 }
 
@@ -77,7 +106,12 @@ impl Reaches {
 }
 
 /// What leads to an origin.
-pub(crate) fn made(origin: &str, reach: Reaches, anchors: &TlsSettings) -> Result<Backend, BoxError> {
+pub(crate) fn made(
+    origin: &str,
+    reach: Reaches,
+    speaks: Speaks,
+    anchors: &TlsSettings,
+) -> Result<Backend, BoxError> {
     let own =
         self::origin(origin).filter(|own| own == origin).ok_or("this is not how an origin is written")?;
     let uri = own.parse::<Uri>()?;
@@ -90,7 +124,7 @@ pub(crate) fn made(origin: &str, reach: Reaches, anchors: &TlsSettings) -> Resul
     service.protocol = if tls { Protocol::Https } else { Protocol::Http };
     service.port = uri.port_u16().unwrap_or(if tls { 443 } else { 80 });
     service.retries = 0;
-    let transport = if tls { Transport::tls(anchors)? } else { Transport::clear() };
+    let transport = speaks.transport(tls.then_some(anchors))?;
     let resolver: Arc<dyn Resolve> = match reach {
         Reaches::All => Arc::new(Dns::system()),
         reach => Arc::new(Only(reach, Dns::system())),
@@ -178,9 +212,9 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Origins, Reach, Reaches, is_here, is_public, made, origin};
+    use super::{Origins, Reach, Reaches, Speaks, is_here, is_public, made, origin};
     use gateway_core::{Body, upstream::TlsSettings};
-    use http::Request;
+    use http::{Request, Version};
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
         net::TcpListener,
@@ -201,7 +235,7 @@ mod tests {
             assert_eq!(origin(url).as_deref(), own, "{url}");
         }
         assert!(
-            made("https://A", Reaches::All, &TlsSettings::default()).is_err(),
+            made("https://A", Reaches::All, Speaks::Http1, &TlsSettings::default()).is_err(),
             "not as an origin is written"
         );
     }
@@ -242,8 +276,13 @@ mod tests {
             assert!(is_public(address.parse().unwrap()), "{address}");
         }
         let origins = Origins::default();
-        for host in ["127.0.0.1", "[::1]", "169.254.169.254"] {
-            let request = || Request::new(Body::empty());
+        for (host, version) in [
+            ("127.0.0.1", Version::HTTP_11),
+            ("[::1]", Version::HTTP_2),
+            ("169.254.169.254", Version::HTTP_11),
+            ("169.254.169.254", Version::HTTP_2),
+        ] {
+            let request = || Request::builder().version(version).body(Body::empty()).unwrap();
             assert!(origins.call(&format!("https://{host}"), request()).is_none(), "{host}");
             let mut named = request();
             named.extensions_mut().insert(Reach::Named);

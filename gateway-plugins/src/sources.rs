@@ -16,7 +16,8 @@ pub type Calling = Pin<Box<dyn Future<Output = Result<Response<Body>, BoxError>>
 pub trait Upstreams: Send + Sync + 'static {
     /// Sends `request` to the upstream `name`; none where there is no such upstream. Its target is a path and a
     /// query, its `Host` what the guest says, and a [`Reach`] is among its extensions. `shard` is the worker that asks.
-    /// A call of gRPC is of HTTP/2 and has no `Host`: it is for an upstream that speaks HTTP/2, or else there is none.
+    /// A call of gRPC is of HTTP/2 and has no `Host`: it is for an upstream that speaks HTTP/2, or else there is none. An
+    /// origin is spoken to by HTTP/2 then.
     /// The host keeps the time and bounds the answer.
     fn call(&self, name: &str, request: Request<Body>, shard: usize) -> Option<Calling>;
 }

@@ -4,8 +4,9 @@ use std::sync::{Arc, OnceLock};
 
 use gateway_core::{
     Body, ConnectInfo, Gateway, WeakGateway,
+    config::CaCertificate,
     plugin::Exchange,
-    upstream::{Backend, HostPolicy},
+    upstream::{Backend, HostPolicy, TlsSettings},
 };
 use http::{Request, Version, header::HOST};
 
@@ -16,7 +17,7 @@ use crate::{
 
 /// Sends callouts to the gateway's services by their names, with their TLS, timeouts, retries and open
 /// connections. Where the name is an origin (`https://login.example.com`), they go there, with TLS that is verified by the
-/// system's anchors. Plugins are registered before there is a gateway, so it is told of it afterwards; until then no
+/// system's anchors: HTTP callouts by HTTP/1.1, calls of gRPC by HTTP/2. Plugins are registered before there is a gateway, so it is told of it afterwards; until then no
 /// upstream is known.
 ///
 /// ```
@@ -36,6 +37,14 @@ pub struct GatewayUpstreams {
 }
 
 impl GatewayUpstreams {
+    /// Trusts these certificates, PEM, at origins in place of the system's. Services have their own.
+    #[must_use]
+    pub fn trusting<'a>(certificates: impl IntoIterator<Item = &'a str>) -> Self {
+        let anchors = certificates.into_iter().map(|pem| Arc::new(CaCertificate::new(pem))).collect();
+        let origins = Origins::new(TlsSettings { anchors, ..TlsSettings::default() });
+        Self { gateway: OnceLock::new(), origins }
+    }
+
     /// From now on callouts go through `gateway`, as long as it lives. Only the first call counts.
     pub fn connect(&self, gateway: &Gateway) {
         // A second gateway is not this one's plugins' business.
@@ -53,9 +62,6 @@ impl GatewayUpstreams {
 impl Upstreams for GatewayUpstreams {
     fn call(&self, name: &str, mut request: Request<Body>, shard: usize) -> Option<Calling> {
         if name.contains("://") {
-            if request.version() == Version::HTTP_2 {
-                return None;
-            }
             return self.origins.call(name, request);
         }
         let backend = self.backend(name)?;

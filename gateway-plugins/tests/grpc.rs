@@ -5,20 +5,24 @@
 mod grpc;
 mod kit;
 
-use std::sync::LazyLock;
+use std::{
+    net::SocketAddr,
+    sync::{Arc, LazyLock},
+};
 
 use gateway_core::{
     config::{Config, Protocol, Service},
     plugin::Registry,
 };
-use gateway_plugins::{MetricValue, Module};
+use gateway_plugins::{GatewayUpstreams, MetricValue, Module};
 use grpc::Echo;
-use kit::{Edge, builder, edge_among, module, to};
+use kit::{Edge, builder, edge_among, edge_calling, empty, module, request, to};
+use rustls::{ServerConfig, pki_types::PrivateKeyDer};
 use serde_json::json;
 
 static CALLER: LazyLock<Module> = LazyLock::new(|| module(include_bytes!("guests/built/caller.wasm")));
 
-fn service(name: &str, address: std::net::SocketAddr) -> Service {
+fn service(name: &str, address: SocketAddr) -> Service {
     let mut service = to(name, address);
     (service.protocol, service.retries) = (Protocol::Grpc, 0);
     service
@@ -49,6 +53,7 @@ async fn a_call_brings_its_message() {
     let (edge, echo) = stage(&[]).await;
     assert_eq!(lines(&edge, "/unary").await, ["response: 0 hello"]);
     assert_eq!(lines(&edge, "/empty").await, ["response: 0 "]);
+    assert_eq!(lines(&edge, "/message").await, ["response: 0 hello"]);
     let seen = echo.seen().remove(0);
     let field = |name| seen.get(name).map_or("", |value| value.to_str().unwrap());
     assert_eq!((field("x-guest"), field("te"), field("grpc-timeout")), ("1", "trailers", "2000m"));
@@ -78,6 +83,8 @@ async fn a_call_that_is_not_answered_in_time_is_over_at_the_server_too() {
 #[tokio::test]
 async fn what_may_not_be_called_or_cannot_be_is_not() {
     assert_eq!(told("/refused").await, ["refused: ParseFailure"], "it is not granted");
+    let (edge, _echo) = stage(&[]).await;
+    assert_eq!(called(&edge, "/message", "others").await, ["refused: ParseFailure"], "nor by a message");
     assert_eq!(told("/http1").await, ["refused: ParseFailure"], "it speaks HTTP/1.1");
     assert_eq!(told("/odd").await, ["Err(ParseFailure)", "response: 0 fine"]);
 }
@@ -139,4 +146,88 @@ async fn a_root_calls_too() {
             .any(|metric| metric.name == "answered" && matches!(metric.value, MetricValue::Counter(2..)))
     };
     edge.until(answered).await;
+}
+
+/// A gateway whose caller may call these upstreams, at origins that show the certificate of `anchor`.
+async fn granted(upstreams: &[&str], anchor: Option<&str>) -> Edge {
+    let config = json!({ "do": [], "host": { "upstreams": upstreams } });
+    let trusting = GatewayUpstreams::trusting(anchor);
+    let others = (Config::default(), Registry::empty());
+    edge_calling(trusting, builder("caller"), &CALLER, config, others).await
+}
+
+/// What a call of `upstream` comes to.
+async fn called(edge: &Edge, path: &str, upstream: &str) -> Vec<String> {
+    let request = request("GET", path).header("x-upstream", upstream).body(empty()).unwrap();
+    edge.ask(request).await.text.lines().map(str::to_owned).collect()
+}
+
+/// A server for `localhost` over TLS that speaks these protocols, and its certificate.
+async fn secure(protocols: &[&[u8]]) -> (Echo, String) {
+    let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let key = PrivateKeyDer::try_from(certified.signing_key.serialize_der()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let config = config.with_no_client_auth().with_single_cert(vec![certified.cert.der().clone()], key);
+    let mut config = config.unwrap();
+    config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
+    (Echo::secure(config).await, certified.cert.pem())
+}
+
+#[tokio::test]
+async fn an_origin_in_clear_is_spoken_to_by_http_2_at_once() {
+    let echo = Echo::start().await;
+    let origin = format!("http://localhost:{}", echo.address.port());
+    let edge = granted(&[&origin], None).await;
+    for _ in 0..3 {
+        assert_eq!(called(&edge, "/unary", &origin).await, ["response: 0 hello"]);
+    }
+    assert_eq!(echo.authorities()[0], format!("localhost:{}", echo.address.port()));
+    assert_eq!(echo.connections(), 1, "it is kept");
+    let talk = called(&edge, "/talk", &origin).await;
+    assert_eq!(talk[1..], ["message: one", "message: two", "trailing: 0", "close: 0 "]);
+    assert_eq!(edge.watch.stats().traps, 0);
+}
+
+#[tokio::test]
+async fn an_origin_over_tls_is_verified_and_chooses_http_2() {
+    let (echo, anchor) = secure(&[b"http/1.1", b"h2"]).await;
+    let origin = format!("https://localhost:{}", echo.address.port());
+    let edge = granted(&[&origin], Some(&anchor)).await;
+    assert_eq!(called(&edge, "/unary", &origin).await, ["response: 0 hello"]);
+    assert_eq!(called(&edge, "/unary", &origin).await, ["response: 0 hello"]);
+    assert_eq!((echo.authorities()[0].as_str(), echo.connections()), (&origin["https://".len()..], 1));
+
+    let distrusting = granted(&[&origin], None).await;
+    let refused = ["response: 14 ", "status: 14 tls_verify"];
+    assert_eq!(called(&distrusting, "/unary", &origin).await, refused);
+
+    let (old, anchor) = secure(&[b"http/1.1"]).await;
+    let origin = format!("https://localhost:{}", old.address.port());
+    let edge = granted(&[&origin], Some(&anchor)).await;
+    assert_eq!(called(&edge, "/unary", &origin).await, ["response: 14 ", "status: 14 tls_handshake"]);
+    assert_eq!(old.seen().len(), 0);
+}
+
+#[tokio::test]
+async fn an_origin_that_nobody_named_is_public_or_is_not_called() {
+    let refused = ["refused: ParseFailure"];
+    let (echo, anchor) = secure(&[b"h2"]).await;
+    let port = echo.address.port();
+    let (by_name, by_address) = (format!("https://localhost:{port}"), format!("https://127.0.0.1:{port}"));
+    let none = granted(&["greeter"], Some(&anchor)).await;
+    assert_eq!(called(&none, "/unary", &by_name).await, refused, "it is not granted");
+    let any = granted(&["https://*"], Some(&anchor)).await;
+    assert_eq!(called(&any, "/unary", &by_address).await, refused, "the address is this machine's");
+    assert_eq!(called(&any, "/unary", "https://169.254.169.254").await, refused);
+    assert_eq!(called(&any, "/unary", "https://*").await, refused, "a grant is no origin");
+    assert_eq!(called(&any, "/unary", &by_name.replace("https", "http")).await, refused, "in clear");
+    assert_eq!(
+        called(&any, "/unary", &format!("{by_name}/path")).await,
+        refused,
+        "not as origins are written"
+    );
+    // The name leads to this machine; that is found when it is looked up.
+    assert_eq!(called(&any, "/unary", &by_name).await, ["response: 14 ", "status: 14 dns_error"]);
+    assert_eq!((echo.seen().len(), echo.connections()), (0, 0));
 }

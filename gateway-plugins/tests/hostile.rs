@@ -327,3 +327,102 @@ async fn a_context_that_asks_for_time_ends_when_it_says_so() {
     assert_eq!(status(&edge, "/x").await, 200);
     edge.until(|watch| watch.stats().contexts == 1).await;
 }
+
+#[tokio::test]
+async fn who_wants_to_sleep_is_told_at_once_that_it_has() {
+    // A subscription was longer once.
+    for (module, size) in [("wasi_snapshot_preview1", 48), ("wasi_unstable", 56)] {
+        let text = format!(
+            r#"(module (import "{module}" "poll_oneoff" (func $poll (param i32 i32 i32 i32) (result i32)))
+                {}
+                (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+                    ;; A time, and something to read.
+                    (i64.store (i32.const 1024) (i64.const 7))
+                    (i64.store (i32.add (i32.const 1024) (i32.const {size})) (i64.const 8))
+                    (i32.store8 offset=8 (i32.add (i32.const 1024) (i32.const {size})) (i32.const 1))
+                    (memory.fill (i32.const 2048) (i32.const 255) (i32.const 68))
+                    (call $check (i32.const 1) (call $poll (i32.const 1024) (i32.const 2048) (i32.const 2) (i32.const 0)) (i32.const 0))
+                    (call $check (i32.const 2) (i32.load (i32.const 0)) (i32.const 2))
+                    (call $check (i32.const 3) (i32.load (i32.const 2048)) (i32.const 7))
+                    (call $check (i32.const 4) (i32.load (i32.const 2056)) (i32.const 0))
+                    (call $check (i32.const 5) (i32.load (i32.const 2080)) (i32.const 8))
+                    (call $check (i32.const 6) (i32.load (i32.const 2088)) (i32.const 0x10008))
+                    (call $check (i32.const 7) (i32.load (i32.const 2108)) (i32.const 0))
+                    (call $check (i32.const 8) (i32.load (i32.const 2112)) (i32.const -1))
+                    (call $check (i32.const 9) (call $poll (i32.const 1024) (i32.const 2048) (i32.const 0) (i32.const 0)) (i32.const 28))
+                    (call $check (i32.const 10) (call $poll (i32.const 1024) (i32.const 2048) (i32.const 65) (i32.const 0)) (i32.const 28))
+                    (call $check (i32.const 11) (call $poll (i32.const -1) (i32.const 2048) (i32.const 1) (i32.const 0)) (i32.const 21))
+                    (call $check (i32.const 12) (call $poll (i32.const 1024) (i32.const 65530) (i32.const 1) (i32.const 0)) (i32.const 21))
+                    (call $check (i32.const 13) (call $poll (i32.const 1024) (i32.const 2048) (i32.const 1) (i32.const -1)) (i32.const 21))
+                    (i32.const 0)))"#,
+            BASE
+        );
+        let answer = edge_of(&text, json!({})).await.get("/x").await;
+        assert_eq!(answer.status, 200, "{module}: {}", answer.text);
+    }
+}
+
+#[tokio::test]
+async fn what_works_on_files_and_sockets_may_be_imported_and_finds_none() {
+    const BAD_DESCRIPTOR: i32 = 8;
+    const NO_SYSTEM: i32 = 52;
+    // Each with its parameters: `i` of 32 bits, `l` of 64.
+    let calls = [
+        ("fd_advise", "illi"),
+        ("fd_allocate", "ill"),
+        ("fd_close", "i"),
+        ("fd_datasync", "i"),
+        ("fd_fdstat_set_flags", "ii"),
+        ("fd_fdstat_set_rights", "ill"),
+        ("fd_filestat_get", "ii"),
+        ("fd_filestat_set_size", "il"),
+        ("fd_filestat_set_times", "illi"),
+        ("fd_pread", "iiili"),
+        ("fd_prestat_dir_name", "iii"),
+        ("fd_prestat_get", "ii"),
+        ("fd_pwrite", "iiili"),
+        ("fd_read", "iiii"),
+        ("fd_readdir", "iiili"),
+        ("fd_renumber", "ii"),
+        ("fd_seek", "ilii"),
+        ("fd_sync", "i"),
+        ("fd_tell", "ii"),
+        ("sock_accept", "iii"),
+        ("sock_recv", "iiiiii"),
+        ("sock_send", "iiiii"),
+        ("sock_shutdown", "ii"),
+        ("path_create_directory", "iii"),
+        ("path_filestat_get", "iiiii"),
+        ("path_filestat_set_times", "iiiilli"),
+        ("path_link", "iiiiiii"),
+        ("path_open", "iiiiillii"),
+        ("path_readlink", "iiiiii"),
+        ("path_remove_directory", "iii"),
+        ("path_rename", "iiiiii"),
+        ("path_symlink", "iiiii"),
+        ("path_unlink_file", "iii"),
+        ("proc_raise", "i"),
+    ];
+    for module in ["wasi_snapshot_preview1", "wasi_unstable"] {
+        let (mut imports, mut code) = (String::new(), String::new());
+        for (number, (name, parameters)) in calls.iter().enumerate() {
+            let types: String =
+                parameters.chars().map(|of| if of == 'i' { " i32" } else { " i64" }).collect();
+            let zeros: String = parameters
+                .chars()
+                .map(|of| if of == 'i' { "(i32.const 0)" } else { "(i64.const 0)" })
+                .collect();
+            let errno = if name.starts_with('p') { NO_SYSTEM } else { BAD_DESCRIPTOR };
+            imports +=
+                &format!("(import \"{module}\" \"{name}\" (func ${name} (param{types}) (result i32)))\n");
+            code +=
+                &format!("(call $check (i32.const {number}) (call ${name} {zeros}) (i32.const {errno}))\n");
+        }
+        let text = format!(
+            r#"(module {imports} {BASE}
+                (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) {code} (i32.const 0)))"#
+        );
+        let answer = edge_of(&text, json!({})).await.get("/x").await;
+        assert_eq!(answer.status, 200, "{module}: {}", answer.text);
+    }
+}

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::{Result, modules::Workspace};
+use crate::{Result, languages::LANGUAGES, modules::Workspace};
 
 /// The guests of the plugin host's tests.
 const GUESTS: Workspace = Workspace {
@@ -23,7 +23,8 @@ const BUNDLED: Workspace = Workspace {
 };
 
 /// Builds the WASM guests of the plugin host's tests and puts them beside their sources, with a digest of those.
-/// Needs `rustup target add wasm32-unknown-unknown`. Tests use what is committed and need no such target.
+/// Needs `rustup target add wasm32-unknown-unknown`. Those in AssemblyScript, C++ and Go are built where npm, clang++ with
+/// libc++ for WASI, and Go are there. Tests use what is committed and need none of it.
 #[derive(Args, Debug)]
 pub(crate) struct Guests {
     /// Changes nothing: compares what comes out with what is committed. Another compiler than that of the committed
@@ -34,7 +35,11 @@ pub(crate) struct Guests {
 
 impl Guests {
     pub(crate) async fn run(self) -> Result<()> {
-        GUESTS.run(self.check).await
+        GUESTS.run(self.check).await?;
+        for language in LANGUAGES {
+            language.run(self.check).await?;
+        }
+        Ok(())
     }
 }
 

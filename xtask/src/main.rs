@@ -3,6 +3,7 @@
 mod bench;
 mod faults;
 mod guests;
+mod languages;
 mod modules;
 mod pace;
 mod pgo;

@@ -84,23 +84,28 @@ impl Workspace {
 
     /// The SHA-256 of all sources: names and contents, in the order of their names.
     pub(crate) fn inputs(&self) -> Result<String> {
-        let mut digest = digest::Context::new(&digest::SHA256);
-        for (folder, prefix) in
-            [(self.folder, "")].into_iter().chain(self.also.iter().map(|folder| (*folder, *folder)))
-        {
-            let (folder, mut files) = (root().join(folder), Vec::new());
-            collect(&folder, &mut files)?;
-            files.sort();
-            for file in files {
-                let name = Path::new(prefix).join(file.strip_prefix(&folder)?);
-                digest.update(name.to_string_lossy().replace('\\', "/").as_bytes());
-                digest.update(&[0]);
-                digest.update(&fs::read(&file)?);
-                digest.update(&[0]);
-            }
-        }
-        Ok(digest.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect())
+        let also = self.also.iter().map(|folder| (root().join(folder), Path::new(*folder)));
+        digest_of([(root().join(self.folder), Path::new(""))].into_iter().chain(also))
     }
+}
+
+/// The SHA-256 of all sources in folders: names, each behind what its folder is called, and contents, in the order of
+/// their names.
+pub(crate) fn digest_of<'a>(folders: impl IntoIterator<Item = (PathBuf, &'a Path)>) -> Result<String> {
+    let mut digest = digest::Context::new(&digest::SHA256);
+    for (folder, prefix) in folders {
+        let mut files = Vec::new();
+        collect(&folder, &mut files)?;
+        files.sort();
+        for file in files {
+            let name = prefix.join(file.strip_prefix(&folder)?);
+            digest.update(name.to_string_lossy().replace('\\', "/").as_bytes());
+            digest.update(&[0]);
+            digest.update(&fs::read(&file)?);
+            digest.update(&[0]);
+        }
+    }
+    Ok(digest.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// Builds a workspace, or a package, for [`TARGET`].

@@ -20,7 +20,7 @@ use super::{
     error::shown,
     source::{check_address, check_next, is_own},
 };
-use crate::origins::{Reaches, made, origin};
+use crate::origins::{Reaches, Speaks, made, origin};
 
 /// Asks servers, for the time of one fetch.
 pub(super) struct Client<'a> {
@@ -104,7 +104,7 @@ impl<'a> Client<'a> {
             let failed = |source: BoxError| FetchError::Connection { url: own.clone(), source };
             let named = self.named.get_or_insert_with(|| own.clone());
             let reach = if *named == own || is_own(named) { Reaches::All } else { Reaches::Elsewhere };
-            let made = made(&own, reach, self.tls).map_err(failed)?;
+            let made = made(&own, reach, Speaks::Http1, self.tls).map_err(failed)?;
             self.origins.insert(own.clone(), made);
         }
         self.origins.get(&own).ok_or_else(|| FetchError::Source(url.to_owned()))

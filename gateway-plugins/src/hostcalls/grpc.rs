@@ -15,7 +15,7 @@ use crate::{
     abi::{Status, pairs},
     caller::{Called, Caller, view},
     fields::plain,
-    grpc::{Call, Sending, Shape, framed, open},
+    grpc::{self, Call, Sending, Shape, framed, open},
     host::Host,
     memory::{bytes, put_u32},
 };
@@ -80,6 +80,8 @@ fn stream(
 }
 
 /// Begins a call of `upstream`, `service` and `method`, each a pointer and a length.
+///
+/// Envoy takes a name for `upstream`, or a message with one: its SDK for C++ says the message.
 fn begin(
     caller: &mut Caller<'_>,
     [upstream, service, method]: [(u32, u32); 3],
@@ -94,9 +96,11 @@ fn begin(
     let text = |(pointer, length)| -> Result<&str, Status> {
         std::str::from_utf8(bytes(memory, pointer, length)?).map_err(|_| Status::ParseFailure)
     };
-    let (upstream, service, method) = (text(upstream)?, text(service)?, text(method)?);
+    let said = bytes(memory, upstream.0, upstream.1)?;
+    let (service, method) = (text(service)?, text(method)?);
     let metadata = pairs::decode(bytes(memory, metadata.0, metadata.1)?).and_then(|pairs| plain(&pairs));
     let metadata = metadata.map_err(|_| Status::ParseFailure)?;
+    let upstream = grpc::upstream(said).ok_or(Status::ParseFailure)?;
     let Some(reach) = host.config().and_then(|config| config.reach(upstream)) else {
         tracing::debug!(plugin = &*host.runtime.name, upstream, "a plugin may not call this upstream");
         return Err(Status::ParseFailure.into());

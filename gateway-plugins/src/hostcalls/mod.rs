@@ -16,6 +16,8 @@ mod streams;
 mod time;
 mod wasi;
 
+pub(crate) use wasi::end_line;
+
 use wasmtime::Linker;
 
 use crate::{

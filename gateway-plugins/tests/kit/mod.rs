@@ -132,7 +132,18 @@ pub async fn edge_among(
     others: Config,
     registry: Registry,
 ) -> Edge {
-    let upstreams = Arc::new(GatewayUpstreams::default());
+    edge_calling(GatewayUpstreams::default(), builder, module, config, (others, registry)).await
+}
+
+/// The same, where callouts go by these upstreams.
+pub async fn edge_calling(
+    upstreams: GatewayUpstreams,
+    builder: Builder,
+    module: &Module,
+    config: Value,
+    (others, registry): (Config, Registry),
+) -> Edge {
+    let upstreams = Arc::new(upstreams);
     let plugin = builder.upstreams(upstreams.clone(), ["auth"]).module(&ENGINE, module);
     let watch = plugin.watch();
     let (echo, auth) = (serve(echo).await, serve(auth).await);

@@ -1,5 +1,5 @@
-//! A filter that calls services of gRPC. The path of the request says which call; the answer tells line by line what the
-//! filter was told of it.
+//! A filter that calls services of gRPC. The path of the request says which call, `x-upstream` of whom; the answer tells line
+//! by line what the filter was told of it.
 
 use std::time::Duration;
 
@@ -55,6 +55,7 @@ impl RootContext for Root {
 #[derive(Default)]
 struct Stream {
     path: String,
+    upstream: String,
     told: Vec<String>,
 }
 
@@ -71,7 +72,7 @@ impl Stream {
     }
 
     fn open(&mut self, method: &str) -> u32 {
-        self.open_grpc_stream("greeter", SERVICE, method, vec![("x-guest", b"2".as_slice())]).unwrap()
+        self.open_grpc_stream(&self.upstream, SERVICE, method, vec![("x-guest", b"2".as_slice())]).unwrap()
     }
 
     fn answer(&mut self) {
@@ -83,8 +84,15 @@ impl Stream {
 impl HttpContext for Stream {
     fn on_http_request_headers(&mut self, _: usize, _: bool) -> Action {
         self.path = self.get_http_request_header(":path").unwrap();
+        self.upstream = self.get_http_request_header("x-upstream").unwrap_or("greeter".to_owned());
         match self.path.as_str() {
-            "/unary" => self.call("greeter", "hello", 2_000),
+            "/unary" => self.call(&self.upstream.clone(), "hello", 2_000),
+            // As Envoy's SDK for C++ names it: a `GrpcService` with an `envoy_grpc` with a `cluster_name`.
+            "/message" => {
+                let length = self.upstream.len() as u8;
+                let named = [&[10, length + 2, 10, length], self.upstream.as_bytes()].concat();
+                self.call(&String::from_utf8(named).unwrap(), "hello", 2_000);
+            }
             "/empty" => self.call("greeter", "", 2_000),
             "/fail" => self.call("greeter", "fail 5 gr\u{f6}\u{df}er", 2_000),
             "/slow" => self.call("greeter", "hang", 100),
