@@ -10,9 +10,9 @@ use gateway_core::config::schema::Record;
 
 use crate::{
     Area, Consumers, Counters, Engine, ForeignFunction, Function, Isolation, KeyValues, Limits, LoadError,
-    Manifest, OnError, RateLimits, Secrets, Upstreams, config::schema, files, function::serve, functions,
-    grants::Grants, module::Module, plugin::WasmPlugin, pool::Pool, runtime::Runtime, services::Services,
-    watch::MakePool,
+    Manifest, OnError, RateLimits, Secrets, Upstreams, config::schema, function::serve, functions,
+    grants::Grants, load, module::Module, plugin::WasmPlugin, pool::Pool, runtime::Runtime,
+    services::Services, watch::MakePool,
 };
 
 /// Puts a [`WasmPlugin`] together. By default it has priority 1000, denies where it fails, may call nothing, and has
@@ -253,7 +253,7 @@ impl Builder {
     /// # Errors
     /// As [`bytes`](Self::bytes), and where the file cannot be read. One that is too large is not read.
     pub fn file(self, engine: &Engine, path: impl AsRef<Path>) -> Result<WasmPlugin, LoadError> {
-        let module = files::read(path.as_ref(), self.limits.module)?;
+        let module = load::read(path.as_ref(), self.limits.module)?;
         self.bytes(engine, &module)
     }
 }

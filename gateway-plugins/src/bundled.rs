@@ -8,8 +8,8 @@ use crate::{
     Area, Builder, Digest, Engine, Fetcher, GatewayUpstreams, Isolation, Limits, LoadError, Manifest,
     WasmPlugin,
     delivery::{Delivery, labels},
-    files,
     grants::ANY_ORIGIN,
+    load,
     versions::{Version, Versions},
 };
 
@@ -139,7 +139,7 @@ impl Plugins {
             let delivery = Delivery::read(path)?;
             return self.delivered(&delivery, path, &name, allowed).map_err(within);
         }
-        let module = files::read(path, Limits::default().module)?;
+        let module = load::read(path, Limits::default().module)?;
         let builder = named(&module, &name).map_err(within)?;
         Ok(Arc::new(self.allowed(builder, module, allowed).map_err(within)?))
     }

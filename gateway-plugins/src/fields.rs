@@ -14,7 +14,7 @@ use crate::{
         Answer, MapKind, Side, Status,
         pairs::{MOST_BYTES, MOST_PAIRS},
     },
-    grpc::Received,
+    event::Received,
     host::Host,
     message::with_exchange,
     names::{FRAMING, Name, frames},

@@ -21,9 +21,9 @@ use crate::{
     abi::Side,
     buffer::Buffer,
     entry::{Head, Part, Trap, Verdict, ends},
+    event::Event,
     held::{Held, Read},
     instance::Instance,
-    stream::Event,
     ticket::Ticket,
 };
 

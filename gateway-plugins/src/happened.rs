@@ -7,10 +7,9 @@ use crate::{
     budgets::budget,
     buffer::Buffer,
     entry::{Trap, count, enter, size},
+    event::{Event, Received},
     exports::Exports,
-    grpc::Received,
     host::Host,
-    stream::Event,
 };
 
 /// Something happened to a context: the callback of its kind is entered.

@@ -9,7 +9,7 @@ use std::{
 
 use tokio::time::sleep;
 
-use crate::stream::Event;
+use crate::event::Event;
 
 /// Where an instance lives.
 #[derive(Clone)]
@@ -17,7 +17,7 @@ pub(crate) enum Home {
     /// It only tries a configuration out: nothing leaves it.
     Staging,
     /// It serves a worker. The number tells it from those before and after.
-    Worker(Weak<Worker>, u64),
+    Worker(Weak<dyn Keeper>, u64),
 }
 
 /// Who keeps an instance and brings it what comes later: what it has asked for ends with it, and reaches no other one.
@@ -42,21 +42,16 @@ pub(crate) enum Errand {
     Event { context: u32, root: u32, event: Event },
 }
 
-/// A worker, as its instance knows it.
-pub(crate) type Worker = dyn Keeper;
-
-impl Worker {
-    /// Brings a context an event: to the request that waits for it, or else to its root.
-    pub(crate) async fn deliver(worker: Weak<Self>, life: u64, (context, root): (u32, u32), event: Event) {
-        let told = worker.upgrade().and_then(|worker| worker.tell(life, context, event));
-        if let Some(Err(event)) = told {
-            aside(&worker, life, Errand::Event { context, root, event }).await;
-        }
+/// Brings a context an event: to the request that waits for it, or else to its root.
+pub(crate) async fn deliver(worker: Weak<dyn Keeper>, life: u64, (context, root): (u32, u32), event: Event) {
+    let told = worker.upgrade().and_then(|worker| worker.tell(life, context, event));
+    if let Some(Err(event)) = told {
+        aside(&worker, life, Errand::Event { context, root, event }).await;
     }
 }
 
 /// Ticks of a root, as long as its instance lives. The task is ended with the root.
-pub(crate) async fn tick(worker: Weak<Worker>, life: u64, root: u32, period: Duration) {
+pub(crate) async fn tick(worker: Weak<dyn Keeper>, life: u64, root: u32, period: Duration) {
     loop {
         sleep(period).await;
         if !aside(&worker, life, Errand::Tick(root)).await {
@@ -65,7 +60,7 @@ pub(crate) async fn tick(worker: Weak<Worker>, life: u64, root: u32, period: Dur
     }
 }
 
-async fn aside(worker: &Weak<Worker>, life: u64, errand: Errand) -> bool {
+async fn aside(worker: &Weak<dyn Keeper>, life: u64, errand: Errand) -> bool {
     match worker.upgrade() {
         Some(worker) => worker.aside(life, errand).await,
         None => false,
@@ -75,7 +70,7 @@ async fn aside(worker: &Weak<Worker>, life: u64, errand: Errand) -> bool {
 /// Who is told of what comes into a queue.
 #[derive(Clone)]
 pub(crate) struct Listener {
-    worker: Weak<Worker>,
+    worker: Weak<dyn Keeper>,
     life: u64,
     root: u32,
 }

@@ -4,7 +4,12 @@ use gateway_core::{Body, plugin::Exchange};
 use http::{HeaderMap, Request, Response};
 use scoped_tls::scoped_thread_local;
 
-use crate::{abi::Side, buffer::Buffer, call::Effects, grpc::Received, stream::Answered};
+use crate::{
+    abi::Side,
+    buffer::Buffer,
+    call::Effects,
+    event::{Answered, Received},
+};
 
 /// What the running callback may touch: lent for its time, and given back whatever comes of it.
 #[derive(Default)]

@@ -6,11 +6,11 @@ use crate::{
     abi::Side,
     budgets::{body_budget, budget},
     entry::{Head, Part, Trap, Verdict, count, ends, enter, lend_head, lend_part, size, verdict},
+    event::Event,
     exports::OnHead,
     happened::happened,
     held::{Held, Read},
     instance::Instance,
-    stream::Event,
 };
 
 impl Instance {

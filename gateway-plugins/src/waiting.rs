@@ -10,9 +10,9 @@ use crate::{
     bound::Bound,
     conclusion::refuse,
     entry::{Head, Verdict},
+    event::Event,
     filter::{self, Rest},
     held::{self, Broken, Held, News},
-    stream::Event,
     ticket::Ticket,
 };
 

@@ -9,11 +9,11 @@ use tokio::{
 
 use crate::{
     abi::Status,
+    event::Event,
     grpc::{Shape, Teller, run},
-    home::{Home, Worker},
+    home::{Home, deliver},
     host::Host,
     sources::Calling,
-    stream::Event,
 };
 
 impl Host {
@@ -64,7 +64,7 @@ impl Host {
     ) -> Result<Option<impl Future<Output = ()> + Send + use<W>>, Status> {
         let Home::Worker(worker, life) = self.home.clone() else { return Ok(None) };
         let asked = self.count_call()?;
-        Ok(Some(async move { Worker::deliver(worker, life, asked, work.await).await }))
+        Ok(Some(async move { deliver(worker, life, asked, work.await).await }))
     }
 
     /// Counts one more that the effective context has asked for; that, and its root.

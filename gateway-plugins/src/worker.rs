@@ -15,13 +15,13 @@ use crate::{
     config::Config,
     deadline::thread_time,
     entry::Trap,
+    event::Event,
     home::{Errand, Home, Keeper},
     instance::{Instance, Unfit},
     module::Module,
     runtime::{Runtime, Seat},
     share::Share,
     state::{Phase, State},
-    stream::Event,
 };
 
 /// A worker's share of a plugin.

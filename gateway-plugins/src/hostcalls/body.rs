@@ -7,7 +7,7 @@ use crate::{
     abi::{BufferKind, Side, Status},
     buffer::Buffer,
     caller::{Called, Caller, give, view},
-    grpc::Received,
+    event::Received,
     host::{ABSENT, Host},
     memory::{bytes, put_u32},
 };

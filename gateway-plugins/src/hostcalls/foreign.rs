@@ -9,11 +9,11 @@ use crate::{
     abi::Status,
     call::Call,
     caller::{Called, Caller, give, view},
+    event::Event,
     host::{ABSENT, Host},
     memory::bytes,
     message::{EXCHANGE, Message},
     services::Returned,
-    stream::Event,
 };
 
 pub(super) fn define(linker: &mut Linker<Host>) -> wasmtime::Result<()> {

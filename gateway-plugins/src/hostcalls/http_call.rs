@@ -18,11 +18,11 @@ use crate::{
     abi::{Status, pairs},
     buffer::Buffer,
     caller::{Called, Caller, view},
+    event::{Answered, Event},
     fields::{Pseudo, plain},
     host::Host,
     memory::{bytes, put_u32},
     sources::Calling,
-    stream::{Answered, Event},
 };
 
 pub(super) fn define(linker: &mut Linker<Host>) -> wasmtime::Result<()> {

@@ -6,7 +6,7 @@ use super::{Continue, kind};
 use crate::{
     abi::{Side, Status},
     caller::{Called, Caller, give, view},
-    grpc::Received,
+    event::Received,
     host::Host,
     memory::put_u32,
 };
