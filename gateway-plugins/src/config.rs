@@ -6,12 +6,7 @@ use bytes::Bytes;
 use gateway_core::config::schema::{Field, Record};
 use serde_json::Value;
 
-use crate::{
-    OnError,
-    call::{Configuration, Entity},
-    grants::Grants,
-    sources::Reach,
-};
+use crate::{OnError, call::Configuration, entity::Entity, grants::Grants, sources::Reach};
 
 /// The field of `config` that is the host's.
 const HOST: &str = "host";

@@ -12,8 +12,8 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use crate::{
     abi::Side,
     bound::Bound,
-    call::Effects,
     conclusion::{done, refuse, write},
+    effects::Effects,
     entry::{Head, Trap, Verdict, ends},
     event::Event,
     filter,

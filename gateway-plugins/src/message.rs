@@ -7,7 +7,7 @@ use scoped_tls::scoped_thread_local;
 use crate::{
     abi::Side,
     buffer::Buffer,
-    call::Effects,
+    effects::Effects,
     event::{Answered, Received},
 };
 

@@ -11,8 +11,8 @@ use serde_json::Value;
 use crate::{
     Stats,
     bound::Bound,
-    call::Entity,
     config::Config,
+    entity::Entity,
     grants::Grants,
     handler::WasmHandler,
     home::Home,
