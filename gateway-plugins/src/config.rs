@@ -77,7 +77,7 @@ mod tests {
     use serde_json::json;
 
     use super::Config;
-    use crate::{OnError, call::Entity, grants::Grants, sources::Reach};
+    use crate::{Entity, OnError, grants::Grants, sources::Reach};
 
     #[test]
     fn the_guest_gets_all_but_the_hosts_part() {

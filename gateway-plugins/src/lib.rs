@@ -25,9 +25,10 @@
 //! # Rooms
 //! From what knows nothing to what knows all: `abi`, `buffer`, `deadline`, `quarantine` and `shared` are pure;
 //! `ratelimit`, `counter` and `kv` are what plugins count and keep, in a `table` or in `redis`;
-//! `memory`, `fields` and `hostcalls` are what a guest can do; `module`, `exports`, `entry` and `instance` are one
-//! virtual machine; `worker` and `pool` keep one per worker; `handler` and `filter` are the gateway's side; `plugin`
-//! is what is registered.
+//! `event`, `stream` and `home` are requests within an instance, and the way back to it; `runtime` is what the
+//! instances of a plugin share, `host` what a store carries; `caller`, `fields` and `hostcalls` are what a guest can do;
+//! `module`, `exports`, `entry` and `instance` are one virtual machine; `worker` and `pool` keep one per worker;
+//! `handler` and `filter` are the gateway's side; `plugin` is what is registered. `ARCHITECTURE.md` has them all.
 //!
 //! # What it does not know
 //! Which modules to trust: who names a source names its hash.
