@@ -24,7 +24,7 @@ use crate::{
 /// A Proxy-Wasm module as a plugin: register it like a native one.
 ///
 /// Each configuration becomes a root context, each request a stream context; all configurations of a plugin live in
-/// one instance per worker, unless it is [isolated](Builder::isolation). The guest gets the JSON text of `config`, without the field `host`, which is the
+/// one instance per worker, unless it is [isolated](crate::Builder::isolation). The guest gets the JSON text of `config`, without the field `host`, which is the
 /// gateway's: `on_error`, `upstreams` and `body_while_held`.
 ///
 /// ```
