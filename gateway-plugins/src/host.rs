@@ -10,6 +10,7 @@ use crate::{
     abi::Status,
     alive::Counted,
     by_id::ById,
+    complaints::Complaints,
     config::Config,
     deadline::{Budget, Deadline},
     grpc::Calls,
@@ -49,8 +50,8 @@ pub(crate) struct Host {
     pub(crate) lines: Lines,
     /// The line that the running callback has begun and not ended.
     pub(crate) begun: Begun,
-    /// The last error that the guest logged while it was configured.
-    pub(crate) complaint: Option<String>,
+    /// The errors that the guest logs while it starts or is configured.
+    pub(crate) complaints: Option<Complaints>,
     /// Callbacks entered.
     pub(crate) entries: u64,
     /// The worker it serves; none where it only tries a configuration out.
@@ -121,7 +122,7 @@ impl Host {
             lines: Lines::default(),
             begun: Begun::default(),
             owed: Duration::ZERO,
-            complaint: None,
+            complaints: Some(Complaints::default()),
             entries: 0,
             callouts: JoinSet::new(),
             tasks: JoinSet::new(),

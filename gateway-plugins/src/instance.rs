@@ -10,6 +10,7 @@ use crate::{
     abi::Side,
     budgets::{budget, start_budget},
     buffer::Buffer,
+    complaints::Complaints,
     config::Config,
     entry::{Trap, begin, enter, size, with_exchange},
     exports::{Exports, Starts, guest, mailbox},
@@ -36,12 +37,30 @@ pub(crate) enum Unfit {
     Exports(#[from] LoadError),
     #[error("the plugin ended in a trap: {0:#}")]
     Trap(#[from] Trap),
+    /// It has said why.
+    #[error("the plugin ended in a trap: {0}: {1:#}")]
+    Fallen(String, #[source] Trap),
     #[error("the plugin refused to start")]
     Start,
     #[error("{}", .0.as_deref().unwrap_or("the plugin refused the configuration"))]
     Configuration(Option<String>),
     #[error("the plugin has too many contexts")]
     Contexts,
+}
+
+impl Unfit {
+    /// With what the guest has said of it.
+    fn told(self, complaints: Option<Complaints>) -> Self {
+        let complaints = complaints.unwrap_or_default();
+        match self {
+            Self::Configuration(_) => Self::Configuration(complaints.of_refusal()),
+            Self::Trap(trap) => match complaints.of_trap() {
+                Some(said) => Self::Fallen(said, trap),
+                None => Self::Trap(trap),
+            },
+            other => other,
+        }
+    }
 }
 
 impl Instance {
@@ -63,7 +82,8 @@ impl Instance {
         let starts = Starts::of(&instance, &mut store)?;
         let started = started(&mut store, &starts);
         end_line(store.data_mut());
-        started?;
+        let complaints = store.data_mut().complaints.take();
+        started.map_err(|trap| Unfit::from(trap).told(complaints))?;
         Ok(Self { store, exports })
     }
 
@@ -79,6 +99,13 @@ impl Instance {
     /// Takes a configuration: its root is created, started and configured. As in Envoy, every root is told of the
     /// start, not only the first.
     pub(crate) fn add_root(&mut self, config: &Arc<Config>) -> Result<u32, Unfit> {
+        self.host().complaints = Some(Complaints::default());
+        let added = self.try_root(config);
+        let complaints = self.host().complaints.take();
+        added.map_err(|unfit| unfit.told(complaints))
+    }
+
+    fn try_root(&mut self, config: &Arc<Config>) -> Result<u32, Unfit> {
         let Self { store, exports } = self;
         let host = store.data_mut();
         let budget = start_budget(&host.runtime);
@@ -97,8 +124,7 @@ impl Instance {
         let arguments = (root, size(config.text.len()));
         let configured = enter(store, exports, entry, exports.configure.as_ref(), arguments);
         store.data_mut().message.configuration = None;
-        let complaint = store.data_mut().complaint.take();
-        if configured? == Some(0) { Err(Unfit::Configuration(complaint)) } else { Ok(root) }
+        if configured? == Some(0) { Err(Unfit::Configuration(None)) } else { Ok(root) }
     }
 
     /// A configuration is no longer used; its requests are over.

@@ -48,6 +48,7 @@ mod call;
 mod caller;
 mod clock;
 mod commons;
+mod complaints;
 mod conclusion;
 mod config;
 mod counter;

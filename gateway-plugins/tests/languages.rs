@@ -9,6 +9,11 @@ use std::{
     sync::{LazyLock, Mutex, Once},
 };
 
+use gateway_core::{
+    Gateway,
+    config::{Config, Plugin as PluginEntity},
+    plugin::Registry,
+};
 use gateway_plugins::{Limits, MetricValue, Module};
 use kit::{Answer, Edge, builder, edge, empty, module, request};
 use serde_json::{Value, json};
@@ -105,6 +110,24 @@ async fn they_fall_alone() {
         assert_eq!(greet(&edge, "/", "Cid").await.status, 200, "{language}");
         let stats = edge.watch.stats();
         assert_eq!((stats.traps, stats.failed, stats.instances), (1, 1, 2), "{language}: {stats:?}");
+    }
+}
+
+/// The runtimes of their languages say why; whoever wrote the configuration reads it.
+#[test]
+fn a_configuration_that_they_fall_over_is_refused_with_their_words() {
+    let words = [
+        "Missing root context factory for root id: nobody",
+        "the root's id: not greeter",
+        "panic: no greeter",
+    ];
+    for (guest, words) in GUESTS.iter().zip(words) {
+        let plugin = builder("greeter").module(&kit::ENGINE, &guest.module);
+        let entity = PluginEntity::new("greeter", json!({ "root_id": "nobody" }));
+        let config = Config::default().with(entity);
+        let problems = Gateway::builder().config(config).plugins(Registry::empty().with(plugin)).build();
+        let problems = format!("{:?}", problems.err().unwrap());
+        assert!(problems.contains(words), "{}: {problems}", guest.language);
     }
 }
 

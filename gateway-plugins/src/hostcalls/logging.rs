@@ -35,8 +35,8 @@ fn log(caller: &mut Caller<'_>, level: u32, text: u32, size: u32) -> Called {
 /// Writes a line, unless the callback or the instance has written too many. What the log's level leaves out does not count.
 pub(super) fn line(host: &mut Host, level: LogLevel, text: &[u8]) {
     let error = matches!(level, LogLevel::Error | LogLevel::Critical);
-    if host.message.configuration.is_some() && error {
-        host.complaint = Some(String::from_utf8_lossy(text).into_owned());
+    if error && let Some(complaints) = &mut host.complaints {
+        complaints.add(text);
     }
     if filter(level) > LevelFilter::current() || !may_write(host) {
         return;

@@ -89,13 +89,17 @@ class Root {
     char *value = nullptr;
     size_t size = 0;
     check(proxy_get_property("plugin_root_id", 14, &value, &size), "the root's id");
-    id_ = taken(value, size);
+    const auto id = taken(value, size);
+    if (id != "greeter") {
+      std::cerr << "the root's id: not greeter" << std::endl;
+      std::abort();
+    }
     check(proxy_define_metric(0, "greetings", 9, &greetings_), "a metric");
   }
 
   bool configure(uint32_t size) {
     configuration_ = buffer(CONFIGURATION, size);
-    return id_ == "greeter" && !configuration_.empty();
+    return !configuration_.empty();
   }
 
   void greeted() const { check(proxy_increment_metric(greetings_, 1), "a count"); }
@@ -104,7 +108,7 @@ class Root {
   std::unordered_map<uint32_t, uint32_t> calls;  // by their tokens, who made them
 
  private:
-  std::string id_, configuration_;
+  std::string configuration_;
   uint32_t greetings_ = 0;
 };
 

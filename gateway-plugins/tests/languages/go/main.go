@@ -5,6 +5,7 @@ package main
 
 import (
 	"strconv"
+	"strings"
 	"unsafe"
 )
 
@@ -126,8 +127,9 @@ func version() {}
 func configure(root, size uint32) uint32 {
 	name, length := text("greetings")
 	check(defineMetric(0, name, length, unsafe.Pointer(&greetings)))
-	if greeting = buffer(configuration, size); greeting == "" {
-		return 0
+	greeting = buffer(configuration, size)
+	if !strings.Contains(greeting, `"greeter"`) {
+		panic("no greeter")
 	}
 	return 1
 }
