@@ -5,13 +5,15 @@ mod kept;
 mod leases;
 mod others;
 mod served;
+mod state;
 mod text;
 mod view;
 
 pub(crate) use draft::Draft;
 pub use kept::Changed;
-pub(crate) use kept::{Mode, State, Written, entities};
+pub(crate) use kept::{Mode, Written, entities};
 pub(crate) use leases::Leases;
+pub(crate) use state::State;
 pub(crate) use view::View;
 
 use std::{

@@ -3,11 +3,13 @@
 mod admit;
 mod builder;
 mod contain;
+mod ending;
 mod explain;
 mod finish;
 mod prepared;
 mod retired;
 mod shard;
+mod shared;
 
 pub use builder::Builder;
 pub use prepared::Prepared;
@@ -16,11 +18,10 @@ use std::{
     convert::Infallible,
     future::Future,
     pin::{Pin, pin},
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{Arc, PoisonError, Weak},
     task::{Context, Poll},
 };
 
-use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body as HttpBody;
@@ -28,9 +29,10 @@ use tokio::runtime::Handle;
 use tower_service::Service;
 
 use contain::{contained, panicked};
-use finish::Ending;
+use ending::Ending;
 use retired::Retired;
 use shard::Shard;
+use shared::Shared;
 
 use crate::{
     Body, ConnectInfo, Settings,
@@ -40,7 +42,7 @@ use crate::{
     plugin::Registry,
     reply::Asked,
     server::Serve,
-    snapshot::{Environment, Snapshot, compile},
+    snapshot::{Snapshot, compile},
 };
 
 /// An API gateway as a [`tower::Service`](Service).
@@ -83,16 +85,6 @@ impl WeakGateway {
     pub fn upgrade(&self) -> Option<Gateway> {
         self.shared.upgrade().map(|shared| Gateway { shared, shard: self.shard })
     }
-}
-
-/// What all clones of a gateway share.
-struct Shared {
-    snapshot: ArcSwap<Snapshot>,
-    /// Changes are made one at a time; requests never take it.
-    retired: Mutex<Retired>,
-    environment: Environment,
-    settings: Settings,
-    observer: Observer,
 }
 
 impl Gateway {

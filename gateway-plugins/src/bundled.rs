@@ -5,11 +5,11 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 use gateway_core::plugin::{Plugin, Registry};
 
 use crate::{
-    Area, Builder, Digest, Engine, Fetcher, Folder, GatewayUpstreams, Isolation, Limits, LoadError, Manifest,
+    Area, Builder, Digest, Engine, Fetcher, GatewayUpstreams, Isolation, Limits, LoadError, Manifest,
     WasmPlugin,
     delivery::{Delivery, labels},
-    files,
     grants::ANY_ORIGIN,
+    load,
     versions::{Version, Versions},
 };
 
@@ -127,19 +127,6 @@ impl Plugins {
         builder.upstreams(Arc::clone(&self.upstreams) as _, [ANY_ORIGIN]).origins_in(ENDPOINTS)
     }
 
-    /// `registry` with the plugins in the files `*.wasm` of `folder`, as they are now: [`Folder`] follows one.
-    ///
-    /// # Errors
-    /// As [`Folder::open`].
-    pub fn folder(
-        &self,
-        registry: Registry,
-        folder: &Path,
-        allowed: &BTreeMap<String, Vec<String>>,
-    ) -> Result<Registry, LoadError> {
-        Ok(Folder::open(self, folder, allowed.clone())?.over(registry))
-    }
-
     /// The plugin in a file, or the one that a delivery brings.
     pub(crate) fn file(
         &self,
@@ -152,7 +139,7 @@ impl Plugins {
             let delivery = Delivery::read(path)?;
             return self.delivered(&delivery, path, &name, allowed).map_err(within);
         }
-        let module = files::read(path, Limits::default().module)?;
+        let module = load::read(path, Limits::default().module)?;
         let builder = named(&module, &name).map_err(within)?;
         Ok(Arc::new(self.allowed(builder, module, allowed).map_err(within)?))
     }

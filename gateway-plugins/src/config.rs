@@ -6,12 +6,7 @@ use bytes::Bytes;
 use gateway_core::config::schema::{Field, Record};
 use serde_json::Value;
 
-use crate::{
-    OnError,
-    call::{Configuration, Entity},
-    grants::Grants,
-    sources::Reach,
-};
+use crate::{OnError, call::Configuration, entity::Entity, grants::Grants, sources::Reach};
 
 /// The field of `config` that is the host's.
 const HOST: &str = "host";
@@ -82,7 +77,7 @@ mod tests {
     use serde_json::json;
 
     use super::Config;
-    use crate::{OnError, call::Entity, grants::Grants, sources::Reach};
+    use crate::{Entity, OnError, grants::Grants, sources::Reach};
 
     #[test]
     fn the_guest_gets_all_but_the_hosts_part() {

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, path::Path};
 
 use serde::Deserialize;
 
-use crate::{Fetcher, LoadError, Source, files};
+use crate::{Fetcher, LoadError, Source, load};
 
 /// What a file `NAME.toml` in a folder with plugins says: where the plugin NAME comes from.
 ///
@@ -46,7 +46,7 @@ impl Delivery {
     /// Reads the file at `path`.
     pub(crate) fn read(path: &Path) -> Result<Self, LoadError> {
         let refused = |problem| LoadError::Delivery { path: path.to_owned(), problem };
-        let text = String::from_utf8(files::read(path, MOST)?).map_err(|error| refused(error.to_string()))?;
+        let text = String::from_utf8(load::read(path, MOST)?).map_err(|error| refused(error.to_string()))?;
         let text: Text = toml::from_str(&text).map_err(|error| refused(error.message().to_owned()))?;
         Self::of(text).map_err(refused)
     }

@@ -1,13 +1,6 @@
 //! The WebAssembly engine that all plugins of a process share.
 
-use std::{
-    fmt,
-    path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
-};
+use std::{fmt, path::Path, sync::Arc};
 
 use wasmtime::{
     Cache, Config, InstanceAllocationStrategy, Linker, OptLevel, PoolingAllocationConfig,
@@ -15,18 +8,14 @@ use wasmtime::{
 };
 
 use crate::{
-    LoadError, cache,
+    LoadError,
+    alive::Alive,
+    cache,
+    commons::{Commons, INSTANCES},
     host::Host,
     hostcalls::{self, Continue},
-    shared::Queues,
-    ticker::Ticker,
-    worker::Listener,
 };
 
-/// Instances alive at a time where the pooling allocator works. Each takes addresses, not memory.
-const INSTANCES: u32 = 1_000;
-/// Of them, those that may serve one route or one request: plugins that share theirs always find one.
-const APART: usize = 500;
 /// The most memory that any plugin's limits may ask for under the pooling allocator.
 const MEMORY: usize = 1 << 30;
 /// The most elements of a table under the pooling allocator.
@@ -41,48 +30,10 @@ const STACK: usize = 256 << 10;
 pub struct Engine(Arc<Inner>);
 
 struct Inner {
-    ticker: Ticker,
+    commons: Arc<Commons>,
     returning: Linker<Host>,
     silent: Linker<Host>,
-    queues: Queues<Listener>,
-    /// Modules and instances.
-    alive: [Arc<AtomicUsize>; 2],
-    /// Instances that serve one route or one request.
-    apart: Arc<AtomicUsize>,
     wasm: wasmtime::Engine,
-}
-
-/// What of an engine's plugins is alive: whatever is replaced goes with its last request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Alive {
-    /// Modules that are compiled.
-    pub modules: usize,
-    /// Virtual machines, those that only try a configuration out included.
-    pub instances: usize,
-}
-
-/// One of those that are alive.
-pub(crate) struct Counted(Arc<AtomicUsize>);
-
-impl Counted {
-    fn new(count: &Arc<AtomicUsize>) -> Self {
-        count.fetch_add(1, Relaxed);
-        Self(Arc::clone(count))
-    }
-
-    /// One more, as long as there are not `most` of them.
-    pub(crate) fn within(count: &Arc<AtomicUsize>, most: usize) -> Option<Self> {
-        let more = |alive: usize| (alive < most).then_some(alive + 1);
-        count.fetch_update(Relaxed, Relaxed, more).ok()?;
-        Some(Self(Arc::clone(count)))
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Relaxed);
-    }
 }
 
 impl Engine {
@@ -113,12 +64,9 @@ impl Engine {
         let wasm = wasm.map_err(LoadError::Engine)?;
         let linker = |continues| hostcalls::linker(&wasm, continues).map_err(LoadError::Engine);
         let inner = Inner {
-            ticker: Ticker::start(&wasm).map_err(|error| LoadError::Engine(error.into()))?,
+            commons: Arc::new(Commons::new(&wasm).map_err(|error| LoadError::Engine(error.into()))?),
             returning: linker(Continue::Returns)?,
             silent: linker(Continue::Silent)?,
-            queues: Queues::default(),
-            alive: Default::default(),
-            apart: Arc::default(),
             wasm,
         };
         Ok(Self(Arc::new(inner)))
@@ -135,34 +83,15 @@ impl Engine {
         }
     }
 
-    pub(crate) fn ticker(&self) -> &Ticker {
-        &self.0.ticker
-    }
-
     /// What of its plugins is alive.
     #[must_use]
     pub fn alive(&self) -> Alive {
-        let [modules, instances] = self.0.alive.each_ref().map(|count| count.load(Relaxed));
-        Alive { modules, instances }
+        self.0.commons.alive()
     }
 
-    /// Counts a module, until it is dropped.
-    pub(crate) fn count_module(&self) -> Counted {
-        Counted::new(&self.0.alive[0])
-    }
-
-    /// Counts an instance, until it is dropped.
-    pub(crate) fn count_instance(&self) -> Counted {
-        Counted::new(&self.0.alive[1])
-    }
-
-    /// Counts an instance that serves one route or one request, until it is dropped; none where the rest is for others.
-    pub(crate) fn count_apart(&self) -> Option<Counted> {
-        Counted::within(&self.0.apart, APART)
-    }
-
-    pub(crate) fn queues(&self) -> &Queues<Listener> {
-        &self.0.queues
+    /// What its plugins have in common.
+    pub(crate) fn commons(&self) -> &Arc<Commons> {
+        &self.0.commons
     }
 }
 

@@ -11,9 +11,10 @@ use crate::{
     buffer::Buffer,
     deadline::Budget,
     exports::Exports,
-    host::{EXCHANGE, Host, Lent, Message},
+    host::Host,
     hostcalls::end_line,
     mailbox::Mailbox,
+    message::{EXCHANGE, Lent, Message},
     stream::{RequestHead, ResponseHead, Stream},
 };
 
@@ -188,7 +189,7 @@ fn mailbox(host: &Host, context: u32) -> Option<(Mailbox, Memory, u32)> {
 pub(crate) fn begin(store: &mut Store<Host>, context: u32, budget: Budget) {
     let host = store.data_mut();
     host.begin(context, budget);
-    host.runtime.engine.ticker().want();
+    host.runtime.commons.ticker.want();
     // The first tick that finds the guest running asks the clock.
     store.set_epoch_deadline(1);
 }
@@ -262,4 +263,9 @@ pub(crate) fn verdict(host: &mut Host, stream: u32, side: Side, returned: Option
 /// How many fields there are.
 pub(crate) fn count(fields: &HeaderMap) -> u32 {
     u32::try_from(fields.len()).unwrap_or(u32::MAX)
+}
+
+/// A length as guests are told it.
+pub(crate) fn size(length: usize) -> u32 {
+    u32::try_from(length).unwrap_or(u32::MAX)
 }

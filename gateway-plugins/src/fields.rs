@@ -14,8 +14,9 @@ use crate::{
         Answer, MapKind, Side, Status,
         pairs::{MOST_BYTES, MOST_PAIRS},
     },
-    grpc::Received,
-    host::{Host, with_exchange},
+    event::Received,
+    host::Host,
+    message::with_exchange,
     names::{FRAMING, Name, frames},
 };
 

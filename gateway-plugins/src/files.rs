@@ -6,18 +6,7 @@ use std::{
     path::Path,
 };
 
-use crate::LoadError;
-
-/// The bytes of a file of at most `limit` bytes. One that is larger is not read.
-pub(crate) fn read(path: &Path, limit: usize) -> Result<Vec<u8>, LoadError> {
-    let failed = |source| LoadError::File { path: path.to_owned(), source };
-    bytes(path, limit).map_err(failed)?.map_err(|wanted| {
-        let limit = u64::try_from(limit).unwrap_or(u64::MAX);
-        LoadError::Limit { what: "the module's size in bytes", wanted, limit }
-    })
-}
-
-/// The same, or how large it is. Nothing but a plain file is opened: others wait for a writer, or never end.
+/// The bytes of a file of at most `limit` bytes, or how many it has. Nothing but a plain file is opened: others wait for a writer, or never end.
 pub(crate) fn bytes(path: &Path, limit: usize) -> io::Result<Result<Vec<u8>, u64>> {
     let (known, limit) = (fs::metadata(path)?, u64::try_from(limit).unwrap_or(u64::MAX));
     if !known.is_file() {

@@ -21,15 +21,15 @@ use crate::{
     abi::Side,
     buffer::Buffer,
     entry::{Head, Part, Trap, Verdict, ends},
+    event::Event,
     held::{Held, Read},
     instance::Instance,
-    stream::Event,
     ticket::Ticket,
 };
 
 /// Leads the body of `message` through the guest, if there is one and the guest looks at bodies.
 pub(crate) fn attach<M: Head>(ticket: Arc<Ticket>, message: &mut M, exchange: &mut Exchange) {
-    let uses = ticket.worker.runtime.module.uses();
+    let uses = ticket.worker.runtime.uses;
     if !uses.bodies[M::SIDE as usize] || ends(message) {
         return;
     }
@@ -325,7 +325,7 @@ impl HttpBody for Filtered {
 
     /// Known where the guest cannot change it.
     fn size_hint(&self) -> SizeHint {
-        if self.ticket.worker.runtime.module.uses().edits {
+        if self.ticket.worker.runtime.uses.edits {
             return SizeHint::default();
         }
         let ready = self.ready.iter().filter_map(Frame::data_ref).map(Bytes::len).sum::<usize>();

@@ -245,6 +245,21 @@ impl fmt::Debug for Folder {
     }
 }
 
+impl Plugins {
+    /// `registry` with the plugins in the files `*.wasm` of `folder`, as they are now: [`Folder`] follows one.
+    ///
+    /// # Errors
+    /// As [`Folder::open`].
+    pub fn folder(
+        &self,
+        registry: Registry,
+        folder: &Path,
+        allowed: &BTreeMap<String, Vec<String>>,
+    ) -> Result<Registry, LoadError> {
+        Ok(Folder::open(self, folder, allowed.clone())?.over(registry))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::{

@@ -3,23 +3,24 @@
 use std::sync::{Arc, atomic::Ordering::Relaxed};
 
 use gateway_core::{
-    Body, Reason,
+    Body,
     plugin::{Exchange, Flow, Handler},
-    reply::message_reply,
 };
-use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header::SET_COOKIE};
+use http::{Request, Response};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::{
     abi::Side,
     bound::Bound,
-    call::Effects,
+    conclusion::{done, refuse, write},
+    effects::Effects,
     entry::{Head, Trap, Verdict, ends},
-    filter::{self, Rest},
-    held::{self, Broken, Held, News},
+    event::Event,
+    filter,
+    held::Held,
     instance::Instance,
-    stream::Event,
     ticket::{Ticket, Tickets},
+    waiting::Waiting,
     worker::{Turn, Worker},
 };
 
@@ -32,7 +33,7 @@ const TRIES: u32 = 3;
 
 impl Handler for WasmHandler {
     fn on_request(&self, request: &mut Request<Body>, exchange: &mut Exchange) -> Flow<Request<Body>> {
-        if self.0.pool.runtime.module.uses().begins_later() {
+        if self.0.pool.runtime.uses.begins_later() {
             return Flow::Continue;
         }
         self.0.begin(request, exchange, TRIES)
@@ -48,11 +49,11 @@ impl Handler for WasmHandler {
     }
 
     fn wants_captures(&self) -> bool {
-        self.0.pool.runtime.module.uses().captures
+        self.0.pool.runtime.uses.captures
     }
 
     fn on_log(&self, exchange: &Exchange) {
-        let uses = self.0.pool.runtime.module.uses();
+        let uses = self.0.pool.runtime.uses;
         // A guest with a mailbox is told of nothing but the log now; of the end of what it keeps, when the exchange goes.
         if uses.mailbox && !uses.log {
             return;
@@ -65,7 +66,12 @@ impl Handler for WasmHandler {
 
 impl Bound {
     /// A message is the first that this configuration sees of an exchange.
-    fn begin<M: Head>(self: &Arc<Self>, message: &mut M, exchange: &mut Exchange, tries: u32) -> Flow<M> {
+    pub(crate) fn begin<M: Head>(
+        self: &Arc<Self>,
+        message: &mut M,
+        exchange: &mut Exchange,
+        tries: u32,
+    ) -> Flow<M> {
         let Some(place) = self.pool.place(exchange, &self.config) else {
             self.pool.runtime.counts.no_room.fetch_add(1, Relaxed);
             return self.fail(exchange);
@@ -119,7 +125,7 @@ impl Bound {
         response: &mut Response<Body>,
         exchange: &mut Exchange,
     ) -> Flow<Response<Body>> {
-        let uses = self.pool.runtime.module.uses();
+        let uses = self.pool.runtime.uses;
         match uses.heads {
             [_, false] if !uses.bodies[Side::Response as usize] && !uses.log => Flow::Continue,
             [false, _] => self.begin(response, exchange, TRIES),
@@ -168,7 +174,7 @@ impl Bound {
     }
 
     /// Does what foreign functions want of the exchange.
-    fn affect<M: Head>(&self, instance: &mut Instance, message: &mut M, exchange: &mut Exchange) {
+    pub(crate) fn affect<M: Head>(&self, instance: &mut Instance, message: &mut M, exchange: &mut Exchange) {
         let effects = &mut instance.host().message.effects;
         if effects.is_empty() {
             return;
@@ -202,7 +208,7 @@ impl Bound {
         }
     }
 
-    fn judged<M: Head>(
+    pub(crate) fn judged<M: Head>(
         self: &Arc<Self>,
         ticket: Arc<Ticket>,
         verdict: Verdict,
@@ -215,89 +221,8 @@ impl Bound {
         done(verdict, exchange)
     }
 
-    /// Holds a message until something happens to its stream.
-    fn hold<M: Head>(self: &Arc<Self>, mut waiting: Waiting) -> Flow<M> {
-        let bound = Arc::clone(self);
-        let most = self.pool.runtime.limits.body;
-        Flow::wait(
-            async move { (held::next(&mut waiting.events, waiting.body.as_mut(), most).await, waiting) },
-            move |(news, waiting), message, exchange| match news {
-                News::Event(Some(event)) => bound.happened(Some(event), waiting, message, exchange),
-                News::Event(None) => bound.begin_again(waiting, message, exchange),
-                News::Body => bound.happened(None, waiting, message, exchange),
-                News::Broken(Broken::TooLarge) => refuse(StatusCode::PAYLOAD_TOO_LARGE, exchange),
-                News::Broken(Broken::Unreadable) => refuse(StatusCode::BAD_REQUEST, exchange),
-            },
-        )
-    }
-
-    /// Something happened to a message that is held; none where more of its body has come.
-    fn happened<M: Head>(
-        self: &Arc<Self>,
-        event: Option<Event>,
-        mut waiting: Waiting,
-        message: &mut M,
-        exchange: &mut Exchange,
-    ) -> Flow<M> {
-        let ticket = Arc::clone(&waiting.ticket);
-        let stream = ticket.stream;
-        let Some(lease) = ticket.worker.lease(ticket.life) else {
-            return self.begin_again(waiting, message, exchange);
-        };
-        let verdict = lease.enter(|instance| {
-            let verdict = match (&mut waiting.body, event) {
-                (Some(held), event) => instance.held(stream, (&mut *message, exchange), held, event)?,
-                (None, Some(event)) => instance.event(stream, event, message, exchange)?,
-                (None, None) => Verdict::Pause,
-            };
-            self.affect(instance, message, exchange);
-            if !matches!(verdict, Verdict::Pause)
-                && let Some(stream) = instance.host().streams.get_mut(stream)
-            {
-                stream.go_on(M::SIDE);
-            }
-            Ok(verdict)
-        });
-        match (verdict, waiting.body.take()) {
-            (Some(Verdict::Pause), body) => self.hold(Waiting { body, ..waiting }),
-            (Some(Verdict::Continue), Some(held)) => {
-                filter::put_back(&ticket, message, exchange, held, Rest::Filtered);
-                Flow::Continue
-            }
-            (Some(Verdict::Skip), Some(held)) => {
-                filter::put_back(&ticket, message, exchange, held, Rest::Passes);
-                Flow::Continue
-            }
-            (Some(verdict), _) => self.judged(Arc::clone(&ticket), verdict, message, exchange),
-            (None, held) => {
-                held.into_iter()
-                    .for_each(|held| filter::put_back(&ticket, message, exchange, held, Rest::Passes));
-                self.fail(exchange)
-            }
-        }
-    }
-
-    /// Another request ended the instance in which this one waited. A request whose head the guest had not changed
-    /// yet begins once more in the next instance.
-    fn begin_again<M: Head>(
-        self: &Arc<Self>,
-        waiting: Waiting,
-        message: &mut M,
-        exchange: &mut Exchange,
-    ) -> Flow<M> {
-        if let Some(held) = waiting.body {
-            // What was read comes first, as if it had just come.
-            filter::put_back(&waiting.ticket, message, exchange, held, Rest::Passes);
-        }
-        if waiting.tries == 0 {
-            return self.fail(exchange);
-        }
-        self.pool.runtime.counts.restarted.fetch_add(1, Relaxed);
-        self.begin(message, exchange, waiting.tries - 1)
-    }
-
     /// The plugin cannot do its part: the error policy says what becomes of the request.
-    fn fail<M>(&self, exchange: &mut Exchange) -> Flow<M> {
+    pub(crate) fn fail<M>(&self, exchange: &mut Exchange) -> Flow<M> {
         self.pool.runtime.counts.failed.fetch_add(1, Relaxed);
         match self.config.grants.on_error.status() {
             Some(status) => refuse(status, exchange),
@@ -310,19 +235,9 @@ impl Bound {
     fn reads_body<M: Head>(&self, message: &mut M) -> bool {
         self.config.grants.body_while_held
             && M::SIDE == Side::Request
-            && self.pool.runtime.module.uses().reads_body
+            && self.pool.runtime.uses.reads_body
             && !ends(message)
     }
-}
-
-/// A message that is held.
-struct Waiting {
-    ticket: Arc<Ticket>,
-    events: UnboundedReceiver<Event>,
-    /// The body, where the guest reads it meanwhile.
-    body: Option<Held>,
-    /// How often the request may begin again.
-    tries: u32,
 }
 
 /// What a guest made of a head.
@@ -333,35 +248,4 @@ enum Seen {
         /// The guest changed the request already.
         changed: bool,
     },
-}
-
-/// What becomes of a message that is held no longer.
-fn done<M>(verdict: Verdict, exchange: &mut Exchange) -> Flow<M> {
-    match verdict {
-        Verdict::Continue | Verdict::Skip | Verdict::Pause => Flow::Continue,
-        Verdict::Reply(response) => Flow::Reply(response),
-        Verdict::Close => refuse(StatusCode::SERVICE_UNAVAILABLE, exchange),
-    }
-}
-
-/// Writes fields, each in place of all of its name.
-fn write(message: &mut impl Head, fields: Vec<(HeaderName, HeaderValue)>) {
-    if fields.is_empty() {
-        return;
-    }
-    let headers = message.headers_mut();
-    // In one step. Where it is too much the field that is too many finds that out.
-    let _ = headers.try_reserve(fields.len());
-    for (name, value) in fields {
-        match name {
-            SET_COOKIE => drop(headers.append(name, value)),
-            _ => drop(headers.insert(name, value)),
-        }
-    }
-}
-
-/// Answers in place of a plugin that cannot.
-fn refuse<M>(status: StatusCode, exchange: &mut Exchange) -> Flow<M> {
-    exchange.reason = Some(Reason::Plugin);
-    Flow::reply(message_reply(status, "An unexpected error occurred", exchange.asked, exchange.request_id))
 }

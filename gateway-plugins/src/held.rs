@@ -6,7 +6,7 @@ use http_body::Frame;
 use http_body_util::BodyExt;
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use crate::{buffer::Buffer, entry::Part, stream::Event};
+use crate::{buffer::Buffer, entry::Part, event::Event};
 
 /// What has been read of a body whose head is held, and the rest of it.
 pub(crate) struct Held {

@@ -1,55 +1,29 @@
-//! What a store carries: the contexts of an instance, and what the callback that runs may touch.
+//! What a store carries: the contexts of an instance, and what is known of the callback that runs.
 
-use std::{
-    collections::HashMap,
-    future::Future,
-    sync::{Arc, Weak},
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use foldhash::fast::RandomState;
-use gateway_core::{Body, plugin::Exchange};
-use http::{HeaderMap, Request, Response};
-use scoped_tls::scoped_thread_local;
-use tokio::{
-    runtime::Handle,
-    task::{AbortHandle, JoinSet},
-};
+use tokio::task::{AbortHandle, JoinSet};
 use wasmtime::{StoreLimits, StoreLimitsBuilder};
 
 use crate::{
-    abi::{Side, Status},
-    buffer::Buffer,
-    call::Effects,
+    abi::Status,
+    alive::Counted,
+    by_id::ById,
     complaints::Complaints,
     config::Config,
     deadline::{Budget, Deadline},
-    engine::Counted,
-    grpc::{Calls, Received, Shape, Teller, run},
+    grpc::Calls,
+    home::Home,
     lines::{Begun, Lines},
     mailbox::Mailbox,
     memory::Guest,
+    message::Message,
     names::Names,
     runtime::Runtime,
-    sources::Calling,
-    stream::{Answered, Event, Stream},
+    stream::Stream,
     streams::Streams,
-    worker::Worker,
 };
-
-scoped_thread_local!(
-    /// The exchange that the running callback belongs to. A store cannot borrow it, and it is too large to be moved
-    /// for each callback.
-    pub(crate) static EXCHANGE: Exchange
-);
-
-/// Reads the exchange that the running callback belongs to, if it belongs to one.
-pub(crate) fn with_exchange<R>(read: impl FnOnce(&Exchange) -> R) -> Option<R> {
-    EXCHANGE.is_set().then(|| EXCHANGE.with(read))
-}
-
-/// A map by context, token and the like.
-pub(crate) type ById<T> = HashMap<u32, T, RandomState>;
 
 /// The data of a store.
 pub(crate) struct Host {
@@ -88,8 +62,8 @@ pub(crate) struct Host {
     pub(crate) answer: Vec<u8>,
     pub(crate) names: Names,
     /// Callouts under way, and other work; both end with the instance.
-    callouts: JoinSet<()>,
-    tasks: JoinSet<()>,
+    pub(crate) callouts: JoinSet<()>,
+    pub(crate) tasks: JoinSet<()>,
     /// Contexts that were given more time and have had it.
     pub(crate) finished: Vec<u32>,
     /// Contexts that were given more time and have not had it.
@@ -97,18 +71,6 @@ pub(crate) struct Host {
     last_context: u32,
     last_token: u32,
     _alive: Counted,
-}
-
-/// What a call costs that no request makes: each is asked to wait for so much of the plugin's share.
-const CALL: Duration = Duration::from_micros(100);
-
-/// Where an instance lives.
-#[derive(Clone)]
-pub(crate) enum Home {
-    /// It only tries a configuration out: nothing leaves it.
-    Staging,
-    /// It serves a worker. The number tells it from those before and after.
-    Worker(Weak<Worker>, u64),
 }
 
 /// A plugin configuration within an instance.
@@ -125,51 +87,6 @@ impl Drop for Root {
     }
 }
 
-/// What the running callback may touch: lent for its time, and given back whatever comes of it.
-#[derive(Default)]
-pub(crate) struct Message {
-    /// The stream that all but the answers of callouts belong to.
-    pub(crate) stream: u32,
-    pub(crate) request: Lent<Request<Body>>,
-    pub(crate) response: Lent<Response<Body>>,
-    pub(crate) body: Option<(Side, Buffer)>,
-    pub(crate) trailers: Option<(Side, HeaderMap)>,
-    pub(crate) answered: Option<Box<Answered>>,
-    pub(crate) received: Option<Received>,
-    pub(crate) arguments: Option<Buffer>,
-    pub(crate) vm_configuration: Option<Buffer>,
-    pub(crate) configuration: Option<Buffer>,
-    /// What foreign functions want of the exchange.
-    pub(crate) effects: Effects,
-}
-
-/// A head while it is lent. It is exchanged for an empty one: nothing is made for it, and nothing dropped.
-#[derive(Default)]
-pub(crate) struct Lent<M> {
-    message: M,
-    here: bool,
-}
-
-impl<M> Lent<M> {
-    pub(crate) fn get(&self) -> Option<&M> {
-        self.here.then_some(&self.message)
-    }
-
-    pub(crate) fn get_mut(&mut self) -> Option<&mut M> {
-        self.here.then_some(&mut self.message)
-    }
-
-    pub(crate) fn lend(&mut self, message: &mut M) {
-        std::mem::swap(&mut self.message, message);
-        self.here = true;
-    }
-
-    pub(crate) fn give_back(&mut self, message: &mut M) {
-        std::mem::swap(&mut self.message, message);
-        self.here = false;
-    }
-}
-
 impl Host {
     pub(crate) fn new(runtime: Arc<Runtime>, home: Home) -> Self {
         let limits = &runtime.limits;
@@ -182,7 +99,7 @@ impl Host {
             .build();
         let budget = Budget { cpu: limits.configure_cpu, wall: limits.configure_wall };
         let shard = match &home {
-            Home::Worker(worker, _) => worker.upgrade().map(|worker| worker.shard),
+            Home::Worker(worker, _) => worker.upgrade().map(|worker| worker.shard()),
             Home::Staging => None,
         };
         Self {
@@ -213,7 +130,7 @@ impl Host {
             ending: 0,
             last_context: 0,
             last_token: 0,
-            _alive: runtime.engine.count_instance(),
+            _alive: runtime.commons.count_instance(),
             runtime,
         }
     }
@@ -247,70 +164,6 @@ impl Host {
         self.last_token
     }
 
-    /// Sends a callout, which brings the effective context an event in the end.
-    pub(crate) fn spawn_callout(
-        &mut self,
-        work: impl Future<Output = Event> + Send + 'static,
-    ) -> Result<(), Status> {
-        let Some(work) = self.eventful(work)? else { return Ok(()) };
-        spawn(&mut self.callouts, self.runtime.limits.callouts, work).map(drop)
-    }
-
-    /// Makes a call of gRPC, which brings the effective context one event after the other. None where that is of no
-    /// worker.
-    pub(crate) fn spawn_grpc(
-        &mut self,
-        calling: Calling,
-        token: u32,
-        shape: Shape,
-    ) -> Result<Option<AbortHandle>, Status> {
-        let Home::Worker(worker, life) = self.home.clone() else { return Ok(None) };
-        let (context, root) = self.count_call()?;
-        let limits = &self.runtime.limits;
-        let teller = Teller { worker, life, context, root, token };
-        let work = run(calling, shape, limits.callout_answer, teller);
-        spawn(&mut self.callouts, limits.callouts, work).map(Some)
-    }
-
-    /// Does work beside the callback, which brings the effective context an event in the end.
-    pub(crate) fn spawn_event(
-        &mut self,
-        work: impl Future<Output = Event> + Send + 'static,
-    ) -> Result<(), Status> {
-        let Some(work) = self.eventful(work)? else { return Ok(()) };
-        self.spawn(work)
-    }
-
-    /// Does work beside the callback. It ends with the instance.
-    pub(crate) fn spawn(&mut self, work: impl Future<Output = ()> + Send + 'static) -> Result<(), Status> {
-        spawn(&mut self.tasks, self.runtime.limits.waits, work).map(drop)
-    }
-
-    /// Work whose event is brought to the effective context; none where that is of no worker. It counts as one more that
-    /// the request has asked for, or that is owed for a root.
-    fn eventful<W: Future<Output = Event> + Send + 'static>(
-        &mut self,
-        work: W,
-    ) -> Result<Option<impl Future<Output = ()> + Send + use<W>>, Status> {
-        let Home::Worker(worker, life) = self.home.clone() else { return Ok(None) };
-        let (context, root) = self.count_call()?;
-        Ok(Some(async move { Worker::deliver(worker, life, (context, root), work.await).await }))
-    }
-
-    /// Counts one more that the effective context has asked for; that, and its root.
-    fn count_call(&mut self) -> Result<(u32, u32), Status> {
-        let context = self.effective;
-        let root = self.root_of(context).ok_or(Status::BadArgument)?;
-        match self.streams.get_mut(context) {
-            Some(stream) if stream.calls >= self.runtime.limits.request_calls => {
-                return Err(Status::InternalFailure);
-            }
-            Some(stream) => stream.calls += 1,
-            None => self.owed += CALL,
-        }
-        Ok((context, root))
-    }
-
     /// A request is over, and what it has begun.
     pub(crate) fn remove_stream(&mut self, stream: u32) {
         self.streams.remove(stream);
@@ -340,20 +193,6 @@ impl Host {
     pub(crate) fn has_message(&self) -> bool {
         self.message.stream == self.effective
     }
-}
-
-/// Adds to what is under way, as long as that is less than `most`.
-fn spawn(
-    tasks: &mut JoinSet<()>,
-    most: usize,
-    work: impl Future<Output = ()> + Send + 'static,
-) -> Result<AbortHandle, Status> {
-    while tasks.try_join_next().is_some() {}
-    let runtime = Handle::try_current().map_err(|_| Status::InternalFailure)?;
-    if tasks.len() >= most {
-        return Err(Status::InternalFailure);
-    }
-    Ok(tasks.spawn_on(work, &runtime))
 }
 
 /// Where a message has no such part.

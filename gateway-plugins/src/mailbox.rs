@@ -5,7 +5,7 @@ use std::mem::offset_of;
 use plugin_contract::mailbox::{KEEPS, Mailbox as Layout, ROOM, SKIPS};
 use wasmtime::{Memory, Store};
 
-use crate::{host::Host, memory::put_u32};
+use crate::memory::put_u32;
 
 /// The address of a guest's mailbox, whole and within its memory.
 #[derive(Clone, Copy, Debug)]
@@ -40,7 +40,7 @@ impl Mailbox {
     }
 
     /// A callback of a request under `root` is about to run.
-    pub(crate) fn announce(self, memory: Memory, store: &mut Store<Host>, root: u32) {
+    pub(crate) fn announce<H: 'static>(self, memory: Memory, store: &mut Store<H>, root: u32) {
         let memory = memory.data_mut(store);
         // Memory only grows: what was within it still is.
         let _ = put_u32(memory, self.field(offset_of!(Layout, root)), root);
@@ -48,7 +48,7 @@ impl Mailbox {
     }
 
     /// What the guest says of the request whose callback has run.
-    pub(crate) fn says(self, memory: Memory, store: &Store<Host>) -> Says {
+    pub(crate) fn says<H: 'static>(self, memory: Memory, store: &Store<H>) -> Says {
         let at = usize::try_from(self.field(offset_of!(Layout, says))).unwrap_or(usize::MAX);
         Says(memory.data(store).get(at).copied().unwrap_or_default().into())
     }

@@ -5,11 +5,8 @@ use std::{fmt, sync::Arc};
 use wasmtime::{ExternType, InstancePre, UnknownImportError};
 
 use crate::{
-    Engine, Limits, LoadError, Manifest,
-    abi::{Side, Version},
-    engine::Counted,
-    host::Host,
-    hostcalls::Continue,
+    Engine, Limits, LoadError, Manifest, abi::Version, alive::Counted, host::Host, hostcalls::Continue,
+    uses::Uses,
 };
 
 /// A module that plugins can be made of: its code is compiled, its imports are the host's, its exports the ABI's.
@@ -32,44 +29,6 @@ struct Inner {
     _alive: Counted,
 }
 
-/// What a module may do, by what it imports: nothing is done for it that it cannot notice.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Uses {
-    /// It reads header fields, perhaps of a message that has gone by.
-    pub(crate) fields: bool,
-    /// It reads properties.
-    pub(crate) properties: bool,
-    /// It reads or writes what guests of one request tell each other.
-    pub(crate) notes: bool,
-    /// It writes into bodies, so that their length is not known beforehand.
-    pub(crate) edits: bool,
-    /// It looks at bodies or trailers that go by, by side.
-    pub(crate) bodies: [bool; 2],
-    /// It looks at a request's body while it holds the head.
-    pub(crate) reads_body: bool,
-    /// It looks at heads, by side.
-    pub(crate) heads: [bool; 2],
-    /// It has a mailbox, and is told of a request's end only where it wants to be.
-    pub(crate) mailbox: bool,
-    /// It logs.
-    pub(crate) log: bool,
-    /// Its manifest asks for what the route's expression takes out of the path.
-    pub(crate) captures: bool,
-}
-
-impl Uses {
-    /// Whether a request that has gone by on this side, and that nothing is kept for, is of no use to it any more.
-    pub(crate) fn is_over(self, side: Side) -> bool {
-        let down = self.heads[1] || self.bodies[1];
-        self.mailbox && !self.log && !self.bodies[side as usize] && (side == Side::Response || !down)
-    }
-
-    /// Whether a request is of no use to it before there is an answer.
-    pub(crate) fn begins_later(self) -> bool {
-        self.mailbox && !self.log && !self.heads[0] && !self.bodies[0]
-    }
-}
-
 impl Module {
     /// Checks and compiles `bytes`, a module in WebAssembly's binary format. It takes its time: some milliseconds for
     /// each 100 KB.
@@ -88,13 +47,13 @@ impl Module {
         check_tables(&module, limits)?;
         check_allocator(&module)?;
         let instance = engine.linker(continues(&module)).instantiate_pre(&module).map_err(bad_import)?;
-        let mut uses = uses(&module);
+        let mut uses = Uses::of(&module);
         if let Some(manifest) = Manifest::of(bytes)? {
             // Its callback of the body may be there for no more than to read it whole.
             uses.bodies[0] = manifest.has("request_body");
             uses.captures = manifest.capabilities.iter().any(|word| word == "uri_captures");
         }
-        Ok(Self(Arc::new(Inner { instance, version, uses, _alive: engine.count_module() })))
+        Ok(Self(Arc::new(Inner { instance, version, uses, _alive: engine.commons().count_module() })))
     }
 
     pub(crate) fn instance(&self) -> &InstancePre<Host> {
@@ -163,28 +122,6 @@ fn bad_import(error: wasmtime::Error) -> LoadError {
             LoadError::UnknownImport { module: unknown.module().to_owned(), name: unknown.name().to_owned() }
         }
         None => LoadError::ImportType(error),
-    }
-}
-
-fn uses(module: &wasmtime::Module) -> Uses {
-    let imports = |name: &str| module.imports().any(|import| import.name() == name);
-    let exports = |name: &str| module.get_export(name).is_some();
-    Uses {
-        fields: imports("proxy_get_header_map_value")
-            || imports("proxy_get_header_map_pairs")
-            || imports("proxy_get_header_map_size"),
-        properties: imports("proxy_get_property"),
-        notes: imports("proxy_get_property") || imports("proxy_set_property"),
-        edits: imports("proxy_set_buffer_bytes"),
-        reads_body: exports("proxy_on_request_body"),
-        heads: [exports("proxy_on_request_headers"), exports("proxy_on_response_headers")],
-        mailbox: exports(plugin_contract::mailbox::NAME),
-        log: exports("proxy_on_log"),
-        captures: false,
-        bodies: [
-            exports("proxy_on_request_body") || exports("proxy_on_request_trailers"),
-            exports("proxy_on_response_body") || exports("proxy_on_response_trailers"),
-        ],
     }
 }
 

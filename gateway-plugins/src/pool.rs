@@ -10,6 +10,7 @@ use gateway_core::plugin::Exchange;
 use crate::{
     Isolation,
     config::Config,
+    module::Module,
     routes::Routes,
     runtime::{Runtime, Stats},
     worker::Worker,
@@ -21,6 +22,7 @@ const MOST: usize = 256;
 /// A plugin's share of each worker, made when the worker first needs it.
 pub(crate) struct Pool {
     pub(crate) runtime: Arc<Runtime>,
+    pub(crate) module: Module,
     workers: Box<[OnceLock<Arc<Worker>>]>,
     /// Those that serve one route.
     routes: Routes,
@@ -46,9 +48,9 @@ impl Deref for Place<'_> {
 }
 
 impl Pool {
-    pub(crate) fn new(runtime: Runtime) -> Arc<Self> {
+    pub(crate) fn new(module: Module, runtime: Runtime) -> Arc<Self> {
         let workers = (0..MOST).map(|_| OnceLock::new()).collect();
-        Arc::new(Self { runtime: Arc::new(runtime), workers, routes: Routes::default() })
+        Arc::new(Self { runtime: Arc::new(runtime), module, workers, routes: Routes::default() })
     }
 
     /// What serves a request under `config`; none where there is no room for another instance.
@@ -105,7 +107,7 @@ impl Pool {
     /// The worker with this number.
     fn worker(&self, shard: usize) -> Option<&Arc<Worker>> {
         let worker = self.workers.get(shard % MOST)?;
-        Some(worker.get_or_init(|| Worker::new(shard, Arc::clone(&self.runtime))))
+        Some(worker.get_or_init(|| Worker::new(shard, self.module.clone(), Arc::clone(&self.runtime))))
     }
 
     fn workers(&self) -> impl Iterator<Item = &Arc<Worker>> {

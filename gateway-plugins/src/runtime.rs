@@ -11,21 +11,24 @@ use std::{
 use plugin_contract::{Call as _, var::Get};
 
 use crate::{
-    Engine, Isolation, Limits, Metric,
+    Isolation, Limits, Metric,
     abi::Version,
+    alive::Counted,
+    commons::Commons,
     config::Config,
-    engine::Counted,
-    module::Module,
     quarantine::Quarantine,
     services::Services,
     shared::{Metrics, SharedData},
+    uses::Uses,
 };
 
-/// A plugin at work: its code, its bounds, what its instances share, what it has counted.
+/// A plugin at work: its bounds, what its instances share, what it has counted.
 pub(crate) struct Runtime {
     pub(crate) name: Arc<str>,
-    pub(crate) engine: Engine,
-    pub(crate) module: Module,
+    pub(crate) commons: Arc<Commons>,
+    /// What its module makes use of.
+    pub(crate) uses: Uses,
+    version: Version,
     pub(crate) limits: Limits,
     pub(crate) services: Services,
     pub(crate) isolation: Isolation,
@@ -101,17 +104,18 @@ pub struct Stats {
 impl Runtime {
     pub(crate) fn new(
         name: &str,
-        engine: Engine,
-        module: Module,
+        commons: Arc<Commons>,
+        (uses, version): (Uses, Version),
         limits: Limits,
         services: Services,
         isolation: Isolation,
     ) -> Self {
         Self {
             name: name.into(),
-            engine,
-            notes: module.uses().notes || services.function(Get::NAME.as_bytes()).is_some(),
-            module,
+            commons,
+            uses,
+            version,
+            notes: uses.notes || services.function(Get::NAME.as_bytes()).is_some(),
             quarantine: Mutex::new(Quarantine::new(&limits)),
             limits,
             services,
@@ -127,7 +131,7 @@ impl Runtime {
     /// A place for an instance that serves one route or one request; none where all are taken.
     pub(crate) fn seat(&self) -> Option<Seat> {
         let of_plugin = Counted::within(&self.apart, self.limits.instances)?;
-        Some(Seat { _of_plugin: of_plugin, _of_engine: self.engine.count_apart()? })
+        Some(Seat { _of_plugin: of_plugin, _of_engine: self.commons.count_apart()? })
     }
 
     /// Instances that serve one route or one request now.
@@ -136,7 +140,7 @@ impl Runtime {
     }
 
     pub(crate) fn old_abi(&self) -> bool {
-        self.module.version() == Version::V0_1_0
+        self.version == Version::V0_1_0
     }
 
     /// An instance trapped.

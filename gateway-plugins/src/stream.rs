@@ -1,16 +1,11 @@
 //! Requests within an instance, from the host's side.
 
-use std::convert::Infallible;
-
 use bytes::Bytes;
 use gateway_core::Body;
 use http::{HeaderMap, Method, Response, StatusCode};
-use tokio::sync::{
-    mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
-    oneshot,
-};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use crate::{abi::Side, buffer::Buffer, grpc::Received, notes::Notes};
+use crate::{abi::Side, event::Event, notes::Notes};
 
 /// A request within an instance.
 #[derive(Default)]
@@ -54,27 +49,6 @@ pub(crate) struct RequestHead {
 pub(crate) struct ResponseHead {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
-}
-
-/// What happened to a stream that waits.
-pub(crate) enum Event {
-    /// A callout was answered, or failed.
-    Called(u32, Option<Box<Answered>>),
-    /// A foreign function gave its late result.
-    Foreign(u32, Bytes),
-    /// A call of gRPC brought something. The sender goes once the guest has heard.
-    Grpc(u32, Received, oneshot::Sender<Infallible>),
-    /// Another context resumed or answered it.
-    Decided,
-}
-
-/// What a callout brought.
-#[derive(Debug)]
-pub(crate) struct Answered {
-    pub(crate) status: StatusCode,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Buffer,
-    pub(crate) trailers: HeaderMap,
 }
 
 impl Stream {

@@ -1,8 +1,10 @@
 //! The instance that serves one worker: how it comes to be, ends, and comes again.
 
 use std::{
+    future::Future,
+    pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak, atomic::Ordering::Relaxed},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use gateway_core::plugin::Exchange;
@@ -13,11 +15,13 @@ use crate::{
     config::Config,
     deadline::thread_time,
     entry::Trap,
-    host::Home,
+    event::Event,
+    home::{Errand, Home, Keeper},
     instance::{Instance, Unfit},
+    module::Module,
     runtime::{Runtime, Seat},
     share::Share,
-    stream::Event,
+    state::{Phase, State},
 };
 
 /// A worker's share of a plugin.
@@ -26,6 +30,7 @@ use crate::{
 /// is held for one callback, never over a wait; on a runtime of one thread nobody ever waits for it.
 pub(crate) struct Worker {
     pub(crate) shard: usize,
+    module: Module,
     pub(crate) runtime: Arc<Runtime>,
     state: Mutex<State>,
     /// What the plugin may take of the worker for callbacks that no request waits for. Those take turns, in the order in
@@ -35,44 +40,11 @@ pub(crate) struct Worker {
     _seat: Option<Seat>,
 }
 
-#[derive(Default)]
-struct State {
-    phase: Phase,
-    /// Counts instances: what belongs to one does not reach the next.
-    life: u64,
-    /// The configurations that it has served a route under.
-    configs: Vec<Weak<Config>>,
-}
-
-impl State {
-    /// A configuration that the next instance has from its beginning.
-    fn note(&mut self, config: &Arc<Config>) {
-        self.configs.retain(|known| known.upgrade().is_some_and(|known| known.id() != config.id()));
-        self.configs.push(Arc::downgrade(config));
-    }
-
-    /// The instance ends, if there is one.
-    fn end(&mut self, runtime: &Runtime) {
-        if let Phase::Live(mut instance) = std::mem::take(&mut self.phase) {
-            runtime.counts.entries.fetch_add(instance.host().entries, Relaxed);
-        }
-    }
-}
-
 impl Drop for Worker {
     fn drop(&mut self) {
         let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
         state.end(&self.runtime);
     }
-}
-
-#[derive(Default)]
-enum Phase {
-    #[default]
-    Empty,
-    /// Under construction, off the path of requests.
-    Building(watch::Receiver<()>),
-    Live(Box<Instance>),
 }
 
 /// What a worker has for a request.
@@ -93,24 +65,16 @@ pub(crate) struct Lease<'w> {
     pub(crate) life: u64,
 }
 
-/// Who is told of what comes into a queue.
-#[derive(Clone)]
-pub(crate) struct Listener {
-    pub(crate) worker: Weak<Worker>,
-    pub(crate) life: u64,
-    pub(crate) root: u32,
-}
-
-impl Listener {
-    /// Something came into the queue.
-    pub(crate) async fn ready(self, queue: u32) {
-        Worker::aside(&self.worker, self.life, |instance| instance.queue_ready(self.root, queue)).await;
-    }
-}
-
 impl Worker {
-    pub(crate) fn new(shard: usize, runtime: Arc<Runtime>) -> Arc<Self> {
-        Arc::new(Self { shard, runtime, state: Mutex::default(), share: Default::default(), _seat: None })
+    pub(crate) fn new(shard: usize, module: Module, runtime: Arc<Runtime>) -> Arc<Self> {
+        Arc::new(Self {
+            shard,
+            module,
+            runtime,
+            state: Mutex::default(),
+            share: Default::default(),
+            _seat: None,
+        })
     }
 
     /// One more on the same worker, with a seat of its own; none where all are taken.
@@ -118,6 +82,7 @@ impl Worker {
         Some(Arc::new(Self {
             shard: beside.shard,
             _seat: Some(beside.runtime.seat()?),
+            module: beside.module.clone(),
             runtime: Arc::clone(&beside.runtime),
             state: Mutex::default(),
             share: Arc::clone(&beside.share),
@@ -129,9 +94,7 @@ impl Worker {
         let worker = Self::apart(beside)?;
         if !worker.runtime.quarantined() {
             let life = worker.state().life;
-            let home = Home::Worker(Arc::downgrade(&worker), life);
-            let made = Instance::new(&worker.runtime, home);
-            worker.install(life, made.and_then(|mut instance| instance.add_root(config).map(|_| instance)));
+            worker.install(life, worker.made(life, std::slice::from_ref(config)));
         }
         Some(worker)
     }
@@ -163,48 +126,6 @@ impl Worker {
         live.then_some(Lease { worker: self, state, life })
     }
 
-    /// Brings a context an event: to the request that waits for it, or else to its root.
-    pub(crate) async fn deliver(worker: Weak<Self>, life: u64, (context, root): (u32, u32), event: Event) {
-        let Some(Err(event)) = worker.upgrade().and_then(|worker| worker.tell(life, context, event)) else {
-            return;
-        };
-        Self::aside(&worker, life, |instance| instance.event_alone(context, root, event)).await;
-    }
-
-    /// Gives an event to the request that waits for it; gives it back where none does, and nothing where the instance is gone.
-    fn tell(self: &Arc<Self>, life: u64, context: u32, event: Event) -> Option<Result<(), Event>> {
-        let mut lease = self.lease(life)?;
-        Some(match lease.instance().host().streams.get(context) {
-            Some(stream) => stream.tell(event),
-            None => Err(event),
-        })
-    }
-
-    /// Enters the guest for what no request waits for, as soon as its share of the worker allows; whether the instance
-    /// lives on.
-    async fn aside(
-        worker: &Weak<Self>,
-        life: u64,
-        call: impl FnOnce(&mut Instance) -> Result<(), Trap>,
-    ) -> bool {
-        let Some(worker) = worker.upgrade() else { return false };
-        let mut share = worker.share.lock().await;
-        let wait = share.wait(Instant::now());
-        if !wait.is_zero() {
-            worker.runtime.counts.put_off.fetch_add(1, Relaxed);
-            sleep(wait).await;
-        }
-        let Some(lease) = worker.lease(life) else { return false };
-        let began = thread_time();
-        let owed = lease.enter(|instance| {
-            call(instance)?;
-            Ok(std::mem::take(&mut instance.host().owed))
-        });
-        let took = thread_time().saturating_sub(began);
-        share.took(Instant::now(), took + owed.unwrap_or_default());
-        owed.is_some()
-    }
-
     /// Ends a request's context.
     pub(crate) fn finish(self: &Arc<Self>, life: u64, stream: u32, exchange: Option<&Exchange>) {
         match self.lease(life) {
@@ -228,16 +149,6 @@ impl Worker {
             return;
         }
         Lease { worker: self, state, life }.enter(|instance| instance.remove_root(root));
-    }
-
-    /// Ticks of a root, as long as its instance lives. The task is ended with the root.
-    pub(crate) async fn tick(worker: Weak<Self>, life: u64, root: u32, period: Duration) {
-        loop {
-            sleep(period).await;
-            if !Self::aside(&worker, life, |instance| instance.tick(root)).await {
-                return;
-            }
-        }
     }
 
     /// What it holds now: callbacks entered so far, requests with a context, whether an instance lives.
@@ -284,7 +195,8 @@ impl Worker {
     }
 
     fn made(self: &Arc<Self>, life: u64, configs: &[Arc<Config>]) -> Result<Instance, Unfit> {
-        let mut instance = Instance::new(&self.runtime, Home::Worker(Arc::downgrade(self), life))?;
+        let keeper: Weak<Self> = Arc::downgrade(self);
+        let mut instance = Instance::new(&self.module, &self.runtime, Home::Worker(keeper, life))?;
         for config in configs {
             instance.add_root(config)?;
         }
@@ -311,6 +223,41 @@ impl Worker {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Keeper for Worker {
+    fn shard(&self) -> usize {
+        self.shard
+    }
+
+    fn tell(self: Arc<Self>, life: u64, context: u32, event: Event) -> Option<Result<(), Event>> {
+        let mut lease = self.lease(life)?;
+        Some(match lease.instance().host().streams.get(context) {
+            Some(stream) => stream.tell(event),
+            None => Err(event),
+        })
+    }
+
+    /// As soon as its share of the worker allows.
+    fn aside(self: Arc<Self>, life: u64, errand: Errand) -> Pin<Box<dyn Future<Output = bool> + Send>> {
+        Box::pin(async move {
+            let mut share = self.share.lock().await;
+            let wait = share.wait(Instant::now());
+            if !wait.is_zero() {
+                self.runtime.counts.put_off.fetch_add(1, Relaxed);
+                sleep(wait).await;
+            }
+            let Some(lease) = self.lease(life) else { return false };
+            let began = thread_time();
+            let owed = lease.enter(|instance| {
+                instance.run(errand)?;
+                Ok(std::mem::take(&mut instance.host().owed))
+            });
+            let took = thread_time().saturating_sub(began);
+            share.took(Instant::now(), took + owed.unwrap_or_default());
+            owed.is_some()
+        })
     }
 }
 

@@ -11,7 +11,7 @@
 //! # }
 //! ```
 
-use plugin_contract::kv::{Delete, Fetch, Get, Open, Remove, Set, Store};
+use plugin_contract::kv::{Delete, Entry, Fetch, Get, Open, Remove, Set, Store};
 
 use crate::{Error, call};
 
@@ -25,7 +25,7 @@ pub use plugin_contract::{
 /// # Errors
 /// Hosts without them.
 pub fn get(namespace: &str, key: &str) -> Result<Option<(Vec<u8>, u64)>, Error> {
-    call::now(&Get { namespace, key }, |entry| entry.map(|entry| (entry.value.to_vec(), entry.version)))
+    call::now(&Get { namespace, key }, owned)
 }
 
 /// Sets the value of a key, for so many seconds or for good.
@@ -84,10 +84,7 @@ impl Server {
     /// [`Error::Unavailable`] where the server does not answer in time.
     pub async fn get(&self, namespace: &str, key: &str) -> Result<Option<(Vec<u8>, u64)>, Error> {
         let fetch = Fetch { store: self.0, get: Get { namespace, key } };
-        let kept = call::later(&fetch, |kept| {
-            kept.map(|entry| entry.map(|entry| (entry.value.to_vec(), entry.version)))
-        });
-        kept.await?.ok_or(Error::Unavailable)
+        call::later(&fetch, |kept| kept.map(owned)).await?.ok_or(Error::Unavailable)
     }
 
     /// As [`set`].
@@ -114,4 +111,9 @@ impl Server {
         let delete = Delete { namespace, key, only };
         call::later(&Remove { store: self.0, delete }, |removed| removed).await?.ok_or(Error::Unavailable)
     }
+}
+
+/// The value and the version of what is kept.
+fn owned(entry: Option<Entry<'_>>) -> Option<(Vec<u8>, u64)> {
+    entry.map(|entry| (entry.value.to_vec(), entry.version))
 }

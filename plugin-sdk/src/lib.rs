@@ -55,6 +55,8 @@
 
 extern crate self as plugin_sdk;
 
+mod answer;
+mod ask;
 pub mod call;
 mod callout;
 mod chunk;
@@ -92,8 +94,9 @@ mod text;
 pub mod time;
 pub mod var;
 
-pub use call::Error;
-pub use callout::{Answer, Callout};
+pub use answer::Answer;
+pub use ask::Error;
+pub use callout::Callout;
 pub use chunk::Chunk;
 pub use flow::{Flow, Outcome};
 pub use header_list::{HeaderList, Value};

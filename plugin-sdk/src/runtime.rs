@@ -3,7 +3,7 @@
 use std::{any::TypeId, cell::RefCell, collections::BTreeMap, rc::Rc};
 
 use crate::{
-    Chunk, Flow, Log, Plugin, Request, Response, callout,
+    Chunk, Flow, Log, Plugin, Request, Response,
     flow::Outcome,
     host::{self, Buffer, Level, Side},
     scene::{self, Action, Answer},
@@ -113,7 +113,7 @@ impl<P: Plugin> Runtime<P> {
 
     /// `proxy_on_http_call_response`
     pub fn on_http_call_response(&self, token: u32, fields: u32, body: usize) {
-        scene::answered(token, Answer::Called(callout::Answer::in_hand(fields, body)));
+        scene::answered(token, Answer::Called(crate::Answer::in_hand(fields, body)));
     }
 
     /// `proxy_on_foreign_function`

@@ -10,7 +10,7 @@ use std::{
 };
 
 use crate::{
-    Flow, Reply,
+    Flow, Reply, ask,
     flow::{Later, Outcome, Stage},
     host::{self, Buffer, Side},
 };
@@ -27,7 +27,7 @@ pub enum Action {
 /// What comes in the end of a call that was not answered at once.
 pub(crate) enum Answer {
     /// A callout's; none where it failed.
-    Called(Option<crate::callout::Answer>),
+    Called(Option<crate::Answer>),
     /// A foreign function's.
     Foreign(Vec<u8>),
 }
@@ -223,7 +223,7 @@ fn send(reply: &Reply) {
     let headers: Vec<_> = reply.headers().collect();
     if let Some(message) = reply.refusal() {
         let call = plugin_contract::response::Refuse { status: reply.status(), message, headers };
-        if crate::call::now(&call, |()| ()).is_ok() {
+        if ask::now(&call, |()| ()).is_ok() {
             return;
         }
         let plain = reply.clone().message(message);

@@ -6,7 +6,7 @@ use gateway_control::admin::{Access, Admin};
 use gateway_core::{config::Config, server::Certificates};
 use tracing::warn;
 
-use crate::{failure::Failure, file, settings::Settings};
+use crate::{failure::Failure, settings::Settings, text};
 
 /// The Admin API for those whom the settings let in.
 pub(crate) fn bind(address: SocketAddr, settings: &Settings) -> Result<Admin, Failure> {
@@ -43,7 +43,7 @@ fn admin_certificates(settings: &Settings) -> Result<Option<Certificates>, Failu
     // A configuration without certificates has none that is wrong.
     let none = |_| Failure::new("the Admin API has no TLS");
     let certificates = Certificates::new(&Config::default()).map_err(none)?;
-    certificates.set_default(&file::read(cert)?, &file::read(key)?)?;
+    certificates.set_default(&text::read(cert)?, &text::read(key)?)?;
     let Some(anchors) = admin_client_ca else { return Ok(Some(certificates)) };
-    Ok(Some(certificates.for_clients_of(&file::read(anchors)?)?))
+    Ok(Some(certificates.for_clients_of(&text::read(anchors)?)?))
 }

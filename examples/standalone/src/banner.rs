@@ -5,7 +5,7 @@ use std::{fmt::Write, net::SocketAddr, time::Duration};
 use gateway_core::config::Config;
 use tracing::info;
 
-use crate::{cli::LogFormat, demo, output};
+use crate::{args::LogFormat, demo, output};
 
 /// What there is to say.
 pub(crate) struct Banner {

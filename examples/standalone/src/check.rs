@@ -6,18 +6,19 @@ use gateway_control::Refusal;
 use serde_json::{Value, json};
 
 use crate::{
-    cli::{FileArgs, OutputFormat},
+    args::{FileArgs, OutputFormat},
     failure::Failure,
     file,
     output::{self, say},
     plugins::NodePlugins,
     settings::Settings,
+    text,
 };
 
 /// Checks a file; the failure is that it is refused.
 pub(crate) fn check(args: &FileArgs) -> Result<(), Failure> {
     let settings = Settings::of(&(&args.node).into())?;
-    let text = file::read(&args.file)?;
+    let text = text::read(&args.file)?;
     let checked = file::dry(&text, &settings, &NodePlugins::of(&settings)?).map(drop);
     let name = args.file.display();
     match args.format {
@@ -37,7 +38,7 @@ pub(crate) fn check(args: &FileArgs) -> Result<(), Failure> {
 /// The same in the words of `kong config parse` (compat A52).
 pub(crate) fn parse(args: &FileArgs) -> Result<ExitCode, Failure> {
     let settings = Settings::of(&(&args.node).into())?;
-    let text = file::read(&args.file)?;
+    let text = text::read(&args.file)?;
     match file::dry(&text, &settings, &NodePlugins::of(&settings)?) {
         Ok(_) => {
             say!("parse successful");

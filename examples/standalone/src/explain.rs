@@ -11,12 +11,13 @@ use gateway_core::{
 };
 
 use crate::{
-    cli::{ExplainArgs, OutputFormat},
+    args::{ExplainArgs, OutputFormat},
     failure::Failure,
     file,
     output::{self, say},
     plugins::NodePlugins,
     settings::Settings,
+    text,
 };
 
 /// Says what comes of a request; the exit code says whether a route takes it.
@@ -40,7 +41,7 @@ pub(crate) fn explain(args: &ExplainArgs) -> Result<ExitCode, Failure> {
 
 fn report(args: &ExplainArgs, question: &Question) -> Result<Report, Failure> {
     let settings = Settings::of(&(&args.node).into())?;
-    let text = file::read(&args.file)?;
+    let text = text::read(&args.file)?;
     let gateway = file::dry(&text, &settings, &NodePlugins::of(&settings)?)
         .map_err(|refusal| file::refuse(&refusal, &args.file, &text))?;
     Ok(gateway.explain(question)?)

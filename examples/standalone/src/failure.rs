@@ -23,3 +23,10 @@ impl<E: Error> From<E> for Failure {
         Self(error.to_string())
     }
 }
+
+/// An error with its causes. The first line says what, further ones are indented.
+pub(crate) fn chain(error: &dyn Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| (*cause).source());
+    let text = causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"));
+    text.trim_end().replace('\n', "\n    ")
+}

@@ -1,8 +1,7 @@
-//! Reading a declarative file.
+//! What a declarative file says.
 
 use std::{
-    fs,
-    io::{self, IsTerminal, Read},
+    io::{self, IsTerminal},
     path::Path,
 };
 
@@ -14,17 +13,6 @@ use gateway_core::{
 };
 
 use crate::{failure::Failure, node, output, plugins::NodePlugins, settings::Settings};
-
-/// The text of a file; `-` is standard input.
-pub(crate) fn read(path: &Path) -> Result<String, Failure> {
-    let text = if path.as_os_str() == "-" {
-        let mut text = String::new();
-        io::stdin().read_to_string(&mut text).map(|_| text)
-    } else {
-        fs::read_to_string(path)
-    };
-    text.map_err(|error| Failure::new(format!("cannot read {}: {error}", path.display())))
-}
 
 /// The configuration in a text, its certificates included.
 pub(crate) fn parse(text: &str, plugins: &NodePlugins) -> Result<(Checked, Certificates), Refusal> {

@@ -3,8 +3,8 @@
 use gateway_plugins::{Inspection, Source};
 
 use crate::{
-    cli::{InspectArgs, OutputFormat, RunArgs},
-    failure::Failure,
+    args::{InspectArgs, OutputFormat, RunArgs},
+    failure::{Failure, chain},
     output::say,
     plugins,
     settings::Settings,
@@ -25,11 +25,4 @@ pub(crate) fn inspect(args: &InspectArgs) -> Result<(), Failure> {
         OutputFormat::Json => say!("{}", serde_json::json!(inspection)),
     }
     Ok(())
-}
-
-/// An error with its causes. The first line says what, further ones are indented.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    let text = causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"));
-    text.trim_end().replace('\n', "\n    ")
 }

@@ -13,18 +13,19 @@ use gateway_core::{
 use serde_json::json;
 
 use crate::{
-    cli::{FileArgs, OutputFormat},
+    args::{FileArgs, OutputFormat},
     failure::Failure,
     file,
     output::{self, say},
     plugins::NodePlugins,
     settings::Settings,
+    text,
 };
 
 /// Shows what is doubtful in a file; the exit code says whether any of it is worse than a note.
 pub(crate) fn lint(args: &FileArgs) -> Result<ExitCode, Failure> {
     let settings = Settings::of(&(&args.node).into())?;
-    let text = file::read(&args.file)?;
+    let text = text::read(&args.file)?;
     let (findings, refusal) = match file::dry(&text, &settings, &NodePlugins::of(&settings)?) {
         Ok(gateway) => {
             let findings = find(gateway.snapshot().config(), gateway.settings().dialect());

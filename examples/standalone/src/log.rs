@@ -17,7 +17,7 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
-use crate::{cli::LogFormat, failure::Failure, settings::Settings};
+use crate::{args::LogFormat, failure::Failure, settings::Settings};
 
 /// How much is logged, which the Admin API may change.
 struct Adjustable(reload::Handle<Targets, Registry>);

@@ -3,6 +3,7 @@
 
 mod address;
 mod admin;
+mod args;
 mod banner;
 mod check;
 mod cli;
@@ -11,7 +12,6 @@ mod explain;
 mod failure;
 mod file;
 mod inspect;
-mod kong_conf;
 mod lint;
 mod listeners;
 mod log;
@@ -24,6 +24,7 @@ mod settings;
 mod signals;
 mod starter;
 mod stored;
+mod text;
 mod units;
 mod variables;
 mod what;

@@ -13,10 +13,9 @@ use gateway_plugins::{Credentials, Engine, Fetcher, Folder, LoadError, NodeSecre
 use tracing::{error, info};
 
 use crate::{
-    failure::Failure,
-    file,
-    inspect::chain,
+    failure::{Failure, chain},
     settings::{self, Settings},
+    text::read,
 };
 
 /// The plugins that a file may name.
@@ -158,7 +157,7 @@ pub(crate) fn fetcher(settings: &settings::Plugins) -> Result<Fetcher, Failure> 
         }
     };
     let fetcher = match &settings.ca {
-        Some(path) => fetcher.anchors([&*file::read(path)?]),
+        Some(path) => fetcher.anchors([&*read(path)?]),
         None => fetcher,
     };
     settings.credentials.iter().try_fold(fetcher, |fetcher, (host, login)| {

@@ -6,11 +6,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use gateway_control::{Control, Expire, Follow, Loaded, LogLevel, Watch, WatchError, admin::AdminServer};
+use gateway_control::{
+    Control, Expire, Follow, Loaded, LogLevel, Watch, WatchError, admin::AdminServer, store::Store,
+};
 use gateway_core::{
     Gateway,
-    config::Config,
-    server::{Phase, Running},
+    config::{Checked, Config},
+    server::{Certificates, Phase, Running},
 };
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::{runtime, time::sleep};
@@ -18,8 +20,8 @@ use tracing::{error, info, warn};
 
 use crate::{
     admin,
+    args::{LogFormat, RunArgs},
     banner::{self, Banner},
-    cli::{LogFormat, RunArgs},
     demo,
     failure::Failure,
     file,
@@ -56,6 +58,43 @@ fn tell_of_kong(settings: &Settings) {
     }
     if !ignored.is_empty() {
         warn!(keys = ignored.join(", "), "settings of Kong without a meaning here");
+    }
+}
+
+/// The gateway that serves `checked`; `text` is what that was read from.
+fn gateway(
+    settings: &Settings,
+    checked: Checked,
+    text: Option<&str>,
+    plugins: &NodePlugins,
+) -> Result<Gateway, Failure> {
+    let own = node::gateway(settings);
+    let access_log = log::access(settings, own.shards)?;
+    let mut builder = Gateway::builder().checked(checked).settings(own).plugins(plugins.registry.clone());
+    if let Some(access_log) = access_log {
+        builder = builder.access_log(access_log);
+    }
+    match (text, &settings.config) {
+        (Some(text), Some(path)) => {
+            file::build(builder, text).map_err(|refusal| file::refuse(&refusal, path, text))
+        }
+        _ => Ok(builder.build()?),
+    }
+}
+
+/// Who changes what it serves by. What a store says is served from the first request on.
+fn control(
+    gateway: &Gateway,
+    store: Option<Arc<dyn Store>>,
+    certificates: Certificates,
+    settings: &Settings,
+) -> Result<Control, Failure> {
+    match store {
+        Some(store) => stored::control(gateway.clone(), store, &certificates, settings),
+        None => {
+            tell_of_ttl(gateway.snapshot().config());
+            Ok(Control::new(gateway.clone()).certificates(certificates))
+        }
     }
 }
 
@@ -110,31 +149,12 @@ impl Node {
         let admin = settings.admin.map(|address| admin::bind(address.0, settings)).transpose()?;
         let mut banner = listeners.banner(settings, &bound);
 
-        let gateway = node::gateway(settings);
-        let access_log = log::access(settings, gateway.shards)?;
-        let mut builder =
-            Gateway::builder().checked(what.checked).settings(gateway).plugins(plugins.registry.clone());
-        if let Some(access_log) = access_log {
-            builder = builder.access_log(access_log);
-        }
-        let gateway = match (&what.text, &settings.config) {
-            (Some(text), Some(path)) => {
-                file::build(builder, text).map_err(|refusal| file::refuse(&refusal, path, text))?
-            }
-            _ => builder.build()?,
-        };
+        let gateway = gateway(settings, what.checked, what.text.as_deref(), &plugins)?;
         plugins.connect(&gateway);
         let addresses = bound.addresses().iter().map(ToString::to_string).collect();
         let upstream = what.upstream.map(demo::start).transpose()?;
-        // What a store says is served from the first request on.
         let is_stored = store.is_some();
-        let control = match store {
-            Some(store) => stored::control(gateway.clone(), store, &what.certificates, settings)?,
-            None => {
-                tell_of_ttl(gateway.snapshot().config());
-                Control::new(gateway.clone()).certificates(what.certificates)
-            }
-        };
+        let control = control(&gateway, store, what.certificates, settings)?;
         banner.counts = banner::counts(&control.config());
         let running = bound.start(move |worker| gateway.serve(worker))?;
         let control = control

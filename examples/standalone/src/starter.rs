@@ -1,36 +1,16 @@
 //! What helps at the beginning: a first file, the schema for editors, completions for shells.
 
-use std::{
-    fs::OpenOptions,
-    io::Write,
-    path::{Path, PathBuf},
-};
+use std::{fs::OpenOptions, io::Write, path::Path};
 
-use clap::{Args, CommandFactory};
-use clap_complete::Shell;
+use clap::CommandFactory;
 use gateway_core::config::schema::file_schema;
 
 use crate::{
+    args::{CompletionsArgs, InitArgs},
     cli::Cli,
     failure::Failure,
     output::{self, say},
 };
-
-/// Where the first file goes.
-#[derive(Clone, Debug, Args)]
-pub(crate) struct InitArgs {
-    /// The folder, which is made if it is not there
-    #[arg(value_name = "FOLDER", default_value = ".")]
-    folder: PathBuf,
-}
-
-/// Which shell is meant.
-#[derive(Clone, Debug, Args)]
-pub(crate) struct CompletionsArgs {
-    /// The shell
-    #[arg(value_name = "SHELL")]
-    shell: Shell,
-}
 
 /// The first file. Its first line tells editors where the schema is.
 pub(crate) const FIRST: &str = include_str!("first.yml");

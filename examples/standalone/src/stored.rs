@@ -9,7 +9,7 @@ use gateway_control::{
 use gateway_core::{Gateway, config::Config, server::Certificates};
 use tracing::{error, info, warn};
 
-use crate::{failure::Failure, file, settings::Settings};
+use crate::{failure::Failure, file, settings::Settings, text};
 
 /// How the address of a database begins.
 const DATABASE: [&str; 2] = ["postgres://", "postgresql://"];
@@ -42,7 +42,7 @@ fn folder(place: &str) -> Result<Arc<dyn Store>, Failure> {
 #[cfg(feature = "postgres")]
 fn database(url: &str, settings: &Settings) -> Result<Arc<dyn Store>, Failure> {
     let copy = settings.store_copy.as_deref().unwrap_or(Path::new("/var/lib/gateway"));
-    let anchors = settings.store_ca.as_deref().map(file::read).transpose()?;
+    let anchors = settings.store_ca.as_deref().map(text::read).transpose()?;
     Ok(Arc::new(gateway_control::store::Postgres::open_with(url, copy, anchors.as_deref())?))
 }
 
@@ -100,7 +100,7 @@ fn fill(control: &Control, path: &Path) -> Result<(), Failure> {
     let name = path.display();
     match control.revision() {
         _ if is_empty(control) => {
-            let text = file::read(path)?;
+            let text = text::read(path)?;
             let note = Note::new("gateway run", format!("the first content, of {name}"));
             let loaded =
                 control.replace(&text, &note).map_err(|refusal| file::refuse(&refusal, path, &text))?;

@@ -1,4 +1,4 @@
-//! What is to be served at first: a file, or the demo; nothing where a store says it.
+//! What is to be served at first: a file, text, or the demo; nothing where a store says it.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use gateway_core::{
     server::{Bound, Certificates},
 };
 
-use crate::{demo, failure::Failure, file, plugins::NodePlugins, settings::Settings};
+use crate::{demo, failure::Failure, file, plugins::NodePlugins, settings::Settings, text};
 
 /// What is to be served at first.
 pub(crate) struct What {
@@ -27,13 +27,13 @@ impl What {
             (None, None) => Self::demo(plugins)?,
         };
         if let (Some(cert), Some(key)) = (&settings.tls_cert, &settings.tls_key) {
-            what.certificates.set_default(&file::read(cert)?, &file::read(key)?)?;
+            what.certificates.set_default(&text::read(cert)?, &text::read(key)?)?;
         }
         Ok(what)
     }
 
     fn file(path: &Path, plugins: &NodePlugins) -> Result<Self, Failure> {
-        let text = file::read(path)?;
+        let text = text::read(path)?;
         match file::parse(&text, plugins) {
             Ok((checked, certificates)) => {
                 Ok(Self { checked, certificates, text: Some(text), upstream: None })

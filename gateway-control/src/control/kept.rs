@@ -8,7 +8,7 @@ use gateway_core::{
 };
 use tracing::{error, info};
 
-use super::{Control, Draft, View};
+use super::{Control, Draft, State, View};
 use crate::{
     Differences, Refusal,
     store::{Note, Revision, Store, StoreError},
@@ -16,13 +16,6 @@ use crate::{
 
 /// How often a request is looked at again because somebody else was faster.
 const ATTEMPTS: usize = 32;
-
-/// What of the store is served: everything, as of a revision, with `{vault://...}` as written.
-#[derive(Debug)]
-pub(crate) struct State {
-    pub(crate) revision: Revision,
-    pub(crate) checked: Checked,
-}
 
 /// Whether a change is made, or only tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

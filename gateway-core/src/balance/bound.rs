@@ -1,11 +1,8 @@
 //! A bound on what one endpoint takes where hashes say who is asked.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering::Relaxed},
-};
+use std::sync::Arc;
 
-use super::{Balancer, Load, Pick};
+use super::{Balancer, Crowd, Load, Pick};
 
 /// A bound on the requests under way to each endpoint: where one has more than so many percent of its share, requests
 /// go on to the next one that the hash leads to (Mirrokni et al., "Consistent Hashing with Bounded Loads").
@@ -18,34 +15,6 @@ pub struct Bound<M> {
     total_weight: u64,
     percent: u16,
     crowd: Crowd,
-}
-
-/// The requests under way to all endpoints of a group. Clones count together.
-#[derive(Clone, Debug, Default)]
-pub struct Crowd(Arc<AtomicUsize>);
-
-impl Crowd {
-    /// One request more.
-    pub(super) fn enter(&self) {
-        self.0.fetch_add(1, Relaxed);
-    }
-
-    /// One request less.
-    pub(super) fn leave(&self) {
-        self.0.fetch_sub(1, Relaxed);
-    }
-
-    /// Whether it is the same count.
-    #[must_use]
-    pub fn is(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-    }
-
-    /// Requests under way.
-    #[must_use]
-    pub fn in_flight(&self) -> usize {
-        self.0.load(Relaxed)
-    }
 }
 
 impl<M: AsRef<Load>> Bound<M> {

@@ -12,6 +12,7 @@
 //! Weights are worked out before, where endpoints differ in rank or in age: [`spill_over`], [`SlowStart`].
 
 mod bound;
+mod crowd;
 mod hash_ring;
 mod latency;
 mod least_connections;
@@ -23,7 +24,8 @@ mod round_robin;
 mod slow_start;
 mod two_choices;
 
-pub use bound::{Bound, Crowd};
+pub use bound::Bound;
+pub use crowd::Crowd;
 pub use hash_ring::{HashRing, Place, hash};
 pub use latency::Latency;
 pub use least_connections::LeastConnections;

@@ -1,19 +1,23 @@
 //! The plugins of a route, in order, around one forwarder.
 
 use std::{
+    convert::Infallible,
     fmt,
     future::Future,
     panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
     sync::Arc,
+    task::{Context, Poll},
 };
 
 use http::{Request, Response};
 use smallvec::SmallVec;
+use tower_service::Service;
 use uuid::Uuid;
 
 use super::{
     ChainService, Configured, Exchange, Flow, Handler, Scoped, Series,
-    layer::{Rest, through},
+    layer::{Carried, through},
 };
 use crate::Body;
 
@@ -221,6 +225,42 @@ async fn on_response(handler: &dyn Handler, response: &mut Response<Body>, excha
             }
             Flow::Wait(wait) => flow = wait.await(response, exchange),
         }
+    }
+}
+
+/// A chain as a Tower service, for a layer to wrap.
+struct Rest<F>(Arc<Chain<F>>);
+
+impl<F> Rest<F> {
+    fn new(chain: &Arc<Chain<F>>) -> Self {
+        Self(Arc::clone(chain))
+    }
+}
+
+impl<F> Clone for Rest<F> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<F: Forward> Service<Request<Body>> for Rest<F> {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+        let chain = Arc::clone(&self.0);
+        Box::pin(async move {
+            let carried = request.extensions_mut().remove::<Carried>().unwrap_or_default();
+            let mut exchange = carried.take();
+            let response = chain.run(&mut request, &mut exchange).await;
+            carried.put(exchange);
+            Ok(response)
+        })
     }
 }
 

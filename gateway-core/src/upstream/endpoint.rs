@@ -10,9 +10,10 @@ use std::{
 use http::HeaderValue;
 
 use super::{
-    Transport, http2,
+    Transport,
+    hosts::Hosts,
+    http2,
     pool::{Pool, PoolLimits},
-    target::Hosts,
     vital::Vital,
 };
 use crate::{balance::Load, health::State};

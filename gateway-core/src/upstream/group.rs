@@ -7,11 +7,10 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use tokio::{runtime::Handle, sync::Notify, task::AbortHandle, time::timeout};
+use tokio::{runtime::Handle, sync::Notify, time::timeout};
 
 use super::{
-    Endpoint, Hashing, Resolve, lookup::keep_resolved, pool::PoolLimits, prober::keep_probed, set::Set,
-    target::Group, watch::Watch,
+    Endpoint, Hashing, Resolve, pool::PoolLimits, set::Set, target::Group, task::Task, watch::Watch,
 };
 use crate::{
     balance::Crowd,
@@ -46,13 +45,13 @@ use crate::{
 pub struct Upstream {
     pub(super) group: Group,
     /// Whether any target is a name.
-    named: bool,
+    pub(super) named: bool,
     /// Whether it has tasks; asked on every request, so not worked out there.
     tended: bool,
     pub(super) set: ArcSwap<Set>,
     pub(super) watch: Option<Box<Watch>>,
     pub(super) resolver: Arc<dyn Resolve>,
-    tasks: OnceLock<Box<[Task]>>,
+    pub(super) tasks: OnceLock<Box<[Task]>>,
     pub(super) resolved: Notify,
     /// Told when health has changed.
     pub(super) turned: Arc<Notify>,
@@ -62,14 +61,6 @@ pub struct Upstream {
     pub(super) limits: PoolLimits,
     /// Where the requests of all endpoints are counted together, if they are.
     pub(super) crowd: Option<Crowd>,
-}
-
-struct Task(AbortHandle);
-
-impl Drop for Task {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
 }
 
 /// How long a request waits for the first look-up.
@@ -168,25 +159,6 @@ impl Upstream {
             self.judge_again();
         }
         Ok(())
-    }
-
-    /// Begins its work on `runtime`: looking names up, and probing. Otherwise the first request begins it.
-    pub fn start(self: &Arc<Self>, runtime: &Handle) {
-        self.tasks.get_or_init(|| {
-            let resolving = self.named.then(|| runtime.spawn(keep_resolved(Arc::downgrade(self))));
-            let prober = self.watch.as_ref().and_then(|watch| watch.prober.as_ref());
-            let probing =
-                prober.map(|prober| runtime.spawn(keep_probed(Arc::downgrade(self), Arc::clone(prober))));
-            let tasks = resolving.into_iter().chain(probing);
-            tasks.map(|task| Task(task.abort_handle())).collect()
-        });
-    }
-
-    /// The same where it is probed: that does not wait for a request.
-    pub(crate) fn start_probes(self: &Arc<Self>, runtime: &Handle) {
-        if self.watch.as_ref().is_some_and(|watch| watch.prober.is_some()) {
-            self.start(runtime);
-        }
     }
 
     /// The endpoint to try next; those in `tried` only once all have been.

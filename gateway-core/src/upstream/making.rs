@@ -10,9 +10,10 @@ use super::{
     Endpoint, Upstream,
     balancing::Balancing,
     dns::{Resolution, Resolved},
+    hosts::Hosts,
     set::Set,
     sticky::Sessions,
-    target::{Group, Hosts, Member},
+    target::{Group, Member},
     vital::Vital,
 };
 use crate::{balance::Load, clock, config::Algorithm, error::Reason};

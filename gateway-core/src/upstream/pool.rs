@@ -2,13 +2,12 @@
 
 use std::{
     collections::VecDeque,
-    future::poll_fn,
-    sync::{Arc, Mutex, PoisonError, Weak},
-    task::{Context, Poll, Waker},
+    sync::{Mutex, PoisonError},
+    task::{Context, Waker},
     time::{Duration, Instant},
 };
 
-use super::{Endpoint, Transport, deadline::Deadline, http1::Wire, http2};
+use super::{Transport, deadline::Deadline, http1::Wire, http2};
 use crate::clock;
 
 /// Bounds of the idle connections of one endpoint; the defaults are Kong's upstream keep-alive settings. Over HTTP/2 a
@@ -45,7 +44,7 @@ pub(crate) struct Connection {
     pub(crate) deadline: Deadline,
     transport: u64,
     sni: Box<str>,
-    requests: u32,
+    pub(super) requests: u32,
 }
 
 impl Connection {
@@ -71,19 +70,21 @@ impl Connection {
 /// and a connection stays on the runtime that drives it.
 pub(crate) struct Pool {
     shards: Box<[Mutex<Shard>]>,
-    limits: PoolLimits,
+    pub(super) limits: PoolLimits,
 }
 
+/// The idle connections of one worker.
 #[derive(Default)]
-struct Shard {
+pub(super) struct Shard {
     /// With when each came to rest, in milliseconds of the coarse clock; the oldest first.
-    idle: VecDeque<(u64, Box<Connection>)>,
+    pub(super) idle: VecDeque<(u64, Box<Connection>)>,
     /// The task that closes what has been idle for too long or was closed by the other end.
-    sweeper: Sweeper,
+    pub(super) sweeper: Sweeper,
 }
 
+/// The task that closes idle connections.
 #[derive(Default)]
-enum Sweeper {
+pub(super) enum Sweeper {
     #[default]
     None,
     /// It has not looked yet.
@@ -120,14 +121,14 @@ impl Pool {
         None
     }
 
-    fn lock(&self, shard: usize) -> Option<std::sync::MutexGuard<'_, Shard>> {
+    pub(super) fn lock(&self, shard: usize) -> Option<std::sync::MutexGuard<'_, Shard>> {
         let shard = self.shards.get(shard % self.shards.len())?;
         Some(shard.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Closes what has been idle for too long, was closed by the other end, or has brought bytes that nobody
     /// asked for; whether any are left. The task of `cx` is woken when the other end does so.
-    fn sweep(&self, shard: usize, now: u64, cx: &mut Context<'_>) -> bool {
+    pub(super) fn sweep(&self, shard: usize, now: u64, cx: &mut Context<'_>) -> bool {
         let Some(mut shard) = self.lock(shard) else { return false };
         let young = |since: u64| now.saturating_sub(since) < clock::millis(self.limits.idle_timeout);
         shard.idle.retain_mut(|(since, connection)| young(*since) && connection.wire.poll_quiet(cx));
@@ -139,46 +140,5 @@ impl Pool {
     /// Idle connections of all workers.
     pub(crate) fn idle(&self) -> usize {
         (0..self.shards.len()).filter_map(|shard| self.lock(shard)).map(|shard| shard.idle.len()).sum()
-    }
-}
-
-impl Endpoint {
-    /// Gives a connection back after a complete exchange.
-    pub(crate) fn give_back(self: &Arc<Self>, shard: usize, mut connection: Box<Connection>) {
-        connection.requests += 1;
-        let pool = self.pool();
-        if connection.requests >= pool.limits.requests || pool.limits.idle == 0 {
-            return;
-        }
-        connection.wire.come_to_rest();
-        let Some(mut idle) = pool.lock(shard) else { return };
-        if let Sweeper::Watching(waker) = &idle.sweeper
-            && !connection.wire.poll_quiet(&mut Context::from_waker(waker))
-        {
-            return;
-        }
-        // The oldest makes room: a client that shows many names must not keep out what others use.
-        while idle.idle.len() >= pool.limits.idle {
-            idle.idle.pop_front();
-        }
-        idle.idle.push_back((clock::now(), connection));
-        if matches!(idle.sweeper, Sweeper::None) {
-            idle.sweeper = Sweeper::Spawned;
-            tokio::spawn(sweep(Arc::downgrade(self), shard, pool.limits.idle_timeout));
-        }
-    }
-}
-
-/// Closes idle connections of a shard until none are left or the endpoint is gone.
-async fn sweep(endpoint: Weak<Endpoint>, shard: usize, every: Duration) {
-    loop {
-        let mut tick = std::pin::pin!(tokio::time::sleep(every / 2));
-        let left = poll_fn(|cx| {
-            let left = endpoint.upgrade().is_some_and(|it| it.pool().sweep(shard, clock::now(), cx));
-            if left && tick.as_mut().poll(cx).is_pending() { Poll::Pending } else { Poll::Ready(left) }
-        });
-        if !left.await {
-            return;
-        }
     }
 }

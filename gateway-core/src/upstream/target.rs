@@ -10,7 +10,7 @@ use std::{
 
 use http::HeaderValue;
 
-use super::{Hashing, Sticky};
+use super::{Hashing, Sticky, hosts::Hosts};
 use crate::{
     balance::SlowStart,
     config::{self, Algorithm, Certificate, Healthchecks},
@@ -296,13 +296,6 @@ fn outliers(upstream: &config::Upstream) -> Option<Outliers> {
         deviations,
         failure_percent,
     })
-}
-
-/// What an endpoint is called in `Host`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Hosts {
-    pub(crate) clear: HeaderValue,
-    pub(crate) tls: HeaderValue,
 }
 
 /// A configured host as a header value; the config room has refused those that are not.

@@ -3,9 +3,11 @@
 
 mod challenge;
 mod client;
+mod credentials;
 mod digest;
 mod error;
 mod kept;
+mod pin;
 mod registry;
 mod source;
 
@@ -27,7 +29,7 @@ use self::{
     registry::Repository,
     source::Place,
 };
-pub use self::{digest::Digest, error::FetchError, source::Source};
+pub use self::{credentials::Credentials, digest::Digest, error::FetchError, source::Source};
 use crate::{Limits, files};
 
 /// Fetches modules. A fetch takes a minute at most, and a module has the size that [`Limits`] say.
@@ -48,15 +50,6 @@ pub struct Fetcher {
     credentials: BTreeMap<String, Credentials>,
     time: Duration,
     stop: Arc<watch::Sender<bool>>,
-}
-
-/// What somebody is known by to a registry, or to another server.
-#[derive(Clone)]
-pub struct Credentials {
-    /// The name.
-    pub username: String,
-    /// The password, or a token that stands for one. It is not shown.
-    pub password: String,
 }
 
 impl Fetcher {
@@ -183,12 +176,6 @@ impl Default for Fetcher {
 impl fmt::Debug for Fetcher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Fetcher").field("kept", &self.kept.0).finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credentials").field("username", &self.username).finish_non_exhaustive()
     }
 }
 

@@ -1,15 +1,16 @@
 //! Artifacts in a registry (OCI Distribution Specification 1.1, "Pull"): the manifest names the layer that is the module.
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
 use serde::Deserialize;
 
 use super::{
-    Credentials, Digest, FetchError, Kept,
+    Digest, FetchError,
     challenge::Challenge,
     client::{Client, Get},
+    credentials::{Credentials, secret},
     error::shown,
+    kept::Kept,
     source::{Reference, check_next},
 };
 use crate::origins::origin;
@@ -143,18 +144,6 @@ impl Repository<'_, '_> {
     fn wrong(&self, problem: &str) -> FetchError {
         FetchError::Registry { registry: self.reference.registry.clone(), problem: shown(problem) }
     }
-}
-
-impl Credentials {
-    pub(super) fn basic(&self) -> Option<HeaderValue> {
-        secret(format!("Basic {}", STANDARD.encode(format!("{}:{}", self.username, self.password))))
-    }
-}
-
-fn secret(text: String) -> Option<HeaderValue> {
-    let mut value = HeaderValue::try_from(text).ok()?;
-    value.set_sensitive(true);
-    Some(value)
 }
 
 /// Whether a layer is a module as it is: `application/wasm`, the type that the CNCF's working group chose, and those of

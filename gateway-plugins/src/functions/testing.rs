@@ -11,11 +11,8 @@ use plugin_contract::{Call as Contract, NOW, decode, encode};
 use serde::Deserialize;
 
 use crate::{
-    Call, ForeignFunction, Returned, Status,
-    call::{Configuration, Entity},
-    grants::Grants,
-    names::Names,
-    sources::Sources,
+    Call, ForeignFunction, Returned, Status, call::Configuration, entity::Entity, grants::Grants,
+    names::Names, sources::Sources,
 };
 
 /// Whoever calls.

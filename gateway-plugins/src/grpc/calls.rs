@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use tokio::task::AbortHandle;
 
-use super::{Received, Sending, Shape};
-use crate::{abi::Status, host::ById};
+use super::{Sending, Shape};
+use crate::{abi::Status, by_id::ById, event::Received};
 
 /// The calls under way, by their tokens.
 #[derive(Default)]

@@ -8,11 +8,14 @@ use http_body_util::BodyExt;
 use tokio::{sync::oneshot, time::timeout};
 
 use super::{
-    Received,
     messages::Messages,
     status::{DEADLINE_EXCEEDED, Ended, INTERNAL, UNKNOWN, of_error, of_http, told},
 };
-use crate::{sources::Calling, stream::Event, worker::Worker};
+use crate::{
+    event::{Event, Received},
+    home::{Keeper, deliver},
+    sources::Calling,
+};
 
 /// What a guest wants of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +28,7 @@ pub(crate) enum Shape {
 
 /// Tells the context that made a call.
 pub(crate) struct Teller {
-    pub(crate) worker: Weak<Worker>,
+    pub(crate) worker: Weak<dyn Keeper>,
     pub(crate) life: u64,
     pub(crate) context: u32,
     pub(crate) root: u32,
@@ -37,7 +40,7 @@ impl Teller {
     async fn tell(&self, received: Received) {
         let (heard, wait) = oneshot::channel::<Infallible>();
         let event = Event::Grpc(self.token, received, heard);
-        Worker::deliver(self.worker.clone(), self.life, (self.context, self.root), event).await;
+        deliver(self.worker.clone(), self.life, (self.context, self.root), event).await;
         let _ = wait.await;
     }
 }

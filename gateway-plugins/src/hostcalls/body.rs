@@ -6,9 +6,10 @@ use super::kind;
 use crate::{
     abi::{BufferKind, Side, Status},
     buffer::Buffer,
-    grpc::Received,
+    caller::{Called, Caller, give, view},
+    event::Received,
     host::{ABSENT, Host},
-    memory::{Called, Caller, bytes, give, put_u32, view},
+    memory::{bytes, put_u32},
 };
 
 pub(super) fn define(linker: &mut Linker<Host>) -> wasmtime::Result<()> {

@@ -4,8 +4,8 @@ use wasmtime::Linker;
 
 use crate::{
     abi::Status,
+    caller::{Called, Caller},
     host::{ABSENT, Host},
-    memory::{Called, Caller},
 };
 
 pub(super) fn define(linker: &mut Linker<Host>) -> wasmtime::Result<()> {

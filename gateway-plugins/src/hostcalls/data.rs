@@ -5,8 +5,9 @@ use wasmtime::Linker;
 
 use super::copied;
 use crate::{
+    caller::{Called, Caller, give, view},
     host::{ABSENT, Host},
-    memory::{Called, Caller, bytes, give, put_u32, view},
+    memory::{bytes, put_u32},
 };
 
 pub(super) fn define(linker: &mut Linker<Host>) -> wasmtime::Result<()> {

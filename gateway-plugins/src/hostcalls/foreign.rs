@@ -8,10 +8,12 @@ use super::within;
 use crate::{
     abi::Status,
     call::Call,
-    host::{ABSENT, EXCHANGE, Host, Message},
-    memory::{Called, Caller, bytes, give, view},
+    caller::{Called, Caller, give, view},
+    event::Event,
+    host::{ABSENT, Host},
+    memory::bytes,
+    message::{EXCHANGE, Message},
     services::Returned,
-    stream::Event,
 };
 
 pub(super) fn define(linker: &mut Linker<Host>) -> wasmtime::Result<()> {

@@ -13,10 +13,11 @@ use wasmtime::Linker;
 use super::within;
 use crate::{
     abi::{Status, pairs},
+    caller::{Called, Caller, view},
     fields::plain,
     grpc::{self, Call, Sending, Shape, framed, open},
     host::Host,
-    memory::{Called, Caller, bytes, put_u32, view},
+    memory::{bytes, put_u32},
 };
 
 pub(super) fn define(linker: &mut Linker<Host>) -> wasmtime::Result<()> {

@@ -6,9 +6,10 @@ use wasmtime::Linker;
 use super::kind;
 use crate::{
     abi::{MapKind, Status, pairs},
+    caller::{Called, Caller, give, view},
     fields::{self, Pseudo, Write},
     host::{ABSENT, Host},
-    memory::{Called, Caller, bytes, give, put_u32, view},
+    memory::{bytes, put_u32},
 };
 
 pub(super) fn define(linker: &mut Linker<Host>) -> wasmtime::Result<()> {

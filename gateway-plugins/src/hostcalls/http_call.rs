@@ -17,11 +17,12 @@ use super::within;
 use crate::{
     abi::{Status, pairs},
     buffer::Buffer,
+    caller::{Called, Caller, view},
+    event::{Answered, Event},
     fields::{Pseudo, plain},
     host::Host,
-    memory::{Called, Caller, bytes, put_u32, view},
+    memory::{bytes, put_u32},
     sources::Calling,
-    stream::{Answered, Event},
 };
 
 pub(super) fn define(linker: &mut Linker<Host>) -> wasmtime::Result<()> {

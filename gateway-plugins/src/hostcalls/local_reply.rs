@@ -8,9 +8,10 @@ use wasmtime::Linker;
 use super::within;
 use crate::{
     abi::{Status, pairs},
+    caller::{Called, Caller, view},
     fields::{final_status, plain},
     host::Host,
-    memory::{Called, Caller, bytes, view},
+    memory::bytes,
 };
 
 pub(super) fn define(linker: &mut Linker<Host>) -> wasmtime::Result<()> {

@@ -8,10 +8,11 @@ use wasmtime::Linker;
 use super::kind;
 use crate::{
     abi::LogLevel,
+    caller::{Called, Caller, view},
     clock,
     host::Host,
     lines::Line,
-    memory::{Called, Caller, bytes, put_u32, view},
+    memory::{bytes, put_u32},
 };
 
 pub(super) fn define(linker: &mut Linker<Host>) -> wasmtime::Result<()> {

@@ -5,8 +5,9 @@ use wasmtime::Linker;
 use super::kind;
 use crate::{
     abi::Status,
+    caller::{Called, Caller, view},
     host::Host,
-    memory::{Called, Caller, bytes, put_u32, put_u64, view},
+    memory::{bytes, put_u32, put_u64},
 };
 
 pub(super) fn define(linker: &mut Linker<Host>) -> wasmtime::Result<()> {

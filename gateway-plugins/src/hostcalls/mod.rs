@@ -22,8 +22,8 @@ use wasmtime::Linker;
 
 use crate::{
     abi::Status,
+    caller::{Called, Caller, Fault},
     host::Host,
-    memory::{Called, Caller, Fault},
 };
 
 /// What `proxy_continue_request` and the other calls of 0.1.0 alone return.
@@ -38,7 +38,7 @@ pub(crate) enum Continue {
 /// Defines host calls that answer with a status.
 macro_rules! define {
     ($linker:expr, $module:literal, { $($name:literal => $call:path, ($($arg:ident: $ty:ty),*);)+ }) => {
-        $($linker.func_wrap($module, $name, |mut caller: $crate::memory::Caller<'_>, $($arg: $ty),*| {
+        $($linker.func_wrap($module, $name, |mut caller: $crate::caller::Caller<'_>, $($arg: $ty),*| {
             $crate::hostcalls::status($call(&mut caller, $($arg),*))
         })?;)+
     };
@@ -90,7 +90,7 @@ fn within(length: u32, limit: usize) -> Result<(), Status> {
 
 /// The bytes at `pointer`, copied out of the guest's memory: the host changes while they are used.
 fn copied(caller: &mut Caller<'_>, pointer: u32, length: u32) -> Result<Vec<u8>, Status> {
-    let (memory, host) = crate::memory::view(caller)?;
+    let (memory, host) = crate::caller::view(caller)?;
     within(length, host.runtime.limits.value)?;
     crate::memory::bytes(memory, pointer, length).map(<[u8]>::to_vec)
 }

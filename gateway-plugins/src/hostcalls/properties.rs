@@ -5,9 +5,11 @@ use wasmtime::Linker;
 
 use crate::{
     abi::{MapKind, Status},
+    caller::{Called, Caller, give, view},
     fields,
-    host::{ABSENT, Host, with_exchange},
-    memory::{Called, Caller, bytes, give, view},
+    host::{ABSENT, Host},
+    memory::bytes,
+    message::with_exchange,
     properties::{of_consumer, of_exchange},
 };
 

@@ -1,17 +1,20 @@
 //! Shared queues.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use tokio::runtime::Handle;
 use wasmtime::Linker;
 
 use super::copied;
 use crate::{
-    Engine,
     abi::Status,
-    host::{ABSENT, Home, Host},
-    memory::{Called, Caller, bytes, give, put_u32, view},
+    caller::{Called, Caller, give, view},
+    commons::Commons,
+    home::Listener,
+    host::{ABSENT, Host},
+    memory::{bytes, put_u32},
     shared::QueueId,
-    worker::Listener,
 };
 
 pub(super) fn define(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
@@ -33,14 +36,9 @@ fn register(caller: &mut Caller<'_>, name: u32, size: u32, id_at: u32) -> Called
     if size > LONGEST_NAME {
         return Err(Status::BadArgument.into());
     }
-    let listener = match (&host.home, host.root_of(host.effective)) {
-        (Home::Worker(worker, life), Some(root)) => {
-            Some(Listener { worker: worker.clone(), life: *life, root })
-        }
-        _ => None,
-    };
+    let listener = host.root_of(host.effective).and_then(|root| Listener::of(&host.home, root));
     let runtime = &host.runtime;
-    let id = runtime.engine.queues().register(&runtime.name, bytes(memory, name, size)?, listener)?;
+    let id = runtime.commons.queues.register(&runtime.name, bytes(memory, name, size)?, listener)?;
     Ok(put_u32(memory, id_at, id)?)
 }
 
@@ -50,7 +48,7 @@ fn resolve(caller: &mut Caller<'_>, vm: u32, vm_size: u32, name: u32, size: u32,
     let runtime = &host.runtime;
     let vm = std::str::from_utf8(bytes(memory, vm, vm_size)?).map_err(|_| ABSENT)?;
     let vm = if vm.is_empty() { &runtime.name } else { vm };
-    let id = runtime.engine.queues().resolve(vm, bytes(memory, name, size)?).ok_or(ABSENT)?;
+    let id = runtime.commons.queues.resolve(vm, bytes(memory, name, size)?).ok_or(ABSENT)?;
     Ok(put_u32(memory, id_at, id)?)
 }
 
@@ -58,18 +56,18 @@ fn resolve(caller: &mut Caller<'_>, vm: u32, vm_size: u32, name: u32, size: u32,
 fn enqueue(caller: &mut Caller<'_>, id: u32, value: u32, size: u32) -> Called {
     let item = Bytes::from(copied(caller, value, size)?);
     let host = caller.data_mut();
-    let wanted = host.runtime.engine.queues().enqueue(id, item)?;
+    let wanted = host.runtime.commons.queues.enqueue(id, item)?;
     if wanted && let Ok(runtime) = Handle::try_current() {
-        runtime.spawn(tell(host.runtime.engine.clone(), id));
+        runtime.spawn(tell(Arc::clone(&host.runtime.commons), id));
     }
     Ok(())
 }
 
 /// Tells who listens, once for each item, until nothing is left to tell. There is one such task a queue, and it is no
 /// instance's: who puts in may end before who is told.
-async fn tell(engine: Engine, id: QueueId) {
-    let mut telling = Telling { engine: &engine, id, ended: false };
-    while let Some(listener) = engine.queues().next(id) {
+async fn tell(commons: Arc<Commons>, id: QueueId) {
+    let mut telling = Telling { commons: &commons, id, ended: false };
+    while let Some(listener) = commons.queues.next(id) {
         listener.ready(id).await;
     }
     telling.ended = true;
@@ -77,7 +75,7 @@ async fn tell(engine: Engine, id: QueueId) {
 
 /// Where the task ends before its time, with its runtime, another one may begin.
 struct Telling<'a> {
-    engine: &'a Engine,
+    commons: &'a Commons,
     id: QueueId,
     ended: bool,
 }
@@ -85,7 +83,7 @@ struct Telling<'a> {
 impl Drop for Telling<'_> {
     fn drop(&mut self) {
         if !self.ended {
-            self.engine.queues().told(self.id);
+            self.commons.queues.told(self.id);
         }
     }
 }
@@ -96,6 +94,6 @@ fn dequeue(caller: &mut Caller<'_>, id: u32, value_at: u32, size_at: u32) -> Cal
     for at in [value_at, size_at] {
         bytes(memory, at, 4)?;
     }
-    let item = host.runtime.engine.queues().dequeue(id)?;
+    let item = host.runtime.commons.queues.dequeue(id)?;
     give(caller, &item, value_at, size_at)
 }

@@ -5,9 +5,10 @@ use wasmtime::Linker;
 use super::{Continue, kind};
 use crate::{
     abi::{Side, Status},
-    grpc::Received,
+    caller::{Called, Caller, give, view},
+    event::Received,
     host::Host,
-    memory::{Called, Caller, give, put_u32, view},
+    memory::put_u32,
 };
 
 pub(super) fn define(linker: &mut Linker<Host>, continues: Continue) -> wasmtime::Result<()> {

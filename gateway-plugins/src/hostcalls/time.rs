@@ -6,9 +6,10 @@ use wasmtime::Linker;
 
 use crate::{
     abi::Status,
-    host::{Home, Host},
-    memory::{Called, Caller, put_u64, view},
-    worker::Worker,
+    caller::{Called, Caller, view},
+    home::{self, Home},
+    host::Host,
+    memory::put_u64,
 };
 
 pub(super) fn define(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
@@ -46,7 +47,7 @@ fn set_tick_period(caller: &mut Caller<'_>, period: u32) -> Called {
     if let (Home::Worker(worker, life), false) = (home, period.is_zero())
         && let Ok(runtime) = tokio::runtime::Handle::try_current()
     {
-        let ticking = Worker::tick(worker, life, id, period.max(SHORTEST));
+        let ticking = home::tick(worker, life, id, period.max(SHORTEST));
         root.ticks = Some(runtime.spawn(ticking).abort_handle());
     }
     Ok(())

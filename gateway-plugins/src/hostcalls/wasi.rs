@@ -6,8 +6,9 @@ use wasmtime::Linker;
 use super::{logging::line, time::nanoseconds};
 use crate::{
     abi::{Errno, LogLevel, Status},
+    caller::{Caller, view},
     host::Host,
-    memory::{Caller, bytes, put, put_u32, put_u64, view},
+    memory::{bytes, put, put_u32, put_u64},
 };
 
 /// What a WASI call comes to.

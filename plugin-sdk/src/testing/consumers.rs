@@ -78,6 +78,27 @@ impl Consumer {
         self.credentials.push(Credential { id, kind, fields });
         self
     }
+
+    /// It as a configuration file has it.
+    pub(super) fn entity(&self) -> Value {
+        let mut entity = Map::new();
+        entity.insert("id".to_owned(), text(self.id).into());
+        entity.insert("username".to_owned(), self.username.as_str().into());
+        if let Some(id) = &self.custom_id {
+            entity.insert("custom_id".to_owned(), id.as_str().into());
+        }
+        let groups = self.groups.iter().map(|group| json!({ "group": group }));
+        entity.insert("acls".to_owned(), groups.collect());
+        for credential in &self.credentials {
+            let mut fields = credential.fields.clone();
+            fields.insert("id".to_owned(), text(credential.id).into());
+            let list = entity.entry(list(credential.kind)).or_insert_with(|| json!([]));
+            if let Value::Array(list) = list {
+                list.push(fields.into());
+            }
+        }
+        entity.into()
+    }
 }
 
 impl Credential {
@@ -117,7 +138,7 @@ const fn looked_up_by(kind: Kind) -> &'static str {
 }
 
 /// The list in a configuration file that credentials of a kind stand in.
-pub(super) const fn list(kind: Kind) -> &'static str {
+const fn list(kind: Kind) -> &'static str {
     match kind {
         Kind::Key => "keyauth_credentials",
         Kind::Basic => "basicauth_credentials",

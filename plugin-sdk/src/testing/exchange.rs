@@ -33,6 +33,9 @@ pub(super) struct Exchange {
     pub(super) callouts: Vec<(String, Received)>,
 }
 
+/// The id of every request.
+pub(super) const REQUEST_ID: &str = "5f1ec0de5f1ec0de5f1ec0de5f1ec0de";
+
 /// Who calls.
 #[derive(Clone, Copy)]
 pub(super) struct Who {
@@ -95,7 +98,7 @@ impl Exchange {
             ["request", "host"] => text(self.request.get("host")?),
             ["request", "scheme"] => text(self.scheme),
             ["request", "method"] => text(&self.method),
-            ["request", "id"] => text(super::native::REQUEST_ID),
+            ["request", "id"] => text(REQUEST_ID),
             ["request", "headers", name] => text(self.request.get(name)?),
             ["response", "headers", name] => text(self.response.as_ref()?.1.get(name)?),
             ["response", "code"] => Some(u64::from(self.response.as_ref()?.0).to_le_bytes().to_vec()),

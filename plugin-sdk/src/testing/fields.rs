@@ -1,5 +1,7 @@
 //! Header fields in their order.
 
+use super::wire;
+
 /// Header fields. Names compare without regard to case.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Fields(Vec<(String, String)>);
@@ -17,6 +19,16 @@ const FRAMING: [&str; 8] = [
 ];
 
 impl Fields {
+    pub(super) fn of(pairs: wire::Fields) -> Self {
+        let mut fields = Self::default();
+        pairs.into_iter().for_each(|(name, value)| fields.add(&name, &value));
+        fields
+    }
+
+    pub(super) fn pairs(&self) -> wire::Fields {
+        self.0.clone()
+    }
+
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }

@@ -10,11 +10,11 @@ use super::{
     answer::Answer,
     check::violations,
     consumers::Consumer,
-    functions::Scripted,
     native::Native,
     remote::Remote,
     request::{Received, Request},
     response::Response,
+    scripted::Scripted,
     server::Server,
     world::World,
 };

@@ -50,11 +50,15 @@ mod fields;
 mod functions;
 mod gateway;
 mod guest;
+mod host;
 mod limiter;
+mod link;
 mod native;
+mod pieces;
 mod remote;
 mod request;
 mod response;
+mod scripted;
 mod server;
 mod store;
 #[doc(hidden)]

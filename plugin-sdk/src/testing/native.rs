@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{
     answer::Answer,
     clock::{Event, Next, What},
-    exchange::{Exchange, Reply},
+    exchange::{Exchange, REQUEST_ID, Reply},
     fields::Fields,
     guest::Guest,
     request::{Received, Request},
@@ -18,9 +18,6 @@ use crate::{
     manifest::Manifest,
     scene::Action,
 };
-
-/// The id of every request.
-pub(super) const REQUEST_ID: &str = "5f1ec0de5f1ec0de5f1ec0de5f1ec0de";
 
 /// A plugin with its configuration.
 pub(super) struct Native {

@@ -1,39 +1,28 @@
 //! A built plugin in a testbed: the real gateway in another process, asked over a socket of this machine.
 
-use std::{
-    cell::{Cell, RefCell},
-    collections::VecDeque,
-    env,
-    io::{BufRead, BufReader, Write},
-    net::TcpStream,
-    rc::Rc,
-    sync::mpsc::{Receiver, RecvTimeoutError, channel},
-    thread,
-    time::Duration,
-};
+use std::{cell::Cell, env, rc::Rc, sync::mpsc::RecvTimeoutError, time::Duration};
 
 use plugin_contract::{
     Call as _, counter, kv,
     ratelimit::{Check, Limiter},
     time::Sleep,
 };
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
 use super::{
     Response,
     answer::Answer,
     clock::{Event, Next, What},
-    consumers::{self, Consumer},
+    consumers::Consumer,
     fields::Fields,
     functions,
+    link::{Link, TESTBED},
     request::{Received, Request},
     wire::{self, Ask, Refused, Start, Tell},
     world::World,
 };
 use crate::host::Level;
 
-/// Where the testbed listens.
-const TESTBED: &str = "PLUGIN_TESTBED";
 /// How long nothing must happen before time goes on.
 const QUIET: Duration = Duration::from_millis(50);
 /// How long nothing may happen at all.
@@ -59,13 +48,10 @@ pub(super) struct Remote {
     world: Rc<World>,
     plugin: &'static str,
     config: Value,
-    socket: RefCell<TcpStream>,
-    told: Receiver<Tell>,
+    link: Link,
     /// Whether the gateway there knows what the test has scripted.
     ready: Cell<bool>,
     trapped: Cell<bool>,
-    /// What came while something else was waited for.
-    aside: RefCell<VecDeque<Tell>>,
 }
 
 /// What has been seen of a request.
@@ -84,19 +70,13 @@ impl Remote {
         config: &Value,
     ) -> Option<Result<Self, String>> {
         let address = env::var(TESTBED).ok()?;
-        #[expect(clippy::panic, reason = "a test fails by panicking")]
-        let socket = TcpStream::connect(&address)
-            .unwrap_or_else(|error| panic!("no testbed at {address}, see {TESTBED}: {error}"));
-        let told = listen(&socket);
         let remote = Self {
             world: Rc::clone(world),
             plugin,
             config: config.clone(),
-            socket: RefCell::new(socket),
-            told,
+            link: Link::to(&address),
             ready: Cell::new(false),
             trapped: Cell::new(false),
-            aside: RefCell::default(),
         };
         match remote.start() {
             Ok(()) => Some(Ok(remote)),
@@ -129,7 +109,7 @@ impl Remote {
     }
 
     pub(super) fn metric(&self, name: &str) -> Option<u64> {
-        self.say(&Ask::Metrics);
+        self.link.say(&Ask::Metrics);
         let metrics = self.until(|tell| match tell {
             Tell::Metrics(metrics) => Ok(metrics),
             other => Err(other),
@@ -145,12 +125,12 @@ impl Remote {
         let start = Start {
             plugin: self.plugin.to_owned(),
             config: self.config.clone(),
-            consumers: consumers.iter().map(entity).collect(),
+            consumers: consumers.iter().map(Consumer::entity).collect(),
             services: services.keys().filter(|name| !name.is_empty()).cloned().collect(),
             functions: scripted.into_iter().chain(ON_THE_CLOCK).map(str::to_owned).collect(),
         };
         drop((consumers, services));
-        self.say(&Ask::Start(start));
+        self.link.say(&Ask::Start(start));
         self.until(|tell| match tell {
             Tell::Started(started) => Ok(started),
             other => Err(other),
@@ -165,11 +145,11 @@ impl Remote {
             panic!("the configuration was fine before consumers and functions came: {refused:?}");
         }
         *self.world.client.borrow_mut() = Some(request.client_ip.clone());
-        self.say(&Ask::Send(wire::Request {
+        self.link.say(&Ask::Send(wire::Request {
             method: request.method,
             target: request.target,
             client_ip: request.client_ip,
-            fields: pairs(&request.fields),
+            fields: request.fields.pairs(),
             pieces: request.pieces,
         }));
         let mut seen = Seen::default();
@@ -181,7 +161,13 @@ impl Remote {
         }
         let wire::Response { status, fields, pieces } = ended?;
         let body = pieces.concat();
-        Some(Answer { status, fields: of(fields), body, upstream: seen.upstream, callouts: seen.callouts })
+        Some(Answer {
+            status,
+            fields: Fields::of(fields),
+            body,
+            upstream: seen.upstream,
+            callouts: seen.callouts,
+        })
     }
 
     /// Does what is asked until the request is over.
@@ -194,10 +180,10 @@ impl Remote {
                 continue;
             }
             let patience = if leaves || self.world.clock.expects() { QUIET } else { PATIENCE };
-            match self.next(patience) {
+            match self.link.next(patience) {
                 Ok(Tell::Answered(answer)) => return answer,
                 Ok(tell) => self.heed(tell, seen),
-                Err(RecvTimeoutError::Timeout) if leaves => self.say(&Ask::Leave),
+                Err(RecvTimeoutError::Timeout) if leaves => self.link.say(&Ask::Leave),
                 Err(RecvTimeoutError::Timeout) if self.world.clock.expects() => {
                     if let Some(next) = self.world.clock.next(Duration::MAX) {
                         self.bring(now, next);
@@ -213,7 +199,7 @@ impl Remote {
             Tell::Asked(id, service, request) => self.asked(id, service, *request, seen),
             Tell::Called(id, name, arguments) => {
                 let result = functions::call(&self.world, &name, &arguments);
-                self.say(&Ask::Return(id, result.map_err(|status| status.0)));
+                self.link.say(&Ask::Return(id, result.map_err(|status| status.0)));
             }
             Tell::Line(level, text) => self.world.lines.borrow_mut().push((level_of(level), text)),
             Tell::Trapped => self.trapped.set(true),
@@ -224,7 +210,7 @@ impl Remote {
     /// A service is asked: its answer is due when it is due.
     fn asked(&self, id: u64, service: String, request: wire::Request, seen: &mut Seen) {
         let wire::Request { method, target, fields, pieces, .. } = request;
-        let received = Received { method, target, fields: of(fields), body: pieces.concat() };
+        let received = Received { method, target, fields: Fields::of(fields), body: pieces.concat() };
         let response = self.world.ask(&service, &received);
         let response = response.unwrap_or_else(|| Response::new(200));
         match service.is_empty() {
@@ -240,12 +226,12 @@ impl Remote {
     fn bring(&self, before: Duration, next: Next) {
         self.advance(before);
         let Next::Event(Event { token, what, .. }) = next else { return };
-        self.say(&match what {
+        self.link.say(&match what {
             What::Foreign(bytes) => Ask::Late(token, bytes),
             What::Called(response) => {
                 let response = response.map(|response| wire::Response {
                     status: response.status,
-                    fields: pairs(&response.fields),
+                    fields: response.fields.pairs(),
                     pieces: response.pieces,
                 });
                 Ask::Answer(token.into(), response)
@@ -259,7 +245,7 @@ impl Remote {
         if passed.is_zero() {
             return;
         }
-        self.say(&Ask::Pass(u64::try_from(passed.as_millis()).unwrap_or(u64::MAX)));
+        self.link.say(&Ask::Pass(u64::try_from(passed.as_millis()).unwrap_or(u64::MAX)));
         self.until(|tell| match tell {
             Tell::Passed => Ok(()),
             other => Err(other),
@@ -270,79 +256,15 @@ impl Remote {
     #[expect(clippy::panic, reason = "a test fails by panicking")]
     fn until<T>(&self, is_it: impl Fn(Tell) -> Result<T, Tell>) -> T {
         loop {
-            let tell = self.told.recv_timeout(PATIENCE);
+            let tell = self.link.tells(PATIENCE);
             match is_it(tell.unwrap_or_else(|error| panic!("no answer of the testbed: {error}"))) {
                 Ok(it) => return it,
                 // The plugin stands still until it is answered.
                 Err(tell @ (Tell::Called(..) | Tell::Line(..))) => self.heed(tell, &mut Seen::default()),
-                Err(other) => self.aside.borrow_mut().push_back(other),
+                Err(other) => self.link.put_aside(other),
             }
         }
     }
-
-    /// What comes next, or what was put aside.
-    fn next(&self, patience: Duration) -> Result<Tell, RecvTimeoutError> {
-        let aside = self.aside.borrow_mut().pop_front();
-        aside.map_or_else(|| self.told.recv_timeout(patience), Ok)
-    }
-
-    #[expect(clippy::panic, reason = "a test fails by panicking")]
-    fn say(&self, ask: &Ask) {
-        let mut line = serde_json::to_string(ask).unwrap_or_default();
-        line.push('\n');
-        let said = self.socket.borrow_mut().write_all(line.as_bytes());
-        said.unwrap_or_else(|error| panic!("the testbed has gone: {error}"));
-    }
-}
-
-/// What the testbed says, line by line.
-#[expect(clippy::panic, reason = "a test fails by panicking")]
-fn listen(socket: &TcpStream) -> Receiver<Tell> {
-    let (sender, told) = channel();
-    let socket = socket.try_clone().unwrap_or_else(|error| panic!("the testbed's socket: {error}"));
-    thread::spawn(move || {
-        for line in BufReader::new(socket).lines() {
-            let Ok(tell) = line.map_err(drop).and_then(|line| serde_json::from_str(&line).map_err(drop))
-            else {
-                return;
-            };
-            if sender.send(tell).is_err() {
-                return;
-            }
-        }
-    });
-    told
-}
-
-/// A consumer as a configuration file has it.
-fn entity(consumer: &Consumer) -> Value {
-    let mut entity = Map::new();
-    entity.insert("id".to_owned(), consumers::text(consumer.id).into());
-    entity.insert("username".to_owned(), consumer.username.as_str().into());
-    if let Some(id) = &consumer.custom_id {
-        entity.insert("custom_id".to_owned(), id.as_str().into());
-    }
-    let groups = consumer.groups.iter().map(|group| json!({ "group": group }));
-    entity.insert("acls".to_owned(), groups.collect());
-    for credential in &consumer.credentials {
-        let mut fields = credential.fields.clone();
-        fields.insert("id".to_owned(), consumers::text(credential.id).into());
-        let list = entity.entry(consumers::list(credential.kind)).or_insert_with(|| json!([]));
-        if let Value::Array(list) = list {
-            list.push(fields.into());
-        }
-    }
-    entity.into()
-}
-
-fn pairs(fields: &Fields) -> wire::Fields {
-    fields.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
-}
-
-fn of(pairs: wire::Fields) -> Fields {
-    let mut fields = Fields::default();
-    pairs.into_iter().for_each(|(name, value)| fields.add(&name, &value));
-    fields
 }
 
 const fn level_of(level: u8) -> Level {

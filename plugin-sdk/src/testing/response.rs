@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::fields::Fields;
+use super::{fields::Fields, pieces};
 
 /// What a scripted service answers.
 ///
@@ -42,16 +42,13 @@ impl Response {
 
     /// With a body that comes in one piece and is known to be whole.
     pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
-        self.pieces = vec![body.into()];
-        self.pieces.retain(|piece| !piece.is_empty());
+        self.pieces = pieces::whole(body.into());
         self
     }
 
     /// With a body that comes piece by piece, and whose end comes by itself.
     pub fn pieces<P: Into<Vec<u8>>>(mut self, pieces: impl IntoIterator<Item = P>) -> Self {
-        self.pieces =
-            pieces.into_iter().map(Into::into).filter(|piece: &Vec<u8>| !piece.is_empty()).collect();
-        self.pieces.push(Vec::new());
+        self.pieces = pieces::one_by_one(pieces.into_iter().map(Into::into));
         self
     }
 

@@ -11,13 +11,13 @@ use serde_json::Value;
 
 use super::{AdminArgs, Client, consent, history};
 use crate::{
-    cli::{FileArgs, NodeArgs, OutputFormat},
+    args::{FileArgs, NodeArgs, OutputFormat},
     failure::Failure,
     file,
     output::{self, say},
     plugins::NodePlugins,
     settings::Settings,
-    stored,
+    stored, text,
 };
 
 /// Where the entities go.
@@ -55,6 +55,16 @@ pub(crate) struct ImportArgs {
 
     #[command(flatten)]
     admin: AdminArgs,
+}
+
+/// What compares a file with what runs.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct DiffArgs {
+    #[command(flatten)]
+    pub(crate) file: FileArgs,
+
+    #[command(flatten)]
+    pub(crate) admin: AdminArgs,
 }
 
 /// Writes all entities as a declarative file; secrets of the vaults stay where they are.
@@ -163,7 +173,7 @@ fn served(client: &Client, node: &NodeArgs) -> Result<(Config, Option<HeaderValu
 /// The file, and what stands in it.
 fn wanted(args: &FileArgs) -> Result<(String, Config), Failure> {
     let plugins = NodePlugins::of(&Settings::of(&(&args.node).into())?)?;
-    let text = file::read(&args.file)?;
+    let text = text::read(&args.file)?;
     let config = Config::parse(&text, Options::new(&plugins.registry).keep_references())
         .map_err(|problems| file::refuse(&Refusal::Problems(problems), &args.file, &text))?;
     Ok((text, config))

@@ -9,7 +9,7 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::{AdminArgs, Client, consent};
 use crate::{
-    cli::OutputFormat,
+    args::OutputFormat,
     failure::Failure,
     output::{self, say},
 };

@@ -12,7 +12,7 @@ use clap::Args;
 
 use crate::failure::Failure;
 
-pub(crate) use entities::{ExportArgs, ImportArgs, diff, export, import};
+pub(crate) use entities::{DiffArgs, ExportArgs, ImportArgs, diff, export, import};
 pub(crate) use history::{HistoryArgs, RollbackArgs, history, rollback};
 pub(crate) use node::{QuitArgs, drain, health, quit, reload};
 

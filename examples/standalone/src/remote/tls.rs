@@ -11,7 +11,7 @@ use rustls::pki_types::ServerName;
 use tokio_rustls::TlsConnector;
 
 use super::place::Place;
-use crate::{failure::Failure, file};
+use crate::{failure::Failure, text};
 
 /// How it is spoken to, and by whom it has to be signed.
 #[derive(Clone, Debug, Args)]
@@ -60,13 +60,13 @@ impl TlsArgs {
         }
         let mut settings = TlsSettings::default();
         if let Some(path) = admin_ca {
-            settings.anchors = CaCertificate::bundle(&file::read(path)?).into_iter().map(Arc::new).collect();
+            settings.anchors = CaCertificate::bundle(&text::read(path)?).into_iter().map(Arc::new).collect();
             if settings.anchors.is_empty() {
                 return Err(Failure::new(format!("{}: no certificate (PEM) in it", path.display())));
             }
         }
         if let (Some(cert), Some(key)) = (admin_cert, admin_key) {
-            settings.client = Some(Arc::new(Certificate::new(&file::read(cert)?, &file::read(key)?)));
+            settings.client = Some(Arc::new(Certificate::new(&text::read(cert)?, &text::read(key)?)));
         }
         let wrong = |error| Failure::new(format!("certificates for the Admin API: {error}"));
         let config = settings.client_config().map_err(wrong)?;

@@ -2,10 +2,10 @@
 
 use uuid::Uuid;
 
-use super::{MOST_PROBLEMS, record::Decoder, row::Row, world::World};
+use super::{record::Decoder, row::Row, world::World};
 use crate::config::{
     index::{Index, Key, PART},
-    problem::{Matter, Other},
+    problem::{MOST_PROBLEMS, Matter, Other},
 };
 
 /// A key that an entity has, with the entity's place among all of its kind.

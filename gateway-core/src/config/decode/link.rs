@@ -7,7 +7,6 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::{
-    MOST_PROBLEMS,
     clash::{self, Held},
     entity::Reader,
     row::Row,
@@ -17,7 +16,7 @@ use super::{
 use crate::config::{
     Config, derived_id,
     index::{ANCHORS, Index, NAMED, Named, keys, natural, plain, references},
-    problem::{Matter, Problem, Step},
+    problem::{MOST_PROBLEMS, Matter, Problem, Step},
     schema::{EntityKind, Kind},
 };
 

@@ -27,11 +27,7 @@ pub use options::{Environment, Options};
 
 use link::{Linked, Linker};
 
-use super::{
-    Change, Checked, Config, document,
-    index::Index,
-    problem::{MOST_PROBLEMS, Problems},
-};
+use super::{Change, Checked, Config, document, index::Index, problem::Problems};
 
 impl Config {
     /// Reads a declarative file, YAML or JSON, of `_format_version` 1.1, 2.1 or 3.0.

@@ -2,10 +2,10 @@
 
 use serde_json::{Map, Value};
 
-use super::{MOST_PROBLEMS, secret::Secrets};
+use super::secret::Secrets;
 use crate::config::{
     document::{Data, Node},
-    problem::{Path, Problem, Step},
+    problem::{MOST_PROBLEMS, Path, Problem, Step},
     schema::{Auto, EntityKind, Field, Kind, Record},
 };
 

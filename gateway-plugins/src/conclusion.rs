@@ -1,0 +1,41 @@
+//! What comes of a guest's will for the exchange.
+
+use gateway_core::{
+    Reason,
+    plugin::{Exchange, Flow},
+    reply::message_reply,
+};
+use http::{HeaderName, HeaderValue, StatusCode, header::SET_COOKIE};
+
+use crate::entry::{Head, Verdict};
+
+/// What becomes of a message that is held no longer.
+pub(crate) fn done<M>(verdict: Verdict, exchange: &mut Exchange) -> Flow<M> {
+    match verdict {
+        Verdict::Continue | Verdict::Skip | Verdict::Pause => Flow::Continue,
+        Verdict::Reply(response) => Flow::Reply(response),
+        Verdict::Close => refuse(StatusCode::SERVICE_UNAVAILABLE, exchange),
+    }
+}
+
+/// Writes fields, each in place of all of its name.
+pub(crate) fn write(message: &mut impl Head, fields: Vec<(HeaderName, HeaderValue)>) {
+    if fields.is_empty() {
+        return;
+    }
+    let headers = message.headers_mut();
+    // In one step. Where it is too much the field that is too many finds that out.
+    let _ = headers.try_reserve(fields.len());
+    for (name, value) in fields {
+        match name {
+            SET_COOKIE => drop(headers.append(name, value)),
+            _ => drop(headers.insert(name, value)),
+        }
+    }
+}
+
+/// Answers in place of a plugin that cannot.
+pub(crate) fn refuse<M>(status: StatusCode, exchange: &mut Exchange) -> Flow<M> {
+    exchange.reason = Some(Reason::Plugin);
+    Flow::reply(message_reply(status, "An unexpected error occurred", exchange.asked, exchange.request_id))
+}
