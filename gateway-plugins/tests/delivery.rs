@@ -124,8 +124,8 @@ async fn a_server_that_says_nothing_is_left_and_a_fetch_can_be_stopped() {
         let (fetcher, url) = (fetcher.clone(), url.clone());
         async move { fetch(&fetcher, &url, Some(&pin)).await }
     });
-    silent.accept().await.unwrap();
-    silent.accept().await.unwrap();
+    // Held, not closed.
+    let _connections = (silent.accept().await.unwrap(), silent.accept().await.unwrap());
     fetcher.stop();
     let stopped = tokio::time::timeout(kit::PATIENCE, waiting).await.unwrap().unwrap();
     assert!(matches!(stopped, Err(FetchError::Stopped)), "{stopped:?}");
