@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use gateway_core::{
@@ -15,23 +15,29 @@ use gateway_core::{
     },
 };
 use http::{HeaderValue, Request, Uri, Version, header::HOST, uri::Scheme};
+use tokio::task::spawn_blocking;
 
 use crate::sources::{Calling, Reach};
 
 /// How origins are spoken to: with a pool of connections each, TLS that is verified, and no redirects. HTTP callouts go by
 /// HTTP/1.1, calls of gRPC by HTTP/2: in clear where the scheme is `http` (RFC 9113 section 3.3), else as ALPN agrees.
+#[derive(Clone, Default)]
+pub(crate) struct Origins(Arc<Shared>);
+
 #[derive(Default)]
-pub(crate) struct Origins {
+struct Shared {
     tls: TlsSettings,
-    known: Mutex<HashMap<(String, Reach, Speaks), Arc<Backend>>>,
+    known: Mutex<HashMap<Key, Arc<Backend>>>,
 }
+
+type Key = (String, Reach, Speaks);
 
 /// Origins that are kept at a time.
 const MOST: usize = 256;
 
 impl Origins {
     pub(crate) fn new(tls: TlsSettings) -> Self {
-        Self { tls, known: Mutex::default() }
+        Self(Arc::new(Shared { tls, known: Mutex::default() }))
     }
 
     /// Sends `request` to `origin`; none where that is no origin, or nothing that may be reached.
@@ -39,29 +45,44 @@ impl Origins {
         let reach = request.extensions().get::<Reach>().copied().unwrap_or(Reach::Public);
         let host = HeaderValue::from_str(origin.split_once("://")?.1).ok()?;
         request.headers_mut().insert(HOST, host);
-        let backend = self.backend(origin, reach, Speaks::of(&request))?;
+        let key = (origin.to_owned(), reach, Speaks::of(&request));
+        let known = self.0.known().get(&key).map(Arc::clone);
+        if known.is_none() {
+            checked(origin, Reaches::of(reach)).inspect_err(|error| warn(origin, error)).ok()?;
+        }
+        let shared = Arc::clone(&self.0);
         Some(Box::pin(async move {
+            let backend = match known {
+                Some(backend) => backend,
+                // The first one with TLS reads the system's anchors. A guest has no time for that, nor has a worker.
+                None => spawn_blocking(move || shared.make(key)).await??,
+            };
             let mut exchange = Exchange::new(Arc::new(ConnectInfo::unknown()));
             Ok(backend.forward(&mut request, HostPolicy::Client, 0, &mut exchange).await?)
         }))
     }
+}
 
-    fn backend(&self, origin: &str, reach: Reach, speaks: Speaks) -> Option<Arc<Backend>> {
-        let key = (origin.to_owned(), reach, speaks);
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(backend) = known.get(&key) {
-            return Some(Arc::clone(backend));
-        }
-        let reaches = if reach == Reach::Named { Reaches::All } else { Reaches::Public };
-        let made = made(origin, reaches, speaks, &self.tls)
-            .inspect_err(|error| tracing::warn!(origin, %error, "no such origin"));
-        let made = Arc::new(made.ok()?);
+impl Shared {
+    fn known(&self) -> MutexGuard<'_, HashMap<Key, Arc<Backend>>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn make(&self, key: Key) -> Result<Arc<Backend>, BoxError> {
+        let (origin, reach, speaks) = &key;
+        let made = made(origin, Reaches::of(*reach), *speaks, &self.tls);
+        let made = Arc::new(made.inspect_err(|error| warn(origin, error))?);
+        let mut known = self.known();
         if known.len() >= MOST {
             known.clear();
         }
-        known.insert(key, Arc::clone(&made));
-        Some(made)
+        // Who was first has connections already.
+        Ok(Arc::clone(known.entry(key).or_insert(made)))
     }
+}
+
+fn warn(origin: &str, error: &BoxError) {
+    tracing::warn!(origin, %error, "no such origin");
 }
 
 /// By which version an origin is spoken to.
@@ -96,6 +117,13 @@ pub(crate) enum Reaches {
 }
 
 impl Reaches {
+    const fn of(reach: Reach) -> Self {
+        match reach {
+            Reach::Named => Self::All,
+            Reach::Public => Self::Public,
+        }
+    }
+
     fn allows(self, address: IpAddr) -> bool {
         match self {
             Self::All => true,
@@ -112,14 +140,8 @@ pub(crate) fn made(
     speaks: Speaks,
     anchors: &TlsSettings,
 ) -> Result<Backend, BoxError> {
-    let own =
-        self::origin(origin).filter(|own| own == origin).ok_or("this is not how an origin is written")?;
-    let uri = own.parse::<Uri>()?;
-    let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
-    if host.parse::<IpAddr>().is_ok_and(|address| !reach.allows(address)) {
-        return Err("the address is not public".into());
-    }
-    let mut service = Service::new(origin, host);
+    let uri = checked(origin, reach)?;
+    let mut service = Service::new(origin, host(&uri));
     let tls = uri.scheme() == Some(&Scheme::HTTPS);
     service.protocol = if tls { Protocol::Https } else { Protocol::Http };
     service.port = uri.port_u16().unwrap_or(if tls { 443 } else { 80 });
@@ -131,6 +153,21 @@ pub(crate) fn made(
     };
     let upstream = Upstream::new(Group::of_service(&service), None, resolver, 1, PoolLimits::default());
     Ok(Backend::new(&service, upstream, transport))
+}
+
+/// An origin, as far as what it says itself goes: written as origins are, and no address that may not be asked.
+fn checked(origin: &str, reach: Reaches) -> Result<Uri, BoxError> {
+    let own =
+        self::origin(origin).filter(|own| own == origin).ok_or("this is not how an origin is written")?;
+    let uri = own.parse::<Uri>()?;
+    if host(&uri).parse::<IpAddr>().is_ok_and(|address| !reach.allows(address)) {
+        return Err("the address is not public".into());
+    }
+    Ok(uri)
+}
+
+fn host(uri: &Uri) -> &str {
+    uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']')
 }
 
 /// The origin of a URL (RFC 6454, section 4), as grants and callouts write it: `https://example.com`, the port only where
