@@ -7,15 +7,20 @@ use serde_json::{Map, Value};
 
 /// Seconds since 1970, with milliseconds.
 pub(crate) fn now() -> f64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     #[expect(clippy::cast_precision_loss, reason = "exact for the next 285,000 years")]
-    let milliseconds = since.as_millis() as f64;
+    let milliseconds = milliseconds() as f64;
     milliseconds / 1000.0
 }
 
 /// Whole seconds since 1970.
 pub(crate) fn unix() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+    milliseconds() / 1000
+}
+
+/// Milliseconds since 1970.
+pub(crate) fn milliseconds() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// The time as the entities of a collection have it: whole seconds, but milliseconds for targets.

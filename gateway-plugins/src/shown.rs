@@ -1,6 +1,7 @@
 //! What an instance is shown of messages: heads, bodies, trailers, and what happens while they are held.
 
 use gateway_core::plugin::Exchange;
+use wasmtime::Store;
 
 use crate::{
     abi::Side,
@@ -10,6 +11,7 @@ use crate::{
     exports::OnHead,
     happened::happened,
     held::{Held, Read},
+    host::Host,
     instance::Instance,
 };
 
@@ -90,10 +92,9 @@ impl Instance {
     ) -> Result<Verdict, Trap> {
         let Self { store, exports } = self;
         let root = store.data().root_of(stream).unwrap_or_default();
-        lend_part(store, (stream, side), part, exchange, |store| {
-            happened(store, exports, (stream, root), event)
-        })?;
-        Ok(verdict(store.data_mut(), stream, side, None))
+        asked(store, (stream, side), part, exchange, |store| {
+            happened(store, exports, (stream, root), event).map(|()| None)
+        })
     }
 
     /// Part of a body has come.
@@ -109,10 +110,9 @@ impl Instance {
             (stream, body_budget(store, part.buffer.len())),
             (stream, size(part.buffer.len()), u32::from(part.end)),
         );
-        let returned = lend_part(store, (stream, side), part, exchange, |store| {
+        asked(store, (stream, side), part, exchange, |store| {
             enter(store, exports, entry, Some(call), arguments)
-        })?;
-        Ok(verdict(store.data_mut(), stream, side, returned))
+        })
     }
 
     /// The trailers of a body have come.
@@ -125,10 +125,9 @@ impl Instance {
         let Self { store, exports } = self;
         let Some(call) = &exports.trailers[side as usize] else { return Ok(Verdict::Continue) };
         let (entry, arguments) = ((stream, budget(store)), (stream, count(part.trailers)));
-        let returned = lend_part(store, (stream, side), part, exchange, |store| {
+        asked(store, (stream, side), part, exchange, |store| {
             enter(store, exports, entry, Some(call), arguments)
-        })?;
-        Ok(verdict(store.data_mut(), stream, side, returned))
+        })
     }
 
     /// The guest's will about a head; one that is not held any longer is kept, if the guest may ask for it when it is gone.
@@ -148,4 +147,16 @@ impl Instance {
         }
         if stream.skips && matches!(verdict, Verdict::Continue) { Verdict::Skip } else { verdict }
     }
+}
+
+/// Lends the guest a part for one callback, and takes its will about it.
+fn asked(
+    store: &mut Store<Host>,
+    (stream, side): (u32, Side),
+    part: &mut Part<'_>,
+    exchange: Option<&Exchange>,
+    callback: impl FnOnce(&mut Store<Host>) -> Result<Option<u32>, Trap>,
+) -> Result<Verdict, Trap> {
+    let returned = lend_part(store, (stream, side), part, exchange, callback)?;
+    Ok(verdict(store.data_mut(), stream, side, returned))
 }

@@ -4,7 +4,6 @@ use std::{
     fs::{self, File},
     io::{self, BufWriter, Write},
     path::{Path, PathBuf},
-    time::SystemTime,
 };
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -16,6 +15,7 @@ use super::{
     Revision, Stored,
     files::{options, read, set_aside, sync_directory},
 };
+use crate::times;
 
 /// A second file with the configuration: a start, and the changes since, one JSON object a line, each behind a digest
 /// of itself.
@@ -63,8 +63,7 @@ impl Loaded {
 
 /// Beyond what any store has come to: milliseconds since 1970, for a change takes longer than one.
 fn beyond_all() -> Revision {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Revision::new(u64::try_from(since.as_millis()).unwrap_or_default())
+    Revision::new(times::milliseconds())
 }
 
 #[derive(Serialize, Deserialize)]
