@@ -21,7 +21,7 @@ use super::{
     serve::Serve,
     settings::{PortUse, Settings},
 };
-use crate::ConnectInfo;
+use crate::{ConnectInfo, cork::Corked};
 
 /// An address that cannot be listened on.
 #[derive(Debug, thiserror::Error)]
@@ -159,6 +159,7 @@ fn start(
     let entered = connections.admit();
     // A socket that has no address any more is closed already, and will say so.
     let info = ConnectInfo::new(peer, stream.local_addr().unwrap_or(peer));
+    let stream = Corked::new(stream);
     let (connections, serve) = (connections.clone(), serve.clone());
     match (entered, listen.certificates.clone()) {
         (Some(entered), _) if listen.proxies.is_some() => {
@@ -179,7 +180,7 @@ fn start(
 /// One that comes through a proxy. A task of its own kind, and its parts in boxes: neither it nor the others carry
 /// room for what it does at its beginning.
 async fn proxied(
-    mut stream: TcpStream,
+    mut stream: Corked,
     info: ConnectInfo,
     listen: Listen,
     connections: Connections,

@@ -53,3 +53,5 @@ pub use runner::{Bound, Running, Server};
 pub use serve::{Serve, TowerFuture, TowerServe};
 pub use settings::{Limits, PortUse, Settings, Timeouts};
 pub use timed_io::Transport;
+
+pub use crate::cork::Corked;

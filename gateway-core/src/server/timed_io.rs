@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use super::{deadline::Wire, state::ConnState};
-use crate::short_writes;
+use crate::cork::Corked;
 
 /// A byte stream that HTTP can be served on.
 pub trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
@@ -27,6 +27,12 @@ impl Transport for TcpStream {
     fn forget_unsent(&self) {
         // Closing with a linger of zero sends RST. Failing that, an ordinary close remains.
         let _ = socket2::SockRef::from(self).set_linger(Some(Duration::ZERO));
+    }
+}
+
+impl Transport for Corked {
+    fn forget_unsent(&self) {
+        self.socket().forget_unsent();
     }
 }
 
@@ -136,7 +142,7 @@ impl<T: Transport> AsyncWrite for TimedIo<T> {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let result = short_writes::poll_write(Pin::new(&mut self.transport), cx, bufs);
+        let result = Pin::new(&mut self.transport).poll_write_vectored(cx, bufs);
         self.written(result)
     }
 
@@ -145,7 +151,8 @@ impl<T: Transport> AsyncWrite for TimedIo<T> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.transport).poll_flush(cx)
+        let result = Pin::new(&mut self.transport).poll_flush(cx);
+        self.written(result.map_ok(|()| 0)).map_ok(drop)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -128,7 +128,7 @@ impl Attempt<'_> {
         let outgoing = asking.outgoing;
         let (head, decoder) = answered.map_err(|error| {
             let stale = connection.reused() && error.reason() == Reason::Reset;
-            Failure { error, written: outgoing.is_written(), stale }
+            Failure { error, written: connection.wire.has_sent(&outgoing), stale }
         })?;
         let rest = if outgoing.is_done() {
             connection.wire.sent(outgoing);

@@ -11,7 +11,10 @@ use super::{
     http1::{Stream, Wire},
     pool::{Connection, Key},
 };
-use crate::error::{Error, Reason};
+use crate::{
+    cork::Corked,
+    error::{Error, Reason},
+};
 
 /// Opens a connection.
 ///
@@ -33,6 +36,7 @@ pub(crate) async fn connect(
 pub(crate) async fn open_stream(endpoint: &Endpoint, key: Key<'_>) -> Result<Stream, Error> {
     let stream = TcpStream::connect(endpoint.address()).await.map_err(refusal)?;
     stream.set_nodelay(true).map_err(refusal)?;
+    let stream = Corked::new(stream);
     let Some(config) = key.transport.config() else { return Ok(Stream::Clear(stream)) };
     let name = server_name(key.sni)?;
     let stream = TlsConnector::from(Arc::clone(config)).connect(name, stream).await;

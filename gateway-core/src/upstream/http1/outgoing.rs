@@ -12,7 +12,7 @@ use http_body::{Body as _, Frame};
 use tokio::io::AsyncWrite;
 
 use super::{Framing, Rewrite, fields, request};
-use crate::{Body, BoxError, short_writes};
+use crate::{Body, BoxError};
 
 /// Data up to so many bytes is copied behind the head or the chunk's size, which makes one short write.
 const SHORT: usize = 1024;
@@ -62,8 +62,8 @@ impl Outgoing {
         self.done
     }
 
-    /// Whether a byte of it may have reached the other end.
-    pub(crate) const fn is_written(&self) -> bool {
+    /// Whether a byte of it has been taken.
+    pub(super) const fn is_written(&self) -> bool {
         self.written
     }
 
@@ -112,7 +112,7 @@ impl Outgoing {
             let text = self.out.get(self.at..).unwrap_or_default();
             let taken = if !self.data.is_empty() || !self.tail.is_empty() {
                 let all = [IoSlice::new(text), IoSlice::new(&self.data), IoSlice::new(self.tail)];
-                ready!(short_writes::poll_write(stream, cx, &all))?
+                ready!(stream.poll_write_vectored(cx, &all))?
             } else if !text.is_empty() {
                 ready!(stream.poll_write(cx, text))?
             } else {

@@ -6,17 +6,16 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf, ReadHalf},
-    net::TcpStream,
-};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, ReadHalf};
 use tokio_rustls::client::TlsStream;
+
+use crate::cork::Corked;
 
 /// An enum, not a box: each request reads and writes it.
 #[derive(Debug)]
 pub(crate) enum Stream {
-    Clear(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
+    Clear(Corked),
+    Tls(Box<TlsStream<Corked>>),
     /// What is left when a task still writes the request.
     Reading(ReadHalf<Stream>),
     Closed,
@@ -27,14 +26,28 @@ impl Stream {
     /// kernel before, so this asks the kernel nothing.
     pub(super) fn is_quiet(&mut self) -> bool {
         match self {
-            Self::Clear(stream) => {
-                stream.try_read(&mut [0]).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
-            }
+            Self::Clear(stream) => stream.is_quiet(),
             _ => self.poll_quiet(&mut Context::from_waker(Waker::noop())),
         }
     }
 
-    /// The same, and wakes the task of `cx` when that changes.
+    /// How much was written so far.
+    pub(super) const fn written(&self) -> u64 {
+        match self {
+            Self::Clear(stream) => stream.written(),
+            _ => 0,
+        }
+    }
+
+    /// Whether more than so much may have gone out. TLS does not say.
+    pub(super) fn may_have_sent_since(&self, written: u64) -> bool {
+        match self {
+            Self::Clear(stream) => stream.sent() > written,
+            _ => true,
+        }
+    }
+
+    /// Whether it is quiet, and wakes the task of `cx` when that changes.
     pub(super) fn poll_quiet(&mut self, cx: &mut Context<'_>) -> bool {
         Pin::new(self).poll_read(cx, &mut ReadBuf::new(&mut [0])).is_pending()
     }
@@ -87,7 +100,8 @@ impl AsyncWrite for Stream {
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut *self {
             Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
-            Self::Clear(_) | Self::Reading(_) | Self::Closed => Poll::Ready(Ok(())),
+            Self::Clear(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Reading(_) | Self::Closed => Poll::Ready(Ok(())),
         }
     }
 

@@ -33,6 +33,8 @@ pub(crate) struct Wire<S = Stream> {
     room: usize,
     /// The buffer of requests.
     out: Vec<u8>,
+    /// How much had been written when the present request began.
+    begun_at: u64,
     interim: u8,
     /// Nothing that was read speaks against a further request.
     reusable: bool,
@@ -46,15 +48,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             space: BytesMut::new(),
             room: ROOM,
             out: Vec::new(),
+            begun_at: 0,
             interim: 0,
             reusable: true,
         }
-    }
-
-    /// `request`, ready to go out on this connection.
-    pub(crate) fn begin(&mut self, request: &Request<Body>, rewrite: Rewrite<'_>) -> Outgoing {
-        self.interim = 0;
-        Outgoing::new(std::mem::take(&mut self.out), request, rewrite)
     }
 
     /// A request that has gone out whole leaves its buffer.
@@ -166,6 +163,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
 }
 
 impl Wire {
+    /// `request`, ready to go out on this connection.
+    pub(crate) fn begin(&mut self, request: &Request<Body>, rewrite: Rewrite<'_>) -> Outgoing {
+        self.interim = 0;
+        self.begun_at = self.stream.written();
+        Outgoing::new(std::mem::take(&mut self.out), request, rewrite)
+    }
+
+    /// Whether a byte of `outgoing` may have reached the other end.
+    pub(crate) fn has_sent(&self, outgoing: &Outgoing) -> bool {
+        outgoing.is_written() && self.stream.may_have_sent_since(self.begun_at)
+    }
+
     /// Ready once all of `request` has been taken.
     pub(crate) fn poll_send(
         &mut self,

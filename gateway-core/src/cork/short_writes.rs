@@ -14,7 +14,7 @@ use tokio::io::AsyncWrite;
 const SHORT: usize = 2048;
 
 /// Writes `bufs`, copied together where they are short.
-pub(crate) fn poll_write<T: AsyncWrite>(
+pub(super) fn poll_write<T: AsyncWrite>(
     io: Pin<&mut T>,
     cx: &mut Context<'_>,
     bufs: &[IoSlice<'_>],

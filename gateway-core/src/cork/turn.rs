@@ -1,0 +1,110 @@
+//! The end of a runtime's turn.
+
+use std::{
+    cell::RefCell,
+    future::poll_fn,
+    mem,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    task::{Poll, Waker},
+};
+
+use tokio::runtime::{Handle, Id, RuntimeFlavor};
+
+use super::writing::Writing;
+
+/// Most streams that wait for the end of a turn: more do not save more, and the first would wait longer.
+const MOST: usize = 32;
+
+thread_local! {
+    /// That of the runtime that runs on this thread.
+    static HERE: RefCell<Option<(Id, Weak<Turn>)>> = const { RefCell::new(None) };
+}
+
+/// The streams of a runtime of one thread that hold bytes back. A task sends them: it is woken by the first of them, so
+/// its turn comes once the tasks that were ready by then have had theirs.
+#[derive(Debug)]
+pub(super) struct Turn {
+    runtime: Handle,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    waiting: Vec<Arc<Writing>>,
+    /// Memory for what streams hold.
+    spare: Vec<Vec<u8>>,
+    task: Option<Waker>,
+}
+
+impl Turn {
+    /// That of the present runtime, if it has one thread.
+    pub(super) fn here() -> Option<Arc<Self>> {
+        let runtime = Handle::try_current().ok()?;
+        if runtime.runtime_flavor() != RuntimeFlavor::CurrentThread {
+            return None;
+        }
+        HERE.with_borrow_mut(|here| {
+            let known =
+                here.as_ref().filter(|(id, _)| *id == runtime.id()).and_then(|(_, turn)| turn.upgrade());
+            Some(known.unwrap_or_else(|| {
+                let turn = Self::start(runtime);
+                *here = Some((turn.runtime.id(), Arc::downgrade(&turn)));
+                turn
+            }))
+        })
+    }
+
+    /// The task lives as long as the runtime.
+    fn start(runtime: Handle) -> Arc<Self> {
+        let turn = Arc::new(Self { runtime, state: Mutex::default() });
+        let ending = Arc::clone(&turn);
+        turn.spawn(poll_fn(move |cx| {
+            ending.lock().task.get_or_insert_with(|| cx.waker().clone());
+            ending.end();
+            Poll::Pending
+        }));
+        turn
+    }
+
+    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.runtime.spawn(task);
+    }
+
+    /// `stream` is about to hold something, in this memory. Whether the turn ends with that.
+    pub(super) fn enter(&self, stream: &Arc<Writing>, held: &mut Vec<u8>) -> bool {
+        let mut state = self.lock();
+        if held.capacity() == 0 {
+            *held = state.spare.pop().unwrap_or_default();
+        }
+        state.waiting.push(Arc::clone(stream));
+        if let ([_], Some(task)) = (&*state.waiting, &state.task) {
+            task.wake_by_ref();
+        }
+        state.waiting.len() >= MOST
+    }
+
+    /// Sends what the streams hold.
+    pub(super) fn end(&self) {
+        let (mut waiting, mut spare) = {
+            let mut state = self.lock();
+            (mem::take(&mut state.waiting), mem::take(&mut state.spare))
+        };
+        for stream in waiting.drain(..) {
+            let mut sender = stream.lock();
+            stream.send(&mut sender);
+            if sender.held().is_empty() {
+                spare.push(mem::take(sender.held()));
+            }
+        }
+        spare.truncate(MOST);
+        let mut state = self.lock();
+        state.spare = spare;
+        if state.waiting.is_empty() {
+            state.waiting = waiting;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
