@@ -19,14 +19,11 @@ use crate::{
 /// Runs a chain; nothing where it panicked. Only its own request pays, also where no server of ours, but an
 /// embedder's, would have to catch it. It is not polled again, so nobody sees what it left behind.
 pub(super) async fn contained<F: Future>(mut chain: Pin<&mut F>) -> Option<F::Output> {
-    let mut output = None;
-    poll_fn(|cx| {
-        // Its output is left outside: what a closure gives back is copied twice on its way through `catch_unwind`.
-        let poll = || chain.as_mut().poll(cx).map(|done| output = Some(done));
-        catch_unwind(AssertUnwindSafe(poll)).unwrap_or(Poll::Ready(()))
+    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| chain.as_mut().poll(cx))) {
+        Ok(poll) => poll.map(Some),
+        Err(_) => Poll::Ready(None),
     })
-    .await;
-    output
+    .await
 }
 
 /// Answers a request in whose chain a plugin or a layer panicked.

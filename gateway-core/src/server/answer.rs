@@ -29,17 +29,11 @@ pub(super) fn answer<S: Serve>(
     cancel_window: u32,
     request: Request<Incoming>,
 ) -> Answer<S::Future> {
-    let mut ticket = None;
-    let request = request.map(|incoming| {
-        let paced = (!incoming.is_end_stream()).then(|| Paced::new(incoming, Arc::clone(&state.waits)));
-        ticket = paced.as_ref().map(Paced::ticket);
-        paced.map_or_else(Body::empty, Body::from)
-    });
-    let in_flight = InFlight::begin(state, cancel_window, ticket);
-    // Lent: what a closure owns is copied twice on its way through `catch_unwind`, and so is what it gives back.
-    let mut request = Some(request);
-    let serve = || request.take().map(|request| serve.serve(connection, request));
-    let future = catch_unwind(AssertUnwindSafe(serve)).ok().flatten();
+    let (parts, incoming) = request.into_parts();
+    let paced = (!incoming.is_end_stream()).then(|| Paced::new(incoming, Arc::clone(&state.waits)));
+    let in_flight = InFlight::begin(state, cancel_window, paced.as_ref().map(Paced::ticket));
+    let request = Request::from_parts(parts, paced.map_or_else(Body::empty, Body::from));
+    let future = catch_unwind(AssertUnwindSafe(|| serve.serve(connection, request))).ok();
     Answer { future, in_flight: Some(in_flight), panicked: S::panicked }
 }
 
@@ -59,21 +53,20 @@ impl<F: Future<Output = Response<Body>>> Future for Answer<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let mut response = None;
         let polled = match this.future.as_pin_mut() {
             // After a panic the future is not polled again, so nothing sees what it left behind.
-            Some(future) => {
-                let poll = || future.poll(cx).map(|answered| response = Some(answered));
-                catch_unwind(AssertUnwindSafe(poll)).ok()
-            }
+            Some(future) => catch_unwind(AssertUnwindSafe(|| future.poll(cx))).ok(),
             None => None,
         };
-        if let Some(poll) = polled {
-            ready!(poll);
-        } else if let Some(in_flight) = this.in_flight {
-            in_flight.state.counters.panics.fetch_add(1, Relaxed);
-        }
-        let mut response = response.unwrap_or_else(this.panicked);
+        let mut response = match polled {
+            Some(poll) => ready!(poll),
+            None => {
+                if let Some(in_flight) = this.in_flight {
+                    in_flight.state.counters.panics.fetch_add(1, Relaxed);
+                }
+                (this.panicked)()
+            }
+        };
         let mut in_flight = this.in_flight.take();
         if let Some(in_flight) = &mut in_flight {
             in_flight.answered();
