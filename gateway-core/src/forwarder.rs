@@ -3,7 +3,7 @@
 use std::{future::Future, pin::Pin, sync::Arc};
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode, Uri, header::RETRY_AFTER, uri::PathAndQuery};
+use http::{Request, Response, StatusCode, Uri, header::RETRY_AFTER, response::Parts, uri::PathAndQuery};
 use http_body::Body as _;
 use hyper::upgrade::OnUpgrade;
 
@@ -95,7 +95,7 @@ impl Forwarder {
             lead_elsewhere(request, own, other);
         }
         let client = exchange.upgrade.is_some().then(|| hyper::upgrade::on(&mut *request));
-        let mut response = if branch.policies.is_empty() {
+        let response = if branch.policies.is_empty() {
             if self.reads_ahead(request, exchange, self.outbound.request_buffer) {
                 Box::pin(self.read_ahead(backend, request, exchange, self.outbound.request_buffer)).await?;
             }
@@ -106,15 +106,16 @@ impl Forwarder {
             // In a box: routes without policies hold no room for it.
             Box::pin(self.forward_governed(branch, request, exchange)).await?
         };
-        let upstream = client.is_some().then(|| response.extensions_mut().remove::<Switched>()).flatten();
-        let response = self.guarded(response, exchange)?;
-        if response.status() == StatusCode::SWITCHING_PROTOCOLS
+        let (mut parts, body) = response.into_parts();
+        let upstream = client.is_some().then(|| parts.extensions.remove::<Switched>()).flatten();
+        self.guard(&mut parts, exchange)?;
+        if parts.status == StatusCode::SWITCHING_PROTOCOLS
             && let (Some(client), Some(upstream)) = (client, upstream)
         {
             connect_tunnel((client, upstream), backend, exchange);
         }
         exchange.source = Source::Service;
-        Ok(response)
+        Ok(Response::from_parts(parts, body))
     }
 
     /// The same where policies have a say.
@@ -187,11 +188,10 @@ impl Forwarder {
     }
 
     /// Lets through what a proxy may pass on.
-    fn guarded(&self, response: Response<Body>, exchange: &mut Exchange) -> Result<Response<Body>, Error> {
-        let (mut parts, body) = response.into_parts();
-        exchange.answered_in = guard_response(&mut parts, exchange.upgrade.as_ref(), exchange.trailers)?;
+    fn guard(&self, parts: &mut Parts, exchange: &mut Exchange) -> Result<(), Reason> {
+        exchange.answered_in = guard_response(parts, exchange.upgrade.as_ref(), exchange.trailers)?;
         append_via(&mut parts.headers, exchange.answered_in, &self.outbound.brand);
-        Ok(Response::from_parts(parts, body))
+        Ok(())
     }
 }
 

@@ -39,10 +39,9 @@ use crate::{
     config::{Change, Checked, Config, Problems},
     error::BoxError,
     observe::Observer,
-    plugin::Registry,
-    reply::Asked,
+    plugin::{Exchange, Registry},
     server::Serve,
-    snapshot::{Snapshot, compile},
+    snapshot::{Entry, Snapshot, compile},
 };
 
 /// An API gateway as a [`tower::Service`](Service).
@@ -288,28 +287,28 @@ impl Gateway {
     pub fn handle(
         &self,
         connection: &Arc<ConnectInfo>,
-        mut request: Request<Body>,
+        request: Request<Body>,
     ) -> impl Future<Output = Response<Body>> + Send + use<> {
-        let gateway = self.clone();
         // From here on the exchange ends in every case: with its last byte, or when this is dropped.
         let mut ending = Ending::new(&self.shared, self.shard.index(), connection);
+        // Before there is a future: taking a request apart that stands in one is four copies of it.
+        let (mut parts, body) = request.into_parts();
+        let admitted = self.admit(&mut parts, &mut ending.exchange);
+        let mut request = Request::from_parts(parts, body);
         // The block uses what it captures in place: an argument of an `async fn` would be stored twice.
         async move {
-            let response = gateway.answer(&mut request, &mut ending).await;
-            gateway.finish(response, ending)
+            let response = match admitted {
+                Ok(entry) => answer(ending.entry.insert(entry), &mut request, &mut ending.exchange).await,
+                Err(refusal) => *refusal,
+            };
+            ending.finish(response)
         }
     }
+}
 
-    async fn answer(&self, request: &mut Request<Body>, ending: &mut Ending) -> Response<Body> {
-        let exchange = &mut *ending.exchange;
-        exchange.asked = Asked::by(request.method(), request.version(), request.headers());
-        let entry = match self.admit(request, exchange) {
-            Ok(entry) => ending.entry.insert(entry),
-            Err(refusal) => return *refusal,
-        };
-        let response = contained(pin!(entry.chain.run(request, exchange))).await;
-        response.unwrap_or_else(|| panicked(exchange))
-    }
+async fn answer(entry: &Entry, request: &mut Request<Body>, exchange: &mut Exchange) -> Response<Body> {
+    let response = contained(pin!(entry.chain.run(request, exchange))).await;
+    response.unwrap_or_else(|| panicked(exchange))
 }
 
 impl<B> Service<Request<B>> for Gateway

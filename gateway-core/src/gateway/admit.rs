@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use http::{Request, Response, request::Parts};
+use http::{Response, request::Parts};
 
 use super::Gateway;
 use crate::{
     Body, ConnectInfo,
     error::Reason,
     plugin::{Exchange, UriCaptures},
-    reply::{grpc_reply, https_reply, reply},
+    reply::{Asked, grpc_reply, https_reply, reply},
     router::Head,
     sanitize::{Canonical, Client, check_head, complete_refusal},
     snapshot::{Entry, Snapshot},
@@ -19,20 +19,10 @@ impl Gateway {
     /// Checks the head, finds the route, and turns the target into the upstream's.
     pub(super) fn admit(
         &self,
-        request: &mut Request<Body>,
-        exchange: &mut Exchange,
-    ) -> Result<Arc<Entry>, Box<Response<Body>>> {
-        let (mut parts, body) = std::mem::take(request).into_parts();
-        let admitted = self.admit_head(&mut parts, exchange);
-        *request = Request::from_parts(parts, body);
-        admitted
-    }
-
-    fn admit_head(
-        &self,
         parts: &mut Parts,
         exchange: &mut Exchange,
     ) -> Result<Arc<Entry>, Box<Response<Body>>> {
+        exchange.asked = Asked::by(&parts.method, parts.version, &parts.headers);
         exchange.receive(parts, &self.shared.environment.outbound.trust);
         exchange.debug = self.shared.settings.debug_header && asks_for_debug(parts);
         let canonical =

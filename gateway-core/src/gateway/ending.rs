@@ -17,7 +17,7 @@ use crate::{
 
 /// What is due once an exchange is over, whatever way it ends: counting, the plugins' log phase, the log.
 pub(super) struct Ending {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     pub(super) exchange: Box<Exchange>,
     pub(super) entry: Option<Arc<Entry>>,
     ended: bool,

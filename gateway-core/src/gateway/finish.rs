@@ -13,7 +13,7 @@ use http::{
 };
 use http_body::{Body as HttpBody, Frame};
 
-use super::{Gateway, ending::Ending};
+use super::ending::Ending;
 use crate::{
     Body,
     body::Passing,
@@ -25,28 +25,28 @@ use crate::{
 /// Opt-in: the reason word of a failure.
 const X_GATEWAY_REASON: HeaderName = HeaderName::from_static("x-gateway-reason");
 
-impl Gateway {
+impl Ending {
     /// Completes the head of an answer. The exchange is over with the last byte of its body; for one that
     /// is wholly in memory that is now.
-    pub(super) fn finish(&self, mut response: Response<Body>, mut ending: Ending) -> Response<Body> {
-        ending.exchange.status = response.status();
-        self.stamp(response.headers_mut(), &ending.exchange);
-        ending.exchange.record_response(response.headers());
+    pub(super) fn finish(mut self, mut response: Response<Body>) -> Response<Body> {
+        self.exchange.status = response.status();
+        self.stamp(response.headers_mut());
+        self.exchange.record_response(response.headers());
         if let Some(bytes) = in_memory(response.body()) {
-            ending.exchange.response_bytes = bytes;
-            ending.conclude();
-            if bytes == 0 && tells_length_of_absent(&response, ending.exchange.version) {
+            self.exchange.response_bytes = bytes;
+            self.conclude();
+            if bytes == 0 && tells_length_of_absent(&response, self.exchange.version) {
                 *response.body_mut() = Body::new(Absent);
             }
             return response;
         }
-        response.map(|body| Body::new(Passing::new(body, ending)))
+        response.map(|body| Body::new(Passing::new(body, self)))
     }
 
     /// The gateway's own fields (compat P31, B 3.1). The forwarder has put `Via` on the upstream's answers; an
     /// upstream error has it too (compat E19).
-    fn stamp(&self, headers: &mut HeaderMap, exchange: &Exchange) {
-        let settings = &self.shared.settings;
+    fn stamp(&self, headers: &mut HeaderMap) {
+        let (settings, exchange) = (&self.shared.settings, &*self.exchange);
         let branding = &settings.branding;
         let digits = HeaderValue::from_bytes(&exchange.request_id.digits());
         if let Ok(id) = digits {

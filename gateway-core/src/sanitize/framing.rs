@@ -77,7 +77,7 @@ pub(crate) fn told_length(headers: &HeaderMap) -> Result<Option<u64>, NotALength
 pub(crate) struct NotALength;
 
 /// Digits alone: no sign, no blank, no overflow.
-fn digits(text: &[u8]) -> Option<u64> {
+pub(super) fn digits(text: &[u8]) -> Option<u64> {
     if text.is_empty() {
         return None;
     }

@@ -5,7 +5,10 @@ use std::{fmt, fmt::Write as _, net::Ipv6Addr};
 use bytes::Bytes;
 use http::{HeaderValue, Version, header::HOST, request::Parts, uri::Authority};
 
-use super::{Compat, framing::multiplexed};
+use super::{
+    Compat,
+    framing::{digits, multiplexed},
+};
 use crate::error::Reason;
 
 /// A host and, if given, its port, in canonical form: lower case, without the final dot
@@ -72,7 +75,11 @@ impl Host {
     /// The name or address, without port.
     #[must_use]
     pub fn name(&self) -> &str {
-        self.value.as_bytes().get(..self.name).and_then(|name| str::from_utf8(name).ok()).unwrap_or_default()
+        str::from_utf8(self.name_bytes()).unwrap_or_default()
+    }
+
+    pub(super) fn name_bytes(&self) -> &[u8] {
+        self.value.as_bytes().get(..self.name).unwrap_or_default()
     }
 
     /// The port, where one was given.
@@ -189,11 +196,10 @@ fn parse_port(text: &[u8]) -> Result<(Option<u16>, bool), Reason> {
         [] => Ok((None, true)),
         // RFC 3986 section 3.2.3 lets the port be empty.
         [b':'] => Ok((None, false)),
-        [b':', digits @ ..] if digits.iter().all(u8::is_ascii_digit) => {
-            let text = str::from_utf8(digits).map_err(|_| Reason::BadHost)?;
-            let port = text.parse().map_err(|_| Reason::BadHost)?;
-            if port == 0 { Err(Reason::BadHost) } else { Ok((Some(port), !digits.starts_with(b"0"))) }
-        }
+        [b':', text @ ..] => match digits(text).map(u16::try_from) {
+            Some(Ok(port @ 1..)) => Ok((Some(port), !text.starts_with(b"0"))),
+            _ => Err(Reason::BadHost),
+        },
         _ => Err(Reason::BadHost),
     }
 }

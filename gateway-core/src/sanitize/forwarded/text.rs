@@ -46,27 +46,25 @@ impl<'a> Lines<'a> {
             self.client(&X_FORWARDED_FOR, client, forward);
         }
         self.client(&X_REAL_IP, client, forward);
-        self.line(&forward.brand.request_id, forward.request_id);
+        self.line(&forward.brand.request_id, fitting(forward.request_id));
         let scheme: &[u8] = if forward.connection.scheme().is_tls() { b"https" } else { b"http" };
         self.unless_told(told, &X_FORWARDED_PROTO, scheme);
-        self.unless_told(told, &X_FORWARDED_HOST, forward.host.name().as_bytes());
+        self.unless_told(told, &X_FORWARDED_HOST, forward.host.name_bytes());
         self.unless_told(told, &X_FORWARDED_PORT, forward.connection.port_value().as_bytes());
-        self.unless_told(told, &X_FORWARDED_PATH, forward.path.as_bytes());
+        self.unless_told(told, &X_FORWARDED_PATH, fitting(forward.path.as_bytes()));
         let prefix = forward.prefix.unwrap_or_default();
         if prefix.contains('%') {
             let mut decoded = BytesMut::new();
             put_decoded(prefix, &mut decoded);
-            self.unless_told(told, &X_FORWARDED_PREFIX, &decoded);
+            self.unless_told(told, &X_FORWARDED_PREFIX, fitting(&decoded));
         } else {
-            self.unless_told(told, &X_FORWARDED_PREFIX, prefix.as_bytes());
+            self.unless_told(told, &X_FORWARDED_PREFIX, fitting(prefix.as_bytes()));
         }
     }
 
-    /// A line; none for what is empty, or cannot stand in a field.
+    /// A line; none for what is empty.
     fn line(&mut self, name: &HeaderName, value: &[u8]) {
-        // To the end, whatever it finds: that can be done for many bytes at once.
-        let visible = |valid, byte: &u8| valid & ((*byte >= b' ' && *byte != 0x7f) | (*byte == b'\t'));
-        if !value.is_empty() && value.iter().fold(true, visible) {
+        if !value.is_empty() {
             self.begin(name);
             self.text.extend_from_slice(value);
             self.end();
@@ -114,6 +112,13 @@ impl<'a> Lines<'a> {
             self.end();
         }
     }
+}
+
+/// The text; nothing where it cannot stand in a field.
+fn fitting(text: &[u8]) -> &[u8] {
+    // To the end, whatever it finds: that can be done for many bytes at once.
+    let visible = |valid, byte: &u8| valid & ((*byte >= b' ' && *byte != 0x7f) | (*byte == b'\t'));
+    if text.iter().fold(true, visible) { text } else { b"" }
 }
 
 /// What the peer has told in these fields itself: mostly nothing.

@@ -1,7 +1,7 @@
 //! The head of a request.
 
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Request,
+    HeaderName, HeaderValue, Request,
     header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING},
 };
 use http_body::Body as _;
@@ -48,7 +48,9 @@ pub(super) fn write_head(out: &mut Vec<u8>, request: &Request<Body>, rewrite: Re
     if let Some(host) = rewrite.host {
         fields::write(out, &HOST, host);
     }
+    let mut told_length = false;
     for (name, value) in request.headers() {
+        told_length |= *name == CONTENT_LENGTH;
         if !rewrite.replaces(name) {
             fields::write(out, name, value);
         }
@@ -56,20 +58,18 @@ pub(super) fn write_head(out: &mut Vec<u8>, request: &Request<Body>, rewrite: Re
     if let Some(lines) = rewrite.lines {
         out.extend_from_slice(lines.text());
     }
-    write_framing(out, request.headers(), framing);
+    write_framing(out, told_length, framing);
     out.extend_from_slice(b"\r\n");
 }
 
-fn write_framing(out: &mut Vec<u8>, headers: &HeaderMap, framing: Framing) {
+fn write_framing(out: &mut Vec<u8>, told_length: bool, framing: Framing) {
     match framing {
         Framing::Length(length) => {
             out.extend_from_slice(b"content-length: ");
             out.extend_from_slice(itoa::Buffer::new().format(length).as_bytes());
             out.extend_from_slice(b"\r\n");
         }
-        Framing::None if headers.contains_key(CONTENT_LENGTH) => {
-            out.extend_from_slice(b"content-length: 0\r\n");
-        }
+        Framing::None if told_length => out.extend_from_slice(b"content-length: 0\r\n"),
         Framing::None => {}
         Framing::Chunked | Framing::Close => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
     }

@@ -2,7 +2,7 @@
 
 use std::mem::MaybeUninit;
 
-use bytes::Bytes;
+use bytes::{Buf as _, Bytes};
 use http::{HeaderMap, StatusCode, Version, header::CONNECTION};
 
 use super::{MOST_BYTES, MOST_FIELDS, Malformed, fields};
@@ -34,7 +34,7 @@ impl Head {
         let version = if response.version == Some(1) { Version::HTTP_11 } else { Version::HTTP_10 };
         let mut headers = HeaderMap::new();
         fields::take(&mut headers, bytes, response.headers, Malformed::Head)?;
-        let _ = bytes.split_to(length);
+        bytes.advance(length);
         Ok(Some(Self { version, status, headers }))
     }
 
