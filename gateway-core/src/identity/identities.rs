@@ -149,7 +149,7 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
-    use super::{Identities, unix_seconds};
+    use super::{Identities, Identity, unix_seconds};
     use crate::{
         Gateway,
         config::{
@@ -240,6 +240,19 @@ mod tests {
         assert_eq!(headers["x-anonymous-consumer"], "true");
         assert_eq!(headers["x-consumer-username"], "alice");
         assert!(!headers.contains_key("x-credential-identifier"));
+    }
+
+    #[test]
+    fn nothing_that_was_said_of_another_caller_is_left() {
+        let identity = Identity::new(&Arc::new(Consumer::new("bob")), []);
+        for name in
+            ["x-consumer-custom-id", "x-consumer-username", "x-credential-identifier", "x-anonymous-consumer"]
+        {
+            let mut headers = HeaderMap::new();
+            headers.insert(name, "another".parse().unwrap());
+            identity.write(As::Known, &mut headers);
+            assert!(headers.values().all(|value| value != "another") && headers.len() == 2, "{name}");
+        }
     }
 
     #[test]
