@@ -321,7 +321,7 @@ mod tests {
         let keys = (0..5).map(|key| identities.by_key(KeyauthCredentials, &format!("k{key}")));
         let names = (0..5).map(|name| identities.consumer_named(&format!("c{name}")));
         let custom_ids = (0..5).map(|id| identities.consumer_with_custom_id(&format!("i{id}")));
-        let shown = |identity: Option<&Arc<super::Identity>>| {
+        let shown = |identity: Option<&Arc<Identity>>| {
             identity.map_or_else(String::new, |identity| {
                 let credential = identity.credential().map(|credential| credential.id);
                 format!("{:?} {credential:?} {:?}", identity.consumer().username, identity.groups())
