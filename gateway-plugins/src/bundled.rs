@@ -108,14 +108,15 @@ impl Plugins {
         &self.upstreams
     }
 
-    /// `registry` with the bundled plugins. They are compiled when a configuration first names them.
+    /// `registry` with the bundled plugins, each with what its manifest asks for. They are compiled when a configuration
+    /// first names them.
     ///
     /// # Errors
     /// None that are known of: they are part of this library.
     pub fn bundled(&self, registry: Registry) -> Result<Registry, LoadError> {
         MODULES.iter().try_fold(registry, |registry, module| {
             let limits = Limits { memory: MEMORY, ..Limits::default() };
-            let plugin = WasmPlugin::described(module)?.grant(Area::ALL).limits(limits);
+            let plugin = WasmPlugin::described(module)?.grant(asked(module)?).limits(limits);
             let plugin = if plugin.name() == PROVIDED { self.provided(plugin) } else { plugin };
             Ok(registry.with(self.isolated(plugin).lazily(&self.engine, *module)))
         })
@@ -205,6 +206,12 @@ impl Plugins {
     }
 }
 
+/// The areas that a module asks for in its manifest.
+fn asked(module: &[u8]) -> Result<impl Iterator<Item = Area>, LoadError> {
+    let words = Manifest::of(module)?.map(|manifest| manifest.capabilities).unwrap_or_default();
+    Ok(Area::ALL.into_iter().filter(move |area| words.iter().any(|word| word == area.name())))
+}
+
 /// What a module says of itself; where it says nothing, it is called `name`.
 fn named(module: &[u8], name: &str) -> Result<Builder, LoadError> {
     match Manifest::of(module)? {
@@ -253,8 +260,22 @@ mod tests {
 
     use wasmparser::Payload;
 
-    use super::{MODULES, Plugins};
-    use crate::{Manifest, sections::Sections};
+    use super::{MODULES, Plugins, asked};
+    use crate::{Area, Manifest, sections::Sections};
+
+    #[test]
+    fn a_bundled_plugin_may_call_what_it_asks_for_and_nothing_else() {
+        let areas = |module: &[u8]| asked(module).unwrap().collect::<Vec<_>>();
+        let limits = areas(include_bytes!("../bundled/rate-limiting.wasm"));
+        assert_eq!(limits, [Area::Consumer, Area::RateLimit, Area::Response]);
+        assert_eq!(areas(include_bytes!("../bundled/response-transformer.wasm")), []);
+        for module in MODULES {
+            // A word that is no area is something else that is asked of the host.
+            let words = Manifest::of(module).unwrap().unwrap().capabilities;
+            let others = words.len() - areas(module).len();
+            assert_eq!(others, usize::from(words.iter().any(|word| word == "uri_captures")), "{words:?}");
+        }
+    }
 
     #[test]
     fn a_folder_holds_plugins_and_what_they_may_do_is_said_by_name() {

@@ -18,6 +18,9 @@ pub(crate) fn done<M>(verdict: Verdict, exchange: &mut Exchange) -> Flow<M> {
     }
 }
 
+/// Room for what the gateway adds behind them: a map that grows hashes all its names once more.
+const BEHIND: usize = 6;
+
 /// Writes fields, each in place of all of its name.
 pub(crate) fn write(message: &mut impl Head, fields: Vec<(HeaderName, HeaderValue)>) {
     if fields.is_empty() {
@@ -25,7 +28,7 @@ pub(crate) fn write(message: &mut impl Head, fields: Vec<(HeaderName, HeaderValu
     }
     let headers = message.headers_mut();
     // In one step. Where it is too much the field that is too many finds that out.
-    let _ = headers.try_reserve(fields.len());
+    let _ = headers.try_reserve(fields.len() + BEHIND);
     for (name, value) in fields {
         match name {
             SET_COOKIE => drop(headers.append(name, value)),

@@ -65,7 +65,8 @@ impl Effects {
     }
 
     fn append(&mut self, fields: impl Iterator<Item = Result<Field, Status>>) -> Result<(), Status> {
-        self.headers.reserve(fields.size_hint().0.min(FIELDS));
+        let (least, most) = fields.size_hint();
+        self.headers.reserve(most.unwrap_or(least).min(FIELDS));
         for field in fields {
             self.headers.push(field?);
         }

@@ -20,6 +20,7 @@ use plugin_contract::{
     crypto::{Cipher, Digest, Hash, Key, Open, Scheme, Seal, Sign, VerifyMac, VerifyPassword},
     decode,
     jwt::{Algorithm, Demand, Keys, Refusal, Verified, Verifier, Verify},
+    ratelimit::{self, Allow, Check, Decision, Of, Report, Tell},
     request::{Received, Target},
     response::Headers,
     secret,
@@ -239,6 +240,9 @@ async fn arguments_that_are_none_are_refused() {
         broken(&Find { kind: Kind::Key, key: "secret" }),
         broken(&Field { credential: [0; 16], name: "x" }),
         broken(&Headers { set: vec![("a", "b")] }),
+        broken(&Report { fields: vec![("a", ratelimit::Says::Reset(Of::Window(1)))], refused: Vec::new() }),
+        broken(&Allow { check: Check { limiter: 0, key: "a".into(), cost: 1 }, report: 0 }),
+        broken(&Tell { report: 0, decision: Decision { allowed: true, windows: Vec::new() } }),
         broken(&Get { name: "a" }),
         broken(&Set { name: "a", value: b"b" }),
     ]

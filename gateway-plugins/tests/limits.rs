@@ -16,7 +16,10 @@ use plugin_contract::{
     counter::Add,
     decode,
     kv::{Delete, Entry, Get, Only, Outcome, Set},
-    ratelimit::{Algorithm, Check, Decision, Limiter, Period, Redis, State, Store, Window},
+    ratelimit::{
+        Algorithm, Allow, Check, Decision, Limiter, Of, Period, Redis, Report, Says, State, Store, Tell,
+        Window,
+    },
 };
 use serde_json::json;
 
@@ -42,7 +45,11 @@ fn redis(port: u16) -> Redis<'static> {
 
 /// An edge whose guest makes these limiters when it is configured.
 async fn edge(name: &str, limiters: &[Limiter<'_>]) -> Edge {
-    let calls: Vec<_> = limiters.iter().map(line).collect();
+    configured(name, &limiters.iter().map(line).collect::<Vec<_>>()).await
+}
+
+/// An edge whose guest makes these calls when it is configured.
+async fn configured(name: &str, calls: &[String]) -> Edge {
     let config = json!({ "calls": calls.join(",") });
     edge_among(builder(name).grant(Area::ALL), &RELAY, config, Config::default(), Registry::empty()).await
 }
@@ -92,6 +99,80 @@ async fn a_limiter_lets_through_what_fits_all_its_windows() {
     let answer = relay(&edge, &[check(0, "a", 0), check(7, "a", 1)]).await;
     assert!(answer.sent("x-answer")[0].starts_with("0001"), "{:?}", answer.sent("x-answer"));
     assert_eq!(answer.sent("x-answer")[1], "BadArgument");
+}
+
+/// Tells of a window that most limiters do not have, too.
+const REPORT: [(&str, Says<'static>); 4] = [
+    ("x-limit", Says::Text("3")),
+    ("x-first", Says::Remaining(Of::Window(0))),
+    ("x-third", Says::Limit(Of::Window(2))),
+    ("x-tightest", Says::Limit(Of::Tightest)),
+];
+
+fn report(fields: &[(&'static str, Says<'static>)]) -> String {
+    let refused = vec![("x-refused", Says::Text("yes")), ("x-first", Says::Reset(Of::Tightest))];
+    line(&Report { fields: fields.to_vec(), refused })
+}
+
+fn allow(limiter: u32, key: &str, report: u32) -> String {
+    line(&Allow { check: Check { limiter, key: key.into(), cost: 2 }, report })
+}
+
+#[tokio::test]
+async fn what_a_limiter_says_is_told_by_a_report() {
+    let two = limiter("", &[(Period::Month, 5), (Period::Year, 9)], Store::Local);
+    let none = line(&Report { fields: Vec::new(), refused: Vec::new() });
+    let edge = configured("relay-report", &[line(&two), report(&REPORT), report(&REPORT), none]).await;
+    let fields = |answer: &Answer| {
+        ["x-limit", "x-first", "x-third", "x-tightest", "x-refused"]
+            .map(|name| answer.header(name).to_owned())
+    };
+    let answer = relay(&edge, &[allow(0, "a", 0)]).await;
+    assert_eq!(
+        answer.sent("x-configured"),
+        ["0000", "0000", "0000", "0001"],
+        "the same report made twice is one"
+    );
+    assert_eq!(
+        (answers(&answer), fields(&answer)),
+        (vec![vec![1, 1]], ["3", "3", "", "5", ""].map(str::to_owned))
+    );
+    // The later call of a callback counts, and an empty report says nothing.
+    let answer = relay(&edge, &[allow(0, "a", 0), allow(0, "b", 1)]).await;
+    assert_eq!(answers(&answer), [[1, 1], [1, 1]]);
+    assert_eq!(fields(&answer), ["3", "1", "", "5", ""]);
+    let answer = relay(&edge, &[allow(0, "a", 0)]).await;
+    assert_eq!(answers(&answer), [[1, 0]], "refused");
+    assert!(answer.header("x-first").parse::<u32>().unwrap() > 1, "seconds of a month: {answer:?}");
+    assert_eq!((answer.header("x-refused"), answer.headers.get_all("x-first").iter().count()), ("yes", 1));
+    let windows = vec![State { limit: 7, remaining: 0, reset: 8 }];
+    let answer =
+        relay(&edge, &[line(&Tell { report: 0, decision: Decision { allowed: false, windows } })]).await;
+    assert_eq!(fields(&answer), ["3", "8", "", "7", "yes"], "what came later");
+}
+
+#[tokio::test]
+async fn a_report_that_cannot_be_is_refused_and_nothing_is_counted_for_it() {
+    let year = limiter("", &[(Period::Year, 9)], Store::Local);
+    let late = limiter("late", &[(Period::Year, 9)], Store::Redis(redis(1)));
+    let text = |name| report(&[(name, Says::Text("a"))]);
+    let many = report(&[("x-a", Says::Text("a")); 63]);
+    let calls = [
+        line(&year),
+        line(&late),
+        text("content-length"),
+        text("no name"),
+        many,
+        report(&[("x", Says::Text("\n"))]),
+    ];
+    let edge = configured("relay-no-report", &calls).await;
+    let answer = relay(&edge, &[allow(0, "a", 0), allow(7, "a", 0)]).await;
+    let bad = "BadArgument";
+    assert_eq!(answer.sent("x-configured"), ["0000", "0001", bad, bad, bad, bad]);
+    assert_eq!(answer.sent("x-answer"), [bad; 2], "there is neither such a report nor such a limiter");
+    assert_eq!(told(&answers(&relay(&edge, &[check(0, "a", 1)]).await)[0]).1, [8], "nothing was counted");
+    let edge = configured("relay-late", &[line(&late), report(&[])]).await;
+    assert_eq!(relay(&edge, &[allow(0, "a", 0)]).await.sent("x-answer"), [bad], "it answers later");
 }
 
 #[tokio::test]

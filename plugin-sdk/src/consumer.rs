@@ -91,6 +91,7 @@ pub fn anonymous(consumer: &str) -> Result<Option<Identity>, Error> {
 ///
 /// # Errors
 /// As for [`by_key`].
+#[inline]
 pub fn admit(kind: Kind, key: &str) -> Result<bool, Error> {
     call::now(&Admit { who: Who::Key { kind, key } }, |found| found)
 }

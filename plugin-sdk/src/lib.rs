@@ -66,7 +66,6 @@ pub mod crypto;
 mod exports;
 mod flow;
 pub mod form;
-mod header_list;
 mod headers;
 #[doc(hidden)]
 pub mod host;
@@ -99,7 +98,6 @@ pub use ask::Error;
 pub use callout::Callout;
 pub use chunk::Chunk;
 pub use flow::{Flow, Outcome};
-pub use header_list::{HeaderList, Value};
 pub use headers::{Headers, Only};
 pub use join::join;
 pub use log::Log;

@@ -4,7 +4,6 @@ use std::any::Any;
 
 use crate::{
     Text,
-    header_list::{HeaderList, Value},
     headers::Headers,
     host::{self, Buffer, Map},
     scene,
@@ -123,11 +122,6 @@ impl Request {
         let call = plugin_contract::response::Headers { set: fields.to_vec() };
         // A host without the function forwards the answer as it is.
         let _ = crate::call::now(&call, |()| ());
-    }
-
-    /// Writes the fields of a list, which `configure` made; `values` are those that the list has not.
-    pub fn fill_response_headers(&mut self, list: HeaderList, values: &[Value<'_>]) {
-        list.fill(values);
     }
 
     /// Keeps a value for later phases of this request: [`Response::kept`](crate::Response::kept).

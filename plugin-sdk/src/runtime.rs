@@ -132,6 +132,7 @@ impl<P: Plugin> Runtime<P> {
         }
     }
 
+    #[inline]
     fn plugin(&self, context: u32) -> Option<Rc<P>> {
         match host::root() {
             0 => self.configured(*self.requests.borrow().get(&context)?),
@@ -139,6 +140,7 @@ impl<P: Plugin> Runtime<P> {
         }
     }
 
+    #[inline]
     fn configured(&self, root: u32) -> Option<Rc<P>> {
         let plugins = self.plugins.borrow();
         plugins.iter().find(|(own, _)| *own == root).map(|(_, plugin)| Rc::clone(plugin))

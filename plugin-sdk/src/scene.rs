@@ -72,6 +72,7 @@ thread_local! {
 }
 
 /// Runs a phase of a request as far as it goes.
+#[inline]
 pub(crate) fn run(context: u32, side: Side, phase: impl FnOnce() -> Outcome) -> Action {
     SCENE.with(|scene| scene.current.set(context));
     match phase().0 {
@@ -208,6 +209,7 @@ fn proceed(context: u32, mut task: Task) -> Option<Flow> {
     }
 }
 
+#[inline]
 pub(crate) fn decide(flow: Flow) -> Action {
     match flow {
         Flow::Continue => Action::Continue,

@@ -17,12 +17,14 @@ impl Default for Text {
 impl Text {
     /// The text in these bytes; nothing where they are not UTF-8.
     #[must_use]
+    #[inline]
     pub fn of(bytes: &[u8]) -> Option<Self> {
         std::str::from_utf8(bytes).ok().map(Self::from)
     }
 
     /// The text.
     #[must_use]
+    #[inline]
     pub fn as_str(&self) -> &str {
         self.0.as_str()
     }
@@ -31,6 +33,7 @@ impl Text {
 impl Deref for Text {
     type Target = str;
 
+    #[inline]
     fn deref(&self) -> &str {
         self.as_str()
     }
@@ -55,6 +58,7 @@ impl PartialEq<&str> for Text {
 }
 
 impl From<&str> for Text {
+    #[inline]
     fn from(text: &str) -> Self {
         Self(SmallString::from_str(text))
     }

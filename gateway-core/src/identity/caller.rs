@@ -78,12 +78,23 @@ impl Identity {
     /// Tells the upstream who calls, in place of whatever `headers` say of it (compat P17, P21).
     pub fn write(&self, how: As, headers: &mut HeaderMap) {
         let caller = &*self.caller;
-        put(headers, X_CONSUMER_ID, Some(&caller.id));
-        put(headers, X_CONSUMER_CUSTOM_ID, caller.custom_id.as_ref());
-        put(headers, X_CONSUMER_USERNAME, caller.username.as_ref());
-        put(headers, X_CREDENTIAL_IDENTIFIER, self.identifier.as_ref());
-        const TRUE: HeaderValue = HeaderValue::from_static("true");
-        put(headers, X_ANONYMOUS_CONSUMER, (how == As::Anonymous).then_some(&TRUE));
+        let anonymous = (how == As::Anonymous).then(|| HeaderValue::from_static("true"));
+        let told = [
+            (X_CONSUMER_ID, Some(&caller.id)),
+            (X_CONSUMER_CUSTOM_ID, caller.custom_id.as_ref()),
+            (X_CONSUMER_USERNAME, caller.username.as_ref()),
+            (X_CREDENTIAL_IDENTIFIER, self.identifier.as_ref()),
+            (X_ANONYMOUS_CONSUMER, anonymous.as_ref()),
+        ];
+        // Few requests have been told of anybody: one look at all names costs less than one for each that is not said.
+        let before = headers.keys().any(may_tell);
+        for (name, value) in told {
+            match value {
+                Some(value) => drop(headers.insert(name, value.clone())),
+                None if before => drop(headers.remove(name)),
+                None => {}
+            }
+        }
     }
 
     /// The same consumer, known by this credential of its.
@@ -142,8 +153,9 @@ const fn key_field(kind: CredentialKind) -> &'static str {
     }
 }
 
+/// A credential has few fields: a look at each costs less than a hash.
 fn text<'a>(credential: &'a Credential, field: &str) -> Option<&'a str> {
-    credential.fields.get(field)?.as_str()
+    credential.fields.iter().find(|(name, _)| *name == field)?.1.as_str()
 }
 
 /// A text as a field; one with control characters is left out, as no field could carry it.
@@ -151,9 +163,7 @@ fn value(text: &str) -> Option<HeaderValue> {
     HeaderValue::from_bytes(text.as_bytes()).ok()
 }
 
-fn put(headers: &mut HeaderMap, name: HeaderName, value: Option<&HeaderValue>) {
-    match value {
-        Some(value) => drop(headers.insert(name, value.clone())),
-        None => drop(headers.remove(name)),
-    }
+/// Whether a field may be one of those that tell who calls.
+fn may_tell(name: &HeaderName) -> bool {
+    name.as_str().starts_with("x-c") || *name == X_ANONYMOUS_CONSUMER
 }

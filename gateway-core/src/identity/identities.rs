@@ -149,7 +149,7 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
-    use super::{Identities, unix_seconds};
+    use super::{Identities, Identity, unix_seconds};
     use crate::{
         Gateway,
         config::{
@@ -243,6 +243,19 @@ mod tests {
     }
 
     #[test]
+    fn nothing_that_was_said_of_another_caller_is_left() {
+        let identity = Identity::new(&Arc::new(Consumer::new("bob")), []);
+        for name in
+            ["x-consumer-custom-id", "x-consumer-username", "x-credential-identifier", "x-anonymous-consumer"]
+        {
+            let mut headers = HeaderMap::new();
+            headers.insert(name, "another".parse().unwrap());
+            identity.write(As::Known, &mut headers);
+            assert!(headers.values().all(|value| value != "another") && headers.len() == 2, "{name}");
+        }
+    }
+
+    #[test]
     fn a_change_of_something_else_keeps_the_index() {
         let gateway = Gateway::builder().checked(checked(alice())).build().unwrap();
         let before = gateway.snapshot();
@@ -308,7 +321,7 @@ mod tests {
         let keys = (0..5).map(|key| identities.by_key(KeyauthCredentials, &format!("k{key}")));
         let names = (0..5).map(|name| identities.consumer_named(&format!("c{name}")));
         let custom_ids = (0..5).map(|id| identities.consumer_with_custom_id(&format!("i{id}")));
-        let shown = |identity: Option<&Arc<super::Identity>>| {
+        let shown = |identity: Option<&Arc<Identity>>| {
             identity.map_or_else(String::new, |identity| {
                 let credential = identity.credential().map(|credential| credential.id);
                 format!("{:?} {credential:?} {:?}", identity.consumer().username, identity.groups())

@@ -124,7 +124,7 @@ impl<F: Forward> Chain<F> {
         let mut chosen = Chosen::new();
         let reply = self.on_request(request, exchange, &mut chosen).await;
         let mut response = match reply {
-            Some(reply) => reply,
+            Some(reply) => *reply,
             None => self.run_inner(request, exchange).await,
         };
         for handler in chosen {
@@ -138,7 +138,7 @@ impl<F: Forward> Chain<F> {
         request: &mut Request<Body>,
         exchange: &mut Exchange,
         chosen: &mut Chosen<'a>,
-    ) -> Option<Response<Body>> {
+    ) -> Option<Box<Response<Body>>> {
         let mut reply = None;
         for scoped in &self.handlers {
             let Some((_, handler)) = scoped.resolve(consumer(exchange)) else { continue };
@@ -197,17 +197,18 @@ fn consumer(exchange: &Exchange) -> Option<Uuid> {
     exchange.consumer.as_ref().map(|consumer| consumer.id)
 }
 
-/// Runs a request phase to its end, waits included.
+/// Runs a request phase to its end, waits included. A reply stays in its box: most phases have none, and room for one would
+/// be moved all the same.
 async fn on_request(
     handler: &dyn Handler,
     request: &mut Request<Body>,
     exchange: &mut Exchange,
-) -> Option<Response<Body>> {
+) -> Option<Box<Response<Body>>> {
     let mut flow = handler.on_request(request, exchange);
     loop {
         match flow {
             Flow::Continue => return None,
-            Flow::Reply(response) => return Some(*response),
+            Flow::Reply(response) => return Some(response),
             Flow::Wait(wait) => flow = wait.await(request, exchange),
         }
     }

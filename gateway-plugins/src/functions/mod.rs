@@ -9,6 +9,7 @@ mod kv;
 mod password;
 mod public_key;
 mod ratelimit;
+mod report;
 mod request;
 mod response;
 mod secret;
@@ -103,12 +104,13 @@ impl Area {
             Self::Consumer => consumer::register(services),
             Self::Counter => serve(services, counter::Count),
             Self::Kv => kv::register(services),
-            Self::RateLimit => ratelimit::register(services),
+            Self::RateLimit => {
+                ratelimit::register(services);
+                report::register(services);
+            }
             Self::Request => request::register(services),
             Self::Response => {
                 services.add(plugin_contract::response::Headers::NAME, Arc::new(response::headers));
-                services.add(plugin_contract::response::List::NAME, Arc::new(response::list));
-                services.add(plugin_contract::response::Fill::NAME, Arc::new(response::fill));
                 serve(services, response::Refuse);
             }
             Self::Time => serve(services, time::Sleep),

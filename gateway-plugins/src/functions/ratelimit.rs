@@ -39,7 +39,22 @@ impl Function for Make {
 
 /// It is called for every request, so its answer needs no memory of its own.
 fn check(arguments: &[u8], call: &mut Call<'_>) -> Result<Returned, Status> {
-    let check: Check<'_> = read(arguments)?;
+    match checked(read(arguments)?, call)? {
+        Checked::Now(verdict) => {
+            let mut answer = std::mem::take(call.answer);
+            answer.push(NOW);
+            *call.answer = encode(&Some(verdict), answer).map_err(|_| Status::SerializationFailure)?;
+            Ok(Returned::Written)
+        }
+        Checked::Later(late) => Ok(Returned::Later(Box::pin(async move {
+            // What cannot be encoded is not part of the contract.
+            encode(&late.await, Vec::new()).unwrap_or_default().into()
+        }))),
+    }
+}
+
+/// What the limiter says.
+pub(super) fn checked(check: Check<'_>, call: &Call<'_>) -> Result<Checked, Status> {
     let limiters: &Limiters = call.configuration.kept().ok_or(Status::InternalFailure)?;
     let limiter = limiters.get(check.limiter).ok_or(Status::BadArgument)?;
     let (mut digits, address);
@@ -56,18 +71,7 @@ fn check(arguments: &[u8], call: &mut Call<'_>) -> Result<Returned, Status> {
             }
         },
     };
-    match limiter.check(key, check.cost) {
-        Checked::Now(verdict) => {
-            let mut answer = std::mem::take(call.answer);
-            answer.push(NOW);
-            *call.answer = encode(&Some(verdict), answer).map_err(|_| Status::SerializationFailure)?;
-            Ok(Returned::Written)
-        }
-        Checked::Later(late) => Ok(Returned::Later(Box::pin(async move {
-            // What cannot be encoded is not part of the contract.
-            encode(&late.await, Vec::new()).unwrap_or_default().into()
-        }))),
-    }
+    Ok(limiter.check(key, check.cost))
 }
 
 /// The id of whoever calls, if it is known and asked for.

@@ -2,10 +2,10 @@
 
 use gateway_core::reply::message_reply;
 use http::{HeaderName, HeaderValue, StatusCode, header::SET_COOKIE};
-use plugin_contract::response::{self, Fill, List, Value};
+use plugin_contract::response;
 use serde::Deserialize;
 
-use super::{kept::Kept, now, read};
+use super::{now, read};
 use crate::{
     Call, Function, Reply, Returned, Status,
     names::{Name, Names},
@@ -24,53 +24,6 @@ pub(super) fn headers(arguments: &[u8], call: &mut Call<'_>) -> Result<Returned,
     let effects = call.effects.as_deref_mut().ok_or(Status::BadArgument)?;
     effects.set_response_headers(set.into_iter().map(|(name, value)| field(call.names, name, value)))?;
     now::<response::Headers<'_>>(call, ())
-}
-
-/// Fields of a list: those without a value get one with each request.
-type Fields = Vec<(HeaderName, Option<HeaderValue>)>;
-
-/// Fields of one list.
-const FIELDS: usize = 64;
-
-/// Makes a list, which is read as fields now.
-pub(super) fn list(arguments: &[u8], call: &mut Call<'_>) -> Result<Returned, Status> {
-    let List { fields } = read(arguments)?;
-    let lists: &Kept<Fields> = call.configuration.kept().ok_or(Status::InternalFailure)?;
-    let number = lists.number(arguments, || {
-        if !(1..=FIELDS).contains(&fields.len()) {
-            return Err(Status::BadArgument);
-        }
-        let field = |(name, value): &(&str, Option<&str>)| {
-            let (name, known) = field(call.names, name.as_bytes(), value.unwrap_or_default().as_bytes())?;
-            Ok((name, value.map(|_| known)))
-        };
-        fields.iter().map(field).collect()
-    })?;
-    now::<List<'_>>(call, number)
-}
-
-/// All fields of a list, or none where one of the values is none.
-pub(super) fn fill(arguments: &[u8], call: &mut Call<'_>) -> Result<Returned, Status> {
-    let Fill { list, values } = read(arguments)?;
-    let effects = call.effects.as_deref_mut().ok_or(Status::BadArgument)?;
-    let lists: &Kept<Fields> = call.configuration.kept().ok_or(Status::InternalFailure)?;
-    let mut values = values.iter().map(value);
-    let fields = lists.get(list).ok_or(Status::BadArgument)?.iter().map(|(name, known)| {
-        let value = known.clone().map_or_else(|| values.next().ok_or(Status::BadArgument)?, Ok)?;
-        Ok((name.clone(), value))
-    });
-    effects.set_response_headers(fields)?;
-    now::<Fill<'_>>(call, ())
-}
-
-fn value(value: &Value<'_>) -> Result<HeaderValue, Status> {
-    match value {
-        // Its own way from a number to a value takes memory twice.
-        Value::Number(number) => {
-            HeaderValue::from_str(itoa::Buffer::new().format(*number)).map_err(|_| Status::BadArgument)
-        }
-        Value::Text(text) => HeaderValue::from_bytes(text.as_bytes()).map_err(|_| Status::BadArgument),
-    }
 }
 
 /// Fields of a refusal.
@@ -108,7 +61,11 @@ impl Function for Refuse {
 }
 
 /// A field of the message, not of its framing.
-fn field(names: &mut Names, name: &[u8], value: &[u8]) -> Result<(HeaderName, HeaderValue), Status> {
+pub(super) fn field(
+    names: &mut Names,
+    name: &[u8],
+    value: &[u8],
+) -> Result<(HeaderName, HeaderValue), Status> {
     let Name { field, frames } = names.get(name)?;
     let value = HeaderValue::from_bytes(value).map_err(|_| Status::BadArgument)?;
     if frames { Err(Status::BadArgument) } else { Ok((field, value)) }

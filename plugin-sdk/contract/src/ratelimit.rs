@@ -152,6 +152,85 @@ impl<'a> From<&'a str> for Key<'a> {
     }
 }
 
+/// Makes a report: the header fields that tell a client what a limiter says. Its number is the answer. The same report made
+/// twice under one configuration is one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report<'a> {
+    /// Names and what they say: at most 64, with those of `refused`.
+    #[serde(borrow)]
+    pub fields: Vec<(&'a str, Says<'a>)>,
+    /// The same, said of what is refused and of nothing else.
+    pub refused: Vec<(&'a str, Says<'a>)>,
+}
+
+impl Call for Report<'_> {
+    const NAME: &'static str = "gateway.ratelimit.report";
+    type Answer<'a> = u32;
+}
+
+/// What a field of a report says. Of a window that a limiter does not have it says nothing, and is left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Says<'a> {
+    /// Always this.
+    Text(&'a str),
+    /// [`State::limit`]
+    Limit(Of),
+    /// [`State::remaining`]
+    Remaining(Of),
+    /// [`State::reset`]
+    Reset(Of),
+}
+
+/// Which window a field is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Of {
+    /// The one that has the least left; of several the last one.
+    Tightest,
+    /// The one at this place in the limiter's list, from 0.
+    Window(u8),
+}
+
+impl Of {
+    /// The window among those of a limiter.
+    #[must_use]
+    pub fn among(self, windows: &[State]) -> Option<&State> {
+        match self {
+            Self::Tightest => windows.iter().rev().min_by_key(|window| window.remaining),
+            Self::Window(at) => windows.get(usize::from(at)),
+        }
+    }
+}
+
+/// As [`Check`], for who does not want to know more than whether it may happen; what the report says is written on the
+/// answer that is yet to come, as [`response::Headers`](crate::response::Headers) does. Only of limiters that answer at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Allow<'a> {
+    /// What is asked.
+    #[serde(borrow)]
+    pub check: Check<'a>,
+    /// The number of the report.
+    pub report: u32,
+}
+
+impl Call for Allow<'_> {
+    const NAME: &'static str = "gateway.ratelimit.allow";
+    type Answer<'a> = Option<bool>;
+}
+
+/// Writes what a report says of a decision that came later, as [`Allow`] does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tell {
+    /// The number of the report.
+    pub report: u32,
+    /// What the limiter said.
+    pub decision: Decision,
+}
+
+impl Call for Tell {
+    const NAME: &'static str = "gateway.ratelimit.tell";
+    type Answer<'a> = ();
+}
+
 /// What a limiter says; none where its store cannot be asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decision {
@@ -171,4 +250,20 @@ pub struct State {
     /// Whole seconds, at least 1: until the window begins anew; where windows are not aligned, until as much as was
     /// asked for may happen again.
     pub reset: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Of, State};
+
+    #[test]
+    fn of_two_windows_with_as_little_left_the_last_one_is_the_tightest() {
+        let state = |remaining, reset| State { limit: 9, remaining, reset };
+        let of = |of: Of, windows: &[State]| of.among(windows).map(|state| state.reset);
+        let windows = [state(3, 1), state(2, 60), state(5, 3600)];
+        assert_eq!(of(Of::Tightest, &windows), Some(60));
+        assert_eq!(of(Of::Tightest, &[state(2, 1), state(2, 60)]), Some(60));
+        assert_eq!(of(Of::Tightest, &[]), None);
+        assert_eq!((of(Of::Window(2), &windows), of(Of::Window(3), &windows)), (Some(3600), None));
+    }
 }

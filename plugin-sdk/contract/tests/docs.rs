@@ -14,9 +14,11 @@ use plugin_contract::{
     decode, encode,
     jwt::{self, Algorithm, Demand, Keys, Problem, Refusal, Verified, Verifier},
     kv::{self, Delete, Entry, Only, Outcome},
-    ratelimit::{self, Check, Decision, Limiter, Period, Redis, State, Store, Window},
+    ratelimit::{
+        self, Allow, Check, Decision, Limiter, Of, Period, Redis, Report, Says, State, Store, Tell, Window,
+    },
     request,
-    response::{Fill, Headers, List},
+    response::Headers,
     secret,
     var::{Get, Set},
 };
@@ -67,9 +69,6 @@ fn the_page_shows_the_bytes() {
     page.shows("what goes upstream", &request::Target, Some("/a?b"));
     page.shows("what was sent", &request::Received, Some("//a?"));
     page.shows("`a: 1`", &Headers { set: vec![("a", "1")] }, Some(()));
-    let list = List { fields: vec![("limit", Some("9")), ("rest", None)] };
-    page.shows("`limit: 9`, and `rest` with a value of its own each time", &list, Some(0));
-    page.shows("`rest: 8`", &Fill { list: 0, values: vec![8.into()].into() }, Some(()));
     page.shows("`user` is `a`", &Set { name: "user", value: b"a" }, Some(true));
     page.shows("`user`", &Get { name: "user" }, Some(Some(b"a")));
     limits(page);
@@ -113,6 +112,13 @@ fn limits(page: &mut Page) {
     page.shows("`a`, once", &Check { limiter: 0, key: "a".into(), cost: 1 }, Some(Some(decision)));
     let caller = Check { limiter: 1, key: ratelimit::Key::Consumer, cost: 1 };
     page.shows("whoever calls, from Redis, which does not answer", &caller, Some(None));
+    let fields = vec![("limit", Says::Text("3")), ("rest", Says::Remaining(Of::Window(0)))];
+    let report = Report { fields, refused: vec![("retry-after", Says::Reset(Of::Tightest))] };
+    page.shows("`limit: 3`, `rest`, and `retry-after`", &report, Some(0));
+    let check = Check { limiter: 0, key: "a".into(), cost: 1 };
+    page.shows("`a`, once", &Allow { check, report: 0 }, Some(Some(true)));
+    let decision = Decision { allowed: false, windows: vec![state(3, 0, 12)] };
+    page.shows("it is refused", &Tell { report: 0, decision }, Some(()));
 }
 
 fn redis() -> Redis<'static> {

@@ -125,6 +125,7 @@ fn say(word: u32) {
 }
 
 /// What the host gave, while `read` looks at it.
+#[inline]
 fn given<R>(
     call: impl FnOnce(*mut *mut u8, *mut usize) -> u32,
     read: impl FnOnce(&[u8]) -> R,
@@ -143,6 +144,7 @@ fn given<R>(
     }
 }
 
+#[inline]
 pub(crate) fn header(map: Map, name: &str) -> Option<Text> {
     let call = |value, length| unsafe {
         proxy_get_header_map_value(map as u32, name.as_ptr(), name.len(), value, length)
@@ -151,6 +153,7 @@ pub(crate) fn header(map: Map, name: &str) -> Option<Text> {
 }
 
 /// The first value of a field, and whether it is the only one.
+#[inline]
 pub(crate) fn header_alone(map: Map, name: &str) -> Option<(Text, bool)> {
     unsafe { (&raw mut MAILBOX.values).write_volatile(0) };
     let first = header(map, name)?;

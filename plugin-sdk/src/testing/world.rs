@@ -25,8 +25,8 @@ pub(super) struct World {
     pub(super) limiters: RefCell<Limiters>,
     /// The address of the client whose request a testbed has.
     pub(super) client: RefCell<Option<String>>,
-    /// Lists of header fields.
-    pub(super) lists: RefCell<Vec<List>>,
+    /// What clients are told of limits, as bytes.
+    pub(super) reports: RefCell<Vec<Vec<u8>>>,
     pub(super) store: RefCell<Store>,
     /// What nodes keep together, and the prefixes of the stores there, by their numbers.
     pub(super) server: RefCell<Server>,
@@ -41,9 +41,6 @@ pub(super) struct World {
     pub(super) effective: Cell<u32>,
     pub(super) hand: RefCell<Hand>,
 }
-
-/// Header fields: names, and the values that are always the same.
-type List = Vec<(String, Option<String>)>;
 
 /// What is at hand in some callbacks only.
 #[derive(Default)]

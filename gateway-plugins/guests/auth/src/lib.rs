@@ -22,6 +22,7 @@ impl Otherwise {
     }
 
     /// What becomes of a request: `find_out` is not asked where it does not matter.
+    #[inline]
     pub fn settle(&self, find_out: impl FnOnce() -> Result<(), Reply>) -> Flow {
         match self.open() {
             Ok(true) => self.judge(find_out()),
@@ -43,6 +44,7 @@ impl Otherwise {
     ///
     /// # Errors
     /// A gateway that cannot say.
+    #[inline]
     pub fn open(&self) -> Result<bool, Reply> {
         if self.0.is_none() {
             return Ok(true);
@@ -51,6 +53,7 @@ impl Otherwise {
     }
 
     /// What becomes of a request for which that was found.
+    #[inline]
     pub fn judge(&self, found: Result<(), Reply>) -> Flow {
         let (refusal, anonymous) = match (found, &self.0) {
             (Ok(()), _) => return Flow::Continue,
@@ -110,6 +113,7 @@ impl Challenge {
 
 /// Whether a request only asks what a later one may do (Fetch standard 4.8), and is let through for it.
 #[must_use]
+#[inline]
 pub fn passes_preflight(run_on_preflight: bool, request: &Request) -> bool {
     !run_on_preflight && request.method() == "OPTIONS"
 }

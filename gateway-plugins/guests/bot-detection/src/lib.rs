@@ -34,7 +34,13 @@ pub struct BotDetection {
     seen: RefCell<Seen>,
 }
 
-#[plugin(name = "bot-detection", priority = 2500, protocols = ["grpc", "grpcs", "http", "https"], no_consumer)]
+#[plugin(
+    name = "bot-detection",
+    priority = 2500,
+    protocols = ["grpc", "grpcs", "http", "https"],
+    no_consumer,
+    capabilities = ["response"]
+)]
 impl BotDetection {
     fn configure(config: Config) -> Result<Self, String> {
         let Config { allow, deny } = config;

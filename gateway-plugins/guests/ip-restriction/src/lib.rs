@@ -34,7 +34,8 @@ pub struct IpRestriction {
 #[plugin(
     name = "ip-restriction",
     priority = 990,
-    protocols = ["grpc", "grpcs", "http", "https", "tcp", "tls"]
+    protocols = ["grpc", "grpcs", "http", "https", "tcp", "tls"],
+    capabilities = ["response"]
 )]
 impl IpRestriction {
     fn configure(config: Config) -> Result<Self, String> {

@@ -96,8 +96,10 @@ impl KeyAuth {
     }
 
     fn admit(&self, request: &mut Request, body: Option<&Body>) -> Result<(), Reply> {
-        let key = self.key(request, body)?.filter(|key| !key.is_empty());
-        let key = key.ok_or_else(|| self.challenge.unauthorized("No API key found in request"))?;
+        let key = self.key(request, body)?;
+        if key.is_empty() {
+            return Err(self.challenge.unauthorized("No API key found in request"));
+        }
         match consumer::admit(consumer::Kind::Key, &key) {
             Ok(true) => Ok(()),
             Ok(false) => Err(self.challenge.unauthorized("Unauthorized")),
@@ -106,19 +108,19 @@ impl KeyAuth {
     }
 
     /// The first key, by the order of the names; of one name the header field counts before the query, and that before
-    /// the body.
-    fn key(&self, request: &mut Request, body: Option<&Body>) -> Result<Option<Text>, Reply> {
+    /// the body. Where there is none it is empty, which is as good as none.
+    fn key(&self, request: &mut Request, body: Option<&Body>) -> Result<Text, Reply> {
         for name in &self.names {
             match self.find(name, request, body) {
                 Found::One(key) => {
                     self.hide(name, request, body);
-                    return Ok(Some(key));
+                    return Ok(key);
                 }
                 Found::Several => return Err(self.challenge.unauthorized("Duplicate API key found")),
                 Found::None | Found::Other => {}
             }
         }
-        Ok(None)
+        Ok(Text::default())
     }
 
     fn find(&self, name: &Name, request: &Request, body: Option<&Body>) -> Found {

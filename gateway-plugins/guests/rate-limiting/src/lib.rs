@@ -8,12 +8,12 @@ use std::rc::Rc;
 
 use plugin_sdk::{
     prelude::*,
-    ratelimit::{Algorithm, Decision, Limiter},
+    ratelimit::{Algorithm, Decision, Limiter, Report},
 };
 
 pub use config::Config;
 
-use crate::{by::By, config::Policy, shown::Shown};
+use crate::{by::By, config::Policy, shown::shown};
 
 /// The plugin: its configuration, ready to be used.
 pub struct RateLimiting {
@@ -21,8 +21,8 @@ pub struct RateLimiting {
     by: By,
     /// Whether each decision is asked of a server.
     waits: bool,
-    /// What clients are told of each window; nothing where they are told nothing.
-    shown: Option<Shown>,
+    /// What clients are told of their limits, which may be nothing.
+    report: Report,
     fault_tolerant: bool,
     status: u16,
     message: Rc<str>,
@@ -37,40 +37,50 @@ pub struct RateLimiting {
 impl RateLimiting {
     fn configure(config: Config) -> Result<Self, String> {
         let windows = config.windows()?;
-        let shown = || Shown::new(windows.iter().map(|(name, window)| (*name, window.limit)));
-        let shown = (!config.hide_client_headers).then(shown).transpose();
+        let report = match config.hide_client_headers {
+            true => Report::new(&[], &[]),
+            false => shown(windows.iter().map(|(name, window)| (*name, window.limit))),
+        };
         let windows = windows.into_iter().map(|(_, window)| window).collect();
         let limiter = Limiter::new("requests", Algorithm::Fixed, windows, config.store());
         Ok(Self {
             limiter: limiter.map_err(|error| format!("the limiter: {error}"))?,
             by: By::of(&config),
             waits: config.policy == Policy::Redis && config.sync().is_none(),
-            shown: shown.map_err(|error| format!("the header fields: {error}"))?,
+            report: report.map_err(|error| format!("the header fields: {error}"))?,
             fault_tolerant: config.fault_tolerant,
             status: config.error_code as u16,
             message: config.error_message.into(),
         })
     }
 
-    fn on_request(self: Rc<Self>, mut request: Request) -> Outcome {
+    #[expect(clippy::needless_pass_by_value, reason = "a phase that chooses whether it waits has this form")]
+    fn on_request(self: Rc<Self>, request: Request) -> Outcome {
         let who = self.by.who(&request);
         if !self.waits {
-            return Outcome::now(self.judge(&mut request, self.limiter.check_now(who.key(), 1)));
+            return Outcome::now(self.judge(self.limiter.allow(who.key(), 1, self.report)));
         }
         Outcome::later(async move {
             let decision = self.limiter.check(who.key(), 1).await;
-            self.judge(&mut request, decision)
+            self.judge(decision.map(|decision| decision.map(|decision| self.told(decision))))
         })
     }
 }
 
 impl RateLimiting {
-    fn judge(&self, request: &mut Request, decision: Result<Option<Decision>, Error>) -> Flow {
-        let Ok(Some(decision)) = decision else { return self.uncounted() };
-        if let Some(shown) = &self.shown {
-            shown.tell(request, &decision.windows, decision.allowed);
+    /// Tells the client of a decision, and says whether it lets the request through.
+    fn told(&self, decision: Decision) -> bool {
+        let allowed = decision.allowed;
+        self.report.tell(decision);
+        allowed
+    }
+
+    fn judge(&self, allowed: Result<Option<bool>, Error>) -> Flow {
+        match allowed {
+            Ok(Some(true)) => Flow::Continue,
+            Ok(Some(false)) => self.refusal(),
+            Ok(None) | Err(_) => self.uncounted(),
         }
-        if decision.allowed { Flow::Continue } else { self.refusal() }
     }
 
     /// Nothing could be counted.

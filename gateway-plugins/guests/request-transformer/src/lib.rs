@@ -39,7 +39,7 @@ pub struct RequestTransformer {
     priority = 801,
     on_error = "deny",
     protocols = ["grpc", "grpcs", "http", "https"],
-    capabilities = ["uri_captures", "var"],
+    capabilities = ["request", "response", "uri_captures", "var"],
     reads_body
 )]
 impl RequestTransformer {

@@ -3,6 +3,7 @@
 mod answers;
 mod consumer;
 mod ratelimit;
+mod report;
 mod response;
 
 use std::time::Duration;
@@ -11,9 +12,9 @@ use plugin_contract::{
     Call, NOW,
     consumer::{Admit, Authenticate, Current, Field, Find, Groups},
     counter, jwt, kv,
-    ratelimit::{Check, Limiter},
+    ratelimit::{Allow, Check, Limiter, Report, Tell},
     request,
-    response::{Fill, Headers, List, Refuse},
+    response::{Headers, Refuse},
     time::Sleep,
     var,
 };
@@ -22,7 +23,8 @@ use self::{
     answers::{answered, later, now, read},
     consumer::{authenticate, field, find, groups, identity},
     ratelimit::{check, limiter},
-    response::{fill, headers, list, refuse},
+    report::{allow, report, tell},
+    response::{headers, refuse},
 };
 use super::{
     exchange::Exchange,
@@ -60,6 +62,13 @@ fn own(world: &World, name: &str, arguments: &[u8]) -> Result {
             // A test may script who calls.
             check(world, call, || self::call(world, Current::NAME, &[]))
         }),
+        Report::NAME => read(arguments, |call: Report<'_>| report(world, &call)),
+        Allow::NAME => read(arguments, |call: Allow<'_>| {
+            // And what a limiter says.
+            let check = |arguments: &[u8]| self::call(world, Check::NAME, arguments);
+            allow(world, call, check)
+        }),
+        Tell::NAME => read(arguments, |call: Tell| tell(world, call.report, &call.decision)),
         // Nothing in a test is sent in another form than the canonical one, or routed.
         request::Target::NAME | request::Received::NAME => {
             now(&world.with(|exchange| exchange.target.clone()).ok_or(FAILED)?)
@@ -67,8 +76,6 @@ fn own(world: &World, name: &str, arguments: &[u8]) -> Result {
         // What comes of tokens is scripted; what judges them is made before a test can script anything.
         jwt::Verifier::NAME => read(arguments, |_: jwt::Verifier<'_>| now(&1_u32)),
         Headers::NAME => read(arguments, |call: Headers<'_>| headers(world, call.set)),
-        List::NAME => read(arguments, |call: List<'_>| list(world, &call)),
-        Fill::NAME => read(arguments, |call: Fill<'_>| fill(world, &call)),
         Refuse::NAME => read(arguments, |call: Refuse<'_>| refuse(world, &call)),
         Sleep::NAME => read(arguments, |call: Sleep| {
             let delay = Duration::from_millis(call.milliseconds.min(60_000).into());
