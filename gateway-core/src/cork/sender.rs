@@ -23,6 +23,8 @@ pub(super) struct Sender {
     failed: Option<io::Error>,
     /// A task waits until the kernel takes the rest of what is held.
     draining: bool,
+    /// That task: a socket that is closed does not wake it.
+    drainer: Option<Waker>,
     /// Who waits for that task.
     waiting: Option<Waker>,
 }
@@ -36,6 +38,7 @@ impl Sender {
             sent: 0,
             failed: None,
             draining: false,
+            drainer: None,
             waiting: None,
         }
     }
@@ -86,8 +89,11 @@ impl Sender {
 
     /// The same, for the task that waits.
     pub(super) fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        ready!(self.send_by(|half, bytes| Pin::new(half).poll_write(cx, bytes)));
-        self.draining = false;
+        if self.send_by(|half, bytes| Pin::new(half).poll_write(cx, bytes)).is_pending() {
+            self.drainer = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        (self.draining, self.drainer) = (false, None);
         self.held = Vec::new();
         if let Some(waiting) = self.waiting.take() {
             waiting.wake();
@@ -111,8 +117,7 @@ impl Sender {
                 }
             }
         }
-        self.held.clear();
-        self.at = 0;
+        self.forget();
         Poll::Ready(())
     }
 
@@ -140,9 +145,18 @@ impl Sender {
         self.half.as_mut().map_or(Poll::Ready(Ok(())), |half| Pin::new(half).poll_shutdown(cx))
     }
 
-    /// Sends what the kernel takes, and lets the socket go.
+    /// Throws away what is held.
+    pub(super) fn forget(&mut self) {
+        self.held.clear();
+        self.at = 0;
+    }
+
+    /// Sends what the kernel takes, and lets the socket go. A task that waits ends.
     pub(super) fn close(&mut self) {
         let _ = self.send();
+        if let Some(drainer) = self.drainer.take() {
+            drainer.wake();
+        }
         if let Some(half) = self.half.take() {
             // The socket is closed by whoever reads, both ways at once.
             half.forget();

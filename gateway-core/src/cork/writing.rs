@@ -19,7 +19,7 @@ const SHORT: usize = 2048;
 /// Shared by a stream with the [`Turn`] of its runtime, which lives on the same thread: the lock is free.
 #[derive(Debug)]
 pub(super) struct Writing {
-    turn: Option<Arc<Turn>>,
+    pub(super) turn: Option<Arc<Turn>>,
     sender: Mutex<Sender>,
     /// Sending was not all there was to it: the sender draws on, or it failed. A flush asks this alone.
     stuck: AtomicBool,

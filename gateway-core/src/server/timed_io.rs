@@ -156,7 +156,9 @@ impl<T: Transport> AsyncWrite for TimedIo<T> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.transport).poll_shutdown(cx)
+        // Held bytes go first, and wait for the peer.
+        let result = Pin::new(&mut self.transport).poll_shutdown(cx);
+        self.written(result.map_ok(|()| 0)).map_ok(drop)
     }
 }
 
@@ -165,5 +167,42 @@ impl<T: Transport> Drop for TimedIo<T> {
         if self.state.is_aborted() {
             self.transport.forget_unsent();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{future::poll_fn, net::Ipv4Addr, pin::Pin, sync::Arc, task::Poll};
+
+    use tokio::{
+        io::AsyncWrite,
+        net::{TcpListener, TcpStream},
+        task::coop::unconstrained,
+    };
+
+    use super::{ConnState, TimedIo};
+    use crate::{
+        cork::Corked,
+        server::{Drain, Timeouts, deadline::Times},
+    };
+
+    #[tokio::test]
+    async fn a_close_that_waits_for_the_peer_is_seen_to_wait() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let near = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let times = Times::new(&Timeouts::default());
+        let state = Arc::new(ConnState::new(Arc::default(), &times, Drain::new().enter()));
+        let mut io = TimedIo::new(Corked::new(near), Arc::clone(&state));
+        let closed = poll_fn(|cx| {
+            while let Poll::Ready(written) = Pin::new(&mut io).poll_write(cx, &[0; 5000]) {
+                written.unwrap();
+            }
+            // What follows is not what waited.
+            state.on_write(0);
+            assert!(Pin::new(&mut io).poll_write(cx, b"held").is_ready());
+            Poll::Ready(Pin::new(&mut io).poll_shutdown(cx))
+        });
+        assert!(unconstrained(closed).await.is_pending());
+        assert!(state.look().blocked.since != 0, "the write timeout runs");
     }
 }
