@@ -25,7 +25,7 @@ pub(super) struct Sender {
     draining: bool,
     /// That task: a socket that is closed does not wake it.
     drainer: Option<Waker>,
-    /// Who waits for that task.
+    /// Who wrote what is held, and is told when it is stuck; or waits for that task.
     waiting: Option<Waker>,
 }
 
@@ -66,8 +66,19 @@ impl Sender {
         self.draining
     }
 
-    pub(super) const fn begin_to_drain(&mut self) {
+    /// Whoever wrote asks again whether it has gone, and so learns that he waits for the peer.
+    pub(super) fn begin_to_drain(&mut self) {
         self.draining = true;
+        if let Some(writer) = &self.waiting {
+            writer.wake_by_ref();
+        }
+    }
+
+    /// Remembers the task of `cx` as the writer.
+    pub(super) fn written_by(&mut self, cx: &Context<'_>) {
+        if !self.waiting.as_ref().is_some_and(|known| known.will_wake(cx.waker())) {
+            self.waiting = Some(cx.waker().clone());
+        }
     }
 
     /// Pending as long as that task waits; then wakes the task of `cx`.
@@ -75,16 +86,19 @@ impl Sender {
         if !self.draining {
             return Poll::Ready(());
         }
-        self.waiting = Some(cx.waker().clone());
+        self.written_by(cx);
         Poll::Pending
     }
 
     /// Sends what is held. Pending where the kernel does not take all of it; ready also where nobody ever will.
     pub(super) fn send(&mut self) -> Poll<()> {
-        self.send_by(|half, bytes| match half.try_write(bytes) {
+        ready!(self.send_by(|half, bytes| match half.try_write(bytes) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
             written => Poll::Ready(written),
-        })
+        }));
+        // A stream at rest does not keep the memory of the task that used it.
+        self.waiting = None;
+        Poll::Ready(())
     }
 
     /// The same, for the task that waits.
@@ -157,6 +171,7 @@ impl Sender {
         if let Some(drainer) = self.drainer.take() {
             drainer.wake();
         }
+        self.waiting = None;
         if let Some(half) = self.half.take() {
             // The socket is closed by whoever reads, both ways at once.
             half.forget();

@@ -48,6 +48,7 @@ impl Writing {
             Some(turn) if sender.held().len() + count <= SHORT => {
                 let last = sender.held().is_empty() && turn.enter(self, sender.held());
                 slices.iter().for_each(|slice| sender.held().extend_from_slice(slice));
+                sender.written_by(cx);
                 drop(sender);
                 if last {
                     turn.end();
