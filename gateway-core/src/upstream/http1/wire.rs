@@ -440,7 +440,7 @@ mod tests {
             let (head, decoder) = poll_fn(|cx| wire.poll_head(cx, &Method::GET)).await.unwrap();
             assert!(head.status == 101 && decoder.is_done() && !wire.is_reusable());
             let mut text = String::new();
-            tokio::io::AsyncReadExt::read_to_string(&mut wire, &mut text).await.unwrap();
+            wire.read_to_string(&mut text).await.unwrap();
             assert_eq!(Bytes::from(text), "early late");
         });
     }
