@@ -82,6 +82,11 @@ impl Corked {
     pub(crate) fn sent(&self) -> u64 {
         self.writing.lock().sent()
     }
+
+    /// Sees to it that nothing more of what is held goes out, for one who counts on what has not been sent.
+    pub(crate) fn forget_held(&self) {
+        self.writing.lock().forget();
+    }
 }
 
 impl AsyncRead for Corked {

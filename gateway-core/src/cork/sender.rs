@@ -23,7 +23,9 @@ pub(super) struct Sender {
     failed: Option<io::Error>,
     /// A task waits until the kernel takes the rest of what is held.
     draining: bool,
-    /// Who waits for that task.
+    /// That task: a socket that is closed does not wake it.
+    drainer: Option<Waker>,
+    /// Who wrote what is held, and is told when it is stuck; or waits for that task.
     waiting: Option<Waker>,
 }
 
@@ -36,6 +38,7 @@ impl Sender {
             sent: 0,
             failed: None,
             draining: false,
+            drainer: None,
             waiting: None,
         }
     }
@@ -63,8 +66,19 @@ impl Sender {
         self.draining
     }
 
-    pub(super) const fn begin_to_drain(&mut self) {
+    /// Whoever wrote asks again whether it has gone, and so learns that he waits for the peer.
+    pub(super) fn begin_to_drain(&mut self) {
         self.draining = true;
+        if let Some(writer) = &self.waiting {
+            writer.wake_by_ref();
+        }
+    }
+
+    /// Remembers the task of `cx` as the writer.
+    pub(super) fn written_by(&mut self, cx: &Context<'_>) {
+        if !self.waiting.as_ref().is_some_and(|known| known.will_wake(cx.waker())) {
+            self.waiting = Some(cx.waker().clone());
+        }
     }
 
     /// Pending as long as that task waits; then wakes the task of `cx`.
@@ -72,22 +86,28 @@ impl Sender {
         if !self.draining {
             return Poll::Ready(());
         }
-        self.waiting = Some(cx.waker().clone());
+        self.written_by(cx);
         Poll::Pending
     }
 
     /// Sends what is held. Pending where the kernel does not take all of it; ready also where nobody ever will.
     pub(super) fn send(&mut self) -> Poll<()> {
-        self.send_by(|half, bytes| match half.try_write(bytes) {
+        ready!(self.send_by(|half, bytes| match half.try_write(bytes) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
             written => Poll::Ready(written),
-        })
+        }));
+        // A stream at rest does not keep the memory of the task that used it.
+        self.waiting = None;
+        Poll::Ready(())
     }
 
     /// The same, for the task that waits.
     pub(super) fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        ready!(self.send_by(|half, bytes| Pin::new(half).poll_write(cx, bytes)));
-        self.draining = false;
+        if self.send_by(|half, bytes| Pin::new(half).poll_write(cx, bytes)).is_pending() {
+            self.drainer = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        (self.draining, self.drainer) = (false, None);
         self.held = Vec::new();
         if let Some(waiting) = self.waiting.take() {
             waiting.wake();
@@ -111,8 +131,7 @@ impl Sender {
                 }
             }
         }
-        self.held.clear();
-        self.at = 0;
+        self.forget();
         Poll::Ready(())
     }
 
@@ -140,9 +159,19 @@ impl Sender {
         self.half.as_mut().map_or(Poll::Ready(Ok(())), |half| Pin::new(half).poll_shutdown(cx))
     }
 
-    /// Sends what the kernel takes, and lets the socket go.
+    /// Throws away what is held.
+    pub(super) fn forget(&mut self) {
+        self.held.clear();
+        self.at = 0;
+    }
+
+    /// Sends what the kernel takes, and lets the socket go. A task that waits ends.
     pub(super) fn close(&mut self) {
         let _ = self.send();
+        if let Some(drainer) = self.drainer.take() {
+            drainer.wake();
+        }
+        self.waiting = None;
         if let Some(half) = self.half.take() {
             // The socket is closed by whoever reads, both ways at once.
             half.forget();

@@ -1,11 +1,11 @@
-use std::{future::poll_fn, io, net::Ipv4Addr, pin::Pin, task::Poll, time::Duration};
+use std::{future::poll_fn, io, net::Ipv4Addr, pin::Pin, sync::Arc, task::Poll, time::Duration};
 
 use proptest::prelude::*;
 use socket2::SockRef;
 use tokio::{
     io::{AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream},
-    runtime::{Builder, Runtime},
+    runtime::{Builder, Handle, Runtime},
     task::yield_now,
     time::timeout,
 };
@@ -140,6 +140,53 @@ async fn what_held_bytes_meet_is_told_once_to_the_next_who_asks() {
         near.flush().await.unwrap();
         assert!(near.write_all(&[0; 3000]).await.is_err(), "a broken connection takes nothing");
     }
+}
+
+#[tokio::test]
+async fn a_stream_that_is_dropped_while_it_drains_leaves_no_task_and_no_memory() {
+    let (mut near, _far) = pair().await;
+    fill(&mut near).await;
+    near.write_all(b"held").await.unwrap();
+    yield_now().await;
+    let draining = poll_fn(|cx| Poll::Ready(Pin::new(&mut near).poll_flush(cx).is_pending())).await;
+    let tasks = Handle::current().metrics().num_alive_tasks();
+    let writing = Arc::downgrade(&near.writing);
+    yield_now().await;
+    drop(near);
+    yield_now().await;
+    assert!(draining && writing.strong_count() == 0);
+    assert_eq!(Handle::current().metrics().num_alive_tasks(), tasks - 1);
+}
+
+#[tokio::test]
+async fn what_is_forgotten_does_not_go_out() {
+    let (mut near, mut far) = pair().await;
+    near.write_all(b"sent").await.unwrap();
+    yield_now().await;
+    near.write_all(b"unsent").await.unwrap();
+    near.forget_held();
+    drop(near);
+    let mut all = Vec::new();
+    timeout(PATIENCE, far.read_to_end(&mut all)).await.unwrap().unwrap();
+    assert_eq!(all, b"sent");
+}
+
+#[test]
+fn the_end_of_a_runtime_sends_what_is_held_and_leaves_nothing_behind() {
+    let runtime = runtime();
+    let (mut near, far) = runtime.block_on(pair());
+    runtime.block_on(async { near.write_all(b"last").await.unwrap() });
+    let turn = Arc::downgrade(near.writing.turn.as_ref().unwrap());
+    let far = far.into_std().unwrap();
+    drop(runtime);
+    assert_eq!(near.sent(), 4, "there are no more turns");
+    drop(near);
+    assert_eq!(turn.strong_count(), 0);
+    let mut all = Vec::new();
+    far.set_nonblocking(false).unwrap();
+    far.set_read_timeout(Some(PATIENCE)).unwrap();
+    io::Read::read_to_end(&mut &far, &mut all).unwrap();
+    assert_eq!(all, b"last");
 }
 
 #[test]

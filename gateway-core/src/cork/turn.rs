@@ -2,10 +2,10 @@
 
 use std::{
     cell::RefCell,
-    future::poll_fn,
     mem,
+    pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
-    task::{Poll, Waker},
+    task::{Context, Poll, Waker},
 };
 
 use tokio::runtime::{Handle, Id, RuntimeFlavor};
@@ -34,6 +34,32 @@ struct State {
     /// Memory for what streams hold.
     spare: Vec<Vec<u8>>,
     task: Option<Waker>,
+    /// There are no more turns.
+    over: bool,
+}
+
+/// The task. Once the runtime has dropped it nobody would send what waits, and the streams that wait would keep the
+/// runtime's parts alive, as those keep them.
+struct Ending(Arc<Turn>);
+
+impl Future for Ending {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.0.lock().task.get_or_insert_with(|| cx.waker().clone());
+        self.0.end();
+        Poll::Pending
+    }
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        {
+            let mut state = self.0.lock();
+            (state.over, state.task) = (true, None);
+        }
+        self.0.end();
+    }
 }
 
 impl Turn {
@@ -57,12 +83,7 @@ impl Turn {
     /// The task lives as long as the runtime.
     fn start(runtime: Handle) -> Arc<Self> {
         let turn = Arc::new(Self { runtime, state: Mutex::default() });
-        let ending = Arc::clone(&turn);
-        turn.spawn(poll_fn(move |cx| {
-            ending.lock().task.get_or_insert_with(|| cx.waker().clone());
-            ending.end();
-            Poll::Pending
-        }));
+        turn.spawn(Ending(Arc::clone(&turn)));
         turn
     }
 
@@ -80,7 +101,7 @@ impl Turn {
         if let ([_], Some(task)) = (&*state.waiting, &state.task) {
             task.wake_by_ref();
         }
-        state.waiting.len() >= MOST
+        state.over || state.waiting.len() >= MOST
     }
 
     /// Sends what the streams hold.

@@ -19,7 +19,7 @@ const SHORT: usize = 2048;
 /// Shared by a stream with the [`Turn`] of its runtime, which lives on the same thread: the lock is free.
 #[derive(Debug)]
 pub(super) struct Writing {
-    turn: Option<Arc<Turn>>,
+    pub(super) turn: Option<Arc<Turn>>,
     sender: Mutex<Sender>,
     /// Sending was not all there was to it: the sender draws on, or it failed. A flush asks this alone.
     stuck: AtomicBool,
@@ -48,6 +48,7 @@ impl Writing {
             Some(turn) if sender.held().len() + count <= SHORT => {
                 let last = sender.held().is_empty() && turn.enter(self, sender.held());
                 slices.iter().for_each(|slice| sender.held().extend_from_slice(slice));
+                sender.written_by(cx);
                 drop(sender);
                 if last {
                     turn.end();

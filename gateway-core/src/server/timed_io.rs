@@ -156,7 +156,9 @@ impl<T: Transport> AsyncWrite for TimedIo<T> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.transport).poll_shutdown(cx)
+        // Held bytes go first, and wait for the peer.
+        let result = Pin::new(&mut self.transport).poll_shutdown(cx);
+        self.written(result.map_ok(|()| 0)).map_ok(drop)
     }
 }
 
@@ -165,5 +167,72 @@ impl<T: Transport> Drop for TimedIo<T> {
         if self.state.is_aborted() {
             self.transport.forget_unsent();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        future::poll_fn,
+        net::Ipv4Addr,
+        pin::Pin,
+        sync::Arc,
+        task::{Context, Poll},
+        time::Duration,
+    };
+
+    use tokio::{
+        io::AsyncWrite,
+        net::{TcpListener, TcpStream},
+        task::coop::unconstrained,
+        time::timeout,
+    };
+
+    use super::{ConnState, TimedIo};
+    use crate::{
+        cork::Corked,
+        server::{Drain, Timeouts, deadline::Times},
+    };
+
+    /// A stream to a peer that reads nothing; it holds what did not fit. And the peer.
+    async fn stuck() -> (TimedIo<Corked>, Arc<ConnState>, TcpStream) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (near, far) = tokio::join!(TcpStream::connect(address), listener.accept());
+        let times = Times::new(&Timeouts::default());
+        let state = Arc::new(ConnState::new(Arc::default(), &times, Drain::new().enter()));
+        let mut io = TimedIo::new(Corked::new(near.unwrap()), Arc::clone(&state));
+        let filled = poll_fn(|cx| {
+            while write(&mut io, cx, &[0; 5000]) {}
+            // What follows is not what waited.
+            state.on_write(0);
+            assert!(write(&mut io, cx, b"held"));
+            Poll::Ready(())
+        });
+        unconstrained(filled).await;
+        (io, state, far.unwrap().0)
+    }
+
+    fn write(io: &mut TimedIo<Corked>, cx: &mut Context<'_>, bytes: &[u8]) -> bool {
+        let written = Pin::new(io).poll_write(cx, bytes);
+        written.map(Result::unwrap).is_ready()
+    }
+
+    #[tokio::test]
+    async fn a_close_that_waits_for_the_peer_is_seen_to_wait() {
+        let (mut io, state, _far) = stuck().await;
+        assert!(poll_fn(|cx| Poll::Ready(Pin::new(&mut io).poll_shutdown(cx).is_pending())).await);
+        assert!(state.look().blocked.since != 0, "the write timeout runs");
+    }
+
+    /// As a connection does that has nothing more to write, and waits for its next request.
+    #[tokio::test]
+    async fn last_words_that_wait_for_the_peer_are_seen_to_wait() {
+        let (mut io, state, _far) = stuck().await;
+        let idle = poll_fn(|cx| {
+            let _ = Pin::new(&mut io).poll_flush(cx);
+            if state.look().blocked.since == 0 { Poll::Pending } else { Poll::Ready(()) }
+        });
+        timeout(Duration::from_secs(10), idle).await.expect("the write timeout runs");
     }
 }

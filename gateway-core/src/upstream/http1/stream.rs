@@ -39,10 +39,13 @@ impl Stream {
         }
     }
 
-    /// Whether more than so much may have gone out. TLS does not say.
+    /// Whether more than so much may have gone out; if not, nothing more does. TLS does not say.
     pub(super) fn may_have_sent_since(&self, written: u64) -> bool {
         match self {
-            Self::Clear(stream) => stream.sent() > written,
+            Self::Clear(stream) => {
+                stream.forget_held();
+                stream.sent() > written
+            }
             _ => true,
         }
     }

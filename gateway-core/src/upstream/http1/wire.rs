@@ -170,7 +170,8 @@ impl Wire {
         Outgoing::new(std::mem::take(&mut self.out), request, rewrite)
     }
 
-    /// Whether a byte of `outgoing` may have reached the other end.
+    /// Whether a byte of `outgoing`, which has failed, may have reached the other end. None does later: who sends the
+    /// request again must not have it sent twice.
     pub(crate) fn has_sent(&self, outgoing: &Outgoing) -> bool {
         outgoing.is_written() && self.stream.may_have_sent_since(self.begun_at)
     }
@@ -245,17 +246,21 @@ mod tests {
         collections::VecDeque,
         future::poll_fn,
         io,
+        net::Ipv4Addr,
         pin::Pin,
         task::{Context, Poll},
     };
 
     use bytes::Bytes;
-    use http::Method;
+    use http::{Method, Request};
     use proptest::prelude::*;
-    use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+    use tokio::{
+        io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf},
+        net::{TcpListener, TcpStream},
+    };
 
-    use super::{Malformed, Wire};
-    use crate::BoxError;
+    use super::{Malformed, Rewrite, Stream, Wire};
+    use crate::{Body, BoxError, cork::Corked};
 
     /// Brings bytes in these pieces, then the end.
     struct Pieces(VecDeque<Vec<u8>>);
@@ -435,8 +440,37 @@ mod tests {
             let (head, decoder) = poll_fn(|cx| wire.poll_head(cx, &Method::GET)).await.unwrap();
             assert!(head.status == 101 && decoder.is_done() && !wire.is_reusable());
             let mut text = String::new();
-            tokio::io::AsyncReadExt::read_to_string(&mut wire, &mut text).await.unwrap();
+            wire.read_to_string(&mut text).await.unwrap();
             assert_eq!(Bytes::from(text), "early late");
+        });
+    }
+
+    #[test]
+    fn a_request_that_was_not_sent_is_not_sent_later() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let (near, far) = tokio::join!(TcpStream::connect(address), listener.accept());
+            let (near, mut far) = (near.unwrap(), far.unwrap().0);
+            // It wants no request, and reads all the same.
+            far.shutdown().await.unwrap();
+            near.readable().await.unwrap();
+            let mut wire = Wire::new(Stream::Clear(Corked::new(near)));
+            let mut request = Request::post("/").body(Body::from("once")).unwrap();
+            let mut outgoing = wire.begin(&request, Rewrite::default());
+            poll_fn(|cx| {
+                assert!(matches!(wire.poll_send(cx, &mut outgoing, &mut request), Poll::Ready(Ok(()))));
+                assert!(matches!(wire.poll_head(cx, &Method::POST), Poll::Ready(Err(_))));
+                Poll::Ready(())
+            })
+            .await;
+            assert!(!wire.has_sent(&outgoing));
+            tokio::task::yield_now().await;
+            drop(wire);
+            let mut all = Vec::new();
+            far.read_to_end(&mut all).await.unwrap();
+            assert!(all.is_empty(), "it may have been sent to another by now");
         });
     }
 }
