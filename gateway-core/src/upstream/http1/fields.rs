@@ -22,7 +22,7 @@ pub(super) fn take(
     wrong: Malformed,
 ) -> Result<(), Malformed> {
     // Room for what the gateway adds: growing means to hash all names once more.
-    const ADDED: usize = 6;
+    const ADDED: usize = 10;
     into.try_reserve(found.len() + ADDED).map_err(|_| wrong)?;
     for field in found {
         let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| wrong)?;
