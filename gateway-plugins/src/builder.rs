@@ -126,13 +126,15 @@ impl Builder {
     #[must_use]
     pub fn function(mut self, name: &str, function: impl ForeignFunction) -> Self {
         self.services.add(name, Arc::new(function));
+        functions::follow(&mut self.services, name);
         self
     }
 
     /// A function of the contract, under the name that the contract has for it, in place of another one of that name.
     #[must_use]
-    pub fn serve(mut self, function: impl Function) -> Self {
+    pub fn serve<F: Function>(mut self, function: F) -> Self {
         serve(&mut self.services, function);
+        functions::follow(&mut self.services, <F::Arguments<'static> as plugin_contract::Call>::NAME);
         self
     }
 

@@ -67,6 +67,10 @@ impl Services {
         self.functions.insert(name.as_bytes().into(), function);
     }
 
+    pub(crate) fn shared(&self, name: &str) -> Option<Arc<dyn ForeignFunction>> {
+        self.functions.get(name.as_bytes()).cloned()
+    }
+
     pub(crate) fn function(&self, name: &[u8]) -> Option<&dyn ForeignFunction> {
         self.functions.get(name).map(AsRef::as_ref)
     }

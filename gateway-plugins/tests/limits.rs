@@ -9,7 +9,9 @@ mod server;
 use std::sync::Arc;
 
 use gateway_core::{config::Config, plugin::Registry};
-use gateway_plugins::{Area, Checked, Entity, Limiters, RateLimit, RateLimits, Scope, Status, Verdict};
+use gateway_plugins::{
+    Area, Call, Checked, Entity, Function, Limiters, RateLimit, RateLimits, Reply, Scope, Status, Verdict,
+};
 use kit::{Answer, Edge, RELAY, builder, bytes, edge_among, empty, line, request};
 use plugin_contract::{
     NOW,
@@ -17,7 +19,7 @@ use plugin_contract::{
     decode,
     kv::{Delete, Entry, Get, Only, Outcome, Set},
     ratelimit::{
-        Algorithm, Allow, Check, Decision, Limiter, Of, Period, Redis, Report, Says, State, Store, Tell,
+        Algorithm, Allow, Check, Decision, Key, Limiter, Of, Period, Redis, Report, Says, State, Store, Tell,
         Window,
     },
 };
@@ -283,6 +285,36 @@ async fn an_embedder_may_have_limits_of_its_own() {
         decision,
         Decision { allowed: false, windows: vec![State { limit: 7, remaining: 3, reset: 2 }] }
     );
+}
+
+/// Decisions of an embedder's, who keeps no limiters.
+struct OwnCheck;
+
+impl Function for OwnCheck {
+    type Arguments<'a> = Check<'a>;
+
+    fn call<'a>(&'a self, check: Check<'a>, _: &'a mut Call<'_>) -> Result<Reply<Option<Decision>>, Status> {
+        let windows = vec![State { limit: 7, remaining: 0, reset: check.cost + 6 }];
+        match check.key {
+            Key::Text("late") => Ok(Reply::later(async { None::<Decision> })),
+            Key::Text("nobody") => Ok(Reply::Now(None)),
+            _ => Ok(Reply::Now(Some(Decision { allowed: false, windows }))),
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_answers_checks_in_place_of_the_gateway_is_asked_for_reports_too() {
+    let config = json!({ "calls": report(&REPORT) });
+    let builder = builder("relay-own-check").grant([Area::RateLimit]).serve(OwnCheck);
+    let edge = edge_among(builder, &RELAY, config, Config::default(), Registry::empty()).await;
+    let answer = relay(&edge, &[allow(9, "a", 0)]).await;
+    assert_eq!(answers(&answer), [[1, 0]]);
+    let fields = ["x-limit", "x-first", "x-tightest", "x-refused"].map(|name| answer.header(name));
+    assert_eq!(fields, ["3", "8", "7", "yes"]);
+    let answer = relay(&edge, &[allow(9, "nobody", 0), allow(9, "late", 0), allow(9, "a", 7)]).await;
+    assert_eq!(answer.sent("x-answer")[1..], ["BadArgument"; 2], "it answers later; there is no such report");
+    assert_eq!((bytes(answer.sent("x-answer")[0]), answer.header("x-limit")), (vec![0, 0], ""));
 }
 
 /// The scope of a limiter is what its plugin's entity is for, not which entity it is.

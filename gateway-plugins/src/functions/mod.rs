@@ -19,6 +19,7 @@ mod time;
 mod var;
 
 pub use consumer::FromConfig;
+pub(crate) use report::follow;
 pub use secret::NodeSecrets;
 
 use std::sync::{Arc, LazyLock};

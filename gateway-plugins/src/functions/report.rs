@@ -4,17 +4,26 @@ use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue};
 use plugin_contract::{
-    Call as _,
-    ratelimit::{self as contract, Allow, Of, Says, State, Tell},
+    Call as _, NOW, encode,
+    ratelimit::{self as contract, Allow, Check, Decision, Of, Says, State, Tell},
 };
 
 use super::{kept::Kept, now, ratelimit::checked, read, response::field};
-use crate::{Call, Returned, Status, names::Names, ratelimit::Checked, services::Services};
+use crate::{Call, ForeignFunction, Returned, Status, names::Names, ratelimit::Checked, services::Services};
 
 pub(super) fn register(services: &mut Services) {
     services.add(contract::Report::NAME, Arc::new(report));
     services.add(Allow::NAME, Arc::new(allow));
     services.add(Tell::NAME, Arc::new(tell));
+}
+
+/// A function has been put in place of the one that was there: who answers `check` answers what `allow` asks.
+pub(crate) fn follow(services: &mut Services, name: &str) {
+    if name == Check::NAME
+        && let Some(check) = services.shared(name)
+    {
+        services.add(Allow::NAME, Arc::new(AllowBy(check)));
+    }
 }
 
 /// Fields of one report.
@@ -116,6 +125,28 @@ fn allow(arguments: &[u8], call: &mut Call<'_>) -> Result<Returned, Status> {
     let Checked::Now(verdict) = checked(check, call)? else { return Err(Status::BadArgument) };
     report.write(verdict.allowed, &verdict.windows, call)?;
     now::<Allow<'_>>(call, Some(verdict.allowed))
+}
+
+/// `allow` by a `check` that is not the gateway's.
+struct AllowBy(Arc<dyn ForeignFunction>);
+
+impl ForeignFunction for AllowBy {
+    fn call(&self, arguments: &[u8], call: &mut Call<'_>) -> Result<Returned, Status> {
+        let Allow { check, report } = read(arguments)?;
+        let report = kept(report, call)?;
+        let check = encode(&check, Vec::new()).map_err(|_| Status::SerializationFailure)?;
+        let answer = match self.0.call(&check, call)? {
+            Returned::Written => std::mem::take(call.answer),
+            Returned::Now(answer) => answer.into(),
+            Returned::Later(_) => return Err(Status::BadArgument),
+        };
+        let Some((&NOW, answer)) = answer.split_first() else { return Err(Status::InternalFailure) };
+        let decision: Option<Decision> = read(answer).map_err(|_| Status::InternalFailure)?;
+        if let Some(decision) = &decision {
+            report.write(decision.allowed, &decision.windows, call)?;
+        }
+        now::<Allow<'_>>(call, decision.map(|decision| decision.allowed))
+    }
 }
 
 /// Has the answer say what a limiter said.
