@@ -2,7 +2,7 @@
 
 use std::{
     cell::RefCell,
-    mem,
+    fmt, mem,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     task::{Context, Poll, Waker},
@@ -10,14 +10,18 @@ use std::{
 
 use tokio::runtime::{Handle, Id, RuntimeFlavor};
 
-use super::writing::Writing;
-
 /// Most streams that wait for the end of a turn: more do not save more, and the first would wait longer.
 const MOST: usize = 32;
 
 thread_local! {
     /// That of the runtime that runs on this thread.
     static HERE: RefCell<Option<(Id, Weak<Turn>)>> = const { RefCell::new(None) };
+}
+
+/// A stream that holds bytes back.
+pub(super) trait Holding: fmt::Debug + Send + Sync {
+    /// Sends what it holds, and gives back the memory if nothing is left in it.
+    fn send_held(self: Arc<Self>) -> Option<Vec<u8>>;
 }
 
 /// The streams of a runtime of one thread that hold bytes back. A task sends them: it is woken by the first of them, so
@@ -30,7 +34,7 @@ pub(super) struct Turn {
 
 #[derive(Debug, Default)]
 struct State {
-    waiting: Vec<Arc<Writing>>,
+    waiting: Vec<Arc<dyn Holding>>,
     /// Memory for what streams hold.
     spare: Vec<Vec<u8>>,
     task: Option<Waker>,
@@ -92,12 +96,12 @@ impl Turn {
     }
 
     /// `stream` is about to hold something, in this memory. Whether the turn ends with that.
-    pub(super) fn enter(&self, stream: &Arc<Writing>, held: &mut Vec<u8>) -> bool {
+    pub(super) fn enter(&self, stream: Arc<dyn Holding>, held: &mut Vec<u8>) -> bool {
         let mut state = self.lock();
         if held.capacity() == 0 {
             *held = state.spare.pop().unwrap_or_default();
         }
-        state.waiting.push(Arc::clone(stream));
+        state.waiting.push(stream);
         if let ([_], Some(task)) = (&*state.waiting, &state.task) {
             task.wake_by_ref();
         }
@@ -110,13 +114,7 @@ impl Turn {
             let mut state = self.lock();
             (mem::take(&mut state.waiting), mem::take(&mut state.spare))
         };
-        for stream in waiting.drain(..) {
-            let mut sender = stream.lock();
-            stream.send(&mut sender);
-            if sender.held().is_empty() {
-                spare.push(mem::take(sender.held()));
-            }
-        }
+        spare.extend(waiting.drain(..).filter_map(Holding::send_held));
         spare.truncate(MOST);
         let mut state = self.lock();
         state.spare = spare;

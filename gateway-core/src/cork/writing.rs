@@ -11,7 +11,10 @@ use std::{
 
 use tokio::net::tcp::OwnedWriteHalf;
 
-use super::{sender::Sender, turn::Turn};
+use super::{
+    sender::Sender,
+    turn::{Holding, Turn},
+};
 
 /// Most bytes that one socket holds back. A longer write goes out at once, behind what is held.
 const SHORT: usize = 2048;
@@ -46,7 +49,7 @@ impl Writing {
         let count = slices.iter().map(|slice| slice.len()).sum();
         match &self.turn {
             Some(turn) if sender.held().len() + count <= SHORT => {
-                let last = sender.held().is_empty() && turn.enter(self, sender.held());
+                let last = sender.held().is_empty() && turn.enter(Arc::clone(self) as _, sender.held());
                 slices.iter().for_each(|slice| sender.held().extend_from_slice(slice));
                 sender.written_by(cx);
                 drop(sender);
@@ -91,7 +94,7 @@ impl Writing {
     }
 
     /// Sends what is held; a task of its own goes on where the kernel does not take all of it.
-    pub(super) fn send(self: &Arc<Self>, sender: &mut Sender) {
+    fn send(self: &Arc<Self>, sender: &mut Sender) {
         if sender.is_draining() {
             return;
         }
@@ -115,6 +118,14 @@ impl Writing {
 
     fn note(&self, sender: &Sender) {
         self.stuck.store(sender.is_draining() || sender.has_failed(), Relaxed);
+    }
+}
+
+impl Holding for Writing {
+    fn send_held(self: Arc<Self>) -> Option<Vec<u8>> {
+        let mut sender = self.lock();
+        self.send(&mut sender);
+        sender.held().is_empty().then(|| std::mem::take(sender.held()))
     }
 }
 
