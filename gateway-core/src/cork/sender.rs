@@ -61,12 +61,12 @@ impl Sender {
         self.failed.is_some()
     }
 
-    /// Whether a task waits for the kernel; `begin` says that one does from now on.
+    /// Whether a task waits for the kernel.
     pub(super) const fn is_draining(&self) -> bool {
         self.draining
     }
 
-    /// Whoever wrote asks again whether it has gone, and so learns that he waits for the peer.
+    /// A task waits from now on. Whoever wrote asks again whether it has gone, and so learns that he waits for the peer.
     pub(super) fn begin_to_drain(&mut self) {
         self.draining = true;
         if let Some(writer) = &self.waiting {

@@ -11,7 +11,7 @@ use tokio::io::AsyncWrite;
 
 /// Up to so many bytes are cheaper to copy together than to hand to the kernel in pieces: `writev` takes
 /// about a quarter of a microsecond longer than `write`, the copy a tenth of that.
-const SHORT: usize = 2048;
+pub(super) const SHORT: usize = 2048;
 
 /// Writes `bufs`, copied together where they are short.
 pub(super) fn poll_write<T: AsyncWrite>(

@@ -13,18 +13,16 @@ use tokio::net::tcp::OwnedWriteHalf;
 
 use super::{
     sender::Sender,
+    short_writes::SHORT,
     turn::{Holding, Turn},
 };
-
-/// Most bytes that one socket holds back. A longer write goes out at once, behind what is held.
-const SHORT: usize = 2048;
 
 /// Shared by a stream with the [`Turn`] of its runtime, which lives on the same thread: the lock is free.
 #[derive(Debug)]
 pub(super) struct Writing {
     pub(super) turn: Option<Arc<Turn>>,
     sender: Mutex<Sender>,
-    /// Sending was not all there was to it: the sender draws on, or it failed. A flush asks this alone.
+    /// Bytes wait for the kernel, or met a failure. A flush asks this alone.
     stuck: AtomicBool,
 }
 
@@ -37,7 +35,8 @@ impl Writing {
         self.sender.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes `slices` as far as it goes: all of them where they are short.
+    /// Takes `slices` as far as it goes: all of them where they are short, and no more is held with them. What is longer goes
+    /// out at once, behind what is held.
     pub(super) fn poll_write(
         self: &Arc<Self>,
         cx: &mut Context<'_>,
