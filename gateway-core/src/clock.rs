@@ -12,12 +12,16 @@ const CLOCK: ClockId = ClockId::MonotonicCoarse;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 const CLOCK: ClockId = ClockId::Monotonic;
 
-/// Milliseconds since some moment before the process began; never 0, which stands for "not set".
+/// The kernel counts from its own start, which may be a minute ago. To it so many milliseconds are added, some 35 years.
+const LONG_AGO: u64 = 1 << 40;
+
+/// Milliseconds since some moment decades before the process began: 0 stands for "not set" where it is compared, and for
+/// "long ago" where it is subtracted.
 pub(crate) fn now() -> u64 {
     let time = clock_gettime(CLOCK);
     let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
     let nanos = u64::try_from(time.tv_nsec).unwrap_or_default();
-    (seconds.saturating_mul(1000) + nanos / 1_000_000).max(1)
+    LONG_AGO + seconds.saturating_mul(1000) + nanos / 1_000_000
 }
 
 /// Seconds since 1970, by the wall clock.
@@ -33,6 +37,13 @@ pub(crate) fn millis(duration: std::time::Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::now;
+
+    const YEAR: u64 = 365 * 24 * 60 * 60 * 1000;
+
+    #[test]
+    fn what_was_never_set_is_long_ago_on_a_machine_that_has_just_started() {
+        assert!(now() > 10 * YEAR);
+    }
 
     #[test]
     fn it_goes_forward() {

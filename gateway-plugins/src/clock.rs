@@ -12,9 +12,12 @@ pub(crate) fn wall() -> u64 {
     read(CLOCKS.0)
 }
 
-/// Since some moment. It never goes back.
+/// The kernel counts from its own start, which may be a minute ago. To it so many milliseconds are added, some 35 years.
+const LONG_AGO: u64 = 1 << 40;
+
+/// Since some moment decades ago, so that a 0 which was never set is long past. It never goes back.
 pub(crate) fn steady() -> u64 {
-    read(CLOCKS.1)
+    LONG_AGO + read(CLOCKS.1)
 }
 
 fn read(clock: ClockId) -> u64 {
