@@ -11,9 +11,9 @@ use gateway_core::{
     identity,
     plugin::{Configured, Exchange, Flow, Handler, Plugin, Registry},
 };
-use gateway_plugins::{Area, Builder, Consumers, Function, Limits};
+use gateway_plugins::{Area, Builder, Consumers, Function};
 use http::{HeaderValue, Request};
-use kit::{Answer, Edge, PATIENCE, RELAY, builder, bytes, digits, edge_among, empty, line, request};
+use kit::{Answer, Edge, RELAY, builder, bytes, digits, edge_among, empty, line, request};
 use plugin_contract::{
     Call, NOW,
     consumer::{Authenticate, Current, Field, Find, Groups, Identity, Kind, Who},
@@ -90,12 +90,9 @@ async fn edge_with(others: Config, registry: Registry, config: Value) -> Edge {
     edge_among(relaying(), &RELAY, config, others, registry).await
 }
 
-/// The relay with all areas, and with time enough on a machine that has other things to do.
+/// The relay with all areas.
 fn relaying() -> Builder {
-    let mut limits = Limits::default();
-    (limits.entry_cpu, limits.entry_wall) = (PATIENCE, PATIENCE);
-    (limits.configure_cpu, limits.configure_wall) = (PATIENCE, PATIENCE);
-    builder("relay").limits(limits).grant(Area::ALL)
+    builder("relay").grant(Area::ALL)
 }
 
 /// Sends a request on which the relay makes these calls.

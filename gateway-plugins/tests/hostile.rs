@@ -5,7 +5,7 @@ mod kit;
 
 use std::time::Duration;
 
-use gateway_plugins::{Limits, OnError};
+use gateway_plugins::{OnError, WasmPlugin};
 use kit::{Edge, builder, edge, edge_of, empty, module, request, whole};
 use serde_json::json;
 
@@ -182,7 +182,8 @@ async fn an_allocator_that_lies_or_fails_harms_only_its_guest() {
 async fn an_endless_loop_ends_and_others_go_on() {
     let code = r#"(if (i32.eq (call $get (i32.const 0) (i32.const 32) (i32.const 3) (i32.const 0) (i32.const 4)) (i32.const 0))
         (then (loop (br 0))))"#;
-    let edge = edge_of(&on_request(code), json!({})).await;
+    let code = module(&wat::parse_str(on_request(code)).unwrap());
+    let edge = edge(WasmPlugin::builder("hostile"), &code, json!({})).await;
     assert_eq!(status(&edge, "/x").await, 200);
     let looping = edge.ask(request("GET", "/x").header("x-y", "1").body(empty()).unwrap()).await;
     assert_eq!(looping.status, 500);
@@ -213,7 +214,7 @@ async fn a_stack_has_an_end() {
 
 #[tokio::test]
 async fn a_plugin_that_keeps_trapping_is_quarantined_and_comes_back() {
-    let mut limits = Limits::default();
+    let mut limits = kit::patient();
     (limits.traps, limits.quarantine) = (3, Duration::from_millis(300));
     let text = on_request("(unreachable)");
     let edge = edge(

@@ -11,7 +11,7 @@ use gateway_core::{
     plugin::Registry,
     server::Running,
 };
-use gateway_plugins::{Isolation, Limits, Module, WasmPlugin, Watch};
+use gateway_plugins::{Isolation, Module, WasmPlugin, Watch};
 use kit::{ENGINE, PATIENCE, ask, empty, request, start, to};
 use serde_json::json;
 use tokio::time::{sleep, timeout};
@@ -46,7 +46,7 @@ struct Bed {
 
 /// Three routes, `/a` to `/c`: the plugin of `/a` has a configuration of its own, all others share one.
 async fn bed(isolation: Isolation, instances: usize) -> Bed {
-    let mut limits = Limits::default();
+    let mut limits = kit::patient();
     limits.instances = instances;
     let module = Module::new(&ENGINE, &wat::parse_str(COUNTS).unwrap(), &limits).unwrap();
     let plugin = WasmPlugin::builder("counts").limits(limits).isolation(isolation).module(&ENGINE, &module);
@@ -214,6 +214,6 @@ fn a_configuration_that_takes_longer_than_a_request_may_is_refused_where_each_re
         let plugin = WasmPlugin::builder("slow").isolation(isolation).module(&ENGINE, &module);
         plugin.configure(&json!({})).unwrap_err()
     };
-    assert!(refused(Isolation::Request).contains("used up its 3ms of processor time"));
+    assert!(refused(Isolation::Request).contains("used up its 4ms of processor time"));
     assert!(refused(Isolation::Route).contains("used up its 50ms of processor time"));
 }

@@ -36,7 +36,7 @@ static GUESTS: LazyLock<[Guest; 3]> = LazyLock::new(|| {
 
 impl Guest {
     async fn edge(&self) -> Edge {
-        self.edge_within(Limits::default()).await
+        self.edge_within(kit::patient()).await
     }
 
     async fn edge_within(&self, limits: Limits) -> Edge {
@@ -135,7 +135,7 @@ fn a_configuration_that_they_fall_over_is_refused_with_their_words() {
 #[tokio::test]
 async fn they_keep_nothing_of_requests() {
     for guest in GUESTS.iter() {
-        let mut limits = Limits::default();
+        let mut limits = kit::patient();
         limits.memory = 8 << 20;
         let (edge, language) = (guest.edge_within(limits).await, guest.language);
         for number in 0..450 {

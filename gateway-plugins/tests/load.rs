@@ -6,7 +6,7 @@ mod kit;
 use std::error::Error as _;
 
 use gateway_core::plugin::Plugin as _;
-use gateway_plugins::{Limits, LoadError, Module};
+use gateway_plugins::{Limits, LoadError, Module, WasmPlugin};
 use kit::{ENGINE, builder};
 use serde_json::json;
 
@@ -115,8 +115,8 @@ fn a_configuration_is_tried_out() {
             r#"(module (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32))) {BASE}
                (func (export "_initialize") {start}))"#
         );
-        let refused =
-            builder("bad").module(&ENGINE, &load(&text).unwrap()).configure(&json!({})).unwrap_err();
+        let plugin = WasmPlugin::builder("bad").module(&ENGINE, &load(&text).unwrap());
+        let refused = plugin.configure(&json!({})).unwrap_err();
         assert!(refused.contains(message), "{refused}");
     }
     let text = format!(

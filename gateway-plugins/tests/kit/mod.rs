@@ -111,8 +111,17 @@ pub async fn stranger(words: &[&str]) -> Edge {
     edge(builder("stranger"), &STRANGER, told(words)).await
 }
 
+/// A plugin that has time: a machine's memory takes its time when it is touched first, and that counts as the guest's.
 pub fn builder(name: &str) -> Builder {
-    WasmPlugin::builder(name)
+    WasmPlugin::builder(name).limits(patient())
+}
+
+/// The defaults, but for the time of callbacks and starts.
+pub fn patient() -> Limits {
+    let mut limits = Limits::default();
+    (limits.entry_cpu, limits.entry_wall) = (PATIENCE, PATIENCE);
+    (limits.configure_cpu, limits.configure_wall) = (PATIENCE, PATIENCE);
+    limits
 }
 
 /// An edge of a module in text.
