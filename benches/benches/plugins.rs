@@ -107,7 +107,7 @@ impl ForeignFunction for Echo {
 
 /// The reads and calls of one entry.
 const TIMES: u32 = 100;
-/// Of what takes long: a guest has 3 ms.
+/// Of what takes long: a guest has 4 ms, less what ran before the first look.
 const FEW: u32 = 10;
 
 const BASE: &str = r#"

@@ -7,7 +7,7 @@
 //! something else, so many times a second:
 //!
 //! - until each bad plugin is in quarantine: what the longest answer of `/good` took. Each trap of the one that loops
-//!   takes its budget of processor time, 3 ms, and there are five;
+//!   takes its budget of processor time, 4 ms, and there are five;
 //! - afterwards, in turns, for `/tame` and for the bad ones: the p99 of `/good` beside the one, over that beside the other. The
 //!   goal is 1.2 at most.
 #![allow(clippy::unwrap_used, reason = "a tool that nobody depends on")]

@@ -10,7 +10,7 @@ use std::time::Duration;
 ///
 /// let mut limits = Limits::default();
 /// limits.memory = 32 << 20;
-/// assert_eq!(limits.entry_cpu.as_millis(), 3);
+/// assert_eq!(limits.entry_cpu.as_millis(), 4);
 /// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -21,7 +21,9 @@ pub struct Limits {
     pub memory: usize,
     /// Elements of each table. Default 65,536.
     pub table: usize,
-    /// Processor time of one callback; over it the instance ends. It is looked at once a millisecond. Default 3 ms.
+    /// Processor time of one callback; over it the instance ends. It is looked at every 2 ms, and what ran before the
+    /// first look counts as 2 ms: a callback gets up to 2 ms less than this. What is under 4 ms ends at the second look.
+    /// Default 4 ms.
     pub entry_cpu: Duration,
     /// Time of one callback by the wall clock. Default 100 ms.
     pub entry_wall: Duration,
@@ -71,7 +73,7 @@ impl Default for Limits {
             module: 16 << 20,
             memory: 16 << 20,
             table: 65_536,
-            entry_cpu: Duration::from_millis(3),
+            entry_cpu: Duration::from_millis(4),
             entry_wall: Duration::from_millis(100),
             configure_cpu: Duration::from_millis(50),
             configure_wall: Duration::from_millis(500),

@@ -14,9 +14,9 @@ use wasmtime::{Engine, EngineWeak};
 use crate::deadline::TICK;
 
 /// Ticks without an entry after which the thread rests. Longer than any entry may take.
-const IDLE_TICKS: u32 = 1_000;
+const IDLE_TICKS: u32 = 500;
 
-/// Moves an engine's epoch once a millisecond, as long as guests are entered: an idle process is not woken. It is
+/// Moves an engine's epoch every [`TICK`], as long as guests are entered: an idle process is not woken. It is
 /// a thread of its own, because a guest that does not return holds up the runtime's. It ends with the engine.
 #[derive(Debug)]
 pub(crate) struct Ticker {
