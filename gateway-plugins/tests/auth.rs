@@ -44,7 +44,8 @@ static MODULES: LazyLock<[(&[u8], Module); 4]> = LazyLock::new(|| {
 
 async fn edge(plugins: &str) -> Edge {
     let registry = MODULES.iter().fold(Registry::empty(), |registry, (bytes, module)| {
-        registry.with(WasmPlugin::described(bytes).unwrap().grant(Area::ALL).module(&ENGINE, module))
+        let plugin = WasmPlugin::described(bytes).unwrap().grant(Area::ALL).limits(kit::patient());
+        registry.with(plugin.module(&ENGINE, module))
     });
     let file = format!(
         "_format_version: '3.0'\nservices:\n- name: echo\n  url: http://{}/base\n  routes: [{{ name: all, paths: [/orders] }}]\n\

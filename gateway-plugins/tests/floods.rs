@@ -11,7 +11,7 @@ use gateway_core::{
     config::{Config, Plugin as PluginEntity, Reference, Route},
     plugin::{Configured, Exchange, Flow, Plugin, Registry},
 };
-use gateway_plugins::{Area, Engine, GatewayUpstreams, Limits, MetricValue, Module, WasmPlugin, Watch};
+use gateway_plugins::{Area, Engine, GatewayUpstreams, Limits, MetricValue, Module, Watch};
 use http::Request;
 use kit::{ENGINE, ask, builder, edge, edge_among, empty, line, module, request, start, to};
 use plugin_contract::response;
@@ -61,7 +61,7 @@ struct Neighbours {
 impl Neighbours {
     async fn of(code: &[u8], configurations: usize) -> Self {
         let upstreams = Arc::new(GatewayUpstreams::default());
-        let plugin = WasmPlugin::builder("hostile").upstreams(upstreams.clone(), ["auth"]);
+        let plugin = builder("hostile").upstreams(upstreams.clone(), ["auth"]);
         let plugin = plugin.module(&ENGINE, &module(code));
         let watch = plugin.watch();
         let service = to("auth", kit::upstream().await);
@@ -278,7 +278,7 @@ async fn contexts_that_never_end_do_not_take_the_place_of_requests() {
     );
     let engine = Engine::new().unwrap();
     let module = Module::new(&engine, &code, &Limits::default()).unwrap();
-    let plugin = WasmPlugin::builder("lingers").module(&engine, &module);
+    let plugin = builder("lingers").module(&engine, &module);
     let watch = plugin.watch();
     let Ok(Configured::Handler(handler)) = plugin.configure(&json!({})) else { panic!("it has phases") };
     let connection = Arc::new(ConnectInfo::unknown());

@@ -215,7 +215,7 @@ async fn a_stack_has_an_end() {
 #[tokio::test]
 async fn a_plugin_that_keeps_trapping_is_quarantined_and_comes_back() {
     let mut limits = kit::patient();
-    (limits.traps, limits.quarantine) = (3, Duration::from_millis(300));
+    (limits.traps, limits.quarantine) = (3, Duration::from_secs(2));
     let text = on_request("(unreachable)");
     let edge = edge(
         builder("bad").limits(limits).on_error(OnError::Allow),

@@ -109,7 +109,7 @@ impl HaProxy {
     fn start(directory: &Directory, gateway: SocketAddr) -> Option<Self> {
         // Its own checks are LOCAL in version 2 and UNKNOWN in version 1: the server is up only if they work.
         let fronts = [free(), free()];
-        let mut text = "global\n  maxconn 100\ndefaults\n  mode tcp\n  timeout connect 5s\n  timeout client 20s\n  timeout server 20s\n".to_owned();
+        let mut text = "global\n  maxconn 100\ndefaults\n  mode tcp\n  timeout connect 5s\n  timeout check 10s\n  timeout client 20s\n  timeout server 20s\n".to_owned();
         for (front, (name, send)) in fronts.iter().zip([("v1", "send-proxy"), ("v2", "send-proxy-v2")]) {
             text += &format!(
                 "listen {name}\n  bind {front}\n  source 127.0.0.1\n  option httpchk GET /all\n  \

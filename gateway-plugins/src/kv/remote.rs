@@ -90,18 +90,21 @@ mod tests {
     use std::{sync::Arc, time::Duration};
 
     use bytes::Bytes;
-    use plugin_contract::kv::{Delete, Get, Only, Outcome, Set};
+    use plugin_contract::{
+        kv::{Delete, Get, Only, Outcome, Set},
+        ratelimit::Redis,
+    };
     use redis::AsyncCommands;
 
     use crate::{
         KeyValueStore, KeyValues, RemoteValues,
-        redis::{server::RedisServer, tests::redis},
+        redis::{server::RedisServer, tests::redis as redis_at},
     };
 
     const GET: Get<'_> = Get { namespace: "n", key: "k" };
 
     fn server(port: u16, prefix: &str) -> Arc<dyn RemoteValues> {
-        KeyValueStore::default().server(&redis(port), prefix).unwrap()
+        KeyValueStore::default().server(&redis_at(port), prefix).unwrap()
     }
 
     const fn set(value: &[u8], ttl: Option<u32>, only: Only) -> Set<'_> {
@@ -164,8 +167,9 @@ mod tests {
     #[tokio::test]
     async fn of_many_who_want_a_lock_one_has_it() {
         let Some(redis) = RedisServer::start(&[]) else { return };
-        let nodes: Vec<_> = (0..4).map(|_| server(redis.port, "")).collect();
-        // More than a client has under way at once: they wait for their turn.
+        // More than a client has under way at once: they wait for their turn, and have the time for it.
+        let patient = Redis { timeout: 20_000, ..redis_at(redis.port) };
+        let nodes: Vec<_> = (0..4).map(|_| KeyValueStore::default().server(&patient, "").unwrap()).collect();
         let calls = (0..6_000).map(|call| nodes[call % 4].set("p", &set(b"", Some(60), Only::Absent)));
         let mut all = calls.map(tokio::spawn).collect::<tokio::task::JoinSet<_>>();
         let mut taken = 0;

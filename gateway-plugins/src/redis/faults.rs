@@ -76,7 +76,7 @@ async fn who_is_down_keeps_nobody_waiting() {
 #[tokio::test]
 async fn a_slow_server_is_given_up_and_found_again() {
     let Some(server) = RedisServer::start(&["--enable-debug-command", "yes"]) else { return };
-    let client = client(&Redis { timeout: 100, ..redis(server.port) });
+    let client = client(&Redis { timeout: 500, ..redis(server.port) });
     assert!(ping(&client).await.is_some());
     let mut other = server.other().await;
     let slow = tokio::spawn(async move {
