@@ -115,8 +115,7 @@ impl Plugins {
     /// None that are known of: they are part of this library.
     pub fn bundled(&self, registry: Registry) -> Result<Registry, LoadError> {
         MODULES.iter().try_fold(registry, |registry, module| {
-            let limits = Limits { memory: MEMORY, ..Limits::default() };
-            let plugin = WasmPlugin::described(module)?.grant(asked(module)?).limits(limits);
+            let plugin = WasmPlugin::described(module)?.grant(asked(module)?).limits(limits());
             let plugin = if plugin.name() == PROVIDED { self.provided(plugin) } else { plugin };
             Ok(registry.with(self.isolated(plugin).lazily(&self.engine, *module)))
         })
@@ -242,6 +241,20 @@ const ENDPOINTS: [&str; 6] = [
 /// Bytes of memory that an instance of a bundled plugin may take: a body that is held, read as JSON of nothing but small
 /// numbers, takes fifty times its length.
 const MEMORY: usize = 64 << 20;
+
+/// How much longer a callback may take in a debug build: what the host does for it counts as its own.
+const SLOWER: u32 = if cfg!(debug_assertions) { 10 } else { 1 };
+
+/// Those of a bundled plugin.
+fn limits() -> Limits {
+    let usual = Limits::default();
+    Limits {
+        memory: MEMORY,
+        entry_cpu: usual.entry_cpu * SLOWER,
+        entry_wall: usual.entry_wall * SLOWER,
+        ..usual
+    }
+}
 
 /// Before the name of a service that may be called.
 const UPSTREAM: &str = "upstream:";
