@@ -81,7 +81,7 @@ async fn a_service_that_fails_is_not_asked_until_it_may_be_well_again() {
 
 #[tokio::test]
 async fn while_half_open_no_more_than_the_probes_reach_the_service() {
-    let (ill, slow) = (Arc::new(AtomicBool::new(true)), Duration::from_millis(400));
+    let (ill, slow) = (Arc::new(AtomicBool::new(true)), Duration::from_secs(2));
     let mood = Arc::clone(&ill);
     let upstream = Scripted::start(move |_| match mood.load(Relaxed) {
         true => vec![Step::Reset],

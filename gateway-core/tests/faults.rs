@@ -89,6 +89,6 @@ async fn dribbling() {
 
 #[tokio::test]
 async fn slowed() {
-    let figures = play(Fault::Slow(USUAL * 9)).await;
+    let figures = play(Fault::Slow(USUAL * 6)).await;
     assert_eq!(failed(&figures), 0, "slow is not wrong: {figures:?}");
 }

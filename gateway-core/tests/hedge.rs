@@ -95,7 +95,8 @@ async fn a_slow_endpoint_is_not_waited_for() {
 
 #[tokio::test]
 async fn a_post_is_asked_once() {
-    let (edge, slow, fast) = one_hangs(json!({})).await;
+    // A second try of a GET before the POSTs would be counted with them.
+    let (edge, slow, fast) = one_hangs(json!({ "min_delay": 500 })).await;
     let before = (slow.server.seen().len(), fast.server.seen().len());
     let hedges = reading(&edge, "gateway_hedges_total");
     let request = "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\nhi";
@@ -109,7 +110,7 @@ async fn a_post_is_asked_once() {
         slow.server.seen().len() > before.0 && fast.server.seen().len() > before.1
     })
     .await;
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!((slow.server.seen().len(), fast.server.seen().len()), (before.0 + 1, before.1 + 1));
     assert_eq!(reading(&edge, "gateway_hedges_total"), hedges);
 }
@@ -141,7 +142,7 @@ async fn second_tries_stay_within_the_budget() {
     }
     eventually("the rest is refused", || reading(&edge, "gateway_hedges_over_budget_total") >= 6).await;
     assert!(reading(&edge, "gateway_hedges_total") <= 4);
-    assert!(slow.server.seen().len() >= 20);
+    eventually("its half of all requests", || slow.server.seen().len() >= 20).await;
 }
 
 #[tokio::test]

@@ -57,10 +57,15 @@ async fn told(config: &Config, requests: usize, status: u16, word: &str) {
     assert!(text.contains(&sample), "{sample} in {text}");
 }
 
-/// Behind one target, with short limits and without another try.
+/// Behind one target, without another try.
 fn once(address: SocketAddr) -> (Config, Upstream) {
+    within(address, 60_000)
+}
+
+/// The same, for answers that come within so many milliseconds.
+fn within(address: SocketAddr, read_timeout: u32) -> (Config, Upstream) {
     let limits = |service: &mut Service| {
-        (service.retries, service.read_timeout) = (0, 100);
+        (service.retries, service.read_timeout) = (0, read_timeout);
     };
     balanced_with(&[address], limits)
 }
@@ -92,13 +97,13 @@ async fn what_no_endpoint_is_asked_for() {
 #[tokio::test]
 async fn what_an_endpoint_does() {
     told(&once(nowhere()).0, 1, 502, "connect_refused").await;
-    for (script, status, word) in [
-        (vec![Step::Body, Step::Reset], 502, "reset"),
-        (vec![Step::Body, Step::Hang], 504, "read_timeout"),
-        (vec![Step::Body, send("what?\r\n\r\n")], 502, "bad_response"),
+    for (script, read_timeout, status, word) in [
+        (vec![Step::Body, Step::Reset], 60_000, 502, "reset"),
+        (vec![Step::Body, Step::Hang], 100, 504, "read_timeout"),
+        (vec![Step::Body, send("what?\r\n\r\n")], 60_000, 502, "bad_response"),
     ] {
         let server = Scripted::start(move |_| script.clone()).await;
-        told(&once(server.address).0, 1, status, word).await;
+        told(&within(server.address, read_timeout).0, 1, status, word).await;
     }
     let hung = Scripted::start(|_| vec![Step::Body, Step::Hang]).await;
     let retry = plugin("{name: retry, config: {total_timeout: 50}}");

@@ -198,7 +198,10 @@ async fn ask_until_told_to_close(address: std::net::SocketAddr) {
 
 #[tokio::test]
 async fn requests_on_connections_just_made_are_answered() {
-    let server = start(with_grace(Duration::from_secs(20)), tester());
+    let mut settings = with_grace(Duration::from_secs(20));
+    // One request comes after the other, and all have to be in time.
+    settings.timeouts.linger = Duration::from_secs(3);
+    let server = start(settings, tester());
     let mut clients = Vec::new();
     for _ in 0..40 {
         clients.push(server.connect().await);

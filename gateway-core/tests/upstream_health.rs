@@ -126,13 +126,13 @@ async fn a_refused_target_is_unhealthy_after_tcp_failures_p37_h15() {
 
 #[tokio::test]
 async fn statuses_and_timeouts_have_counters_of_their_own_h14_h17() {
-    for (mood, status) in [(500, 500), (1, 504)] {
+    for (mood, status, read_timeout) in [(500, 500, 60_000), (1, 504, 100)] {
         let moody = Moody::new().await;
         let checks = passive(|unhealthy| {
             unhealthy.http_failures = 2;
             unhealthy.timeouts = 2;
         });
-        let edge = Edge::new(patient(&checks, &[moody.server.address], 100));
+        let edge = Edge::new(patient(&checks, &[moody.server.address], read_timeout));
         moody.turn(mood);
         assert_eq!(edge.get("/").await.status, status);
         assert_eq!(health(&edge, moody.server.address), State::MostlyHealthy);

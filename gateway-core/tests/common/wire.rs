@@ -27,7 +27,7 @@ use tokio::{
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long an upstream takes for a path with `/slow` in it.
-pub const SLOW: Duration = Duration::from_millis(300);
+pub const SLOW: Duration = Duration::from_millis(1_500);
 
 /// One request as the upstream read it.
 #[derive(Clone, Debug)]

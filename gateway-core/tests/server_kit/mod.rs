@@ -4,14 +4,14 @@
 
 use std::{
     net::SocketAddr,
-    sync::Arc,
+    sync::{Arc, LazyLock},
     time::{Duration, Instant},
 };
 
 use gateway_core::config::{Certificate, Config, Sni};
 use gateway_core::{
     Body, ConnectInfo,
-    server::{Certificates, Drain, Running, Serve, Server, Settings, Snapshot, Timeouts},
+    server::{Certificates, Drain, Running, Serve, Server, Settings, Snapshot},
 };
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
@@ -45,21 +45,21 @@ pub fn settings() -> Settings {
 }
 
 pub fn impatient() -> Settings {
-    let mut settings = settings();
-    settings.timeouts = patience(Timeouts::default());
-    settings
+    with_patience(PATIENCE)
 }
 
-fn patience(mut timeouts: Timeouts) -> Timeouts {
-    timeouts.handshake = PATIENCE;
-    timeouts.silence = PATIENCE;
-    timeouts.head = PATIENCE;
-    timeouts.keep_alive = PATIENCE;
-    timeouts.body_idle = PATIENCE;
-    timeouts.write_idle = PATIENCE;
-    timeouts.rate_grace = PATIENCE;
+pub fn with_patience(patience: Duration) -> Settings {
+    let mut settings = settings();
+    let timeouts = &mut settings.timeouts;
+    timeouts.handshake = patience;
+    timeouts.silence = patience;
+    timeouts.head = patience;
+    timeouts.keep_alive = patience;
+    timeouts.body_idle = patience;
+    timeouts.write_idle = patience;
+    timeouts.rate_grace = patience;
     timeouts.linger = Duration::from_millis(100);
-    timeouts
+    settings
 }
 
 pub fn start(settings: Settings, serve: impl Serve) -> TestServer {
@@ -99,7 +99,10 @@ impl TestServer {
     }
 }
 
-/// Answers by path: `/` at once, `/slow` after 300 ms, `/big` with 64 MiB, `/echo` with the request's body
+/// The answer to `/big`. Made once: its memory takes a while when it is touched first.
+static BIG: LazyLock<bytes::Bytes> = LazyLock::new(|| vec![b'x'; 64 << 20].into());
+
+/// Answers by path: `/` at once, `/slow` after 1.5 s, `/big` with 64 MiB, `/echo` with the request's body
 /// once that is whole, `/tunnel` with 101 and an echo, `/never`, and panics at `/panic`.
 pub fn tester() -> impl Serve {
     |_: &Arc<ConnectInfo>, request: Request<Body>| test_answer(request)
@@ -107,11 +110,11 @@ pub fn tester() -> impl Serve {
 
 async fn test_answer(request: Request<Body>) -> Response<Body> {
     match request.uri().path() {
-        "/slow" => sleep(Duration::from_millis(300)).await,
+        "/slow" => sleep(Duration::from_millis(1_500)).await,
         "/never" => std::future::pending().await,
         "/panic" => panic!("as the test wants"),
         "/tunnel" => return tunnel(request),
-        "/big" => return Response::new(Body::from(vec![b'x'; 64 << 20])),
+        "/big" => return Response::new(BIG.clone().into()),
         "/echo" => {
             return match request.into_body().collect().await {
                 Ok(body) => Response::new(body.to_bytes().into()),
