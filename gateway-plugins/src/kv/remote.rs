@@ -98,13 +98,17 @@ mod tests {
 
     use crate::{
         KeyValueStore, KeyValues, RemoteValues,
-        redis::{server::RedisServer, tests::redis as redis_at},
+        redis::{server::RedisServer, tests::redis},
     };
 
     const GET: Get<'_> = Get { namespace: "n", key: "k" };
 
     fn server(port: u16, prefix: &str) -> Arc<dyn RemoteValues> {
-        KeyValueStore::default().server(&redis_at(port), prefix).unwrap()
+        KeyValueStore::default().server(&redis(port), prefix).unwrap()
+    }
+
+    fn patient(port: u16) -> Arc<dyn RemoteValues> {
+        KeyValueStore::default().server(&Redis { timeout: 20_000, ..redis(port) }, "").unwrap()
     }
 
     const fn set(value: &[u8], ttl: Option<u32>, only: Only) -> Set<'_> {
@@ -168,8 +172,7 @@ mod tests {
     async fn of_many_who_want_a_lock_one_has_it() {
         let Some(redis) = RedisServer::start(&[]) else { return };
         // More than a client has under way at once: they wait for their turn, and have the time for it.
-        let patient = Redis { timeout: 20_000, ..redis_at(redis.port) };
-        let nodes: Vec<_> = (0..4).map(|_| KeyValueStore::default().server(&patient, "").unwrap()).collect();
+        let nodes: Vec<_> = (0..4).map(|_| patient(redis.port)).collect();
         let calls = (0..6_000).map(|call| nodes[call % 4].set("p", &set(b"", Some(60), Only::Absent)));
         let mut all = calls.map(tokio::spawn).collect::<tokio::task::JoinSet<_>>();
         let mut taken = 0;
