@@ -70,7 +70,10 @@ impl Instance {
         let mut store = Store::new(module.module().engine(), Host::new(Arc::clone(runtime), home));
         store.limiter(|host| &mut host.limiter);
         store.epoch_deadline_callback(|mut context| {
-            context.data_mut().deadline.tick()?;
+            let host = context.data_mut();
+            host.deadline.tick()?;
+            // It may run for longer than the thread that ticks waits for the next entry.
+            host.runtime.commons.ticker.want();
             Ok(UpdateDeadline::Continue(1))
         });
         begin(&mut store, 0, start_budget(runtime));

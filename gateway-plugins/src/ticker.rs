@@ -13,7 +13,7 @@ use wasmtime::{Engine, EngineWeak};
 
 use crate::deadline::TICK;
 
-/// Ticks without an entry after which the thread rests. Longer than any entry may take.
+/// Ticks without an entry, and without a guest that still runs, after which the thread rests.
 const IDLE_TICKS: u32 = 500;
 
 /// Moves an engine's epoch every [`TICK`], as long as guests are entered: an idle process is not woken. It is
@@ -32,7 +32,7 @@ impl Ticker {
         Ok(Self { wanted, thread: thread.thread().clone() })
     }
 
-    /// Says that a guest is about to be entered. A load, nearly always.
+    /// Says that a guest is about to be entered, or still runs. A load, nearly always.
     pub(crate) fn want(&self) {
         if !self.wanted.load(SeqCst) {
             self.wanted.store(true, SeqCst);

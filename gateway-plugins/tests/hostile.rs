@@ -193,6 +193,16 @@ async fn an_endless_loop_ends_and_others_go_on() {
 }
 
 #[tokio::test]
+async fn an_endless_loop_ends_where_it_has_longer_than_the_ticks_go_on_without_an_entry() {
+    let mut limits = kit::patient();
+    limits.entry_cpu = Duration::from_secs(4);
+    let code = module(&wat::parse_str(on_request("(loop (br 0))")).unwrap());
+    let edge = edge(builder("hostile").limits(limits), &code, json!({})).await;
+    assert_eq!(status(&edge, "/x").await, 500);
+    assert_eq!(edge.watch.stats().timeouts, 1);
+}
+
+#[tokio::test]
 async fn memory_has_an_end_that_the_guest_can_see() {
     // 255 more pages are the limit; the next one fails, and the guest lives.
     let code = r#"(drop (memory.grow (i32.const 255)))
