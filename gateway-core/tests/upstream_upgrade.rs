@@ -163,7 +163,7 @@ async fn a_refused_upgrade_is_an_ordinary_response() {
 #[tokio::test]
 async fn a_101_that_does_not_answer_the_handshake_is_502() {
     for answer in [
-        SWITCH.replace("s3pPLM", "XXXXXX"),
+        SWITCH.replace("s3pPLM", "AAAAAA"),
         SWITCH.replace("sec-websocket-accept", "x"),
         SWITCH.replace("websocket", "h2c"),
     ] {
