@@ -72,7 +72,7 @@ async fn what_a_server_that_goes_away_has_not_begun_is_sent_again() {
         hand.settle(&[]).await;
         let Some(first) = hand.request().await else { return };
         if number > 0 {
-            return hand.answer(first, "second").await;
+            return hand.answer_last(first, "second").await;
         }
         hand.answer(first, "first").await;
         let Some(_) = hand.request().await else { return };

@@ -32,7 +32,7 @@ async fn a_server_that_breaks_the_protocol_ends_its_connection_alone() {
         hand.settle(&[]).await;
         let Some(stream) = hand.request().await else { return };
         if number > 0 {
-            return hand.answer(stream, "fine").await;
+            return hand.answer_last(stream, "fine").await;
         }
         // A frame on a stream that nobody has opened (RFC 9113 section 5.1).
         hand.write(&frame(0, 1, stream + 20, b"?")).await;
@@ -92,7 +92,7 @@ async fn a_head_that_does_not_end_is_502_and_costs_its_connection_alone() {
         hand.settle(&[]).await;
         let Some(stream) = hand.request().await else { return };
         if number > 0 {
-            return hand.answer(stream, "fine").await;
+            return hand.answer_last(stream, "fine").await;
         }
         hand.write(&frame(HEADERS, 0, stream, &block(&[(":status", b"200")]))).await;
         let piece = frame(9, 0, stream, &block(&[("x-long", &[b'a'; 8000])]));

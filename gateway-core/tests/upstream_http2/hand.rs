@@ -84,6 +84,13 @@ impl Hand {
         self.write(&[head, frame(0, 1, stream, text.as_bytes())].concat()).await;
     }
 
+    /// The answer, and the wait for the other end to close: what is closed with bytes unread is reset, and a reset may
+    /// overtake the answer.
+    pub(crate) async fn answer_last(mut self, stream: u32, text: &str) {
+        self.answer(stream, text).await;
+        self.until_closed().await;
+    }
+
     /// Whether the other end closes, or ends, within the bound.
     pub(crate) async fn until_closed(&mut self) {
         while self.read().await.is_some() {}
