@@ -25,7 +25,13 @@ fn main() -> Result<ExitCode, Box<dyn Error + Send + Sync>> {
     let rate = arguments.next().map_or(Ok(2_000), |text| text.parse())?;
     let seconds = arguments.next().map_or(Ok(8), |text| text.parse())?;
     let usual = Duration::from_millis(5);
-    let script = Script { rate, usual, before: Duration::from_secs(4), wrong: Duration::from_secs(seconds) };
+    let script = Script {
+        rate,
+        usual,
+        per_try: Duration::from_millis(500),
+        before: Duration::from_secs(4),
+        wrong: Duration::from_secs(seconds),
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     println!("one of three goes wrong for {seconds} s, at {rate} requests a second, every fourth a POST\n");
     println!(

@@ -36,6 +36,8 @@ pub(crate) struct Script {
     pub(crate) rate: u32,
     /// How long an answer takes usually.
     pub(crate) usual: Duration,
+    /// The limit of a try.
+    pub(crate) per_try: Duration,
     /// How long all goes well, before.
     pub(crate) before: Duration,
     /// How long one of three goes wrong.
@@ -65,9 +67,6 @@ pub(crate) struct Figures {
 
 /// Reasons of a failure after the request was written, or may have been.
 pub(crate) const WRITTEN: [&str; 4] = ["reset", "read_timeout", "bad_response", "deadline"];
-
-/// The limit of a try.
-pub(crate) const PER_TRY: Duration = Duration::from_millis(500);
 
 impl Script {
     /// Plays it.
@@ -99,7 +98,7 @@ impl Script {
     /// A gateway with a limit for each try, ejection, and a breaker that takes slowness for failure.
     fn gateway(self, targets: [SocketAddr; 3]) -> Result<Gateway> {
         let targets = targets.map(|target| json!({ "target": target.to_string() }));
-        let (per_try, slow) = (millis(PER_TRY), millis(self.usual * 5));
+        let (per_try, slow) = (millis(self.per_try), millis(self.usual * 5));
         let entities = json!({
             "_format_version": "3.0",
             "upstreams": [{
