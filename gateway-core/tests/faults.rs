@@ -16,7 +16,7 @@ use scene::{Figures, Script, WRITTEN};
 
 /// Requests a second.
 const RATE: u32 = 60;
-const USUAL: Duration = Duration::from_millis(30);
+const USUAL: Duration = Duration::from_millis(60);
 /// More than what is slow takes on a machine that stands still for half a second.
 const PER_TRY: Duration = Duration::from_secs(1);
 

@@ -17,6 +17,7 @@ use crate::{
     common::{Edge, eventually},
     get, over_http2,
     server::{Server, reply},
+    with_patience,
 };
 
 #[tokio::test]
@@ -35,7 +36,7 @@ async fn a_stream_that_is_never_answered_is_504_and_the_server_is_told() {
         }
     })
     .await;
-    let edge = Edge::new(over_http2(server.address));
+    let edge = Edge::new(with_patience(server.address, 500));
     let (never, slowly) = tokio::join!(get(&edge, "/never"), async {
         for _ in 0..4 {
             get(&edge, "/").await.assert_ok("0");
@@ -62,7 +63,7 @@ async fn a_window_that_never_opens_is_504_and_requests_without_a_body_go_on() {
         drop((request, respond));
     })
     .await;
-    let edge = Edge::new(over_http2(server.address));
+    let edge = Edge::new(with_patience(server.address, 500));
     get(&edge, "/").await.assert_ok("0");
     ask(&edge, Method::POST, "/", "in memory".into()).await.assert_failed(504, "read_timeout");
     let body = arriving(vec![Bytes::from_static(b"on its way"); 5]);

@@ -95,8 +95,13 @@ fn arriving(pieces: Vec<Bytes>) -> Body {
 }
 
 fn over_http2(address: SocketAddr) -> Config {
+    with_patience(address, 9_000)
+}
+
+/// Who reads and writes waits so many milliseconds.
+fn with_patience(address: SocketAddr, patience: u32) -> Config {
     let mut service = service(address);
     service.protocol = Protocol::Grpc;
-    (service.retries, service.read_timeout, service.write_timeout) = (0, 500, 500);
+    (service.retries, service.read_timeout, service.write_timeout) = (0, patience, patience);
     config(service)
 }
