@@ -108,7 +108,7 @@ async fn who_waits_too_long_is_told() {
     let upstream = slow(Duration::ZERO).await;
     let edge = edge(&upstream, &json!({ "limit": 1, "queue_timeout": 100 }));
     let _holding = hang(&edge).await;
-    eventually("one holds the seat", || in_flight(&edge) == 1).await;
+    eventually("one holds the seat", || in_flight(&edge) == 1 && upstream.seen().len() == 1).await;
     edge.get("/").await.assert_failed(503, UNAVAILABLE, "pending_timeout");
     assert_eq!((queued(&edge), upstream.seen().len()), (0, 1));
 }

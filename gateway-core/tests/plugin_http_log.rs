@@ -112,8 +112,10 @@ async fn a_server_that_hangs_is_left_after_its_timeout() {
         _ => ok(""),
     })
     .await;
+    // Long enough for the answer to the second attempt, however late.
     let edge =
-        logging_to(&url(&server), &json!({ "timeout": 50, "queue": { "initial_retry_delay": 0.001 } })).await;
+        logging_to(&url(&server), &json!({ "timeout": 1000, "queue": { "initial_retry_delay": 0.001 } }))
+            .await;
     edge.get("/a").await;
     assert_eq!(logged(&server, 2).await, ["/a", "/a"]);
 }

@@ -3,7 +3,7 @@
 
 mod server_kit;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gateway_core::{
     Body,
@@ -21,23 +21,45 @@ use tokio::{
 
 const ENHANCE_YOUR_CALM: u32 = 0xb;
 
-/// Sends batches until the server closes, reading along; gives how many it took and what it said.
-async fn flood(client: &mut Client, limit: u32, batch: impl Fn(u32) -> Vec<u8>) -> (u32, Vec<u8>) {
-    let mut read = Vec::new();
-    for number in 0..limit {
+/// Sends batches until the server closes, reading along; gives what it said.
+async fn flood(client: &mut Client, batch: impl Fn(u32) -> Vec<u8>) -> Vec<u8> {
+    let (mut read, begun) = (Vec::new(), Instant::now());
+    for number in 0.. {
         while matches!(client.0.try_read_buf(&mut read), Ok(1..)) {}
         if !client.try_send(batch(number)).await {
             read.extend(client.until_closed().await.0);
-            return (number, read);
+            return read;
         }
         sleep(Duration::from_millis(1)).await;
         match client.0.try_read_buf(&mut read) {
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
             Ok(1..) => {}
-            _ => return (number, read),
+            _ => return read,
+        }
+        assert!(begun.elapsed() < Duration::from_secs(30), "still open after {number} batches");
+    }
+    read
+}
+
+/// Sends batches, each once the server has read the one before, until it closes; gives how many it took and what it said.
+async fn steps(client: &mut Client, batch: impl Fn(u32) -> Vec<u8>) -> (u32, Vec<u8>) {
+    let mut read = Vec::new();
+    for number in 0..1_000_u32 {
+        let mark = [&[0xff; 4][..], &number.to_be_bytes()].concat();
+        let answer = frame(6, 1, 0, &mark);
+        if !client.try_send([batch(number), frame(6, 0, 0, &mark)].concat()).await {
+            read.extend(client.until_closed().await.0);
+            return (number, read);
+        }
+        while !read.windows(answer.len()).any(|part| part == answer) {
+            // A reset is a close as well.
+            let reading = tokio::time::timeout(Duration::from_secs(10), client.0.read_buf(&mut read)).await;
+            if !matches!(reading.expect("neither an answer nor a close"), Ok(1..)) {
+                return (number, read);
+            }
         }
     }
-    panic!("still open after {limit} batches");
+    panic!("still open");
 }
 
 async fn greeted(server: &TestServer) -> Client {
@@ -95,7 +117,7 @@ async fn cancelling_now_and_then_is_no_attack() {
 async fn control_flood(frames: impl Fn(u32) -> Vec<u8>) {
     let server = start(settings(), tester());
     let mut client = greeted(&server).await;
-    let (batches, read) = flood(&mut client, 1_000, |number| frames(number).repeat(20)).await;
+    let (batches, read) = steps(&mut client, |number| frames(number).repeat(20)).await;
     assert!(batches < 200, "{batches} batches of 20");
     assert_eq!(goaway(&read), Some(ENHANCE_YOUR_CALM));
     server.eventually(|snapshot| snapshot.refused(Refusal::ControlFlood) == 1 && snapshot.active == 0).await;
@@ -212,9 +234,9 @@ async fn the_library_answers_the_other_floods() {
     let server = start(settings(), tester());
     let mut client = greeted(&server).await;
     client.send(frame(1, 0, 1, &[0x82])).await;
-    flood(&mut client, 1_000, |_| frame(9, 0, 1, &[])).await;
+    flood(&mut client, |_| frame(9, 0, 1, &[])).await;
     let mut client = greeted(&server).await;
-    flood(&mut client, 1_000, |number| {
+    flood(&mut client, |number| {
         let stream = number * 2 + 1;
         [head(stream, "GET", "/never", true), frame(8, 0, stream, &0x7fff_ffff_u32.to_be_bytes())].concat()
     })

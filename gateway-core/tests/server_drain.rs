@@ -3,18 +3,42 @@
 
 mod server_kit;
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use gateway_core::server::{Phase, Settings};
+use gateway_core::{
+    Body, ConnectInfo,
+    server::{Phase, Serve, Settings},
+};
+use http::{Request, Response};
 use server_kit::{
     Client, TestServer, frame, head, hello_http2, http2_client, request, settings, start, tester,
 };
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{net::TcpStream, sync::watch, time::timeout};
 
 fn with_grace(grace: Duration) -> Settings {
     let mut settings = settings();
     settings.grace = grace;
     settings
+}
+
+/// Answers when it may, and not before.
+fn held(go: watch::Receiver<bool>) -> impl Serve {
+    move |_: &Arc<ConnectInfo>, _: Request<Body>| {
+        let mut go = go.clone();
+        async move {
+            go.wait_for(|go| *go).await.unwrap();
+            Response::new(Body::from("hello"))
+        }
+    }
+}
+
+/// Lets what is held be answered; only after the linger, with which idle connections go.
+async fn release(go: &watch::Sender<bool>, linger: Duration) {
+    tokio::time::sleep(linger + Duration::from_millis(200)).await;
+    go.send(true).unwrap();
 }
 
 async fn ended(mut server: TestServer, within: Duration) {
@@ -24,7 +48,11 @@ async fn ended(mut server: TestServer, within: Duration) {
 
 #[tokio::test]
 async fn http1_requests_in_flight_are_answered_and_told_to_close() {
-    let server = start(with_grace(Duration::from_secs(20)), tester());
+    // Nothing is answered before all are seen: to connect so many may take any time.
+    let (go, gone) = watch::channel(false);
+    let settings = with_grace(Duration::from_secs(20));
+    let linger = settings.timeouts.linger;
+    let server = start(settings, held(gone));
     let mut clients = Vec::new();
     for _ in 0..50 {
         let mut client = server.connect().await;
@@ -33,6 +61,7 @@ async fn http1_requests_in_flight_are_answered_and_told_to_close() {
     }
     server.eventually(|snapshot| snapshot.writing == 50).await;
     server.drain().begin();
+    release(&go, linger).await;
     for mut client in clients {
         let (read, _) = client.until_closed().await;
         let read = String::from_utf8(read).unwrap();
@@ -78,7 +107,12 @@ async fn a_head_that_has_begun_may_end() {
 
 #[tokio::test]
 async fn http2_streams_in_flight_end_and_the_connection_gets_two_goaways() {
-    let server = start(with_grace(Duration::from_secs(20)), tester());
+    let mut settings = with_grace(Duration::from_secs(20));
+    // The PING has to be answered in time, while the other client's answers are read.
+    let linger = Duration::from_secs(2);
+    settings.timeouts.linger = linger;
+    let (go, gone) = watch::channel(false);
+    let server = start(settings, held(gone));
     let client = http2_client(server.connect().await.0).await;
     let answers: Vec<_> = (0..20)
         .map(|_| {
@@ -94,12 +128,15 @@ async fn http2_streams_in_flight_end_and_the_connection_gets_two_goaways() {
     raw.send([hello_http2(&[]), frame(4, 1, 0, &[]), head(1, "GET", "/slow", true)].concat()).await;
     server.eventually(|snapshot| snapshot.requests == 21).await;
     server.drain().begin();
+    release(&go, linger).await;
+    let last_streams = two_goaways(&mut raw).await;
+    assert_eq!(last_streams, [0x7fff_ffff, 1]);
     for answer in answers {
         assert_eq!(answer.await.unwrap(), (http::StatusCode::OK, 5));
     }
-    let last_streams = two_goaways(&mut raw).await;
-    assert_eq!(last_streams, [0x7fff_ffff, 1]);
-    ended(server, Duration::from_secs(2)).await;
+    // The server waits so long for its client to close as well.
+    drop(raw);
+    ended(server, Duration::from_secs(4)).await;
 }
 
 /// Answers the PING between the two GOAWAYs (RFC 9113 6.8); gives their last streams.
@@ -129,7 +166,7 @@ async fn two_goaways(client: &mut Client) -> Vec<u32> {
 
 #[tokio::test]
 async fn tunnels_live_until_the_grace_ends() {
-    let server = start(with_grace(Duration::from_millis(500)), tester());
+    let server = start(with_grace(Duration::from_secs(2)), tester());
     let mut tunnel = server.connect().await;
     tunnel.send("GET /tunnel HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n").await;
     assert!(tunnel.read_until("\r\n\r\n").await.starts_with("HTTP/1.1 101 "));
@@ -139,7 +176,7 @@ async fn tunnels_live_until_the_grace_ends() {
     tunnel.read_until("ping").await;
     assert_eq!(server.drain().connections(), 1);
     tunnel.until_closed().await;
-    assert!(begin.elapsed() >= Duration::from_millis(450), "{:?}", begin.elapsed());
+    assert!(begin.elapsed() >= Duration::from_millis(1_950), "{:?}", begin.elapsed());
     ended(server, Duration::from_secs(1)).await;
 }
 

@@ -15,6 +15,7 @@ use server_kit::{TestServer, TlsStream, certified, connect_tls, http2_client, re
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
+    sync::watch,
 };
 
 /// Answers with what TLS settled.
@@ -24,6 +25,17 @@ fn tls_teller() -> impl Serve {
         let alpn = tls.alpn.as_deref().map(String::from_utf8_lossy);
         let text = format!("{:?} {alpn:?} {:?} {:?}", tls.sni, tls.version, tls.cipher.is_some());
         async { Response::new(Body::from(text)) }
+    }
+}
+
+/// Answers when it may, and not before.
+fn held(go: watch::Receiver<bool>) -> impl Serve {
+    move |_: &Arc<ConnectInfo>, _: Request<Body>| {
+        let mut go = go.clone();
+        async move {
+            go.wait_for(|go| *go).await.unwrap();
+            Response::new(Body::from("hello"))
+        }
     }
 }
 
@@ -103,8 +115,10 @@ async fn an_embedder_serves_tls_on_what_he_accepted() {
 
 #[tokio::test]
 async fn a_stop_lets_requests_over_tls_end() {
+    // Nothing is answered before all are seen: three handshakes may take any time.
+    let (go, gone) = watch::channel(false);
     let certificates = Certificates::new(&certified(&["a.example"])).unwrap();
-    let server = start_tls(settings(), &certificates, server_kit::tester());
+    let server = start_tls(settings(), &certificates, held(gone));
     let mut http1 = connect_tls(server.address, "a.example", None).await.unwrap();
     http1.write_all(b"GET /slow HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
     let stream = connect_tls(server.address, "a.example", Some(b"h2")).await.unwrap();
@@ -114,6 +128,9 @@ async fn a_stop_lets_requests_over_tls_end() {
     let answer = tokio::spawn(answer);
     server.eventually(|now| now.writing == 2 && now.active == 3).await;
     server.drain().begin();
+    // Requests go on when the time in which idle connections go is over.
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    go.send(true).unwrap();
     let mut read = String::new();
     // The end is a clean one: close_notify, not a cut.
     http1.read_to_string(&mut read).await.unwrap();

@@ -374,7 +374,7 @@ async fn c9_lrh_84_a_target_that_hangs_does_not_stop_the_probes_of_others() {
     let (server, mood) = moody().await;
     let checked = upstream(|upstream| {
         probes(upstream);
-        upstream.healthchecks.active.timeout = 0.05;
+        upstream.healthchecks.active.timeout = 0.5;
         upstream.healthchecks.active.concurrency = 1;
         upstream.healthchecks.active.unhealthy.timeouts = 1;
     });

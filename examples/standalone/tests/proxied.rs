@@ -108,7 +108,7 @@ impl HaProxy {
     /// None, with a line that says so, where this machine has none. A CI machine must have one.
     fn start(directory: &Directory, gateway: SocketAddr) -> Option<Self> {
         // Its own checks are LOCAL in version 2 and UNKNOWN in version 1: the server is up only if they work.
-        let fronts = [free(), free()];
+        let fronts = free();
         let mut text = "global\n  maxconn 100\ndefaults\n  mode tcp\n  timeout connect 5s\n  timeout check 10s\n  timeout client 20s\n  timeout server 20s\n".to_owned();
         for (front, (name, send)) in fronts.iter().zip([("v1", "send-proxy"), ("v2", "send-proxy-v2")]) {
             text += &format!(
@@ -138,8 +138,10 @@ impl Drop for HaProxy {
     }
 }
 
-fn free() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+/// Two ports; both are taken before one is given back, so that they differ.
+fn free() -> [SocketAddr; 2] {
+    let taken = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    taken.each_ref().map(|listener| listener.local_addr().unwrap())
 }
 
 /// A request to `front` from an address of this machine that is not the usual one.

@@ -133,7 +133,7 @@ fn without_a_store_there_is_no_history() {
 #[test]
 fn p49_quit_waits_for_requests_under_way() {
     let directory = Directory::new();
-    let file = directory.put("kong.yml", &kong(upstream(Duration::from_millis(1500)), "/slow"));
+    let file = directory.put("kong.yml", &kong(upstream(Duration::from_secs(4)), "/slow"));
     let mut gateway = Gateway::start(&[&file]);
     let address = gateway.address;
     let under_way = thread::spawn(move || ask(address, "GET", "/slow", &[], ""));
@@ -163,7 +163,7 @@ fn p49_quit_serves_on_while_it_waits() {
     let directory = Directory::new();
     let mut gateway = Gateway::start(&[&directory.put("kong.yml", &kong(upstream(Duration::ZERO), "/one"))]);
     let admin = gateway.admin().to_string();
-    let quit = command(&["quit", "--wait", "2", "--admin", &admin]).stdout(Stdio::piped()).spawn().unwrap();
+    let quit = command(&["quit", "--wait", "4", "--admin", &admin]).stdout(Stdio::piped()).spawn().unwrap();
     thread::sleep(Duration::from_millis(500));
     assert_eq!(gateway.get("/one").status, 200);
     assert_eq!(gateway.ended().code(), Some(0));

@@ -11,7 +11,7 @@ use rustix::process::Signal;
 #[test]
 fn a_request_under_way_ends_and_nothing_new_is_taken() {
     let directory = Directory::new();
-    let file = directory.put("kong.yml", &kong(upstream(Duration::from_millis(1500)), "/slow"));
+    let file = directory.put("kong.yml", &kong(upstream(Duration::from_secs(4)), "/slow"));
     let mut gateway = Gateway::start(&[&file]);
     let address = gateway.address;
     let under_way = thread::spawn(move || ask(address, "GET", "/slow", &[], ""));

@@ -131,6 +131,7 @@ async fn what_held_bytes_meet_is_told_once_to_the_next_who_asks() {
         let (mut near, far) = pair().await;
         reset(&far);
         drop(far);
+        near.socket().readable().await.unwrap();
         near.write_all(b"lost").await.unwrap();
         yield_now().await;
         assert_eq!((near.written(), near.sent()), (4, 0), "nothing has gone");

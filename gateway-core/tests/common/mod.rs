@@ -17,6 +17,7 @@ pub mod tls;
 
 use std::{
     net::SocketAddr,
+    sync::Mutex,
     time::{Duration, Instant},
 };
 
@@ -27,7 +28,7 @@ use gateway_core::{
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
     time::{sleep, timeout},
 };
 
@@ -139,9 +140,15 @@ pub async fn eventually(what: &str, wanted: impl Fn() -> bool) {
     }
 }
 
-/// An address where nothing listens.
+/// An address where nothing listens, and that nobody else is given. Who binds it by name may listen there.
 pub fn nowhere() -> SocketAddr {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    static TAKEN: Mutex<Vec<TcpSocket>> = Mutex::new(Vec::new());
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_reuseaddr(true).unwrap();
+    socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let address = socket.local_addr().unwrap();
+    TAKEN.lock().unwrap().push(socket);
+    address
 }
 
 /// A service at `address` with short limits.

@@ -36,7 +36,7 @@ async fn a_stream_that_is_never_answered_is_504_and_the_server_is_told() {
         }
     })
     .await;
-    let edge = Edge::new(with_patience(server.address, 500));
+    let edge = Edge::new(with_patience(server.address, 2_000));
     let (never, slowly) = tokio::join!(get(&edge, "/never"), async {
         for _ in 0..4 {
             get(&edge, "/").await.assert_ok("0");
@@ -63,7 +63,11 @@ async fn a_window_that_never_opens_is_504_and_requests_without_a_body_go_on() {
         drop((request, respond));
     })
     .await;
-    let edge = Edge::new(with_patience(server.address, 500));
+    // Far apart, as both run while the window stays shut.
+    let all = with_patience(server.address, 2_000);
+    let mut service = (**all.services.values().next().unwrap()).clone();
+    service.write_timeout = 500;
+    let edge = Edge::new(all.with(service));
     get(&edge, "/").await.assert_ok("0");
     ask(&edge, Method::POST, "/", "in memory".into()).await.assert_failed(504, "read_timeout");
     let body = arriving(vec![Bytes::from_static(b"on its way"); 5]);

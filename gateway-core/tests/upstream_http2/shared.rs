@@ -130,7 +130,7 @@ async fn a_connection_that_nobody_uses_closes_and_so_does_one_that_is_used_up() 
     let server = Server::plain().await;
     let mut settings = common::settings();
     settings.pool = PoolLimits::default();
-    settings.pool.idle_timeout = Duration::from_secs(1);
+    settings.pool.idle_timeout = Duration::from_secs(3);
     settings.pool.requests = 2;
     let gateway = Gateway::builder().config(over_http2(server.address)).settings(settings).build().unwrap();
     let edge = Edge::of(gateway);
