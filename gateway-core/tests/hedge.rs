@@ -24,9 +24,14 @@ use serde_json::{Value, json};
 
 fn hedge(mut settings: Value) -> Plugin {
     let fields = settings.as_object_mut().unwrap();
-    for (name, value) in
-        [("minimum_requests", 10), ("min_delay", 20), ("budget_percent", 100), ("budget_per_second", 1000)]
-    {
+    for (name, value) in [
+        ("minimum_requests", 10),
+        ("min_delay", 20),
+        // A slow answer among the first ones must not put off the second tries.
+        ("max_delay", 20),
+        ("budget_percent", 100),
+        ("budget_per_second", 1000),
+    ] {
         fields.entry(name).or_insert(json!(value));
     }
     let text = json!({ "_format_version": "3.0", "plugins": [{ "name": "hedge", "config": settings }] });
@@ -96,7 +101,7 @@ async fn a_slow_endpoint_is_not_waited_for() {
 #[tokio::test]
 async fn a_post_is_asked_once() {
     // A second try of a GET before the POSTs would be counted with them.
-    let (edge, slow, fast) = one_hangs(json!({ "min_delay": 500 })).await;
+    let (edge, slow, fast) = one_hangs(json!({ "min_delay": 500, "max_delay": 1000 })).await;
     let before = (slow.server.seen().len(), fast.server.seen().len());
     let hedges = reading(&edge, "gateway_hedges_total");
     let request = "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\nhi";
@@ -151,7 +156,7 @@ async fn a_failure_of_one_waits_for_the_other() {
     let seen = Arc::clone(&late);
     let broken = Scripted::start(move |_| match seen.load(Relaxed) {
         // Long after the second try has begun.
-        true => vec![Step::Body, Step::Wait(Duration::from_millis(60)), Step::Reset],
+        true => vec![Step::Body, Step::Wait(Duration::from_millis(100)), Step::Reset],
         false => ok("broken"),
     })
     .await;

@@ -154,7 +154,7 @@ async fn only_the_causes_that_are_named() {
 #[tokio::test]
 async fn a_try_that_takes_too_long_is_followed_by_another() {
     let (hung, good) = (always(vec![Step::Body, Step::Hang]).await, good().await);
-    let edge = group(&[&hung, &good], json!({ "per_try_timeout": 600 }));
+    let edge = group(&[&hung, &good], json!({ "per_try_timeout": 1_500 }));
     for _ in 0..4 {
         edge.get("/").await.assert_ok("good");
     }
@@ -187,7 +187,7 @@ async fn the_limit_of_a_try_does_not_cut_an_answer_that_has_begun() {
 #[tokio::test]
 async fn all_tries_together_are_over_in_time_and_say_so() {
     let hung = always(vec![Step::Body, Step::Hang]).await;
-    let edge = single(&hung, 50, json!({ "per_try_timeout": 100, "total_timeout": 350 }));
+    let edge = single(&hung, 50, json!({ "per_try_timeout": 400, "total_timeout": 1_500 }));
     edge.get("/").await.assert_failed(504, TIMING_OUT, "deadline");
     assert!((2..=4).contains(&hung.seen().len()), "{}", hung.seen().len());
 }
@@ -391,7 +391,7 @@ async fn one_of_three_goes_wrong_and_no_idempotent_request_fails_nor_a_post_runs
         let targets = [bad.address, one.address, two.address];
         let config = balanced_with(&targets, |_| {}).0;
         let breaker = json!({ "apply_to": ["endpoint"], "consecutive_failures": 3, "open_time": 60_000 });
-        let retry = retry(json!({ "per_try_timeout": 500, "budget_percent": 1000 }));
+        let retry = retry(json!({ "per_try_timeout": 2_000, "budget_percent": 1000 }));
         let edge = Arc::new(Edge::new(config.with(retry).with(plugin("circuit-breaker", &breaker))));
         let mut clients = JoinSet::new();
         for client in 0..4 {

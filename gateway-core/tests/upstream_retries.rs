@@ -202,13 +202,13 @@ async fn a_killed_target_costs_no_get_and_no_post_twice() {
     .await;
     let good = good().await;
     let targets = [hung.address, killed.address, good.address];
-    let edge = Arc::new(Edge::new(balanced_with(&targets, |service| service.read_timeout = 750).0));
+    let edge = Arc::new(Edge::new(balanced_with(&targets, |service| service.read_timeout = 1_500).0));
     let failed = Arc::new(AtomicUsize::new(0));
     let mut tasks = tokio::task::JoinSet::new();
-    for worker in 0..4 {
+    for worker in 0..10 {
         let (edge, failed) = (Arc::clone(&edge), Arc::clone(&failed));
         tasks.spawn(async move {
-            for id in 0..15 {
+            for id in 0..6 {
                 edge.get("/").await.assert_ok("good");
                 let reply = edge.post("/", &format!("x-id: {worker}-{id}\r\n"), "hello").await;
                 if reply.status != 200 {
@@ -269,7 +269,7 @@ async fn an_upstream_that_takes_no_body_is_504_write_timeout() {
 async fn a_read_timeout_is_tried_again_where_the_method_allows() {
     let (hung, good) = (always(vec![Step::Body, Step::Hang]).await, good().await);
     let targets = [hung.address, good.address];
-    let edge = Edge::new(balanced_with(&targets, |service| service.read_timeout = 750).0);
+    let edge = Edge::new(balanced_with(&targets, |service| service.read_timeout = 1_500).0);
     for _ in 0..4 {
         edge.get("/").await.assert_ok("good");
     }
