@@ -56,7 +56,8 @@ async fn testbed(modules: &[PathBuf]) -> Result<Child> {
     let root = root();
     let target = root.join("target");
     let mut build = cargo(&root);
-    build.args(["build", "--package", "plugin-testbed", "--target-dir"]).arg(&target);
+    // Of the whole workspace: with features of its own, its libraries would be built once more beside those of the tests.
+    build.args(["build", "--workspace", "--bin", "plugin-testbed", "--target-dir"]).arg(&target);
     if !build.status().await?.success() {
         return Err("the testbed does not build".into());
     }
