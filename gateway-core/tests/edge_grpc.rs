@@ -2,7 +2,7 @@
 //! only block of fields, whatever went wrong, and a word of HTTP where the request is no gRPC call.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
-#[path = "common/wire.rs"]
+#[path = "common/wire/mod.rs"]
 mod wire;
 
 use bytes::Bytes;

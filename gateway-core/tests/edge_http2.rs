@@ -4,7 +4,7 @@
 
 #[path = "common/frames.rs"]
 mod frames;
-#[path = "common/wire.rs"]
+#[path = "common/wire/mod.rs"]
 mod wire;
 
 use std::time::Duration;

@@ -2,7 +2,7 @@
 //! whole gateway and on the wire (`docs/compat/proxy.md`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
-#[path = "common/wire.rs"]
+#[path = "common/wire/mod.rs"]
 mod wire;
 
 use gateway_core::{

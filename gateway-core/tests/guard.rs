@@ -1,7 +1,7 @@
 //! A guard of an embedder's own: it is asked before each try, and what it says is what the client is told.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
-#[path = "common/wire.rs"]
+#[path = "common/wire/mod.rs"]
 mod wire;
 
 use std::{

@@ -2,7 +2,7 @@
 //! meanwhile, and a change counts from the moment that it is made.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-#[path = "common/wire.rs"]
+#[path = "common/wire/mod.rs"]
 mod wire;
 
 use std::sync::{

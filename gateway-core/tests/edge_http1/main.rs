@@ -11,5 +11,5 @@ mod framing;
 mod range;
 mod target;
 mod turns;
-#[path = "../common/wire.rs"]
+#[path = "../common/wire/mod.rs"]
 mod wire;
