@@ -42,6 +42,13 @@ impl Followed {
         Self { directory, file, control, reports, watch }
     }
 
+    /// Replaces the file, so that none of it is read before all is there.
+    fn put(&self, text: &str) {
+        let next = self.directory.join("next");
+        fs::write(&next, text).unwrap();
+        fs::rename(&next, &self.file).unwrap();
+    }
+
     fn next(&self) -> Result<Loaded, WatchError> {
         self.reports.recv_timeout(Duration::from_secs(20)).unwrap()
     }
@@ -69,9 +76,7 @@ fn a_file_written_in_place_is_picked_up() {
 fn a_file_that_is_replaced_is_picked_up_again_and_again() {
     let followed = Followed::new();
     for round in 1..4 {
-        let next = followed.directory.join("next");
-        fs::write(&next, format!("{KONG}\n# round {round}\n")).unwrap();
-        fs::rename(&next, &followed.file).unwrap();
+        followed.put(&format!("{KONG}\n# round {round}\n"));
         assert_eq!(followed.next().unwrap().routes, 1);
     }
     assert_eq!(followed.control.loads().outcome().succeeded, 3);
@@ -97,16 +102,16 @@ fn a_link_that_is_swapped_as_kubernetes_does_is_picked_up() {
 #[test]
 fn a_wrong_file_is_told_once_and_the_old_one_stays() {
     let followed = Followed::new();
-    fs::write(&followed.file, KONG).unwrap();
+    followed.put(KONG);
     followed.next().unwrap();
-    fs::write(&followed.file, KONG.replace("paths:", "path:")).unwrap();
+    followed.put(&KONG.replace("paths:", "path:"));
     let WatchError::Refused { refusal, .. } = followed.next().unwrap_err() else { panic!("refused") };
     assert!(refusal.to_string().contains("did you mean `paths`?"), "{refusal}");
     assert_eq!(followed.control.config().routes.len(), 1);
     assert!(followed.control.loads().outcome().failure.is_some());
-    fs::write(&followed.file, KONG.replace("paths:", "path:")).unwrap();
+    followed.put(&KONG.replace("paths:", "path:"));
     followed.quiet();
-    fs::write(&followed.file, format!("{KONG}\n# mended\n")).unwrap();
+    followed.put(&format!("{KONG}\n# mended\n"));
     followed.next().unwrap();
     assert_eq!(followed.control.loads().outcome().failure, None);
 }
@@ -114,7 +119,7 @@ fn a_wrong_file_is_told_once_and_the_old_one_stays() {
 #[test]
 fn what_changed_before_the_watching_is_not_missed() {
     let mut followed = Followed::new();
-    fs::write(&followed.file, KONG).unwrap();
+    followed.put(KONG);
     followed.next().unwrap();
     let control =
         Arc::new(Control::new(Gateway::builder().build().unwrap()).serving("_format_version: '3.0'"));
@@ -137,7 +142,7 @@ fn another_file_does_not_undo_what_was_posted() {
 #[test]
 fn a_touched_file_changes_nothing_but_a_signal_reads_it_again() {
     let followed = Followed::new();
-    fs::write(&followed.file, "_format_version: '3.0'\n").unwrap();
+    followed.put("_format_version: '3.0'\n");
     followed.quiet();
     followed.watch.reload();
     assert_eq!(followed.next().unwrap().services, 0);
@@ -149,6 +154,6 @@ fn a_file_that_is_gone_is_told_once_and_taken_when_it_is_back() {
     fs::remove_file(&followed.file).unwrap();
     assert!(matches!(followed.next(), Err(WatchError::Unreadable { .. })));
     followed.quiet();
-    fs::write(&followed.file, KONG).unwrap();
+    followed.put(KONG);
     assert_eq!(followed.next().unwrap().services, 2);
 }

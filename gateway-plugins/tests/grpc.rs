@@ -31,7 +31,7 @@ fn service(name: &str, address: SocketAddr) -> Service {
 /// A gateway with the caller in its chain, and the server that it calls.
 async fn stage(words: &[&str]) -> (Edge, Echo) {
     let echo = Echo::start().await;
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nobody = ([127, 0, 0, 1], 1).into();
     let others = Config::default().with(service("greeter", echo.address)).with(service("nowhere", nobody));
     let config = json!({ "do": words, "host": { "upstreams": ["greeter", "nowhere", "auth"] } });
     (edge_among(builder("caller"), &CALLER, config, others, Registry::empty()).await, echo)

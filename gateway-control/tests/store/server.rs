@@ -17,7 +17,7 @@ use std::{
     },
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::atomic::{AtomicU32, Ordering::Relaxed},
+    sync::atomic::{AtomicU16, AtomicU32, Ordering::Relaxed},
     thread,
     time::{Duration, Instant},
 };
@@ -49,7 +49,7 @@ impl Server {
             eprintln!("SKIPPED: no PostgreSQL on this machine (package postgresql)");
             return None;
         };
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+        let port = own_port();
         let path = env::temp_dir().join(format!("gateway-postgres-{}-{port}", std::process::id()));
         fs::create_dir(&path).unwrap();
         given(&path);
@@ -188,5 +188,18 @@ pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     while !is_so() {
         assert!(Instant::now() < end, "{what}");
         thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A port for a server that is ended and started again: below those that the system hands out, so that nobody else is
+/// given it meanwhile.
+fn own_port() -> u16 {
+    static TAKEN: AtomicU16 = AtomicU16::new(0);
+    let first = u16::try_from(std::process::id() % 5_000).unwrap_or_default();
+    loop {
+        let port = 20_000 + (first + TAKEN.fetch_add(1, Relaxed)) % 10_000;
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return port;
+        }
     }
 }

@@ -3,6 +3,7 @@
 use std::{
     net::{Ipv4Addr, TcpListener, TcpStream},
     process::{Child, Command, Stdio},
+    sync::atomic::{AtomicU16, Ordering::Relaxed},
     thread::sleep,
     time::{Duration, Instant},
 };
@@ -21,7 +22,7 @@ impl RedisServer {
     /// Starts one; none, with a line that says so, where this machine has no `redis-server`. A CI machine must have
     /// one.
     pub(crate) fn start(arguments: &[&str]) -> Option<Self> {
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+        let port = own_port();
         let arguments: Vec<_> = arguments.iter().map(|&argument| argument.to_owned()).collect();
         let Some(child) = spawn(port, &arguments) else {
             assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "no redis-server: install the package");
@@ -64,6 +65,19 @@ impl Drop for RedisServer {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// A port for a server that is ended and started again: below those that the system hands out, so that nobody else is
+/// given it meanwhile.
+fn own_port() -> u16 {
+    static TAKEN: AtomicU16 = AtomicU16::new(0);
+    let first = u16::try_from(std::process::id() % 5_000).unwrap_or_default();
+    loop {
+        let port = 20_000 + (first + TAKEN.fetch_add(1, Relaxed)) % 10_000;
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return port;
+        }
     }
 }
 
