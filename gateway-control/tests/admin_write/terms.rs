@@ -89,6 +89,40 @@ fn a_ttl_counts_from_when_it_is_said() {
 }
 
 #[test]
+fn a_ttl_has_a_most_and_no_key_outlives_it_by_being_made_in_the_future() {
+    let node = node();
+    let most = "value should be between 0 and 100000000";
+    let far = json!({ "ttl": 9, "created_at": 4_000_000_000_u64 });
+    let future = "must not be in the future where there is a ttl";
+    for (body, field, message) in [(json!({ "ttl": 100_000_001 }), "ttl", most), (far, "created_at", future)]
+    {
+        let refused = node.send("POST", "/consumers/alice/key-auth", &body);
+        assert_eq!((refused.status, &refused.json()["fields"][field]), (400, &json!(message)), "{body}");
+    }
+    let refused = node.send("PATCH", "/key-auths/lives", &json!({ "created_at": 4_000_000_000_u64 }));
+    assert_eq!((refused.status, &refused.json()["fields"]["created_at"]), (400, &json!(future)));
+    node.made(200, "PATCH", "/key-auths/lives", &json!({ "ttl": null, "created_at": 4_000_000_000_u64 }));
+    node.made(201, "POST", "/consumers/alice/key-auth", &json!({ "key": "longest", "ttl": 100_000_000 }));
+}
+
+#[test]
+fn one_of_long_ago_that_is_given_a_ttl_can_be_imported_again() {
+    let node = node();
+    node.made(
+        201,
+        "POST",
+        "/consumers/alice/key-auth",
+        &json!({ "key": "old", "created_at": 1_300_000_000 }),
+    );
+    counts_down(&node.made(200, "PATCH", "/key-auths/old", &json!({ "ttl": 100 })), 100);
+    let export = node.get("/config").json();
+    let again = self::node();
+    let loaded = again.post("/config", "text/yaml", export["config"].as_str().unwrap());
+    assert_eq!(loaded.status, 201, "{}", loaded.text);
+    counts_down(&again.get("/key-auths/old").json(), 100);
+}
+
+#[test]
 fn it_is_taken_out_of_the_store() {
     let patience = Duration::from_secs(30);
     let node = node();

@@ -8,7 +8,7 @@ use gateway_core::config::{
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::{certificate, lease, lookup, refused};
+use super::{certificate, lease, lookup, refused, term};
 use crate::{
     admin::{kind::Kind, reply::Failure},
     control::Draft,
@@ -31,19 +31,15 @@ pub(super) fn put(
     keep_members(draft, kind, id, &mut fields);
     let names = certificate::take_names(kind, &mut fields)?;
     // In a file 0 stands for a time that is not known.
-    let is_known =
-        |fields: &Fields| fields.get("created_at").and_then(Value::as_f64).is_some_and(|at| at > 0.0);
-    let made = is_known(&fields);
+    let is_dated = fields.get("created_at").and_then(Value::as_f64).is_some_and(|at| at > 0.0);
     // Before the id and the times take the place of what was given: that has to be right all the same.
     let mut row = check(draft, kind, fields)?;
     // In a file it stands for none.
     if id.is_nil() {
         return Err(refused::bad_id());
     }
-    stamp(draft, kind, id, made, &mut row);
-    if kind.collection == "keyauth_credentials" && !is_known(given) {
-        count_from_now(given, &mut row);
-    }
+    stamp(draft, kind, id, is_dated, &mut row);
+    term::keep(kind, given, &mut row)?;
     refer(draft, kind, given, &mut row)?;
     hide_password(kind, given, &mut row);
     free_key(draft, kind, &row)?;
@@ -97,14 +93,6 @@ fn stamp(draft: &Draft<'_>, kind: &Kind, id: Uuid, is_given: bool, fields: &mut 
     if has("updated_at") {
         fields.insert("updated_at".to_owned(), now);
     }
-}
-
-/// A credential's `ttl` counts from when it is said, as in Kong; it is kept as one from when the credential was made.
-fn count_from_now(given: &Fields, row: &mut Fields) {
-    let seconds = |fields: &Fields, name| fields.get(name).and_then(Value::as_u64).filter(|time| *time > 0);
-    let Some((said, made)) = seconds(given, "ttl").zip(seconds(row, "created_at")) else { return };
-    let age = times::unix().saturating_sub(made);
-    row.insert("ttl".to_owned(), said.saturating_add(age).into());
 }
 
 /// A group keeps its members where the request does not name them: clients know them as entities of their own.

@@ -31,6 +31,7 @@ mod merge;
 mod place;
 mod refused;
 mod remove;
+mod term;
 
 pub(super) use answer::Answer;
 pub(super) use batch::batch;

@@ -20,7 +20,10 @@ fn credential(fields: Vec<Field>) -> Record {
 pub(super) fn key_auth() -> Record {
     credential(vec![
         Field::string("key").unique().auto(Auto::Secret).doc("The key; random where absent."),
-        Field::integer("ttl").between(0, 100_000_000).doc("Seconds it lives; unset: for ever."),
+        // Kong's most is 100,000,000, from now on; with the age of a key that is given one later it is more.
+        Field::integer("ttl")
+            .between(0, 10_000_000_000)
+            .doc("Seconds it lives from when it was made on; unset: for ever."),
     ])
 }
 
