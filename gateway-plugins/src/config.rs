@@ -54,6 +54,11 @@ impl Config {
 
 /// The table of a foreign plugin's `config`: the host's part, and whatever the guest takes.
 pub(crate) fn schema() -> Record {
+    Record::new(vec![granted()]).open()
+}
+
+/// The host's part of any plugin's `config`.
+pub(crate) fn granted() -> Field {
     let host = Record::new(vec![
         Field::any("on_error")
             .check(|value| OnError::from_value(value).map(drop))
@@ -65,10 +70,7 @@ pub(crate) fn schema() -> Record {
         Field::boolean("body_while_held")
             .doc("whether body callbacks run while the plugin holds a request's headers"),
     ]);
-    Record::new(vec![
-        Field::record(HOST, host).doc("what the gateway grants the plugin; the guest does not see it"),
-    ])
-    .open()
+    Field::record(HOST, host).sparse().doc("what the gateway grants the plugin; the guest does not see it")
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! One call into a guest: its deadline, what is lent for its time, what it decided.
 
-use bytes::Bytes;
 use gateway_core::{Body, plugin::Exchange};
 use http::{HeaderMap, Request, Response, header::CONTENT_LENGTH};
 use http_body::Body as _;
@@ -11,6 +10,7 @@ use crate::{
     buffer::Buffer,
     deadline::Budget,
     exports::Exports,
+    fields::written_path,
     host::Host,
     hostcalls::end_line,
     mailbox::Mailbox,
@@ -90,11 +90,9 @@ impl Head for Request<Body> {
     fn forget_length(&mut self) {}
 
     fn keep(&self, stream: &mut Stream) {
-        let written =
-            || self.uri().path_and_query().map(|path| Bytes::copy_from_slice(path.as_str().as_bytes()));
         stream.request = Some(Box::new(RequestHead {
             method: self.method().clone(),
-            path: stream.path_changed.then(written).flatten(),
+            path: written_path(self),
             headers: self.headers().clone(),
         }));
     }

@@ -132,17 +132,24 @@ fn method(host: &Host) -> Option<&Method> {
     }
 }
 
-/// What the client asked for, until the guest wrote something else: what it wrote.
+/// A guest of the request wrote its path.
+#[derive(Clone)]
+struct Rewritten;
+
+/// The path that guests wrote, if one did.
+pub(crate) fn written_path(request: &Request<Body>) -> Option<Bytes> {
+    request.extensions().get::<Rewritten>()?;
+    let path = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
+    Some(Bytes::copy_from_slice(path.as_bytes()))
+}
+
+/// What the client asked for, until a guest wrote something else: what was written last.
 fn path(host: &Host) -> Option<Bytes> {
     let stream = host.streams.get(host.effective)?;
     let of_client =
         || with_exchange(|exchange: &Exchange| Bytes::copy_from_slice(exchange.path_and_query().as_bytes()));
     match host.message.request.get().filter(|_| host.has_message()) {
-        Some(request) if stream.path_changed => {
-            let written = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
-            Some(Bytes::copy_from_slice(written.as_bytes()))
-        }
-        Some(_) => of_client(),
+        Some(request) => written_path(request).or_else(of_client),
         None => stream.request.as_ref()?.path.clone().or_else(of_client),
     }
 }
@@ -288,13 +295,11 @@ fn write_path(host: &mut Host, value: &[u8]) -> Answer {
     if !target.as_str().starts_with('/') {
         return Err(Status::BadArgument);
     }
-    let uri = request(host)?.uri_mut();
-    let mut parts = std::mem::take(uri).into_parts();
+    let request = request(host)?;
+    let mut parts = std::mem::take(request.uri_mut()).into_parts();
     parts.path_and_query = Some(target);
-    *uri = Uri::from_parts(parts).map_err(|_| Status::BadArgument)?;
-    if let Some(stream) = host.stream() {
-        stream.path_changed = true;
-    }
+    *request.uri_mut() = Uri::from_parts(parts).map_err(|_| Status::BadArgument)?;
+    request.extensions_mut().insert(Rewritten);
     Ok(())
 }
 

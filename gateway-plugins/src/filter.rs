@@ -259,9 +259,11 @@ impl Filtered {
         }
     }
 
-    /// Another request ended the instance. What goes down has been judged; what goes up has not.
+    /// Another request ended the instance. What goes down has been judged, but for what the guest still held; what goes up
+    /// has not.
     fn orphaned(&mut self, at: At) -> Result<(), BoxError> {
-        if self.side == Side::Request {
+        let held = matches!(self.stage, Stage::Held(_) | Stage::HeldWhole(_));
+        if held || self.side == Side::Request {
             return self.failed(at);
         }
         self.ticket.worker.runtime.counts.skipped.fetch_add(1, Relaxed);

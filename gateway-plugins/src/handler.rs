@@ -98,7 +98,8 @@ impl Bound {
             }
             Turn::Later(_) | Turn::Never => return self.fail(exchange),
         };
-        let notes = self.pool.runtime.notes.then(|| Tickets::notes(exchange));
+        let runtime = &self.pool.runtime;
+        let notes = runtime.notes.then(|| Tickets::notes(exchange).of(runtime.identifies));
         let life = lease.life;
         let started = lease
             .root(&self.config)

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use wasmparser::Payload;
 
-use crate::{LoadError, OnError, sections::Sections};
+use crate::{LoadError, OnError, config::granted, sections::Sections};
 
 /// The custom section that the SDK writes it into.
 const SECTION: &str = "gateway-plugin";
@@ -82,6 +82,11 @@ impl Manifest {
             Value::Null => Record::default(),
             schema => Record::from_json_schema(schema).map_err(LoadError::Manifest)?,
         };
+        let granted = granted();
+        if table.field(&granted.name).is_some() {
+            return Err(LoadError::Manifest("config.host: this name is the gateway's own".to_owned()));
+        }
+        table.fields.push(granted);
         table.placement.refused = self.refused.iter().cloned().map(Into::into).collect();
         if !self.protocols.is_empty() {
             table.placement.protocols = self.protocols.iter().cloned().map(Into::into).collect();

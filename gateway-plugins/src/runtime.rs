@@ -8,7 +8,7 @@ use std::{
     time::Instant,
 };
 
-use plugin_contract::{Call as _, var::Get};
+use plugin_contract::{Call as _, consumer::Authenticate, var::Get};
 
 use crate::{
     Isolation, Limits, Metric,
@@ -34,6 +34,8 @@ pub(crate) struct Runtime {
     pub(crate) isolation: Isolation,
     /// Whether it can see what guests of one request tell each other.
     pub(crate) notes: bool,
+    /// Whether it may say who calls.
+    pub(crate) identifies: bool,
     pub(crate) data: SharedData,
     pub(crate) metrics: Metrics,
     pub(crate) counts: Counts,
@@ -116,6 +118,7 @@ impl Runtime {
             uses,
             version,
             notes: uses.notes || services.function(Get::NAME.as_bytes()).is_some(),
+            identifies: services.function(Authenticate::NAME.as_bytes()).is_some(),
             quarantine: Mutex::new(Quarantine::new(&limits)),
             limits,
             services,

@@ -24,8 +24,6 @@ pub(crate) struct Stream {
     pub(crate) response: Option<Box<ResponseHead>>,
     /// The guest changed the request's head.
     pub(crate) changed: bool,
-    /// The guest changed the request's path.
-    pub(crate) path_changed: bool,
     /// Callouts and late results that it asked for.
     pub(crate) calls: u32,
     /// `proxy_on_done` asked for more time.

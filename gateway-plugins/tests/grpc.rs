@@ -63,6 +63,16 @@ async fn a_call_brings_its_message() {
 }
 
 #[tokio::test]
+async fn a_local_reply_to_a_call_is_a_status_of_grpc() {
+    let edge = kit::stranger(&["reply"]).await;
+    let client = grpc::client(edge.address).await;
+    let status = grpc::call(&client, "hello").await.unwrap_err();
+    // 418: one of the client's own.
+    assert_eq!((status.code(), status.message()), (tonic::Code::InvalidArgument, "a teapot"));
+    assert_eq!(edge.get("/x").await.text, "a teapot");
+}
+
+#[tokio::test]
 async fn a_call_that_fails_brings_its_status_and_words() {
     assert_eq!(told("/fail").await, ["response: 5 ", "status: 5 größer"]);
     assert_eq!(told("/nowhere").await, ["response: 14 ", "status: 14 connect_refused"]);

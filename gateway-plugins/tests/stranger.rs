@@ -4,10 +4,13 @@
 mod kit;
 
 use bytes::Bytes;
-use gateway_core::plugin::Plugin as _;
+use gateway_core::{
+    config::{Config, Plugin},
+    plugin::{Plugin as _, Registry},
+};
 use gateway_plugins::{Call, ForeignFunction, MetricValue, Returned, Status};
 use http::HeaderMap;
-use kit::{ENGINE, STRANGER, builder, chunks, edge, empty, request, stranger, told, whole};
+use kit::{ENGINE, STRANGER, builder, chunks, edge, edge_among, empty, request, stranger, told, whole};
 use serde_json::json;
 
 #[tokio::test]
@@ -64,6 +67,18 @@ async fn properties_tell_of_the_request_and_keep_notes() {
     }
     assert!(answer.sent("x-source")[0].starts_with("127.0.0.1:"));
     assert_eq!(answer.header("x-note"), "kept", "in the response phase, too");
+}
+
+#[tokio::test]
+async fn a_path_that_one_plugin_wrote_is_what_the_next_one_reads() {
+    let first = builder("first").priority(2_000).module(&ENGINE, &STRANGER);
+    let others = Config::default().with(Plugin::new("first", told(&["headers"])));
+    let registry = Registry::empty().with(first);
+    let edge = edge_among(builder("second"), &STRANGER, told(&["response-headers"]), others, registry).await;
+    let asked = request("POST", "/api/x?q=1").header("x-gone", "1").body(whole("hi")).unwrap();
+    let answer = edge.ask(asked).await;
+    assert!(answer.text.starts_with("POST /rewritten?by=stranger\n"), "{}", answer.text);
+    assert_eq!(answer.header("x-path"), "/rewritten?by=stranger");
 }
 
 #[tokio::test]

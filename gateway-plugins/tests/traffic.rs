@@ -16,7 +16,7 @@ use gateway_core::{
     server::{Running, Server, Settings},
 };
 use gateway_plugins::Plugins;
-use http::Request;
+use http::{HeaderValue, Request};
 use serde_json::{Value, json};
 
 use kit::{Answer, ask, echo, empty, request, serve, to, whole};
@@ -98,10 +98,26 @@ async fn limits_are_kept_in_a_redis_server_by_its_old_names_too() {
     assert_eq!(one.get("/").await.header("x-ratelimit-remaining-year"), "1");
     assert_eq!(one.get("/").await.header("x-ratelimit-remaining-year"), "0");
     assert_eq!(one.get("/").await.status, 429);
+    assert_eq!(keys(server.port).await, ["year"], "those of Kong, so that its nodes count in the same");
     server.kill();
     let answer = one.get("/").await;
     assert_eq!((answer.status.as_u16(), answer.header("ratelimit-limit")), (200, ""));
     assert_eq!(strict.get("/").await.status, 500);
+}
+
+/// The periods of all keys, each of which is one of Kong's for the client of this test.
+async fn keys(port: u16) -> Vec<String> {
+    let client = redis::Client::open(format!("redis://127.0.0.1:{port}")).unwrap();
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    let keys: Vec<String> = redis::cmd("KEYS").arg("*").query_async(&mut connection).await.unwrap();
+    let none = "00000000-0000-0000-0000-000000000000";
+    let period = |key: String| {
+        let rest = key.strip_prefix(&format!("ratelimit:{none}:{none}:127.0.0.1:"));
+        let (start, period) = rest.and_then(|rest| rest.split_once(':')).unwrap_or_else(|| panic!("{key}"));
+        assert!(start.ends_with("00000"), "{start}: milliseconds");
+        period.to_owned()
+    };
+    keys.into_iter().map(period).collect()
 }
 
 #[tokio::test]
@@ -112,6 +128,71 @@ async fn a_large_body_has_the_time_it_takes() {
     let answer = tokio::time::timeout(kit::PATIENCE, ask(front.address, posted)).await.unwrap();
     assert_eq!(answer.status, 200);
     assert!(!answer.text.contains("role"), "what is removed does not go up with a large body");
+}
+
+#[tokio::test]
+async fn a_body_of_nothing_but_lists_costs_no_instance() {
+    let lists = format!("{}{}", "[".repeat(120), "]".repeat(120));
+    let body = |times| format!(r#"{{"role":"admin","x":[{}{lists}]}}"#, format!("{lists},").repeat(times));
+    let whole_of = body(4_000);
+    assert!(whole_of.len() > 900_000 && whole_of.len() < 1 << 20);
+    let post = async |front: &Front, body: &str| {
+        let posted = request("POST", "/").header("content-type", "application/json").body(whole(body));
+        tokio::time::timeout(kit::PATIENCE, ask(front.address, posted.unwrap())).await.unwrap()
+    };
+    let transform = json!({ "remove": { "body": ["role"] } });
+    let transformed = post(&front("/", &[("request-transformer", transform)]).await, &whole_of).await;
+    assert_eq!(transformed.status, 200);
+    assert!(transformed.text.contains(&lists) && !transformed.text.contains("role"));
+
+    let echo = front("/", &[("request-termination", json!({ "echo": true, "status_code": 200 }))]).await;
+    // It is shown twice, and an answer has a bound.
+    let shown = post(&echo, &body(1_900)).await;
+    assert_eq!((shown.status.as_u16(), shown.text.contains(&lists)), (200, true));
+    let refused = post(&echo, &whole_of).await;
+    assert_eq!((refused.status.as_u16(), &*refused.text), (500, "An unexpected error occurred"));
+}
+
+#[tokio::test]
+async fn a_body_that_cannot_be_written_does_not_go_up_as_it_was() {
+    let more = format!("more:{}", "m".repeat(60_000));
+    let config = json!({ "remove": { "body": ["role"] }, "add": { "body": [more] } });
+    let front = front("/", &[("request-transformer", config)]).await;
+    let body = format!(r#"{{"role":"admin","x":"{}"}}"#, "x".repeat(1_000_000));
+    let posted = request("POST", "/").header("content-type", "application/json").body(whole(&body)).unwrap();
+    let answer = tokio::time::timeout(kit::PATIENCE, ask(front.address, posted)).await.unwrap();
+    assert_eq!((answer.status.as_u16(), answer.text.contains("role")), (500, false));
+}
+
+#[tokio::test]
+async fn a_field_that_is_not_utf_8_is_there_all_the_same() {
+    let bad = |text: &[u8]| HeaderValue::from_bytes(text).unwrap();
+    let replace = json!({ "replace": { "headers": ["x-role:guest"] }, "remove": { "body": ["role"] } });
+    let transformed = front("/", &[("request-transformer", replace)]).await;
+    let asked = request("POST", "/").header("x-role", bad(b"\xff")).header("x-role", "admin");
+    let asked = asked.header("content-type", bad(b"application/json; a=\"\xe9\""));
+    let answer = ask(transformed.address, asked.body(whole(r#"{"role":"admin"}"#)).unwrap()).await;
+    assert_eq!((answer.status.as_u16(), answer.sent("x-role")), (200, vec!["guest"]));
+    assert!(!answer.text.contains("admin"), "{}", answer.text);
+
+    let front = front("/", &[("bot-detection", json!({ "deny": ["^BadBot"] }))]).await;
+    assert_eq!(front.ask(request("GET", "/").header("user-agent", bad(b"BadBot\xff"))).await.status, 403);
+}
+
+#[tokio::test]
+async fn what_an_operator_grants_stands_in_any_plugins_configuration() {
+    let front = front("/", &[("key-auth", json!({ "host": { "on_error": 503 } }))]).await;
+    assert_eq!(front.get("/").await.status, 401);
+    let said = refused("key-auth", json!({ "host": { "on_error": "maybe" } }));
+    assert!(said.contains("host.on_error") && said.contains("deny, allow"), "{said}");
+    let own = |config| {
+        let config = Config::default().with(Plugin::new("key-auth", config));
+        let gateway = Gateway::builder().config(config).plugins(REGISTRY.clone()).build().unwrap();
+        gateway.snapshot().config().plugins.values().next().unwrap().config.get("host").cloned()
+    };
+    assert_eq!(own(json!({})), None, "nothing is shown that Kong does not show");
+    let granted = own(json!({ "host": { "secrets": ["{vault://env/a}"] } })).unwrap();
+    assert_eq!(granted["secrets"], json!(["{vault://env/a}"]));
 }
 
 #[tokio::test]

@@ -12,7 +12,8 @@ pub trait Headers {
     #[doc(hidden)]
     const MAP: Map;
 
-    /// The first value of a field; nothing where there is none, or where it is not UTF-8.
+    /// The first value of a field; nothing where there is none. What is not UTF-8 in it shows as the replacement
+    /// character: a field that a client has spoilt is there all the same.
     fn header(&self, name: &str) -> Option<Text> {
         host::header(Self::MAP, name)
     }
@@ -58,7 +59,7 @@ pub trait Headers {
 /// What there is of a field that should be there once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Only {
-    /// No field of this name, or one that is not UTF-8.
+    /// No field of this name.
     None,
     /// One.
     One(Text),

@@ -22,6 +22,13 @@ impl Text {
         std::str::from_utf8(bytes).ok().map(Self::from)
     }
 
+    /// The text in these bytes; what is not UTF-8 shows as the replacement character.
+    #[must_use]
+    #[inline]
+    pub fn lossy(bytes: &[u8]) -> Self {
+        Self::of(bytes).unwrap_or_else(|| Self::from(&*String::from_utf8_lossy(bytes)))
+    }
+
     /// The text.
     #[must_use]
     #[inline]

@@ -1,6 +1,6 @@
 //! `/status` and `/status/ready`.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use axum::{
     extract::State,
@@ -23,6 +23,7 @@ pub(super) async fn status(State(control): State<Arc<Control>>) -> Response {
         "memory": { "lua_shared_dicts": {}, "workers_lua_vms": [] },
         "server": server(&control),
         "configuration": control.loads().outcome(),
+        "plugins": { "quarantined": quarantined(&control) },
     });
     match control.revision() {
         None => status["configuration_hash"] = control.hash().to_string().into(),
@@ -32,6 +33,13 @@ pub(super) async fn status(State(control): State<Arc<Control>>) -> Response {
         }
     }
     reply::ok(&status)
+}
+
+/// The plugins that are shut out for a while, because their instances ended in traps.
+fn quarantined(control: &Control) -> BTreeSet<String> {
+    let shown = control.gateway().snapshot().readings().into_iter();
+    let out = shown.filter(|it| it.reading.metric == "gateway_plugin_quarantined" && it.reading.value > 0);
+    out.map(|it| it.plugin).collect()
 }
 
 /// Whether new requests should come here (compat 1.12). What is known to be missing is said in any case.

@@ -58,6 +58,7 @@ fn status_a43() {
     assert_eq!(status["configuration_hash"], Hash::of(KONG).to_string());
     assert_eq!(status["configuration_hash"].as_str().unwrap().len(), 32);
     assert!(status["memory"]["workers_lua_vms"].is_array());
+    assert_eq!(status["plugins"], json!({ "quarantined": [] }));
     for field in ["accepted", "active", "handled", "reading", "waiting", "writing"] {
         assert!(status["server"][format!("connections_{field}")].is_u64(), "{field} in {status}");
     }

@@ -166,6 +166,36 @@ fn push_message(body: &mut Vec<u8>, form: Form, message: &str) {
     }
 }
 
+/// Makes an answer with a text one that a caller of gRPC understands: the text becomes `grpc-message`, its first
+/// [`LONGEST_MESSAGE`] bytes, beside the `code`, else that of the HTTP status, which stays what it is. An answer that
+/// says its `grpc-status` by itself is left as it is.
+///
+/// ```
+/// use gateway_core::{Body, reply::as_grpc};
+///
+/// let mut response = http::Response::builder().status(403).body(Body::empty()).unwrap();
+/// as_grpc(&mut response, None, "not you");
+/// assert_eq!(response.headers()["grpc-status"], "7");
+/// assert_eq!(response.headers()["grpc-message"], "not you");
+/// ```
+pub fn as_grpc(response: &mut Response<Body>, code: Option<u16>, text: &str) {
+    let status = response.status();
+    let headers = response.headers_mut();
+    if headers.contains_key("grpc-status") {
+        return;
+    }
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(Form::Grpc.content_type()));
+    headers.remove(CONTENT_LENGTH);
+    grpc_status(headers, status, text.get(..text.floor_char_boundary(LONGEST_MESSAGE)).unwrap_or(text));
+    if let Some(code) = code {
+        headers.insert("grpc-status", HeaderValue::from(code));
+    }
+    *response.body_mut() = Body::empty();
+}
+
+/// The most bytes of a text that [`as_grpc`] makes a message of.
+pub const LONGEST_MESSAGE: usize = 1 << 10;
+
 /// The status as gRPC says it, in a header block that is the only one (gRPC over HTTP/2, Trailers-Only).
 /// The HTTP status stays what it is, as with Kong.
 fn grpc_status(headers: &mut HeaderMap, status: StatusCode, message: &str) {

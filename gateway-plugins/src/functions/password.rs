@@ -1,7 +1,7 @@
 //! Passwords of basic-auth credentials, however they are kept.
 
 use std::{
-    sync::{Arc, LazyLock},
+    sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError},
     thread::available_parallelism,
 };
 
@@ -20,7 +20,7 @@ pub(super) fn verify(arguments: &[u8], call: &mut Call<'_>) -> Result<Returned, 
     let exchange = call.exchange.ok_or(Status::BadArgument)?;
     let identity = call.sources.consumers.by_credential(exchange, Uuid::from_bytes(credential));
     let kept = identity.and_then(|it| Some((it.credential()?.fields.get("password")?.as_str()?, it)));
-    let Some((kept, identity)) = kept else { return now::<VerifyPassword<'_>>(call, false) };
+    let Some((kept, identity)) = kept else { return nobodys(call, password) };
     match Form::of(kept) {
         Form::Plain => {
             let same = verify_slices_are_equal(kept.as_bytes(), password.as_bytes()).is_ok();
@@ -31,8 +31,27 @@ pub(super) fn verify(arguments: &[u8], call: &mut Call<'_>) -> Result<Returned, 
                 verify_slices_are_equal(kept.as_bytes(), &kong(password, identity.consumer().id)).is_ok();
             now::<VerifyPassword<'_>>(call, same)
         }
-        form => Ok(slowly(form, kept.to_owned(), password.to_owned())),
+        form => {
+            let kept: Arc<str> = kept.into();
+            *last() = Some((form, Arc::clone(&kept)));
+            Ok(slowly(form, kept, password, true))
+        }
     }
+}
+
+/// A password of nobody's is as slow to verify as the last one that was: the time tells no user names.
+fn nobodys(call: &mut Call<'_>, password: &str) -> Result<Returned, Status> {
+    let slow = last().clone();
+    slow.map_or_else(
+        || now::<VerifyPassword<'_>>(call, false),
+        |(form, kept)| Ok(slowly(form, kept, password, false)),
+    )
+}
+
+/// The last password that was slow to verify, as it is kept.
+fn last() -> MutexGuard<'static, Option<(Form, Arc<str>)>> {
+    static LAST: Mutex<Option<(Form, Arc<str>)>> = Mutex::new(None);
+    LAST.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// How a password is kept.
@@ -77,13 +96,14 @@ fn kong(password: &str, consumer: Uuid) -> [u8; 40] {
 static SLOW: LazyLock<Arc<Semaphore>> =
     LazyLock::new(|| Arc::new(Semaphore::new(available_parallelism().map_or(1, Into::into))));
 
-fn slowly(form: Form, kept: String, password: String) -> Returned {
+fn slowly(form: Form, kept: Arc<str>, password: &str, is_known: bool) -> Returned {
+    let password = password.to_owned();
     Returned::Later(Box::pin(async move {
         let turn = Arc::clone(&SLOW).acquire_owned().await;
         let same = tokio::task::spawn_blocking(move || {
             let same = is_same(form, &kept, &password);
             drop(turn);
-            same
+            same && is_known
         });
         let same: <VerifyPassword<'_> as plugin_contract::Call>::Answer<'_> = same.await.unwrap_or_default();
         Bytes::from(encode(&same, Vec::new()).unwrap_or_default())

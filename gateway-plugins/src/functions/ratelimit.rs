@@ -1,6 +1,9 @@
 //! How often something may happen.
 
-use std::sync::Arc;
+use std::{
+    net::{IpAddr, Ipv6Addr},
+    sync::Arc,
+};
 
 use plugin_contract::{
     Call as _, NOW, encode,
@@ -66,13 +69,24 @@ pub(super) fn checked(check: Check<'_>, call: &Call<'_>) -> Result<Checked, Stat
                 &*id.simple().encode_lower(&mut digits)
             }
             None => {
-                address = call.exchange.ok_or(Status::BadArgument)?.client.ip.to_string();
+                address = client(call.exchange.ok_or(Status::BadArgument)?.client.ip);
                 &address
             }
         },
     };
     Ok(limiter.check(key, check.cost))
 }
+
+/// A client by its address; by its network of 64 bits in IPv6, as each client has all addresses of one (RFC 6177, section 2).
+fn client(address: IpAddr) -> String {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => format!("{}/64", Ipv6Addr::from_bits(address.to_bits() & NETWORK)),
+    }
+}
+
+/// The bits of an address that say which network it is of.
+const NETWORK: u128 = !(u64::MAX as u128);
 
 /// The id of whoever calls, if it is known and asked for.
 fn id(by: Key<'_>, call: &Call<'_>) -> Option<Uuid> {
@@ -98,6 +112,19 @@ mod tests {
     };
 
     use crate::ratelimit::Verdict;
+
+    #[test]
+    fn addresses_of_one_network_of_ipv6_are_one_client() {
+        for (address, key) in [
+            ("192.0.2.7", "192.0.2.7"),
+            ("::ffff:192.0.2.7", "192.0.2.7"),
+            ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+            ("2001:db8:1:2:ffff::", "2001:db8:1:2::/64"),
+            ("::1", "::/64"),
+        ] {
+            assert_eq!(super::client(address.parse().unwrap()), key);
+        }
+    }
 
     #[test]
     fn a_verdict_is_written_as_a_decision() {

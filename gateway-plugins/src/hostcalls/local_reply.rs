@@ -1,7 +1,10 @@
 //! An answer of the guest's own.
 
 use bytes::Bytes;
-use gateway_core::Body;
+use gateway_core::{
+    Body,
+    reply::{Form, as_grpc},
+};
 use http::{HeaderMap, HeaderValue, Response, header::CONTENT_TYPE};
 use wasmtime::Linker;
 
@@ -12,6 +15,7 @@ use crate::{
     fields::{final_status, plain},
     host::Host,
     memory::bytes,
+    message::with_exchange,
 };
 
 pub(super) fn define(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
@@ -34,16 +38,20 @@ fn send(
     body_size: u32,
     headers: u32,
     headers_size: u32,
-    _grpc_status: i32,
+    grpc_status: i32,
 ) -> Called {
     let (memory, host) = view(caller)?;
     bytes(memory, details, details_size)?;
     within(body_size, host.runtime.limits.value)?;
-    let body = Bytes::copy_from_slice(bytes(memory, body, body_size)?);
+    let text = bytes(memory, body, body_size)?;
     let pairs = pairs::decode(bytes(memory, headers, headers_size)?)?;
-    let mut response = Response::new(Body::from(body));
+    let mut response = Response::new(Body::from(Bytes::copy_from_slice(text)));
     *response.status_mut() = final_status(status.to_string().as_bytes()).ok_or(Status::BadArgument)?;
     *response.headers_mut() = fields(&pairs, body_size > 0)?;
+    if with_exchange(|exchange| exchange.asked.form()) == Some(Some(Form::Grpc)) {
+        // Negative where the guest has none.
+        as_grpc(&mut response, u16::try_from(grpc_status).ok(), &String::from_utf8_lossy(text));
+    }
     let Some(stream) = host.stream() else {
         // A root has nobody to answer. Other hosts say nothing either.
         return Ok(());

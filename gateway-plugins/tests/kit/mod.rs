@@ -292,7 +292,7 @@ where
 pub async fn echo(request: Request<Incoming>) -> Response<BoxBody<Bytes, Infallible>> {
     let mut text = format!("{} {}\n", request.method(), request.uri());
     for (name, value) in request.headers() {
-        text.push_str(&format!("{name}: {}\n", value.to_str().unwrap()));
+        text.push_str(&format!("{name}: {}\n", String::from_utf8_lossy(value.as_bytes())));
     }
     let path = request.uri().path().to_owned();
     let Ok(body) = request.into_body().collect().await else { return Response::new(empty()) };

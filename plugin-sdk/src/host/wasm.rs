@@ -149,7 +149,7 @@ pub(crate) fn header(map: Map, name: &str) -> Option<Text> {
     let call = |value, length| unsafe {
         proxy_get_header_map_value(map as u32, name.as_ptr(), name.len(), value, length)
     };
-    given(call, Text::of).ok()?
+    given(call, Text::lossy).ok()
 }
 
 /// The first value of a field, and whether it is the only one.
@@ -198,13 +198,27 @@ pub(crate) fn bytes(buffer: Buffer, start: usize, most: usize) -> Vec<u8> {
     given(call, <[u8]>::to_vec).unwrap_or_default()
 }
 
+/// A body that the host does not take must not go on as it was: what a plugin took out would still be in it.
 pub(crate) fn set_bytes(buffer: Buffer, start: usize, most: usize, bytes: &[u8]) {
-    unsafe {
-        proxy_set_buffer_bytes(buffer as u32, start, most, bytes.as_ptr(), bytes.len());
+    let status = unsafe { proxy_set_buffer_bytes(buffer as u32, start, most, bytes.as_ptr(), bytes.len()) };
+    if status != 0 {
+        fail();
     }
 }
 
+/// Nobody waits for an answer that the host does not take.
 pub(crate) fn reply(status: u16, headers: &[(&str, &str)], body: &[u8]) {
+    if answer(status, headers, body) != 0 {
+        fail();
+    }
+}
+
+#[cold]
+fn fail() {
+    answer(500, &[], b"An unexpected error occurred");
+}
+
+fn answer(status: u16, headers: &[(&str, &str)], body: &[u8]) -> u32 {
     let headers = encode_pairs(headers);
     unsafe {
         proxy_send_local_response(
@@ -216,7 +230,7 @@ pub(crate) fn reply(status: u16, headers: &[(&str, &str)], body: &[u8]) {
             headers.as_ptr(),
             headers.len(),
             -1,
-        );
+        )
     }
 }
 

@@ -103,6 +103,7 @@ impl<'a> Decoder<'a> {
             let before = self.problems.len();
             let value = match node.get(&field.name) {
                 Some(value) if !self.counts_as_absent(field, value) => self.field(field, value),
+                _ if field.sparse => continue,
                 _ => {
                     absent.push(field);
                     Value::Null

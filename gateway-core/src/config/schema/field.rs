@@ -33,6 +33,8 @@ pub struct Field {
     pub unique: bool,
     /// Whether `{vault://...}` is looked up.
     pub referenceable: bool,
+    /// Whether it is left out where it is not given, rather than null.
+    pub sparse: bool,
     /// What to use in its place, where it is on its way out.
     pub deprecated: Option<Cow<'static, str>>,
     /// Meaning and unit.
@@ -101,6 +103,7 @@ impl Field {
             pattern: None,
             unique: false,
             referenceable: false,
+            sparse: false,
             deprecated: None,
             doc: Cow::Borrowed(""),
         }
@@ -186,6 +189,13 @@ impl Field {
     pub(in crate::config) fn allowed(&self) -> String {
         let kind = self.kind.allowed();
         if self.doc.is_empty() { kind } else { format!("{kind}: {}", self.doc) }
+    }
+
+    /// The same, left out where it is not given: it is null nowhere, and has no default.
+    #[must_use]
+    pub fn sparse(mut self) -> Self {
+        self.sparse = true;
+        self
     }
 
     /// The same, refused where absent.

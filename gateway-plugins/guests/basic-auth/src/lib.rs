@@ -2,7 +2,7 @@
 
 use auth::{Challenge, Otherwise, unexpected};
 use base64::{Engine, engine::general_purpose::STANDARD};
-use plugin_sdk::{consumer::Kind, crypto, prelude::*};
+use plugin_sdk::{Only, consumer::Kind, crypto, prelude::*};
 
 /// The configuration.
 #[config]
@@ -45,27 +45,36 @@ impl BasicAuth {
     async fn admit(&self, request: &mut Request) -> Result<(), Reply> {
         let refused = || self.challenge.unauthorized("Unauthorized");
         let (credential, password) = self.credential(request)?.ok_or_else(refused)?;
-        if !crypto::verify_password(credential, &password).await.map_err(unexpected)? {
-            return Err(refused());
-        }
+        // Nobody can tell by the time whether a user is known.
+        let same =
+            crypto::verify_password(credential.unwrap_or_default(), &password).await.map_err(unexpected)?;
+        let credential = credential.filter(|_| same).ok_or_else(refused)?;
         let admitted = consumer::admit_credential(credential).map_err(unexpected)?;
         if admitted { Ok(()) } else { Err(refused()) }
     }
 
-    /// The first credential that there is, and the password that comes with it.
-    fn credential(&self, request: &mut Request) -> Result<Option<(consumer::Id, String)>, Reply> {
+    /// The first credential that there is, else none, and the password that comes with it.
+    fn credential(&self, request: &mut Request) -> Result<Option<(Option<consumer::Id>, String)>, Reply> {
+        let mut stranger = None;
         for field in FIELDS {
-            let Some(value) = request.header(field) else { continue };
+            let found = request.only_header(field);
             if self.hides {
                 request.remove_header(field);
             }
+            let value = match found {
+                Only::One(value) => value,
+                Only::None => continue,
+                // The upstream might go by the other one (RFC 9110 section 5.3).
+                Only::Several => return Ok(None),
+            };
             let Some((username, password)) = user(&value) else { continue };
             let found = consumer::credential(Kind::Basic, &username).map_err(unexpected)?;
-            if let Some(credential) = found {
-                return Ok(Some((credential, password)));
+            if found.is_some() {
+                return Ok(Some((found, password)));
             }
+            stranger = Some((None, password));
         }
-        Ok(None)
+        Ok(stranger)
     }
 }
 

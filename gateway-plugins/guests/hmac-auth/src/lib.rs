@@ -8,7 +8,7 @@ use std::rc::Rc;
 use auth::{Challenge, Otherwise, unexpected};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use plugin_sdk::{
-    Outcome,
+    Only, Outcome,
     consumer::{Id, Kind},
     crypto::{self, Hash, Key},
     prelude::*,
@@ -143,7 +143,11 @@ impl HmacAuth {
 
     /// What the request says of its signature; the field is taken out where signatures are hidden.
     fn parameters(&self, request: &mut Request) -> Option<Parameters> {
-        let [proxy, own] = FIELDS.map(|field| request.header(field));
+        // Of two the upstream might go by the other one (RFC 9110 section 5.3).
+        let [proxy, own] = FIELDS.map(|field| match request.only_header(field) {
+            Only::One(value) => Some(value),
+            Only::None | Only::Several => None,
+        });
         let (field, parameters) = match proxy.as_deref().and_then(Parameters::of) {
             Some(parameters) => ("proxy-authorization", Some(parameters)),
             None => ("authorization", own.as_deref().and_then(Parameters::of)),

@@ -2,7 +2,8 @@
 
 use std::net::IpAddr;
 
-/// Addresses that begin with the same bits (RFC 4632, RFC 4291 section 2.3). Those of IPv4 are in no range of IPv6.
+/// Addresses that begin with the same bits (RFC 4632, RFC 4291 section 2.3). Those of IPv4 are in no range of IPv6, but those
+/// that stand for them (`::ffff:10.0.0.0/104`, RFC 4291 section 2.5.5.2) are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Range {
     V4 { bits: u32, mask: u32 },
@@ -27,6 +28,10 @@ impl Range {
             IpAddr::V4(ip) => {
                 let mask = mask(length, 32)? as u32;
                 Self::V4 { bits: u32::from(ip) & mask, mask }
+            }
+            IpAddr::V6(ip) if ip.to_ipv4_mapped().is_some() && length.is_none_or(|bits| bits >= 96) => {
+                let mask = mask(length, 128)? as u32;
+                Self::V4 { bits: u128::from(ip) as u32 & mask, mask }
             }
             IpAddr::V6(ip) => {
                 let mask = mask(length, 128)?;
@@ -67,6 +72,9 @@ mod tests {
             ("::/0", "2001:db8::1", "10.0.0.1"),
             ("::1", "::1", "::2"),
             ("10.0.0.0/8", "::ffff:10.0.0.1", "::ffff:11.0.0.1"),
+            ("::ffff:192.0.2.7", "192.0.2.7", "192.0.2.8"),
+            ("::ffff:10.0.0.0/104", "10.255.0.1", "11.0.0.1"),
+            ("::ffff:0:0/96", "203.0.113.9", "::1"),
         ] {
             let range = Range::parse(range).unwrap();
             assert!(range.holds(inside.parse().unwrap()), "{range:?} {inside}");

@@ -116,7 +116,10 @@ impl KeyAuth {
                     self.hide(name, request, body);
                     return Ok(key);
                 }
-                Found::Several => return Err(self.challenge.unauthorized("Duplicate API key found")),
+                Found::Several => {
+                    self.hide(name, request, body);
+                    return Err(self.challenge.unauthorized("Duplicate API key found"));
+                }
                 Found::None | Found::Other => {}
             }
         }

@@ -42,7 +42,7 @@ impl RateLimiting {
             false => shown(windows.iter().map(|(name, window)| (*name, window.limit))),
         };
         let windows = windows.into_iter().map(|(_, window)| window).collect();
-        let limiter = Limiter::new("requests", Algorithm::Fixed, windows, config.store());
+        let limiter = Limiter::new("", Algorithm::Fixed, windows, config.store());
         Ok(Self {
             limiter: limiter.map_err(|error| format!("the limiter: {error}"))?,
             by: By::of(&config),

@@ -138,8 +138,8 @@ fn requests_are_counted_by_what_the_configuration_says() {
             // Without the field, by address.
             json!({ "limit_by": "header", "header_name": "X-User" }),
             get().client_ip("2001:db8::1"),
+            get().client_ip("2001:db8:0:1::1"),
             get().client_ip("2001:db8::2"),
-            get().client_ip("2001:db8::1"),
         ),
         (
             json!({ "limit_by": "path", "path": "/a" }),

@@ -1,9 +1,7 @@
 //! What is done to bodies.
 
-use plugin_sdk::{
-    Query,
-    serde_json::{self, Value},
-};
+use members::Members;
+use plugin_sdk::{Query, serde_json::Value};
 
 use crate::{
     arguments,
@@ -75,38 +73,18 @@ fn json<'r>(
     rules: impl IntoIterator<Item = Rendered<'r>>,
 ) -> Result<Option<Vec<u8>>, Malformed> {
     let body = if body.is_empty() { b"{}" } else { body };
-    let Value::Object(mut object) = serde_json::from_slice(body).map_err(|_| Malformed)? else {
-        return Ok(None);
-    };
+    let Some(mut members) = Members::of(body).map_err(|_| Malformed)? else { return Ok(None) };
     for (action, name, value) in rules {
+        let text = || Value::from(&*value);
         match action {
-            Action::Remove => drop(object.shift_remove(name)),
-            Action::Rename => {
-                if let Some(own) = object.shift_remove(name) {
-                    object.insert(value.into_owned(), own);
-                }
-            }
-            Action::Replace => {
-                if let Some(own) = object.get_mut(name) {
-                    *own = value.into_owned().into();
-                }
-            }
-            Action::Add => drop(object.entry(name).or_insert_with(|| value.into_owned().into())),
-            Action::Append => append(object.entry(name).or_insert(Value::Null), value.into_owned()),
+            Action::Remove => members.remove(name),
+            Action::Rename => members.rename(name, &value),
+            Action::Replace => members.replace(name, &text()),
+            Action::Add => members.add(name, &text()),
+            Action::Append => members.append(name, &text()),
         }
     }
-    Ok(serde_json::to_vec(&object).ok())
-}
-
-/// A text becomes a list of two, a list gets one more; anything else makes room for a list of one, as in Kong. An object
-/// stays as it is.
-fn append(own: &mut Value, value: String) {
-    match own {
-        Value::Array(values) => values.push(value.into()),
-        Value::Object(_) => {}
-        Value::String(text) => *own = Value::Array(vec![std::mem::take(text).into(), value.into()]),
-        _ => *own = Value::Array(vec![value.into()]),
-    }
+    Ok(Some(members.text()))
 }
 
 #[cfg(test)]

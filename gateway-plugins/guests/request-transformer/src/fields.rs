@@ -22,6 +22,11 @@ pub(crate) fn apply(request: &mut Request, (action, name, value): Rendered<'_>) 
     }
 }
 
+/// Whether a field can have this value (RFC 9110 section 5.5).
+pub(crate) fn is_value(text: &str) -> bool {
+    text.bytes().all(|byte| byte == b'\t' || !byte.is_ascii_control())
+}
+
 /// All values of the old name, in place of those of the new one.
 fn rename(request: &mut Request, old: &str, new: &str) {
     if old == new || new == "host" || request.header(old).is_none() {

@@ -99,11 +99,17 @@ impl RequestTransformer {
         if let Some(method) = &self.method {
             request.set_method(method);
         }
+        // A rule that the gateway cannot follow may be there to keep something out.
+        if headers.iter().any(|(_, _, value)| !fields::is_value(value)) {
+            return Reply::refuse(400, "Invalid header value").into();
+        }
+        let is_encoded = request.header("content-encoding").is_some_and(|encoding| encoding != "identity");
         for rule in headers {
             fields::apply(request, rule);
         }
         let Some((kind, body)) = body.filter(|_| !self.body.is_empty()) else { return Flow::Continue };
-        match kind.changed(&body, self.body.render(&find)) {
+        let changed = if is_encoded { Err(Malformed) } else { kind.changed(&body, self.body.render(&find)) };
+        match changed {
             Ok(Some(changed)) => request.set_body(&changed),
             Ok(None) => {}
             Err(Malformed) => return Reply::refuse(400, "Cannot parse request body").into(),
@@ -132,10 +138,13 @@ impl RequestTransformer {
             Some(Some(path)) => path,
             Some(None) => return Err(Reply::refuse(500, "An unexpected error occurred")),
         };
+        // What a client put into a template leads nowhere but where the template says.
+        if self.path.as_ref().is_some_and(|path| !path.is_plain()) && path::climbs(path) {
+            return Err(Reply::refuse(400, "Invalid path"));
+        }
         if self.query.is_empty() && form.is_none() {
             let query = query.map(|query| format!("?{query}")).unwrap_or_default();
-            request.set_path_and_query(&format!("{path}{query}"));
-            return Ok(());
+            return write(request, &format!("{path}{query}"));
         }
         let mut arguments = Query::parse(query.unwrap_or_default());
         if let Some((_, form)) = form {
@@ -143,8 +152,7 @@ impl RequestTransformer {
         }
         arguments::apply(&mut arguments, self.query.render(&find));
         let mark = if arguments.is_empty() { "" } else { "?" };
-        request.set_path_and_query(&format!("{path}{mark}{arguments}"));
-        Ok(())
+        write(request, &format!("{path}{mark}{arguments}"))
     }
 
     /// Where templates find their values: looked up before anything changes.
@@ -154,3 +162,15 @@ impl RequestTransformer {
         if templates || path { Places::of(request) } else { Places::default() }
     }
 }
+
+/// Writes the target; one that is too long is none.
+fn write(request: &mut Request, target: &str) -> Result<(), Reply> {
+    if target.len() > LONGEST {
+        return Err(Reply::refuse(414, "URI Too Long"));
+    }
+    request.set_path_and_query(target);
+    Ok(())
+}
+
+/// Bytes of a target.
+const LONGEST: usize = 32 << 10;

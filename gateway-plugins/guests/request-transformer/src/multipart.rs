@@ -87,13 +87,53 @@ impl Part {
 /// The name that the `Content-Disposition` of a part gives it.
 fn name(part: &[u8]) -> Option<String> {
     let head = std::str::from_utf8(part.get(..find(part, b"\r\n\r\n")?)?).ok()?;
-    let line = head.split("\r\n").find_map(|line| {
+    let mut lines = head.split("\r\n").filter_map(|line| {
         let (field, value) = line.split_once(':')?;
-        field.eq_ignore_ascii_case("content-disposition").then_some(value)
-    })?;
-    let mut parameters = line.split(';').filter_map(|parameter| parameter.trim().split_once('='));
-    let (_, name) = parameters.find(|(name, _)| name.eq_ignore_ascii_case("name"))?;
-    Some(name.trim_matches('"').to_owned())
+        field.trim().eq_ignore_ascii_case("content-disposition").then_some(value)
+    });
+    let line = lines.next().filter(|_| lines.next().is_none())?;
+    let mut names = parameters(line)?.into_iter().filter(|(name, _)| name.eq_ignore_ascii_case("name"));
+    // Two names: nobody knows which one the upstream goes by.
+    names.next().filter(|_| names.next().is_none()).map(|(_, name)| name)
+}
+
+/// The parameters of a `Content-Disposition` (RFC 2183 section 2), their quotes taken off; none where they are not that.
+fn parameters(line: &str) -> Option<Vec<(&str, String)>> {
+    let (_, mut rest) = line.split_once(';')?;
+    let mut parameters = Vec::new();
+    loop {
+        let (name, value) = rest.split_once('=')?;
+        let (value, after) = match value.strip_prefix('"') {
+            Some(quoted) => unquoted(quoted)?,
+            None => {
+                let (value, after) = value.split_at(value.find(';').unwrap_or(value.len()));
+                (value.trim().to_owned(), after)
+            }
+        };
+        parameters.push((name.trim(), value));
+        match after.trim_start().strip_prefix(';') {
+            Some(more) => rest = more,
+            None => return after.trim().is_empty().then_some(parameters),
+        }
+    }
+}
+
+/// A text up to the quote that ends it, and what follows. A backslash stands before a quote or another one; before
+/// anything else it is part of a name of a file, as browsers have sent it.
+fn unquoted(text: &str) -> Option<(String, &str)> {
+    let mut value = String::new();
+    let mut letters = text.char_indices().peekable();
+    while let Some((at, letter)) = letters.next() {
+        match letter {
+            '"' => return Some((value, text.get(at + 1..)?)),
+            '\\' => {
+                let escaped = letters.next_if(|(_, next)| matches!(next, '"' | '\\'));
+                value.push(escaped.map_or('\\', |(_, letter)| letter));
+            }
+            _ => value.push(letter),
+        }
+    }
+    None
 }
 
 fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {
@@ -115,6 +155,27 @@ mod tests {
         assert_eq!(Form::parse(TWO.as_bytes(), "b").unwrap().bytes("b"), TWO.as_bytes());
         for end in [0, 1, 40, TWO.len() - 5] {
             assert_eq!(Form::parse(&TWO.as_bytes()[..end], "b"), None, "{end}");
+        }
+    }
+
+    #[test]
+    fn a_part_has_one_name_which_may_stand_in_quotes() {
+        let form = |line: &str| format!("--b\r\nContent-Disposition: form-data{line}\r\n\r\n1\r\n--b--\r\n");
+        for (line, expected) in [
+            ("; name=\"role\"", Some("role")),
+            ("; name=role ; filename=x", Some("role")),
+            ("; x=\"; name=safe\"; name=\"role\"", Some("role")),
+            ("; name=\"a\\\"b\"", Some("a\"b")),
+            ("; filename=\"C:\\x.txt\"; NAME=\"f\"", Some("f")),
+            ("; name=\"a\"; name=\"role\"", None),
+            ("; name=\"a\"\r\nContent-Disposition: form-data; name=\"role\"", None),
+            ("; name=\"a", None),
+            ("; name=\"a\"b", None),
+            ("; name", None),
+            ("", None),
+        ] {
+            let form = Form::parse(form(line).as_bytes(), "b");
+            assert_eq!(form.as_ref().map(|form| &*form.0[0].name), expected, "{line}");
         }
     }
 

@@ -16,9 +16,24 @@ pub(crate) fn encoded(path: &str) -> Option<String> {
     Some(encoded)
 }
 
+/// Whether a segment of `path` stands for the one above, or for none (RFC 3986 section 3.3).
+pub(crate) fn climbs(path: &str) -> bool {
+    path.split('/').any(|segment| matches!(&*segment.to_ascii_lowercase().replace("%2e", "."), "." | ".."))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::encoded;
+    use super::{climbs, encoded};
+
+    #[test]
+    fn a_path_that_leads_upwards_is_known() {
+        for path in ["/a/../b", "/..", "/./a", "/a/%2E%2e/b", "/.%2e"] {
+            assert!(climbs(path), "{path}");
+        }
+        for path in ["/", "/a/...", "/a.b/c..d", "/%2e.x"] {
+            assert!(!climbs(path), "{path}");
+        }
+    }
 
     #[test]
     fn what_a_path_cannot_hold_is_encoded() {

@@ -1,8 +1,9 @@
 //! What is done to a JSON object.
 
+use members::Members;
 use plugin_sdk::{
     pair,
-    serde_json::{self, Map, Number, Value},
+    serde_json::{Number, Value},
 };
 
 use crate::config::{Config, Values};
@@ -39,38 +40,13 @@ impl Edits {
 
     /// The text of the object with all that done; none where it is no object.
     pub(crate) fn apply(&self, text: &[u8]) -> Option<Vec<u8>> {
-        let mut object: Map<String, Value> = serde_json::from_slice(text).ok()?;
-        for name in &self.remove {
-            object.shift_remove(name);
-        }
-        for (old, new) in &self.rename {
-            if let Some(value) = object.shift_remove(old) {
-                object.insert(new.clone(), value);
-            }
-        }
-        for (name, value) in &self.replace {
-            if let Some(own) = object.get_mut(name) {
-                own.clone_from(value);
-            }
-        }
-        for (name, value) in &self.add {
-            object.entry(name).or_insert_with(|| value.clone());
-        }
-        for (name, value) in &self.append {
-            append(object.entry(name).or_insert(Value::Null), value);
-        }
-        serde_json::to_vec(&object).ok()
-    }
-}
-
-/// A text becomes a list of two, a list gets one more; anything else makes room for a list of one, as in Kong. An object
-/// stays as it is.
-fn append(own: &mut Value, value: &Value) {
-    match own {
-        Value::Array(values) => values.push(value.clone()),
-        Value::Object(_) => {}
-        Value::String(text) => *own = Value::Array(vec![std::mem::take(text).into(), value.clone()]),
-        _ => *own = Value::Array(vec![value.clone()]),
+        let mut members = Members::of(text).ok()??;
+        self.remove.iter().for_each(|name| members.remove(name));
+        self.rename.iter().for_each(|(old, new)| members.rename(old, new));
+        self.replace.iter().for_each(|(name, value)| members.replace(name, value));
+        self.add.iter().for_each(|(name, value)| members.add(name, value));
+        self.append.iter().for_each(|(name, value)| members.append(name, value));
+        Some(members.text())
     }
 }
 

@@ -1,6 +1,9 @@
 //! Limiters, in fixed windows.
 
-use std::time::Duration;
+use std::{
+    net::{IpAddr, Ipv6Addr},
+    time::Duration,
+};
 
 use plugin_contract::{
     Id,
@@ -64,5 +67,14 @@ fn limited(
     // A testbed has the exchange, and the test the client.
     let own = || world.with(|exchange| exchange.client_ip.clone());
     let address = || own().or_else(|| world.client.borrow().clone()).ok_or(FAILED);
-    id.map_or_else(address, |id| Ok(consumers::text(id)))
+    id.map_or_else(|| address().map(|address| client(&address)), |id| Ok(consumers::text(id)))
+}
+
+/// A client by its address, by its network of 64 bits in IPv6, as in the gateway.
+fn client(address: &str) -> String {
+    match address.parse().map(|address: IpAddr| address.to_canonical()) {
+        Ok(IpAddr::V6(address)) => format!("{}/64", Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
+        Ok(address) => address.to_string(),
+        Err(_) => address.to_owned(),
+    }
 }
