@@ -357,7 +357,7 @@ async fn two_configurations_share_an_instance_and_keep_to_themselves() {
     let mut route = gateway_core::config::Route::new("special").to(config.services.values().next().unwrap());
     (route.paths, route.strip_path) = (Some(vec!["/special".into()]), false);
     route.service = config.routes.values().next().unwrap().service;
-    let special = gateway_core::config::Plugin::new("stranger", told(&["reply"])).on_route(&route);
+    let special = Plugin::new("stranger", told(&["reply"])).on_route(&route);
     config = config.with(route).with(special);
     edge.gateway.reload(&config).unwrap();
     for _ in 0..2 {

@@ -6,7 +6,7 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
-use gateway_core::observe::ServerStatus;
+use gateway_core::observe::{PolicyReading, ServerStatus};
 use http::StatusCode;
 use serde_json::json;
 
@@ -23,7 +23,7 @@ pub(super) async fn status(State(control): State<Arc<Control>>) -> Response {
         "memory": { "lua_shared_dicts": {}, "workers_lua_vms": [] },
         "server": server(&control),
         "configuration": control.loads().outcome(),
-        "plugins": { "quarantined": quarantined(&control) },
+        "plugins": { "quarantined": quarantined(control.gateway().snapshot().readings()) },
     });
     match control.revision() {
         None => status["configuration_hash"] = control.hash().to_string().into(),
@@ -36,10 +36,10 @@ pub(super) async fn status(State(control): State<Arc<Control>>) -> Response {
 }
 
 /// The plugins that are shut out for a while, because their instances ended in traps.
-fn quarantined(control: &Control) -> BTreeSet<String> {
-    let shown = control.gateway().snapshot().readings().into_iter();
-    let out = shown.filter(|it| it.reading.metric == "gateway_plugin_quarantined" && it.reading.value > 0);
-    out.map(|it| it.plugin).collect()
+fn quarantined(readings: Vec<PolicyReading>) -> BTreeSet<String> {
+    let is_out =
+        |it: &PolicyReading| it.reading.metric == "gateway_plugin_quarantined" && it.reading.value > 0;
+    readings.into_iter().filter(is_out).map(|it| it.plugin).collect()
 }
 
 /// Whether new requests should come here (compat 1.12). What is known to be missing is said in any case.
@@ -79,4 +79,24 @@ pub(super) fn server(control: &Control) -> ServerStatus {
         status.connections_writing = connections.writing;
     }
     status
+}
+
+#[cfg(test)]
+mod tests {
+    use gateway_core::{observe::PolicyReading, plugin::Reading};
+
+    #[test]
+    fn plugins_that_are_shut_out_are_named() {
+        let reading = |plugin: &str, metric: &'static str, value| PolicyReading {
+            service: String::new(),
+            plugin: plugin.to_owned(),
+            reading: Reading { metric: metric.into(), help: "", service: None, labels: Vec::new(), value },
+        };
+        let readings = vec![
+            reading("loops", "gateway_plugin_quarantined", 1),
+            reading("good", "gateway_plugin_quarantined", 0),
+            reading("traps", "gateway_plugin_quarantines_total", 4),
+        ];
+        assert_eq!(super::quarantined(readings).into_iter().collect::<Vec<_>>(), ["loops"]);
+    }
 }

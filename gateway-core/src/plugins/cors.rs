@@ -214,6 +214,8 @@ impl CorsHandler {
             grant = Some(origin.clone());
             varies = true;
             headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, TRUE);
+        } else {
+            headers.remove(ACCESS_CONTROL_ALLOW_CREDENTIALS);
         }
         if varies {
             headers.append(VARY, HeaderValue::from_static("Origin"));

@@ -120,9 +120,29 @@ fn is_same(form: Form, kept: &str, password: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use plugin_contract::crypto::VerifyPassword;
     use uuid::Uuid;
 
-    use super::{Form, is_same, kong};
+    use super::{Form, is_same, kong, verify};
+    use crate::functions::testing::{Came, Plugin};
+
+    #[tokio::test]
+    async fn a_user_who_is_not_known_takes_the_time_of_one_who_is() {
+        let mut plugin = Plugin::default();
+        let known = Uuid::from_u128(7);
+        plugin.serve(&format!(
+            "_format_version: '3.0'\nconsumers:\n- username: al\n  basicauth_credentials:\n  - id: {known}\n    \
+             username: al\n    password: \"$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4\"\n"
+        ));
+        for (credential, password, expected) in
+            [(known, "password", 1), (known, "other", 0), (Uuid::nil(), "password", 0)]
+        {
+            let ask = VerifyPassword { credential: credential.into_bytes(), password };
+            let bytes = plugin_contract::encode(&ask, Vec::new()).unwrap();
+            let came = plugin.call(verify, &bytes).await.unwrap();
+            assert!(matches!(&came, Came::Later(same) if *same == [expected]), "{credential}: {came:?}");
+        }
+    }
 
     #[test]
     fn kongs_hash_is_of_the_password_and_the_consumer() {

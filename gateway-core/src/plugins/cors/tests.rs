@@ -134,12 +134,17 @@ fn answers_are_marked_with_or_without_an_origin() {
 #[test]
 fn what_the_upstream_says_of_origins_is_replaced() {
     let two = json!({ "origins": ["http://a.example", "http://b.example"] });
-    let upstream = [("access-control-allow-origin", "*"), ("vary", "Accept")];
+    let upstream = [
+        ("access-control-allow-origin", "*"),
+        ("access-control-allow-credentials", "true"),
+        ("vary", "Accept"),
+    ];
     let mut answer = call(&two, Some("http://c.example"), &upstream);
     assert_eq!(answer.remove("vary").unwrap(), ["Accept", "Origin"]);
     assert!(answer.is_empty());
     let answer = call(&two, Some("http://b.example"), &upstream);
     assert_eq!(answer["access-control-allow-origin"], ["http://b.example"]);
+    assert!(!answer.contains_key("access-control-allow-credentials"), "nobody has granted that");
     assert!(!call(&two, None, &upstream).contains_key("access-control-allow-origin"));
 }
 

@@ -57,6 +57,8 @@ fn credentials_are_looked_for_and_refused_as_in_kong() {
         // Of two the first one whose user is known counts.
         (get().header("authorization", GOOD).header("proxy-authorization", STRANGER), (200, "alice")),
         (get().header("authorization", GOOD).header("proxy-authorization", WRONG), (401, "Unauthorized")),
+        // The upstream might go by the other one.
+        (get().header("authorization", GOOD).header("authorization", STRANGER), (401, "Unauthorized")),
     ] {
         let answer = gateway(json!({})).send(request.clone());
         assert_eq!(told(&answer), (expected.0, expected.1.to_owned()), "{request:?}");

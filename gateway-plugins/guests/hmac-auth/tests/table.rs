@@ -114,6 +114,13 @@ fn admitted(config: Value, request: Request) -> Answer {
 }
 
 #[test]
+fn of_two_signatures_none_counts() {
+    let twice = dated(Request::get("/")).header("authorization", "hmac username=\"eve\"");
+    let answer = gateway(json!({})).send(twice);
+    assert_eq!(told(&answer), (401, NOT_VALID.to_owned()));
+}
+
+#[test]
 fn signatures_are_of_what_the_client_lists() {
     let date = date();
     let (dated, target) = (format!("date: {date}"), "/a/b?c=d%20e");

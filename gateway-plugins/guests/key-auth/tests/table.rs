@@ -134,6 +134,7 @@ fn somebody_may_stand_in() {
         assert_eq!(answer.upstream().header("x-anonymous-consumer"), Some("true"));
         assert_eq!(answer.upstream().header("x-credential-identifier"), None);
         assert_eq!(answer.upstream().header("apikey"), None);
+        assert!(!answer.upstream().path_and_query().contains("apikey"), "nor one of two");
     }
     let answer = open.send(get("/").header("apikey", "abc"));
     assert_eq!(answer.upstream().header("x-consumer-username"), Some("alice"));

@@ -163,6 +163,10 @@ fn a_body_that_is_not_what_it_says_is_refused_where_rules_touch_it() {
         ("application/json", "{\"a\":NaN}"),
         ("application/json", "{\"a\":1}{}"),
         ("multipart/form-data; boundary=x", whole),
+        (
+            "multipart/form-data; boundary=x",
+            "--x\r\nContent-Disposition: form-data; name=b; name=a\r\n\r\n1\r\n--x--\r\n",
+        ),
     ] {
         let request = || Request::post("/", body).header("content-type", kind);
         let answer = send(&json!({ "remove": { "body": ["a"] } }), request());
@@ -227,4 +231,30 @@ fn configurations_are_refused_in_kongs_words() {
         let said = Gateway::new::<RequestTransformer>(config).unwrap_err();
         assert!(said.ends_with(refused), "{said}");
     }
+}
+
+#[test]
+fn what_cannot_be_done_is_refused() {
+    let fields = json!({ "replace": { "headers": ["x-user:$(query_params.user)"] } });
+    let path = json!({ "replace": { "uri": "/tenants/$(query_params.t)/data" } });
+    let form = json!({ "remove": { "body": ["role"] } });
+    let encoded = Request::post("/", "role=admin")
+        .header("content-type", "application/x-www-form-urlencoded")
+        .header("content-encoding", "gzip");
+    let long = json!({ "add": { "querystring": [format!("a:{}", "a".repeat(40_000))] } });
+    for (config, request, status, message) in [
+        (&fields, Request::get("/?user=%0A").header("x-user", "admin"), 400, "Invalid header value"),
+        (&path, Request::get("/?t=../../admin"), 400, "Invalid path"),
+        (&path, Request::get("/?t=%252e%252E"), 400, "Invalid path"),
+        (&form, encoded, 400, "Cannot parse request body"),
+        (&long, Request::get("/"), 414, "URI Too Long"),
+    ] {
+        let answer = send(config, request);
+        assert_eq!((answer.status(), answer.message().as_deref()), (status, Some(message)), "{config}");
+    }
+    let answer = send(&path, Request::get("/?t=a"));
+    assert_eq!(
+        answer.upstream().path_and_query().split_once("?").map_or("", |(path, _)| path),
+        "/tenants/a/data"
+    );
 }
