@@ -3,13 +3,15 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use bytes::Bytes;
-use gateway_core::config::schema::{Field, Record};
+use gateway_core::config::schema::Record;
 use serde_json::Value;
 
-use crate::{OnError, call::Configuration, entity::Entity, grants::Grants, sources::Reach};
-
-/// The field of `config` that is the host's.
-const HOST: &str = "host";
+use crate::{
+    call::Configuration,
+    entity::Entity,
+    grants::{Grants, HOST, granted},
+    sources::Reach,
+};
 
 /// A plugin's configuration.
 #[derive(Debug)]
@@ -55,22 +57,6 @@ impl Config {
 /// The table of a foreign plugin's `config`: the host's part, and whatever the guest takes.
 pub(crate) fn schema() -> Record {
     Record::new(vec![granted()]).open()
-}
-
-/// The host's part of any plugin's `config`.
-pub(crate) fn granted() -> Field {
-    let host = Record::new(vec![
-        Field::any("on_error")
-            .check(|value| OnError::from_value(value).map(drop))
-            .doc("what becomes of a request whose plugin fails: deny, allow or a status from 400 to 599"),
-        Field::strings("upstreams")
-            .doc("what the plugin may call: names of services, origins, or https://* for public ones"),
-        Field::strings("secrets")
-            .doc("references of secrets that the plugin may use, or their beginnings with a * behind"),
-        Field::boolean("body_while_held")
-            .doc("whether body callbacks run while the plugin holds a request's headers"),
-    ]);
-    Field::record(HOST, host).sparse().doc("what the gateway grants the plugin; the guest does not see it")
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! What a plugin may do.
 
+use gateway_core::config::schema::{Field, Record};
 use serde_json::{Map, Value};
 
 use crate::{OnError, origins::origin, sources::Reach};
@@ -52,6 +53,25 @@ impl Grants {
         }
         Ok(())
     }
+}
+
+/// The field of `config` that is the host's.
+pub(crate) const HOST: &str = "host";
+
+/// The host's part of any plugin's `config`.
+pub(crate) fn granted() -> Field {
+    let host = Record::new(vec![
+        Field::any("on_error")
+            .check(|value| OnError::from_value(value).map(drop))
+            .doc("what becomes of a request whose plugin fails: deny, allow or a status from 400 to 599"),
+        Field::strings("upstreams")
+            .doc("what the plugin may call: names of services, origins, or https://* for public ones"),
+        Field::strings("secrets")
+            .doc("references of secrets that the plugin may use, or their beginnings with a * behind"),
+        Field::boolean("body_while_held")
+            .doc("whether body callbacks run while the plugin holds a request's headers"),
+    ]);
+    Field::record(HOST, host).sparse().doc("what the gateway grants the plugin; the guest does not see it")
 }
 
 /// Grants all origins with TLS whose addresses are public.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use wasmparser::Payload;
 
-use crate::{LoadError, OnError, config::granted, sections::Sections};
+use crate::{LoadError, OnError, grants::granted, sections::Sections};
 
 /// The custom section that the SDK writes it into.
 const SECTION: &str = "gateway-plugin";
