@@ -263,7 +263,7 @@ fn answer(error: &Error, exchange: &mut Exchange) -> Response<Body> {
         return response;
     }
     if let Some(refusal) = Refusal::find(error) {
-        exchange.reason = Some(Reason::Plugin);
+        exchange.reason = Some(refusal.reason);
         return message_reply(refusal.status, &refusal.message, exchange.asked, exchange.request_id);
     }
     let mut response = reply(reason, exchange.asked, exchange.request_id);

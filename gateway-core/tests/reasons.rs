@@ -94,6 +94,13 @@ async fn what_no_endpoint_is_asked_for() {
     told(&config.with(breaker), 2, 503, "breaker_open").await;
 }
 
+/// A plugin answers what its settings refuse.
+#[tokio::test]
+async fn what_a_plugin_refuses() {
+    let without_length = plugin("{name: request-size-limiting, config: {require_content_length: true}}");
+    told(&once(nowhere()).0.with(without_length), 1, 411, "plugin").await;
+}
+
 #[tokio::test]
 async fn what_an_endpoint_does() {
     told(&once(nowhere()).0, 1, 502, "connect_refused").await;

@@ -9,7 +9,7 @@ use std::{
 
 use bytes::Bytes;
 use gateway_core::{
-    Body, BoxError,
+    Body, BoxError, Reason,
     plugin::Exchange,
     reply::{Instead, Refusal},
 };
@@ -24,6 +24,7 @@ use crate::{
     event::Event,
     held::{Held, Read},
     instance::Instance,
+    pause::{Pause, TooLong},
     ticket::Ticket,
 };
 
@@ -96,9 +97,9 @@ enum Stage {
     /// Chunks go through as they come.
     Flowing,
     /// The guest holds them.
-    Held(UnboundedReceiver<Event>),
+    Held(Pause),
     /// It holds them, and nothing more comes.
-    HeldWhole(UnboundedReceiver<Event>),
+    HeldWhole(Pause),
     /// Nothing more comes.
     Over,
     /// There is no guest any more.
@@ -151,6 +152,7 @@ impl Filtered {
         if self.buffer.len() > 0 && self.buffer.len() + chunk.len() > limit {
             return Err(match self.side {
                 Side::Request => Box::new(Refusal {
+                    reason: Reason::BodyTooLarge,
                     status: StatusCode::PAYLOAD_TOO_LARGE,
                     message: "Payload Too Large".into(),
                 }),
@@ -219,12 +221,16 @@ impl Filtered {
     }
 
     fn hold(&mut self, at: At, events: Option<UnboundedReceiver<Event>>) {
-        self.stage = match (std::mem::replace(&mut self.stage, Stage::Over), events) {
-            (Stage::Held(events) | Stage::HeldWhole(events), None) | (_, Some(events)) => {
-                if at == At::Middle { Stage::Held(events) } else { Stage::HeldWhole(events) }
+        let longest = self.ticket.worker.runtime.limits.pause;
+        let pause = match (std::mem::replace(&mut self.stage, Stage::Over), events) {
+            (_, Some(events)) => Pause::new(events, longest),
+            (Stage::Held(mut pause) | Stage::HeldWhole(mut pause), None) => {
+                pause.prolong(longest);
+                pause
             }
-            (stage, None) => stage,
+            (stage, None) => return self.stage = stage,
         };
+        self.stage = if at == At::Middle { Stage::Held(pause) } else { Stage::HeldWhole(pause) };
     }
 
     /// Lets go what is held.
@@ -253,7 +259,8 @@ impl Filtered {
                 Ok(())
             }
             (Some(status), Side::Request) => {
-                Err(Box::new(Refusal { status, message: "An unexpected error occurred".into() }))
+                let message = "An unexpected error occurred".into();
+                Err(Box::new(Refusal { reason: Reason::Plugin, status, message }))
             }
             (Some(_), Side::Response) => Err("a plugin failed on the answer".into()),
         }
@@ -272,10 +279,14 @@ impl Filtered {
     }
 
     /// Something happened while the body is held.
-    fn happened(&mut self, event: Option<Event>, at: At) -> Result<(), BoxError> {
+    fn happened(&mut self, event: Result<Option<Event>, TooLong>, at: At) -> Result<(), BoxError> {
         match event {
-            None => self.orphaned(at),
-            Some(event) => self
+            Err(TooLong) => {
+                self.ticket.worker.runtime.held_too_long();
+                self.failed(at)
+            }
+            Ok(None) => self.orphaned(at),
+            Ok(Some(event)) => self
                 .show(at, |instance, stream, part, facts| instance.event_in_body(stream, event, part, facts)),
         }
     }
@@ -289,9 +300,9 @@ impl Filtered {
                 Stage::Over => return Poll::Ready(None),
                 Stage::Passing => return Pin::new(&mut self.source).poll_frame(cx),
                 Stage::Flowing => Poll::Pending,
-                Stage::Held(events) => events.poll_recv(cx).map(|event| (event, At::Middle)),
-                Stage::HeldWhole(events) => {
-                    let event = ready!(events.poll_recv(cx));
+                Stage::Held(pause) => pause.poll(cx).map(|event| (event, At::Middle)),
+                Stage::HeldWhole(pause) => {
+                    let event = ready!(pause.poll(cx));
                     Poll::Ready((event, At::End))
                 }
             };

@@ -4,9 +4,9 @@ use gateway_core::{Body, BoxError};
 use http::HeaderMap;
 use http_body::Frame;
 use http_body_util::BodyExt;
-use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::{sync::mpsc::UnboundedReceiver, time::timeout};
 
-use crate::{buffer::Buffer, entry::Part, event::Event};
+use crate::{Limits, buffer::Buffer, entry::Part, event::Event};
 
 /// What has been read of a body whose head is held, and the rest of it.
 pub(crate) struct Held {
@@ -32,6 +32,8 @@ pub(crate) enum News {
     Body,
     /// The body cannot be read, or there is more of it than may be held.
     Broken(Broken),
+    /// Nothing has happened for as long as a message may be held.
+    Nothing,
 }
 
 /// Why a body is not read any further.
@@ -80,8 +82,12 @@ impl Held {
 pub(crate) async fn next(
     events: &mut UnboundedReceiver<Event>,
     held: Option<&mut Held>,
-    most: usize,
+    limits: &Limits,
 ) -> News {
+    timeout(limits.pause, coming(events, held, limits.body)).await.unwrap_or(News::Nothing)
+}
+
+async fn coming(events: &mut UnboundedReceiver<Event>, held: Option<&mut Held>, most: usize) -> News {
     let Some(held) = held.filter(|held| held.read == Read::Partly) else {
         return News::Event(events.recv().await);
     };

@@ -91,6 +91,7 @@ mod module;
 mod names;
 mod notes;
 mod origins;
+mod pause;
 mod plugin;
 mod policy;
 mod pool;

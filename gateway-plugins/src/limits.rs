@@ -34,6 +34,10 @@ pub struct Limits {
     /// Bytes of a body held for a guest that pauses it: more is answered 413 on the way up and cuts the answer on
     /// the way down. Default 1 MiB.
     pub body: usize,
+    /// The longest a message is held without anything happening to it: no answer that the guest waits for, nothing more of a
+    /// body that it reads. Then the error policy says what becomes of it, as after a trap. Default 5 min, as Envoy's
+    /// `stream_idle_timeout`.
+    pub pause: Duration,
     /// Bytes of one value that a guest hands over, and of a local reply's body. Default 1 MiB.
     pub value: usize,
     /// Callouts under way in one instance. Default 256.
@@ -78,6 +82,7 @@ impl Default for Limits {
             configure_cpu: Duration::from_millis(50),
             configure_wall: Duration::from_millis(500),
             body: 1 << 20,
+            pause: Duration::from_secs(300),
             value: 1 << 20,
             callouts: 256,
             waits: 4_096,

@@ -1,7 +1,7 @@
 //! Properties: Envoy's paths and encodings, and the gateway's own words.
 //!
 //! Texts are their bytes, whole numbers 64 bits and little-endian, `true` one byte, times nanoseconds since 1970,
-//! lengths of time nanoseconds.
+//! lengths of time nanoseconds, all fields of a message a map as those of host calls are.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -17,6 +17,8 @@ use gateway_core::{
 use http::{HeaderMap, Version, header, uri::Authority};
 use uuid::Uuid;
 
+use crate::abi::pairs;
+
 /// The value at `path`, of an exchange and the fields of its messages as far as they are known.
 pub(crate) fn of_exchange(
     path: &[&[u8]],
@@ -25,6 +27,8 @@ pub(crate) fn of_exchange(
     response: Option<&HeaderMap>,
 ) -> Option<Bytes> {
     match path {
+        [b"request", b"headers"] => all(request?),
+        [b"response", b"headers"] => all(response?),
         [b"request", b"headers", name] => field(request?, name),
         [b"response", b"headers", name] => field(response?, name),
         [b"request", name] => of_request(name, exchange, request),
@@ -39,6 +43,7 @@ pub(crate) fn of_exchange(
             let endpoint = exchange.endpoint?;
             address(name, endpoint.ip(), endpoint.port())
         }
+        [b"listener_direction"] => Some(number(INBOUND)),
         [b"route_name"] => named(exchange.route().map(|route| (&route.name, route.id))),
         [b"cluster_name"] => exchange.service().map(|service| text(&service.host)),
         [b"route", name] => entity(name, exchange.route().map(|route| (&route.name, route.id))),
@@ -48,6 +53,9 @@ pub(crate) fn of_exchange(
         _ => None,
     }
 }
+
+/// What Envoy calls a listener that serves clients.
+const INBOUND: u64 = 1;
 
 /// `http` or `https`, as the client speaks.
 pub(crate) fn scheme(exchange: &Exchange) -> &'static str {
@@ -156,6 +164,13 @@ fn field(headers: &HeaderMap, name: &[u8]) -> Option<Bytes> {
     Some(Bytes::copy_from_slice(value.as_bytes()))
 }
 
+/// As pairs, unless they are too many.
+fn all(headers: &HeaderMap) -> Option<Bytes> {
+    let mut out = Vec::new();
+    pairs::encode(headers.iter().map(|(name, value)| (name.as_ref(), value.as_bytes())), &mut out).ok()?;
+    Some(out.into())
+}
+
 const fn protocol(version: Version) -> &'static str {
     match version {
         Version::HTTP_09 => "HTTP/0.9",
@@ -196,6 +211,7 @@ mod tests {
     use http::{HeaderMap, HeaderValue, header::USER_AGENT};
 
     use super::of_exchange;
+    use crate::abi::pairs;
 
     fn exchange() -> Exchange {
         let connection =
@@ -268,7 +284,18 @@ mod tests {
         assert_eq!(get("source.port").unwrap(), 5000_u64.to_le_bytes()[..]);
         assert_eq!(get("connection.mtls").unwrap(), [0][..]);
         assert_eq!(get("request.time").unwrap().len(), 8);
-        for absent in ["request", "request.headers.x", "response.code", "response.headers.x", "node.id", ""] {
+        assert_eq!(get("listener_direction").unwrap(), 1_u64.to_le_bytes()[..]);
+        let fields = get("request.headers").unwrap();
+        assert_eq!(pairs::decode(&fields).unwrap(), [(&b"user-agent"[..], &b"test"[..])]);
+        for absent in [
+            "request",
+            "request.headers.x",
+            "response.code",
+            "response.headers",
+            "response.headers.x",
+            "node.id",
+            "",
+        ] {
             assert_eq!(get(absent), None, "{absent}");
         }
     }

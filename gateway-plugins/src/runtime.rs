@@ -159,6 +159,12 @@ impl Runtime {
         }
     }
 
+    /// Nothing happened to a message for as long as a guest may hold one.
+    pub(crate) fn held_too_long(&self) {
+        let longest = self.limits.pause;
+        tracing::warn!(plugin = &*self.name, ?longest, "a plugin held a message for too long");
+    }
+
     /// Whether the plugin is shut out. Only asked where there is no instance to enter.
     pub(crate) fn quarantined(&self) -> bool {
         let quarantine = self.quarantine.lock().unwrap_or_else(PoisonError::into_inner);

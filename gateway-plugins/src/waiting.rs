@@ -29,14 +29,20 @@ pub(crate) struct Waiting {
 impl Bound {
     /// Holds a message until something happens to its stream.
     pub(crate) fn hold<M: Head>(self: &Arc<Self>, mut waiting: Waiting) -> Flow<M> {
-        let bound = Arc::clone(self);
-        let most = self.pool.runtime.limits.body;
+        let (bound, runtime) = (Arc::clone(self), Arc::clone(&self.pool.runtime));
         Flow::wait(
-            async move { (held::next(&mut waiting.events, waiting.body.as_mut(), most).await, waiting) },
+            async move {
+                let news = held::next(&mut waiting.events, waiting.body.as_mut(), &runtime.limits).await;
+                (news, waiting)
+            },
             move |(news, waiting), message, exchange| match news {
                 News::Event(Some(event)) => bound.happened(Some(event), waiting, message, exchange),
                 News::Event(None) => bound.begin_again(waiting, message, exchange),
                 News::Body => bound.happened(None, waiting, message, exchange),
+                News::Nothing => {
+                    bound.pool.runtime.held_too_long();
+                    bound.give_up(waiting, message, exchange)
+                }
                 News::Broken(Broken::TooLarge) => refuse(StatusCode::PAYLOAD_TOO_LARGE, exchange),
                 News::Broken(Broken::Unreadable) => refuse(StatusCode::BAD_REQUEST, exchange),
             },
@@ -81,12 +87,21 @@ impl Bound {
                 Flow::Continue
             }
             (Some(verdict), _) => self.judged(Arc::clone(&ticket), verdict, message, exchange),
-            (None, held) => {
-                held.into_iter()
-                    .for_each(|held| filter::put_back(&ticket, message, exchange, held, Rest::Passes));
-                self.fail(exchange)
-            }
+            (None, body) => self.give_up(Waiting { body, ..waiting }, message, exchange),
         }
+    }
+
+    /// The guest does not let go what it holds: the error policy says what becomes of it.
+    fn give_up<M: Head>(
+        self: &Arc<Self>,
+        waiting: Waiting,
+        message: &mut M,
+        exchange: &mut Exchange,
+    ) -> Flow<M> {
+        if let Some(held) = waiting.body {
+            filter::put_back(&waiting.ticket, message, exchange, held, Rest::Passes);
+        }
+        self.fail(exchange)
     }
 
     /// Another request ended the instance in which this one waited. A request whose head the guest had not changed
@@ -97,12 +112,12 @@ impl Bound {
         message: &mut M,
         exchange: &mut Exchange,
     ) -> Flow<M> {
+        if waiting.tries == 0 {
+            return self.give_up(waiting, message, exchange);
+        }
         if let Some(held) = waiting.body {
             // What was read comes first, as if it had just come.
             filter::put_back(&waiting.ticket, message, exchange, held, Rest::Passes);
-        }
-        if waiting.tries == 0 {
-            return self.fail(exchange);
         }
         self.pool.runtime.counts.restarted.fetch_add(1, Relaxed);
         self.begin(message, exchange, waiting.tries - 1)

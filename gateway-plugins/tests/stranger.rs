@@ -3,13 +3,18 @@
 
 mod kit;
 
+use std::{convert::Infallible, time::Duration};
+
 use bytes::Bytes;
+use futures_util::{StreamExt, stream};
 use gateway_core::{
     config::{Config, Plugin},
     plugin::{Plugin as _, Registry},
 };
 use gateway_plugins::{Call, ForeignFunction, MetricValue, Returned, Status};
 use http::HeaderMap;
+use http_body::Frame;
+use http_body_util::{BodyExt, StreamBody, combinators::BoxBody};
 use kit::{ENGINE, STRANGER, builder, chunks, edge, edge_among, empty, request, stranger, told, whole};
 use serde_json::json;
 
@@ -148,7 +153,7 @@ struct Later;
 impl ForeignFunction for Later {
     fn call(&self, _: &[u8], _: &mut Call<'_>) -> Result<Returned, Status> {
         Ok(Returned::Later(Box::pin(async {
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            tokio::time::sleep(Duration::from_millis(5)).await;
             Bytes::from_static(b"at last")
         })))
     }
@@ -248,6 +253,14 @@ async fn an_answers_body_is_held_until_it_is_whole() {
 }
 
 #[tokio::test]
+async fn an_answer_that_is_held_for_too_long_is_cut() {
+    let edge = stranger(&["buffer-response"]).await;
+    let answer = edge.get("/large").await;
+    assert!(answer.broken && answer.text.is_empty(), "{} bytes", answer.text.len());
+    assert_eq!(edge.get("/x").await.status, 200);
+}
+
+#[tokio::test]
 async fn trailers_are_seen_and_added_both_ways() {
     let edge = stranger(&["trailers"]).await;
     let trailers: HeaderMap = [("x-sum".parse().unwrap(), "5".parse().unwrap())].into_iter().collect();
@@ -300,10 +313,32 @@ async fn a_trap_on_the_answers_body_cuts_the_answer() {
 }
 
 #[tokio::test]
+async fn what_is_held_and_nothing_happens_gets_the_policy() {
+    let mut limits = kit::patient();
+    limits.pause = Duration::from_millis(100);
+    let held = async |what: &str, policy: &str, body| {
+        let config = json!({ "do": [what], "host": { "on_error": policy } });
+        let edge = edge(builder("stranger").limits(limits.clone()), &STRANGER, config).await;
+        let answer = edge.ask(request("POST", "/x").header("x-hold", "1").body(body).unwrap()).await;
+        edge.until(|watch| watch.stats().failed == 1 && watch.stats().contexts == 0).await;
+        answer.status
+    };
+    assert_eq!(held("hold", "deny", empty()).await, 500);
+    assert_eq!(held("hold", "allow", empty()).await, 200);
+    assert_eq!(held("buffer-request", "503", unfinished("half of")).await, 503);
+}
+
+/// A body whose end does not come.
+fn unfinished(part: &'static str) -> BoxBody<Bytes, Infallible> {
+    let begun = stream::once(async move { Ok(Frame::data(Bytes::from_static(part.as_bytes()))) });
+    BodyExt::boxed(StreamBody::new(begun.chain(stream::pending())))
+}
+
+#[tokio::test]
 async fn a_client_that_leaves_ends_the_context() {
     let edge = stranger(&["hold"]).await;
     let asked = request("GET", "/x").header("x-hold", "1").body(empty()).unwrap();
-    let held = tokio::time::timeout(std::time::Duration::from_millis(300), edge.ask(asked)).await;
+    let held = tokio::time::timeout(Duration::from_millis(300), edge.ask(asked)).await;
     assert!(held.is_err(), "pause means pause");
     edge.until(|watch| watch.stats().contexts == 0 && watch.stats().entries > 0).await;
 }
@@ -320,7 +355,7 @@ async fn headers_are_held_while_the_body_is_read_where_the_configuration_says_so
     assert_eq!((answer.status.as_u16(), answer.text.as_str()), (422, "not that"));
     let plain = edge(builder("stranger"), &STRANGER, config(false)).await;
     let asked = request("POST", "/x").body(whole("x")).unwrap();
-    let held = tokio::time::timeout(std::time::Duration::from_millis(300), plain.ask(asked)).await;
+    let held = tokio::time::timeout(Duration::from_millis(300), plain.ask(asked)).await;
     assert!(held.is_err(), "pause means pause where it does not");
 }
 

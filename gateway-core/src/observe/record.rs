@@ -132,8 +132,10 @@ fn headers(object: &mut Object<'_>, headers: &HeaderMap) {
     }
 }
 
+/// Keys of clients are hidden under the name that key-auth has unless configured otherwise.
 fn shown<'v>(name: &HeaderName, value: &'v [u8]) -> &'v [u8] {
-    if *name == AUTHORIZATION || *name == PROXY_AUTHORIZATION { b"REDACTED" } else { value }
+    let secret = *name == AUTHORIZATION || *name == PROXY_AUTHORIZATION || name == "apikey";
+    if secret { b"REDACTED" } else { value }
 }
 
 fn times(object: &mut Object<'_>, latencies: Latencies) {

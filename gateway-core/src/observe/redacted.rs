@@ -2,10 +2,19 @@
 
 use std::borrow::Cow;
 
-/// Arguments whose values are as good as a password: those of OAuth 2 and OpenID Connect. (RFC 6750 section 5.3: "don't
-/// pass bearer tokens in page URLs" - who does anyway finds them in every log.)
-const SECRETS: [&str; 6] =
-    ["access_token", "client_assertion", "client_secret", "id_token", "id_token_hint", "refresh_token"];
+/// Arguments whose values are as good as a password: those of OAuth 2 and OpenID Connect, and the names that key-auth
+/// and jwt have unless configured otherwise. (RFC 6750 section 5.3: "don't pass bearer tokens in page URLs" - who does
+/// anyway finds them in every log.)
+const SECRETS: [&str; 8] = [
+    "access_token",
+    "apikey",
+    "client_assertion",
+    "client_secret",
+    "id_token",
+    "id_token_hint",
+    "jwt",
+    "refresh_token",
+];
 
 /// What stands in their place.
 const HIDDEN: &str = "***";
@@ -48,6 +57,7 @@ mod tests {
             ("/a?x=1&access%5ftoken=abc&y=2", "/a?x=1&access%5ftoken=***&y=2"),
             ("/cb?code=c&state=s", "/cb?code=***&state=s"),
             ("/logout?id_token_hint=e.y.J", "/logout?id_token_hint=***"),
+            ("/a?apikey=k&jwt=e.y.J", "/a?apikey=***&jwt=***"),
             ("/a?client_secret=s&client_secret=t", "/a?client_secret=***&client_secret=***"),
         ] {
             assert_eq!(redacted(target), shown);

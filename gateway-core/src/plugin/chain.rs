@@ -19,7 +19,7 @@ use super::{
     ChainService, Configured, Exchange, Flow, Handler, Scoped, Series,
     layer::{Carried, through},
 };
-use crate::Body;
+use crate::{Body, Reason};
 
 /// What stands at the inner end of a chain.
 pub trait Forward: Clone + Send + Sync + 'static {
@@ -124,7 +124,7 @@ impl<F: Forward> Chain<F> {
         let mut chosen = Chosen::new();
         let reply = self.on_request(request, exchange, &mut chosen).await;
         let mut response = match reply {
-            Some(reply) => *reply,
+            Some(reply) => told(*reply, exchange),
             None => self.run_inner(request, exchange).await,
         };
         for handler in chosen {
@@ -191,6 +191,14 @@ impl<F> fmt::Debug for Chain<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Chain").field("handlers", &self.handlers.len()).finish_non_exhaustive()
     }
+}
+
+/// A plugin's answer, which has a reason when it is a failure.
+fn told(reply: Response<Body>, exchange: &mut Exchange) -> Response<Body> {
+    if reply.status().is_client_error() || reply.status().is_server_error() {
+        exchange.reason.get_or_insert(Reason::Plugin);
+    }
+    reply
 }
 
 fn consumer(exchange: &Exchange) -> Option<Uuid> {

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{
-    Body, BoxError,
+    Body, BoxError, Reason,
     config::schema::{Field, Record},
     plugin::{Configured, Exchange, Flow, Handler, Plugin},
     reply::{Asked, Refusal, message_reply},
@@ -121,15 +121,14 @@ struct RequestSizeLimitingHandler {
 
 impl Handler for RequestSizeLimitingHandler {
     fn on_request(&self, request: &mut Request<Body>, exchange: &mut Exchange) -> Flow<Request<Body>> {
-        let refuse = |status, message, request: &Request<Body>| {
-            Flow::reply(message_reply(status, message, Asked::of(request), exchange.request_id))
-        };
         let declared = content_length(request.headers());
         if declared.is_none() && self.require_content_length {
-            return refuse(StatusCode::LENGTH_REQUIRED, NO_LENGTH, request);
+            return refuse(Reason::Plugin, StatusCode::LENGTH_REQUIRED, NO_LENGTH, request, exchange);
         }
         match declared.or(request.body().size_hint().exact()) {
-            Some(length) if length > self.limit => refuse(too_large(exchange), TOO_LARGE, request),
+            Some(length) if length > self.limit => {
+                refuse(Reason::BodyTooLarge, too_large(exchange), TOO_LARGE, request, exchange)
+            }
             Some(_) => Flow::Continue,
             None => {
                 self.count(request, too_large(exchange));
@@ -142,13 +141,24 @@ impl Handler for RequestSizeLimitingHandler {
 impl RequestSizeLimitingHandler {
     /// Lets the body fail once it is above the limit.
     fn count(&self, request: &mut Request<Body>, status: StatusCode) {
-        let refusal = Refusal { status, message: TOO_LARGE.into() };
+        let refusal = Refusal { reason: Reason::BodyTooLarge, status, message: TOO_LARGE.into() };
         let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
         let body = Limited::new(std::mem::take(request.body_mut()), limit);
         *request.body_mut() = Body::new(body.map_err(move |error| -> BoxError {
             if error.is::<LengthLimitError>() { Box::new(refusal.clone()) } else { error }
         }));
     }
+}
+
+fn refuse(
+    reason: Reason,
+    status: StatusCode,
+    message: &str,
+    request: &Request<Body>,
+    exchange: &mut Exchange,
+) -> Flow<Request<Body>> {
+    exchange.reason = Some(reason);
+    Flow::reply(message_reply(status, message, Asked::of(request), exchange.request_id))
 }
 
 fn content_length(headers: &HeaderMap) -> Option<u64> {

@@ -4,12 +4,16 @@ use std::{borrow::Cow, error::Error as StdError, fmt};
 
 use http::StatusCode;
 
+use crate::Reason;
+
 /// An error with which a request body may fail: whoever reads the body answers with this status and
 /// message, as long as nothing has gone to the client.
 ///
 /// A forwarder finds it under the error of its HTTP client with [`Refusal::find`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
+    /// Why, for logs and metrics.
+    pub reason: Reason,
     /// The status of the answer.
     pub status: StatusCode,
     /// The text of its body.

@@ -116,7 +116,8 @@ async fn a_route_for_https_asks_to_upgrade_or_redirects() {
 
 #[test]
 fn a_refusal_is_found_under_other_errors() {
-    let refusal = Refusal { status: StatusCode::PAYLOAD_TOO_LARGE, message: "too much".into() };
+    let (reason, status) = (Reason::BodyTooLarge, StatusCode::PAYLOAD_TOO_LARGE);
+    let refusal = Refusal { reason, status, message: "too much".into() };
     let wrapped = crate::Error::new(Reason::BadRequestBody, refusal.clone());
     assert_eq!(Refusal::find(&wrapped), Some(&refusal));
     assert_eq!(Refusal::find(&crate::Error::from(Reason::Reset)), None);

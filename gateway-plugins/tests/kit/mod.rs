@@ -303,6 +303,10 @@ pub async fn echo(request: Request<Incoming>) -> Response<BoxBody<Bytes, Infalli
     let mut response = match path.as_str() {
         "/none" => Response::new(empty()),
         "/chunks" => Response::new(chunks(&["one ", "two ", "three"], None)),
+        "/large" => {
+            let half = "x".repeat(600 << 10);
+            Response::new(chunks(&[&half, &half], None))
+        }
         "/trailers" => {
             let trailers = [("x-sum".parse().unwrap(), "7".parse().unwrap())].into_iter().collect();
             Response::new(chunks(&["body"], Some(trailers)))

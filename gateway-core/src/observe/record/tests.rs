@@ -32,7 +32,8 @@ fn forwarded() -> Exchange {
         .header("x-a", "1")
         .header("x-a", "2")
         .header("authorization", "Basic c2VjcmV0");
-    let request = request.header("proxy-authorization", "x").body(Body::empty()).unwrap();
+    let request =
+        request.header("apikey", "k").header("proxy-authorization", "x").body(Body::empty()).unwrap();
     exchange.record(&request);
     exchange.uri = "http://h.example/a?a=1&b=%20x&b=2&c&d=+".parse().unwrap();
     exchange.host = Host::from_field(&HeaderValue::from_static("h.example")).unwrap();
@@ -72,7 +73,7 @@ fn a_forwarded_request_has_kongs_fields() {
                 "id": exchange.request_id.to_string(), "method": "GET", "uri": "/a?a=1&b=%20x&b=2&c&d=+",
                 "url": "http://h.example:8000/a?a=1&b=%20x&b=2&c&d=+", "size": 3,
                 "querystring": { "a": "1", "b": [" x", "2"], "c": true, "d": " " },
-                "headers": { "x-a": ["1", "2"], "authorization": "REDACTED", "proxy-authorization": "REDACTED" }
+                "headers": { "x-a": ["1", "2"], "authorization": "REDACTED", "apikey": "REDACTED", "proxy-authorization": "REDACTED" }
             },
             "upstream_uri": "/up?a=1",
             "upstream_status": "502, 200",

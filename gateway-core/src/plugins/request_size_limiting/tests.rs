@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::{RequestSizeLimiting, TOO_LARGE};
 use crate::{
-    Body,
+    Body, Reason,
     plugin::{Flow, Plugin},
     plugins::testing::{exchange, handler, run},
     reply::Refusal,
@@ -28,12 +28,15 @@ fn refused(config: &Value, request: &mut Request<Body>) -> Option<(u16, String)>
     Some((response.status().as_u16(), body["message"].as_str().unwrap().to_owned()))
 }
 
-/// The status of the plugin's answer to a client that waits for `100 Continue`.
+/// The status of the plugin's answer to a client that waits for `100 Continue`, which has its reason.
 fn refused_waiting(config: &Value, request: &mut Request<Body>) -> Option<u16> {
     let mut exchange = exchange();
     exchange.expects_continue = true;
     match handler(&RequestSizeLimiting::new(), config).on_request(request, &mut exchange) {
-        Flow::Reply(reply) => Some(reply.status().as_u16()),
+        Flow::Reply(reply) => {
+            assert_eq!(exchange.reason, Some(Reason::BodyTooLarge));
+            Some(reply.status().as_u16())
+        }
         _ => None,
     }
 }
@@ -113,6 +116,7 @@ async fn the_refusal_of_a_stream_keeps_the_status_for_a_client_that_waits() {
     let error = request.into_body().collect().await.unwrap_err();
     let refusal = Refusal::find(&*error).unwrap();
     assert_eq!((refusal.status, &*refusal.message), (StatusCode::EXPECTATION_FAILED, TOO_LARGE));
+    assert_eq!(refusal.reason, Reason::BodyTooLarge);
 }
 
 #[tokio::test]
