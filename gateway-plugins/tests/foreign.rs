@@ -17,7 +17,7 @@ use kit::{Answer, Edge, RELAY, builder, bytes, digits, edge_among, empty, line, 
 use plugin_contract::{
     Call, NOW,
     consumer::{Authenticate, Current, Field, Find, Groups, Identity, Kind, Who},
-    crypto::{Cipher, Digest, Hash, Key, Open, Scheme, Seal, Sign, VerifyMac, VerifyPassword},
+    crypto::{Cipher, Digest, Hash, Key, Open, Password, Scheme, Seal, Sign, VerifyMac, VerifyPassword},
     decode,
     jwt::{Algorithm, Demand, Keys, Refusal, Verified, Verifier, Verify},
     ratelimit::{self, Allow, Check, Decision, Of, Report, Tell},
@@ -369,14 +369,17 @@ async fn what_is_sealed_in_one_request_opens_in_the_next() {
 #[tokio::test]
 async fn slow_answers_come_later() {
     let edge = edge(json!({})).await;
-    let verify = |password| line(&VerifyPassword { credential: [0x33; 16], password });
+    let verify = |password| line(&VerifyPassword { username: "al", password });
     let sign = line(&Sign { scheme: Scheme::Es256, key: Key::Bytes(b"none"), data: b"x" });
     let answer = relay(&edge, &[verify("U*U"), verify("wrong"), sign]).await;
     let tokens = answer.sent("x-answer");
     assert!(tokens.len() == 3 && tokens.iter().all(|token| token.starts_with("01") && token.len() == 10));
     let mut late = late(&answer);
     late.sort();
-    assert_eq!(late, [[0], [0], [1]]);
+    let verified = |good| {
+        plugin_contract::encode(&Password { credential: [0x33; 16], known: true, good }, Vec::new()).unwrap()
+    };
+    assert_eq!(late, [vec![0], verified(false), verified(true)]);
 }
 
 const ES256: &str = "eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q";

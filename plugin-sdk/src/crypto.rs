@@ -9,14 +9,11 @@
 //! # }
 //! ```
 
-use plugin_contract::{
-    Id,
-    crypto::{Digest, Equal, Mac, Open, Random, Seal, Sign, VerifyMac, VerifyPassword},
-};
+use plugin_contract::crypto::{Digest, Equal, Mac, Open, Random, Seal, Sign, VerifyMac, VerifyPassword};
 
 use crate::{Error, call};
 
-pub use plugin_contract::crypto::{Cipher, Hash, Key, Scheme};
+pub use plugin_contract::crypto::{Cipher, Hash, Key, Password, Scheme};
 
 /// The hash of some bytes.
 ///
@@ -43,12 +40,13 @@ pub fn verify_mac(hash: Hash, key: Key<'_>, data: &[u8], mac: &[u8]) -> Result<b
     call::now(&VerifyMac { hash, key, data, mac }, |same| same)
 }
 
-/// Whether this is the password of a basic-auth credential, however it is kept. Slow hashes are waited for.
+/// Whether this is the password of whoever has this user name, by a basic-auth credential, however it is kept. Slow hashes are
+/// waited for. A name that nobody has takes as long as one that somebody has.
 ///
 /// # Errors
 /// As for [`digest`].
-pub async fn verify_password(credential: Id, password: &str) -> Result<bool, Error> {
-    call::later(&VerifyPassword { credential, password }, |same| same).await
+pub async fn verify_password(username: &str, password: &str) -> Result<Password, Error> {
+    call::later(&VerifyPassword { username, password }, |password| password).await
 }
 
 /// Whether two texts are the same, in a time that only depends on their lengths.

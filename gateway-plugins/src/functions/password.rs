@@ -1,14 +1,19 @@
 //! Passwords of basic-auth credentials, however they are kept.
 
 use std::{
-    sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, LazyLock},
     thread::available_parallelism,
 };
 
+use arc_swap::{ArcSwapOption, Guard};
 use argon2::{Argon2, PasswordHash, PasswordVerifier};
 use aws_lc_rs::{constant_time::verify_slices_are_equal, digest};
 use bytes::Bytes;
-use plugin_contract::{crypto::VerifyPassword, encode};
+use gateway_core::config::{Credential, CredentialKind};
+use plugin_contract::{
+    crypto::{Password, VerifyPassword},
+    encode,
+};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
@@ -16,42 +21,57 @@ use super::{now, read};
 use crate::{Call, Returned, Status};
 
 pub(super) fn verify(arguments: &[u8], call: &mut Call<'_>) -> Result<Returned, Status> {
-    let VerifyPassword { credential, password } = read(arguments)?;
+    let VerifyPassword { username, password } = read(arguments)?;
     let exchange = call.exchange.ok_or(Status::BadArgument)?;
-    let identity = call.sources.consumers.by_credential(exchange, Uuid::from_bytes(credential));
-    let kept = identity.and_then(|it| Some((it.credential()?.fields.get("password")?.as_str()?, it)));
-    let Some((kept, identity)) = kept else { return nobodys(call, password) };
-    match Form::of(kept) {
-        Form::Plain => {
-            let same = verify_slices_are_equal(kept.as_bytes(), password.as_bytes()).is_ok();
-            now::<VerifyPassword<'_>>(call, same)
-        }
-        Form::Kong => {
-            let same =
-                verify_slices_are_equal(kept.as_bytes(), &kong(password, identity.consumer().id)).is_ok();
-            now::<VerifyPassword<'_>>(call, same)
-        }
-        form => {
-            let kept: Arc<str> = kept.into();
-            *last() = Some((form, Arc::clone(&kept)));
-            Ok(slowly(form, kept, password, true))
+    let consumers = &call.sources.consumers;
+    let found = consumers.by_key(exchange, CredentialKind::BasicauthCredentials, username);
+    let found = found.and_then(|identity| identity.credential());
+    let last = LAST.load();
+    let kept = Kept::of(found.or(last.as_ref()));
+    let verified = Password {
+        credential: found.map_or(Uuid::nil(), |credential| credential.id).into_bytes(),
+        known: found.is_some(),
+        good: false,
+    };
+    if let Some(found) = found {
+        remember(found, kept, &last);
+    }
+    match kept.form {
+        Form::Bcrypt | Form::Argon2 => Ok(slowly(kept, password, verified)),
+        Form::Plain | Form::Kong => {
+            let same = quickly(kept, password);
+            now::<VerifyPassword<'_>>(call, Password { good: same && verified.known, ..verified })
         }
     }
 }
 
-/// A password of nobody's is as slow to verify as the last one that was: the time tells no user names.
-fn nobodys(call: &mut Call<'_>, password: &str) -> Result<Returned, Status> {
-    let slow = last().clone();
-    slow.map_or_else(
-        || now::<VerifyPassword<'_>>(call, false),
-        |(form, kept)| Ok(slowly(form, kept, password, false)),
-    )
+/// Whose password was verified last. What a stranger says is compared with that: the time tells no user names.
+static LAST: ArcSwapOption<Credential> = ArcSwapOption::const_empty();
+
+/// The next stranger takes as long as this one. Passwords that are kept alike take the same time.
+fn remember(found: &Arc<Credential>, kept: Kept<'_>, last: &Guard<Option<Arc<Credential>>>) {
+    let before = Kept::of(last.as_ref());
+    let alike = before.form == kept.form && (kept.form.is_quick() || before.text == kept.text);
+    if last.is_none() || !alike {
+        LAST.store(Some(Arc::clone(found)));
+    }
 }
 
-/// The last password that was slow to verify, as it is kept.
-fn last() -> MutexGuard<'static, Option<(Form, Arc<str>)>> {
-    static LAST: Mutex<Option<(Form, Arc<str>)>> = Mutex::new(None);
-    LAST.lock().unwrap_or_else(PoisonError::into_inner)
+/// A password as it is kept.
+#[derive(Clone, Copy)]
+struct Kept<'a> {
+    form: Form,
+    text: &'a str,
+    consumer: Uuid,
+}
+
+impl<'a> Kept<'a> {
+    /// Before anybody is known, nobody's.
+    fn of(credential: Option<&'a Arc<Credential>>) -> Self {
+        let text = credential.and_then(|it| it.fields.get("password")?.as_str()).unwrap_or_default();
+        let consumer = credential.map_or(Uuid::nil(), |credential| credential.consumer.id);
+        Self { form: Form::of(text), text, consumer }
+    }
 }
 
 /// How a password is kept.
@@ -65,6 +85,10 @@ enum Form {
 }
 
 impl Form {
+    const fn is_quick(self) -> bool {
+        matches!(self, Self::Plain | Self::Kong)
+    }
+
     fn of(kept: &str) -> Self {
         let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
         match kept {
@@ -77,11 +101,21 @@ impl Form {
     }
 }
 
+/// By hashes of one length, so that the time does not tell the length of the password.
+fn quickly(kept: Kept<'_>, password: &str) -> bool {
+    let given = kong(password, kept.consumer);
+    let same = match kept.form {
+        Form::Kong => verify_slices_are_equal(kept.text.as_bytes(), &given),
+        _ => verify_slices_are_equal(&kong(kept.text, kept.consumer), &given),
+    };
+    same.is_ok() && !kept.text.is_empty()
+}
+
 /// The digits that Kong keeps of a password.
 fn kong(password: &str, consumer: Uuid) -> [u8; 40] {
     let mut context = digest::Context::new(&digest::SHA1_FOR_LEGACY_USE_ONLY);
     context.update(password.as_bytes());
-    context.update(consumer.to_string().as_bytes());
+    context.update(consumer.hyphenated().encode_lower(&mut Uuid::encode_buffer()).as_bytes());
     let hash = context.finish();
     let mut digits = [0; 40];
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
@@ -96,17 +130,17 @@ fn kong(password: &str, consumer: Uuid) -> [u8; 40] {
 static SLOW: LazyLock<Arc<Semaphore>> =
     LazyLock::new(|| Arc::new(Semaphore::new(available_parallelism().map_or(1, Into::into))));
 
-fn slowly(form: Form, kept: Arc<str>, password: &str, is_known: bool) -> Returned {
-    let password = password.to_owned();
+fn slowly(kept: Kept<'_>, password: &str, verified: Password) -> Returned {
+    let (form, kept, password) = (kept.form, kept.text.to_owned(), password.to_owned());
     Returned::Later(Box::pin(async move {
         let turn = Arc::clone(&SLOW).acquire_owned().await;
         let same = tokio::task::spawn_blocking(move || {
             let same = is_same(form, &kept, &password);
             drop(turn);
-            same && is_known
+            same
         });
-        let same: <VerifyPassword<'_> as plugin_contract::Call>::Answer<'_> = same.await.unwrap_or_default();
-        Bytes::from(encode(&same, Vec::new()).unwrap_or_default())
+        let good = same.await.unwrap_or_default() && verified.known;
+        Bytes::from(encode(&Password { good, ..verified }, Vec::new()).unwrap_or_default())
     }))
 }
 
@@ -120,27 +154,31 @@ fn is_same(form: Form, kept: &str, password: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use plugin_contract::crypto::VerifyPassword;
+    use plugin_contract::crypto::{Password, VerifyPassword};
     use uuid::Uuid;
 
-    use super::{Form, is_same, kong, verify};
+    use super::{Form, Kept, is_same, kong, quickly, verify};
     use crate::functions::testing::{Came, Plugin};
 
     #[tokio::test]
     async fn a_user_who_is_not_known_takes_the_time_of_one_who_is() {
         let mut plugin = Plugin::default();
-        let known = Uuid::from_u128(7);
+        let (al, nobody) = ([7; 16], [0; 16]);
         plugin.serve(&format!(
-            "_format_version: '3.0'\nconsumers:\n- username: al\n  basicauth_credentials:\n  - id: {known}\n    \
-             username: al\n    password: \"$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4\"\n"
+            "_format_version: '3.0'\nconsumers:\n- username: al\n  basicauth_credentials:\n  - id: {}\n    \
+             username: al\n    password: \"$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4\"\n",
+            Uuid::from_bytes(al)
         ));
-        for (credential, password, expected) in
-            [(known, "password", 1), (known, "other", 0), (Uuid::nil(), "password", 0)]
-        {
-            let ask = VerifyPassword { credential: credential.into_bytes(), password };
-            let bytes = plugin_contract::encode(&ask, Vec::new()).unwrap();
-            let came = plugin.call(verify, &bytes).await.unwrap();
-            assert!(matches!(&came, Came::Later(same) if *same == [expected]), "{credential}: {came:?}");
+        for (username, password, credential, known, good) in [
+            ("al", "password", al, true, true),
+            ("al", "other", al, true, false),
+            ("eve", "password", nobody, false, false),
+        ] {
+            let ask = plugin_contract::encode(&VerifyPassword { username, password }, Vec::new()).unwrap();
+            let Came::Later(answer) = plugin.call(verify, &ask).await.unwrap() else {
+                panic!("{username} is answered at once")
+            };
+            assert_eq!(plugin_contract::decode(&answer), Some(Password { credential, known, good }));
         }
     }
 
@@ -150,6 +188,13 @@ mod tests {
         let hash = kong("hunter2", Uuid::from_bytes([0x11; 16]));
         assert_eq!(std::str::from_utf8(&hash).unwrap(), "194d6c2efd020c5a814db703562e996c00962b98");
         assert_eq!(Form::of(std::str::from_utf8(&hash).unwrap()), Form::Kong);
+    }
+
+    #[test]
+    fn no_password_is_no_password() {
+        let kept = |form, text| Kept { form, text, consumer: Uuid::nil() };
+        assert!(quickly(kept(Form::Plain, "a"), "a") && !quickly(kept(Form::Plain, "a"), "ab"));
+        assert!(!quickly(Kept::of(None), "") && !quickly(kept(Form::Kong, ""), ""));
     }
 
     #[test]

@@ -225,18 +225,29 @@ impl Call for Open<'_> {
     type Answer<'a> = Option<&'a [u8]>;
 }
 
-/// Whether this is the password of a basic-auth credential. It may be kept as Kong keeps it (SHA-1 of the password and
-/// the consumer's id, as 40 hexadecimal digits in lower case), by bcrypt or Argon2 (their answers come later), or as
-/// it is.
+/// Whether this is the password of whoever has this user name, by a basic-auth credential. It may be kept as Kong keeps it
+/// (SHA-1 of the password and the consumer's id, as 40 hexadecimal digits in lower case), by bcrypt or Argon2 (their
+/// answers come later), or as it is. A name that nobody has takes as long as one that somebody has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VerifyPassword<'a> {
-    /// The credential.
-    pub credential: Id,
+    /// The user name.
+    pub username: &'a str,
     /// The password.
     pub password: &'a str,
 }
 
 impl Call for VerifyPassword<'_> {
     const NAME: &'static str = "gateway.crypto.password_verify";
-    type Answer<'a> = bool;
+    type Answer<'a> = Password;
+}
+
+/// What came of a password.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Password {
+    /// The credential with the user name; zeros where nobody has it.
+    pub credential: Id,
+    /// Somebody has the user name.
+    pub known: bool,
+    /// It is their password.
+    pub good: bool,
 }

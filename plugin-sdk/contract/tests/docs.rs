@@ -8,7 +8,7 @@ use plugin_contract::{
     consumer::{Admit, Authenticate, Current, Field, Find, Groups, Identity, Kind, Who},
     counter::Add,
     crypto::{
-        Cipher, Digest, Equal, Hash, Key, Mac, Open, Random, Scheme, Seal, Sign, Verify, VerifyMac,
+        Cipher, Digest, Equal, Hash, Key, Mac, Open, Password, Random, Scheme, Seal, Sign, Verify, VerifyMac,
         VerifyPassword,
     },
     decode, encode,
@@ -181,7 +181,8 @@ fn crypto(page: &mut Page) {
     let (cipher, purpose, beside) = (Cipher::Aes256Gcm, "p", &b""[..]);
     page.shows("AES, `a` for `p`", &Seal { cipher, key, purpose, plain: b"a", beside }, Some(None));
     page.shows("AES, for `p`", &Open { cipher, key, purpose, sealed: b"a", beside }, Some(None));
-    page.shows("`pw`", &VerifyPassword { credential: [0x33; 16], password: "pw" }, Some(true));
+    let verified = Password { credential: [0x33; 16], known: true, good: false };
+    page.shows("`u`, who has another", &VerifyPassword { username: "u", password: "pw" }, Some(verified));
 }
 
 fn tokens(page: &mut Page) {

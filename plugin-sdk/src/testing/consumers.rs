@@ -70,11 +70,13 @@ impl Consumer {
         self.credential(Kind::Jwt, json!({ "key": key, "secret": secret, "algorithm": "HS256" }))
     }
 
-    /// With a credential of any kind, by its fields: an object, named as in a configuration file.
+    /// With a credential of any kind, by its fields: an object, named as in a configuration file. Its `id` is always the
+    /// same for what it is looked up by, unless it is among them.
     pub fn credential(mut self, kind: Kind, fields: Value) -> Self {
         let Value::Object(fields) = fields else { return self };
-        let by = fields.get(looked_up_by(kind)).and_then(Value::as_str).unwrap_or_default();
-        let id = id(&[list(kind), by]);
+        let text = |name| fields.get(name).and_then(Value::as_str);
+        let by = text(looked_up_by(kind)).unwrap_or_default();
+        let id = text("id").and_then(read).unwrap_or_else(|| id(&[list(kind), by]));
         self.credentials.push(Credential { id, kind, fields });
         self
     }
@@ -166,9 +168,27 @@ pub(super) fn text(id: Id) -> String {
     parts.iter().filter_map(|(from, to)| hex.get(*from..*to)).collect::<Vec<_>>().join("-")
 }
 
+/// The id in a text.
+fn read(text: &str) -> Option<Id> {
+    let digits = text.replace('-', "");
+    (digits.len() == 32).then(|| u128::from_str_radix(&digits, 16).ok().map(u128::to_be_bytes))?
+}
+
 #[cfg(test)]
 mod tests {
+    use plugin_contract::consumer::Kind;
+    use serde_json::json;
+
     use super::{Consumer, text};
+
+    #[test]
+    fn a_credential_may_say_its_id() {
+        let said = "07070707-0707-0707-0707-070707070707";
+        let alice = Consumer::new("alice").credential(Kind::Key, json!({ "id": said, "key": "a" }));
+        assert_eq!(alice.credentials[0].id, [7; 16]);
+        let none = Consumer::new("alice").credential(Kind::Key, json!({ "id": "7", "key": "a" }));
+        assert_eq!(none.credentials[0].id, Consumer::new("bob").key("a").credentials[0].id);
+    }
 
     #[test]
     fn ids_are_the_same_each_time_and_differ_by_name() {

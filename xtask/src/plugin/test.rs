@@ -45,7 +45,7 @@ impl Test {
 
     async fn tests(&self, testbed: Option<&str>) -> Result<()> {
         let mut cargo = cargo(&self.folder);
-        cargo.args(["test", "--workspace"]).args(self.only.as_deref()).env_remove("PLUGIN_TESTBED");
+        cargo.arg("test").args(self.only.as_deref()).env_remove("PLUGIN_TESTBED");
         testbed.map(|address| cargo.env("PLUGIN_TESTBED", address));
         if cargo.status().await?.success() { Ok(()) } else { Err("a test failed".into()) }
     }

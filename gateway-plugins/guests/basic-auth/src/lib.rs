@@ -2,7 +2,7 @@
 
 use auth::{Challenge, Otherwise, unexpected};
 use base64::{Engine, engine::general_purpose::STANDARD};
-use plugin_sdk::{Only, consumer::Kind, crypto, prelude::*};
+use plugin_sdk::{Only, crypto, prelude::*};
 
 /// The configuration.
 #[config]
@@ -44,18 +44,13 @@ impl BasicAuth {
 impl BasicAuth {
     async fn admit(&self, request: &mut Request) -> Result<(), Reply> {
         let refused = || self.challenge.unauthorized("Unauthorized");
-        let (credential, password) = self.credential(request)?.ok_or_else(refused)?;
-        // Nobody can tell by the time whether a user is known.
-        let same =
-            crypto::verify_password(credential.unwrap_or_default(), &password).await.map_err(unexpected)?;
-        let credential = credential.filter(|_| same).ok_or_else(refused)?;
+        let credential = self.credential(request).await.map_err(unexpected)?.ok_or_else(refused)?;
         let admitted = consumer::admit_credential(credential).map_err(unexpected)?;
         if admitted { Ok(()) } else { Err(refused()) }
     }
 
-    /// The first credential that there is, else none, and the password that comes with it.
-    fn credential(&self, request: &mut Request) -> Result<Option<(Option<consumer::Id>, String)>, Reply> {
-        let mut stranger = None;
+    /// The credential that is good: of the first user who is known.
+    async fn credential(&self, request: &mut Request) -> Result<Option<consumer::Id>, Error> {
         for field in FIELDS {
             let found = request.only_header(field);
             if self.hides {
@@ -68,13 +63,12 @@ impl BasicAuth {
                 Only::Several => return Ok(None),
             };
             let Some((username, password)) = user(&value) else { continue };
-            let found = consumer::credential(Kind::Basic, &username).map_err(unexpected)?;
-            if found.is_some() {
-                return Ok(Some((found, password)));
+            let verified = crypto::verify_password(&username, &password).await?;
+            if verified.known {
+                return Ok(verified.good.then_some(verified.credential));
             }
-            stranger = Some((None, password));
         }
-        Ok(stranger)
+        Ok(None)
     }
 }
 

@@ -5,7 +5,7 @@ use aws_lc_rs::{
     signature::{EcdsaKeyPair, KeyPair},
 };
 use plugin_contract::crypto::{
-    Cipher, Digest, Equal, Hash, Key, Mac, Open, Random, Scheme, Seal, Sign, Verify, VerifyMac,
+    Cipher, Digest, Equal, Hash, Key, Mac, Open, Password, Random, Scheme, Seal, Sign, Verify, VerifyMac,
     VerifyPassword,
 };
 
@@ -217,14 +217,18 @@ async fn passwords_are_verified_however_they_are_kept() {
     ));
     for (digit, password) in [(1, "pass word"), (2, "hunter2"), (3, "U*U"), (4, "password")] {
         for (password, good) in [(password, true), ("other", false), ("", false)] {
-            let call = VerifyPassword { credential: [digit; 16], password };
-            let found = plugin.ask(password::verify, &call).await.unwrap();
-            assert_eq!(answer::<bool>(&found), good, "{digit} {password}");
+            let username = &format!("u{digit}");
+            let found = plugin.ask(password::verify, &VerifyPassword { username, password }).await.unwrap();
+            let expected = Password { credential: [digit; 16], known: true, good };
+            assert_eq!(answer::<Password>(&found), expected, "{digit} {password}");
         }
     }
-    for (digit, password) in [(2, "194d6c2efd020c5a814db703562e996c00962b98"), (9, "x")] {
-        let call = VerifyPassword { credential: [digit; 16], password };
-        assert!(!answer::<bool>(&plugin.ask(password::verify, &call).await.unwrap()), "{digit}");
+    for (username, password, known) in
+        [("u2", "194d6c2efd020c5a814db703562e996c00962b98", true), ("u9", "password", false), ("", "", false)]
+    {
+        let found = plugin.ask(password::verify, &VerifyPassword { username, password }).await.unwrap();
+        let Password { known: is_known, good, .. } = answer(&found);
+        assert_eq!((is_known, good), (known, false), "{username}");
     }
 }
 
@@ -242,5 +246,5 @@ async fn arguments_that_are_none_are_refused() {
     let cipher = Cipher::Aes256Gcm;
     plugin.torment(seal, &Seal { cipher, key, purpose: "p", plain: b"a", beside: b"b" }).await;
     plugin.torment(open, &Open { cipher, key, purpose: "p", sealed: b"a", beside: b"b" }).await;
-    plugin.torment(password::verify, &VerifyPassword { credential: [0; 16], password: "p" }).await;
+    plugin.torment(password::verify, &VerifyPassword { username: "u", password: "p" }).await;
 }

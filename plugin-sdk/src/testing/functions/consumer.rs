@@ -1,6 +1,9 @@
 //! Consumers, and who calls.
 
-use plugin_contract::consumer::{Field, Find, Identity, Who as By};
+use plugin_contract::{
+    consumer::{Field, Find, Identity, Kind, Who as By},
+    crypto::{Password, VerifyPassword},
+};
 
 use super::answers::now;
 use crate::{
@@ -89,6 +92,18 @@ pub(super) fn groups(world: &World) -> Result {
     now(&consumer
         .map(|consumer| consumer.groups.iter().map(String::as_str).collect::<Vec<_>>())
         .unwrap_or_default())
+}
+
+/// Passwords are kept as they are, so no answer comes later.
+pub(super) fn verify_password(world: &World, call: VerifyPassword<'_>) -> Result {
+    let consumers = world.consumers.borrow();
+    let mut credentials = consumers.iter().flat_map(|consumer| &consumer.credentials);
+    let known = credentials.find(|known| known.kind == Kind::Basic && known.key() == call.username);
+    now(&known.map_or_else(Password::default, |known| Password {
+        credential: known.id,
+        known: true,
+        good: known.text("password") == Some(call.password),
+    }))
 }
 
 pub(super) fn field(world: &World, call: Field<'_>) -> Result {

@@ -11,7 +11,9 @@ use std::time::Duration;
 use plugin_contract::{
     Call, NOW,
     consumer::{Admit, Authenticate, Current, Field, Find, Groups},
-    counter, jwt, kv,
+    counter,
+    crypto::VerifyPassword,
+    jwt, kv,
     ratelimit::{Allow, Check, Limiter, Report, Tell},
     request,
     response::{Headers, Refuse},
@@ -21,7 +23,7 @@ use plugin_contract::{
 
 use self::{
     answers::{answered, later, now, read},
-    consumer::{authenticate, field, find, groups, identity},
+    consumer::{authenticate, field, find, groups, identity, verify_password},
     ratelimit::{check, limiter},
     report::{allow, report, tell},
     response::{headers, refuse},
@@ -57,6 +59,7 @@ fn own(world: &World, name: &str, arguments: &[u8]) -> Result {
         Current::NAME => identity(world, world.with(|exchange| exchange.consumer).flatten()),
         Groups::NAME => groups(world),
         Field::NAME => read(arguments, |call: Field<'_>| field(world, call)),
+        VerifyPassword::NAME => read(arguments, |call: VerifyPassword<'_>| verify_password(world, call)),
         Limiter::NAME => read(arguments, |call: Limiter<'_>| limiter(world, &call)),
         Check::NAME => read(arguments, |call: Check<'_>| {
             // A test may script who calls.
