@@ -9,7 +9,10 @@ use arc_swap::{ArcSwapOption, Guard};
 use argon2::{Argon2, PasswordHash, PasswordVerifier};
 use aws_lc_rs::{constant_time::verify_slices_are_equal, digest};
 use bytes::Bytes;
-use gateway_core::config::{Credential, CredentialKind};
+use gateway_core::{
+    config::{Credential, CredentialKind},
+    plugin::Exchange,
+};
 use plugin_contract::{
     crypto::{Password, VerifyPassword},
     encode,
@@ -18,15 +21,13 @@ use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use super::{now, read};
-use crate::{Call, Returned, Status};
+use crate::{Call, Consumers, Returned, Status};
 
 pub(super) fn verify(arguments: &[u8], call: &mut Call<'_>) -> Result<Returned, Status> {
     let VerifyPassword { username, password } = read(arguments)?;
     let exchange = call.exchange.ok_or(Status::BadArgument)?;
-    let consumers = &call.sources.consumers;
-    let found = consumers.by_key(exchange, CredentialKind::BasicauthCredentials, username);
-    let found = found.and_then(|identity| identity.credential());
     let last = LAST.load();
+    let found = find(username, last.as_deref(), &*call.sources.consumers, exchange);
     let kept = Kept::of(found.or(last.as_ref()));
     let verified = Password {
         credential: found.map_or(Uuid::nil(), |credential| credential.id).into_bytes(),
@@ -44,6 +45,23 @@ pub(super) fn verify(arguments: &[u8], call: &mut Call<'_>) -> Result<Returned, 
         }
     }
 }
+
+/// Looks for one who is there and for one who is not, whoever is asked for.
+fn find<'a>(
+    username: &str,
+    last: Option<&Credential>,
+    consumers: &'a dyn Consumers,
+    exchange: &'a Exchange,
+) -> Option<&'a Arc<Credential>> {
+    let by = |name| consumers.by_key(exchange, CredentialKind::BasicauthCredentials, name)?.credential();
+    let found = by(username);
+    let known = last.and_then(|last| last.fields.get("username")?.as_str());
+    by(known.filter(|_| found.is_none()).unwrap_or(NOBODY));
+    found
+}
+
+/// A user name that nobody signs in with: it ends at the first colon (RFC 7617 section 2).
+const NOBODY: &str = ":nobody";
 
 /// Whose password was verified last. What a stranger says is compared with that: the time tells no user names.
 static LAST: ArcSwapOption<Credential> = ArcSwapOption::const_empty();
