@@ -259,7 +259,8 @@ fn answer(error: &Error, exchange: &mut Exchange) -> Response<Body> {
         exchange.source = Source::Error;
     }
     if let Some(response) = Instead::take(error) {
-        exchange.reason = Some(Reason::Plugin);
+        let failed = response.status().is_client_error() || response.status().is_server_error();
+        exchange.reason = failed.then_some(Reason::Plugin);
         return response;
     }
     if let Some(refusal) = Refusal::find(error) {

@@ -1,9 +1,11 @@
 //! What comes of a guest's will for the exchange.
 
+use std::error::Error;
+
 use gateway_core::{
     Reason,
     plugin::{Exchange, Flow},
-    reply::message_reply,
+    reply::{Refusal, message_reply},
 };
 use http::{HeaderName, HeaderValue, StatusCode, header::SET_COOKIE};
 
@@ -41,4 +43,22 @@ pub(crate) fn write(message: &mut impl Head, fields: Vec<(HeaderName, HeaderValu
 pub(crate) fn refuse<M>(status: StatusCode, exchange: &mut Exchange) -> Flow<M> {
     exchange.reason = Some(Reason::Plugin);
     Flow::reply(message_reply(status, "An unexpected error occurred", exchange.asked, exchange.request_id))
+}
+
+/// A body is longer than may be held.
+pub(crate) fn too_large<M>(exchange: &mut Exchange) -> Flow<M> {
+    let (reason, status) = (Reason::BodyTooLarge, StatusCode::PAYLOAD_TOO_LARGE);
+    answer(&Refusal { reason, status, message: "Payload Too Large".into() }, exchange)
+}
+
+/// A body cannot be read to its end: another plugin has refused it, or the client broke it off.
+pub(crate) fn unreadable<M>(error: &(dyn Error + 'static), exchange: &mut Exchange) -> Flow<M> {
+    let (reason, status) = (Reason::BadRequestBody, StatusCode::BAD_REQUEST);
+    let broken = || Refusal { reason, status, message: "Bad request".into() };
+    answer(&Refusal::find(error).cloned().unwrap_or_else(broken), exchange)
+}
+
+fn answer<M>(refusal: &Refusal, exchange: &mut Exchange) -> Flow<M> {
+    exchange.reason = Some(refusal.reason);
+    Flow::reply(message_reply(refusal.status, &refusal.message, exchange.asked, exchange.request_id))
 }

@@ -38,7 +38,7 @@ pub(crate) enum News {
 
 /// Why a body is not read any further.
 pub(crate) enum Broken {
-    Unreadable,
+    Unreadable(BoxError),
     TooLarge,
 }
 
@@ -58,7 +58,7 @@ impl Held {
         frame: Option<Result<Frame<bytes::Bytes>, BoxError>>,
         most: usize,
     ) -> Result<(), Broken> {
-        match frame.transpose().map_err(|_| Broken::Unreadable)?.map(Frame::into_data) {
+        match frame.transpose().map_err(Broken::Unreadable)?.map(Frame::into_data) {
             None => self.read = Read::ToTheEnd,
             Some(Ok(chunk)) => {
                 if self.buffer.len() + chunk.len() > most {

@@ -8,7 +8,7 @@ use std::{
 
 use tokio::{
     sync::mpsc::UnboundedReceiver,
-    time::{Instant, Sleep, sleep},
+    time::{Sleep, sleep},
 };
 
 use crate::event::Event;
@@ -29,7 +29,7 @@ impl Pause {
 
     /// Something has happened, and the guest holds the body still.
     pub(crate) fn prolong(&mut self, longest: Duration) {
-        self.longest.as_mut().reset(Instant::now() + longest);
+        self.longest.set(sleep(longest));
     }
 
     /// What happens next; none where the instance ended.

@@ -3,12 +3,11 @@
 use std::sync::{Arc, atomic::Ordering::Relaxed};
 
 use gateway_core::plugin::{Exchange, Flow};
-use http::StatusCode;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::{
     bound::Bound,
-    conclusion::refuse,
+    conclusion::{too_large, unreadable},
     entry::{Head, Verdict},
     event::Event,
     filter::{self, Rest},
@@ -43,8 +42,8 @@ impl Bound {
                     bound.pool.runtime.held_too_long();
                     bound.give_up(waiting, message, exchange)
                 }
-                News::Broken(Broken::TooLarge) => refuse(StatusCode::PAYLOAD_TOO_LARGE, exchange),
-                News::Broken(Broken::Unreadable) => refuse(StatusCode::BAD_REQUEST, exchange),
+                News::Broken(Broken::TooLarge) => too_large(exchange),
+                News::Broken(Broken::Unreadable(error)) => unreadable(&*error, exchange),
             },
         )
     }

@@ -328,6 +328,17 @@ async fn what_is_held_and_nothing_happens_gets_the_policy() {
     assert_eq!(held("buffer-request", "503", unfinished("half of")).await, 503);
 }
 
+#[tokio::test]
+async fn what_is_held_while_more_of_it_comes_is_not_given_up() {
+    let mut limits = kit::patient();
+    limits.pause = Duration::from_millis(400);
+    let config = json!({ "do": ["buffer-request"] });
+    let edge = edge(builder("stranger").limits(limits), &STRANGER, config).await;
+    // A rest of 20 ms between two of them.
+    let answer = edge.ask(request("POST", "/x").body(chunks(&["a"; 30], None)).unwrap()).await;
+    assert_eq!(answer.sent("body"), ["A".repeat(30)], "{answer:?}");
+}
+
 /// A body whose end does not come.
 fn unfinished(part: &'static str) -> BoxBody<Bytes, Infallible> {
     let begun = stream::once(async move { Ok(Frame::data(Bytes::from_static(part.as_bytes()))) });

@@ -41,7 +41,7 @@ pub fn verify_mac(hash: Hash, key: Key<'_>, data: &[u8], mac: &[u8]) -> Result<b
 }
 
 /// Whether this is the password of whoever has this user name, by a basic-auth credential, however it is kept. Slow hashes are
-/// waited for. A name that nobody has takes as long as one that somebody has.
+/// waited for. A name that nobody has takes as long as one that somebody has, where all passwords are kept alike.
 ///
 /// # Errors
 /// As for [`digest`].

@@ -24,7 +24,7 @@ const MAX_ARGUMENTS: usize = 100;
 /// Appends `exchange`, which ended at `now`, as one JSON object, without a line end: what Kong's log serializer
 /// makes (compat O3). Heads and tries are those of its [`Recorded`], if it has one.
 ///
-/// Credentials in `Authorization` and `Proxy-Authorization` are replaced by `REDACTED`. Sizes are bytes of bodies,
+/// Credentials in `Authorization`, `Proxy-Authorization` and `apikey` are replaced by `REDACTED`. Sizes are bytes of bodies,
 /// times are whole milliseconds. `reason` is the gateway's own, and there only after a failure; so is `plugin_versions`,
 /// where a plugin has several side by side.
 ///

@@ -179,6 +179,10 @@ impl Handler for ProxyCacheHandler {
         let Some(found) = exchange.extensions.get::<Found>() else { return Flow::Continue };
         let failed = found.status != Status::Hit && exchange.source == Source::Error;
         let status = if failed { Status::Bypass } else { found.status };
+        if found.status == Status::Hit {
+            // What is kept is the upstream's, a failure as well.
+            exchange.reason = None;
+        }
         let shown = |switch: Option<bool>| switch.unwrap_or(true) || exchange.debug;
         let headers = response.headers_mut();
         if shown(self.shown.status) {

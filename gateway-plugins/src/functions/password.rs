@@ -66,11 +66,11 @@ const NOBODY: &str = ":nobody";
 /// Whose password was verified last. What a stranger says is compared with that: the time tells no user names.
 static LAST: ArcSwapOption<Credential> = ArcSwapOption::const_empty();
 
-/// The next stranger takes as long as this one. Passwords that are kept alike take the same time.
+/// The next stranger takes as long as this one. Passwords that are kept alike take the same time; of those that are not the
+/// slow ones count, which are the better kept.
 fn remember(found: &Arc<Credential>, kept: Kept<'_>, last: &Guard<Option<Arc<Credential>>>) {
     let before = Kept::of(last.as_ref());
-    let alike = before.form == kept.form && (kept.form.is_quick() || before.text == kept.text);
-    if last.is_none() || !alike {
+    if last.is_none() || (!kept.form.is_quick() && before.text != kept.text) {
         LAST.store(Some(Arc::clone(found)));
     }
 }

@@ -227,7 +227,7 @@ impl Call for Open<'_> {
 
 /// Whether this is the password of whoever has this user name, by a basic-auth credential. It may be kept as Kong keeps it
 /// (SHA-1 of the password and the consumer's id, as 40 hexadecimal digits in lower case), by bcrypt or Argon2 (their
-/// answers come later), or as it is. A name that nobody has takes as long as one that somebody has.
+/// answers come later), or as it is. A name that nobody has takes as long as one that somebody has, where all passwords are kept alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VerifyPassword<'a> {
     /// The user name.

@@ -2,7 +2,7 @@
 
 use auth::{Challenge, Otherwise, unexpected};
 use base64::{Engine, engine::general_purpose::STANDARD};
-use plugin_sdk::{Only, crypto, prelude::*};
+use plugin_sdk::{Only, consumer::Kind, crypto, prelude::*};
 
 /// The configuration.
 #[config]
@@ -49,26 +49,34 @@ impl BasicAuth {
         if admitted { Ok(()) } else { Err(refused()) }
     }
 
-    /// The credential that is good: of the first user who is known.
+    /// The credential that is good. One password is verified, whoever calls: nobody can tell by the time whether a user is known.
     async fn credential(&self, request: &mut Request) -> Result<Option<consumer::Id>, Error> {
+        let Some((username, password)) = self.candidate(request)? else { return Ok(None) };
+        let verified = crypto::verify_password(&username, &password).await?;
+        Ok(verified.good.then_some(verified.credential))
+    }
+
+    /// The first user who is known, else the last one, and the password that comes with the name.
+    fn candidate(&self, request: &mut Request) -> Result<Option<(String, String)>, Error> {
+        let mut candidate: Option<(String, String)> = None;
         for field in FIELDS {
             let found = request.only_header(field);
+            if matches!(found, Only::None) {
+                continue;
+            }
+            if let Some((username, _)) = &candidate
+                && consumer::credential(Kind::Basic, username)?.is_some()
+            {
+                break;
+            }
             if self.hides {
                 request.remove_header(field);
             }
-            let value = match found {
-                Only::One(value) => value,
-                Only::None => continue,
-                // The upstream might go by the other one (RFC 9110 section 5.3).
-                Only::Several => return Ok(None),
-            };
-            let Some((username, password)) = user(&value) else { continue };
-            let verified = crypto::verify_password(&username, &password).await?;
-            if verified.known {
-                return Ok(verified.good.then_some(verified.credential));
-            }
+            // Of several of one name the upstream might go by another one (RFC 9110 section 5.3).
+            let Only::One(value) = found else { return Ok(None) };
+            candidate = user(&value).or(candidate);
         }
-        Ok(None)
+        Ok(candidate)
     }
 }
 

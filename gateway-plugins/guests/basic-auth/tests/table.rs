@@ -1,7 +1,7 @@
 //! What clients and upstreams see of basic-auth (compat P21).
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test fails by panicking")]
 
-use std::time::Duration;
+use std::{cell::Cell, rc::Rc, time::Duration};
 
 use basic_auth::BasicAuth;
 use plugin_sdk::{
@@ -97,6 +97,22 @@ fn slow_hashes_are_waited_for() {
         let gateway = gateway(json!({})).consumer("slow", |slow| slow.credential(Kind::Basic, known));
         let mut gateway = gateway.slow_function(Duration::from_millis(300), verify);
         assert_eq!(gateway.send(get().header("authorization", GOOD)).status(), status);
+    }
+}
+
+/// Whoever sends two names learns nothing by how many passwords are verified: each may take long.
+#[test]
+fn one_password_is_verified_whoever_calls() {
+    for first in [WRONG, STRANGER] {
+        let asked = Rc::new(Cell::new(0));
+        let counted = Rc::clone(&asked);
+        let verify = move |_: VerifyPassword<'static>| {
+            counted.set(counted.get() + 1);
+            Password::default()
+        };
+        let both = get().header("proxy-authorization", first).header("authorization", STRANGER);
+        assert_eq!(gateway(json!({})).function(verify).send(both).status(), 401);
+        assert_eq!(asked.get(), 1, "{first}");
     }
 }
 

@@ -102,7 +102,7 @@ pub(super) fn verify_password(world: &World, call: VerifyPassword<'_>) -> Result
     now(&known.map_or_else(Password::default, |known| Password {
         credential: known.id,
         known: true,
-        good: known.text("password") == Some(call.password),
+        good: !call.password.is_empty() && known.text("password") == Some(call.password),
     }))
 }
 
